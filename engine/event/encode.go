@@ -1,0 +1,135 @@
+package event
+
+import (
+	"strconv"
+	"unicode/utf8"
+)
+
+// AppendEnvelope appends the JSON of an envelope whose events were encoded by Append already and joined by
+// commas; events is empty for a tick.
+func AppendEnvelope(dst []byte, collector string, low Time, events []byte) []byte {
+	dst = append(dst, `{"v":1,"collector":`...)
+	dst = appendString(dst, collector)
+	dst = append(dst, `,"low":`...)
+	dst = strconv.AppendInt(dst, int64(low), 10)
+	dst = append(dst, `,"events":[`...)
+	dst = append(dst, events...)
+	return append(dst, `]}`...)
+}
+
+// Append appends the JSON of one event. Fields that are empty are left out. Invalid UTF-8 becomes U+FFFD, so
+// that the result is always valid JSON.
+func (e *Event) Append(dst []byte) []byte {
+	dst = append(dst, `{"id":`...)
+	dst = appendString(dst, e.ID)
+	dst = append(dst, `,"site":`...)
+	dst = appendString(dst, e.Site)
+	dst = append(dst, `,"name":`...)
+	dst = appendString(dst, e.Name)
+	dst = append(dst, `,"ts":`...)
+	dst = strconv.AppendInt(dst, int64(e.Time), 10)
+	dst = append(dst, `,"received":`...)
+	dst = strconv.AppendInt(dst, int64(e.Received), 10)
+	dst = append(dst, `,"visitor":"`...)
+	dst = appendVisitor(dst, e.Visitor)
+	dst = append(dst, '"')
+	if e.VisitorPrev != 0 {
+		dst = append(dst, `,"visitor_prev":"`...)
+		dst = appendVisitor(dst, e.VisitorPrev)
+		dst = append(dst, '"')
+	}
+	dst = appendField(dst, `,"url":`, e.URL)
+	dst = appendField(dst, `,"referrer":`, e.Referrer)
+	dst = appendField(dst, `,"ua":`, e.UA)
+	dst = appendField(dst, `,"language":`, e.Language)
+	dst = appendField(dst, `,"screen":`, e.Screen)
+	dst = appendField(dst, `,"country":`, e.Country)
+	dst = appendField(dst, `,"region":`, e.Region)
+	dst = appendField(dst, `,"city":`, e.City)
+	if len(e.Props) > 0 {
+		dst = append(dst, `,"props":`...)
+		dst = AppendProps(dst, e.Props)
+	}
+	if e.Currency != "" {
+		dst = append(dst, `,"revenue":{"amount":"`...)
+		dst = e.Amount.Append(dst)
+		dst = append(dst, `","currency":`...)
+		dst = appendString(dst, e.Currency)
+		dst = append(dst, '}')
+	}
+	dst = appendField(dst, `,"client":`, e.Client)
+	dst = appendField(dst, `,"bot":`, e.Bot)
+	return append(dst, '}')
+}
+
+// AppendProps appends the properties as a JSON object of strings.
+func AppendProps(dst []byte, props []Prop) []byte {
+	dst = append(dst, '{')
+	for i, p := range props {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = appendString(dst, p.Key)
+		dst = append(dst, ':')
+		dst = appendString(dst, p.Value)
+	}
+	return append(dst, '}')
+}
+
+func appendField(dst []byte, name, value string) []byte {
+	if value == "" {
+		return dst
+	}
+	dst = append(dst, name...)
+	return appendString(dst, value)
+}
+
+func appendVisitor(dst []byte, v Visitor) []byte {
+	const hex = "0123456789abcdef"
+	for shift := 60; shift >= 0; shift -= 4 {
+		dst = append(dst, hex[v>>shift&15])
+	}
+	return dst
+}
+
+// appendString appends s as a JSON string (RFC 8259). Runs that need no escape are copied whole.
+func appendString(dst []byte, s string) []byte {
+	const hex = "0123456789abcdef"
+	dst = append(dst, '"')
+	start := 0
+	for i := 0; i < len(s); {
+		c := s[i]
+		if c >= 0x20 && c != '"' && c != '\\' && c < utf8.RuneSelf {
+			i++
+			continue
+		}
+		if c >= utf8.RuneSelf {
+			r, n := utf8.DecodeRuneInString(s[i:])
+			if r != utf8.RuneError || n > 1 {
+				i += n
+				continue
+			}
+			dst = append(append(dst, s[start:i]...), "\ufffd"...)
+			i++
+			start = i
+			continue
+		}
+		dst = append(dst, s[start:i]...)
+		switch c {
+		case '"', '\\':
+			dst = append(dst, '\\', c)
+		case '\n':
+			dst = append(dst, '\\', 'n')
+		case '\r':
+			dst = append(dst, '\\', 'r')
+		case '\t':
+			dst = append(dst, '\\', 't')
+		default:
+			dst = append(dst, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
+		}
+		i++
+		start = i
+	}
+	dst = append(dst, s[start:]...)
+	return append(dst, '"')
+}
