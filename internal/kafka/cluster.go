@@ -1,0 +1,177 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/IBM/sarama"
+	"github.com/lovoo/goka"
+	"golang.org/x/net/proxy"
+)
+
+// MaxRecordBytes is the largest record that clients send and topics take, before compression: a fired window
+// of a giant site holds thousands of values with sketches.
+const MaxRecordBytes = 32 << 20
+
+// Cluster says how to reach a Kafka cluster, or the embedded broker.
+type Cluster struct {
+	// Brokers are the bootstrap addresses, host:port.
+	Brokers []string
+	// Dialer opens connections; nil is TCP.
+	Dialer proxy.Dialer
+	// Replication is the number of copies of a topic that EnsureTopics makes; 0 means as many as there are
+	// brokers, at most 3.
+	Replication int16
+}
+
+// Config returns Sarama settings under which nothing acknowledged is lost and nothing is reordered.
+func (c *Cluster) Config() *sarama.Config {
+	cfg := goka.DefaultConfig()
+	cfg.Version = sarama.V2_8_0_0
+	if c.Dialer != nil {
+		cfg.Net.Proxy.Enable = true
+		cfg.Net.Proxy.Dialer = c.Dialer
+	}
+	cfg.Net.MaxOpenRequests = 1 // what Sarama asks of an idempotent producer
+	cfg.Net.DialTimeout = 5 * time.Second
+	cfg.Producer.RequiredAcks = sarama.WaitForAll
+	cfg.Producer.Idempotent = true
+	cfg.Producer.Compression = sarama.CompressionSnappy
+	cfg.Producer.MaxMessageBytes = MaxRecordBytes
+	cfg.Producer.Flush.Frequency = 2 * time.Millisecond
+	cfg.Producer.Flush.Bytes = 256 << 10
+	cfg.Producer.Flush.MaxMessages = 512
+	// Retries outlast the election of a leader: 100 ms growing to 2 s, 60 times, is about 110 s.
+	cfg.Producer.Retry.Max = 60
+	cfg.Producer.Retry.BackoffFunc = func(retries, _ int) time.Duration {
+		return min(time.Duration(retries+1)*100*time.Millisecond, 2*time.Second)
+	}
+	cfg.Consumer.Offsets.Initial = sarama.OffsetOldest
+	cfg.Consumer.Offsets.AutoCommit.Enable = false // Group commits
+	cfg.Consumer.Group.ResetInvalidOffsets = false // a lost offset is an error
+	cfg.Consumer.Fetch.Default = 4 << 20
+	cfg.Consumer.MaxWaitTime = 100 * time.Millisecond
+	cfg.Consumer.Group.Session.Timeout = 20 * time.Second
+	cfg.Consumer.Group.Heartbeat.Interval = 3 * time.Second
+	cfg.Consumer.Group.Rebalance.Timeout = 60 * time.Second
+	cfg.Metadata.Retry.Max = 10
+	return cfg
+}
+
+// Topic is a topic as it has to be.
+type Topic struct {
+	Name       string
+	Partitions int32
+	// Retention is how long records are kept; 0 means for ever.
+	Retention time.Duration
+}
+
+// ErrPartitions is returned for a topic that is there with another number of partitions.
+var ErrPartitions = errors.New("wrong number of partitions")
+
+// EnsureTopics creates the topics that are missing. One that is there must have the right number of
+// partitions; its other settings are left alone.
+func (c *Cluster) EnsureTopics(ctx context.Context, topics ...Topic) error {
+	admin, err := c.admin(ctx)
+	if err != nil {
+		return err
+	}
+	defer admin.Close()
+	have, err := admin.ListTopics()
+	if err != nil {
+		return fmt.Errorf("list topics of %s: %w", strings.Join(c.Brokers, ","), err)
+	}
+	repl, err := c.replication(admin)
+	if err != nil {
+		return err
+	}
+	for _, t := range topics {
+		if d, ok := have[t.Name]; ok {
+			if d.NumPartitions != t.Partitions {
+				return fmt.Errorf("topic %s has %d partitions, configured are %d: %w; partitions can't be changed under live state",
+					t.Name, d.NumPartitions, t.Partitions, ErrPartitions)
+			}
+			continue
+		}
+		retention := "-1"
+		if t.Retention > 0 {
+			retention = strconv.FormatInt(t.Retention.Milliseconds(), 10)
+		}
+		policy, most := "delete", strconv.Itoa(MaxRecordBytes)
+		err := admin.CreateTopic(t.Name, &sarama.TopicDetail{
+			NumPartitions:     t.Partitions,
+			ReplicationFactor: repl,
+			ConfigEntries:     map[string]*string{"cleanup.policy": &policy, "retention.ms": &retention, "max.message.bytes": &most},
+		}, false)
+		if err != nil && !errors.Is(err, sarama.ErrTopicAlreadyExists) {
+			return fmt.Errorf("create topic %s: %w", t.Name, err)
+		}
+	}
+	return nil
+}
+
+// admin connects within the bounds of ctx. Sarama's own connecting can't be cancelled, so a connection that
+// comes too late is closed in the background.
+func (c *Cluster) admin(ctx context.Context) (sarama.ClusterAdmin, error) {
+	type result struct {
+		admin sarama.ClusterAdmin
+		err   error
+	}
+	done := make(chan result, 1)
+	cfg := c.Config()
+	cfg.Metadata.Retry.Max = 3
+	go func() {
+		a, err := sarama.NewClusterAdmin(c.Brokers, cfg)
+		done <- result{a, err}
+	}()
+	select {
+	case r := <-done:
+		if r.err != nil {
+			return nil, fmt.Errorf("connect to Kafka at %s: %w", strings.Join(c.Brokers, ","), r.err)
+		}
+		return r.admin, nil
+	case <-ctx.Done():
+		go func() {
+			if r := <-done; r.err == nil {
+				r.admin.Close()
+			}
+		}()
+		return nil, fmt.Errorf("connect to Kafka at %s: %w", strings.Join(c.Brokers, ","), ctx.Err())
+	}
+}
+
+func (c *Cluster) replication(admin sarama.ClusterAdmin) (int16, error) {
+	if c.Replication > 0 {
+		return c.Replication, nil
+	}
+	brokers, _, err := admin.DescribeCluster()
+	if err != nil {
+		return 0, fmt.Errorf("describe cluster %s: %w", strings.Join(c.Brokers, ","), err)
+	}
+	return int16(min(len(brokers), 3)), nil
+}
+
+// Partitions returns the number of partitions of a topic, 0 if there is no such topic.
+func (c *Cluster) Partitions(ctx context.Context, topic string) (int32, error) {
+	admin, err := c.admin(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer admin.Close()
+	topics, err := admin.ListTopics()
+	if err != nil {
+		return 0, fmt.Errorf("list topics of %s: %w", strings.Join(c.Brokers, ","), err)
+	}
+	return topics[topic].NumPartitions, nil
+}
+
+// TableTopic returns the changelog topic of a goka group.
+func TableTopic(group string) string { return string(goka.GroupTable(goka.Group(group))) }
+
+// copyBrokers keeps Sarama from sharing a slice with us.
+func (c *Cluster) copyBrokers() []string { return slices.Clone(c.Brokers) }

@@ -1,0 +1,270 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/IBM/sarama"
+)
+
+// commitEvery is how often finished prefixes are committed. A crash repeats at most this much, which costs
+// work and never a wrong number.
+const commitEvery = 500 * time.Millisecond
+
+// group is a consumer group that commits contiguous prefixes. It stands where goka wants a sarama.ConsumerGroup.
+type group struct {
+	sarama.ConsumerGroup
+	client   sarama.Client
+	name     string
+	log      *slog.Logger
+	onCommit func(topic string, partition int32, next int64)
+}
+
+func (c *Cluster) newGroup(name, clientID string, log *slog.Logger, onCommit func(string, int32, int64)) (sarama.ConsumerGroup, error) {
+	cfg := c.Config()
+	cfg.ClientID = clientID
+	client, err := sarama.NewClient(c.copyBrokers(), cfg)
+	if err != nil {
+		return nil, fmt.Errorf("connect consumer group %s: %w", name, err)
+	}
+	cg, err := sarama.NewConsumerGroupFromClient(name, client)
+	if err != nil {
+		client.Close()
+		return nil, fmt.Errorf("join consumer group %s: %w", name, err)
+	}
+	return &group{ConsumerGroup: cg, client: client, name: name, log: log, onCommit: onCommit}, nil
+}
+
+func (g *group) Consume(ctx context.Context, topics []string, h sarama.ConsumerGroupHandler) error {
+	return g.ConsumerGroup.Consume(ctx, topics, &handler{group: g, inner: h})
+}
+
+func (g *group) Close() error {
+	err := g.ConsumerGroup.Close()
+	if cerr := g.client.Close(); cerr != nil && !errors.Is(cerr, sarama.ErrClosedClient) {
+		err = errors.Join(err, cerr)
+	}
+	return err
+}
+
+// handler wraps the session that goka sees.
+type handler struct {
+	group *group
+	inner sarama.ConsumerGroupHandler
+	sess  *session
+}
+
+func (h *handler) Setup(s sarama.ConsumerGroupSession) error {
+	h.sess = newSession(h.group, s)
+	return h.inner.Setup(h.sess)
+}
+
+// Cleanup runs when all claims have ended. goka waits in it for the records it has in hand, so that the last
+// commit comes after.
+func (h *handler) Cleanup(sarama.ConsumerGroupSession) error {
+	err := h.inner.Cleanup(h.sess)
+	h.sess.stop()
+	return err
+}
+
+func (h *handler) ConsumeClaim(_ sarama.ConsumerGroupSession, c sarama.ConsumerGroupClaim) error {
+	p := h.sess.claim(c)
+	ctx, cancel := context.WithCancel(h.sess.Context())
+	wrapped := &claim{ConsumerGroupClaim: c, out: make(chan *sarama.ConsumerMessage)}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		wrapped.forward(ctx, p)
+	}()
+	err := h.inner.ConsumeClaim(h.sess, wrapped)
+	cancel()
+	<-done
+	return err
+}
+
+// claim notes every record before it is handed on.
+type claim struct {
+	sarama.ConsumerGroupClaim
+	out chan *sarama.ConsumerMessage
+}
+
+func (c *claim) Messages() <-chan *sarama.ConsumerMessage { return c.out }
+
+func (c *claim) forward(ctx context.Context, p *prefix) {
+	defer close(c.out)
+	for {
+		select {
+		case m, ok := <-c.ConsumerGroupClaim.Messages():
+			if !ok {
+				return
+			}
+			p.deliver(m.Offset)
+			select {
+			case c.out <- m:
+			case <-ctx.Done():
+				return
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+type topicPartition struct {
+	topic     string
+	partition int32
+}
+
+// session replaces marking by prefixes and commits them from one goroutine.
+type session struct {
+	sarama.ConsumerGroupSession
+	group *group
+	quit  chan struct{}
+	done  chan struct{}
+
+	mu       sync.Mutex // guards what follows
+	prefixes map[topicPartition]*prefix
+	sent     map[topicPartition]int64 // last committed
+}
+
+func newSession(g *group, s sarama.ConsumerGroupSession) *session {
+	w := &session{
+		ConsumerGroupSession: s,
+		group:                g,
+		quit:                 make(chan struct{}),
+		done:                 make(chan struct{}),
+		prefixes:             map[topicPartition]*prefix{},
+		sent:                 map[topicPartition]int64{},
+	}
+	go w.run()
+	return w
+}
+
+func (s *session) claim(c sarama.ConsumerGroupClaim) *prefix {
+	tp := topicPartition{c.Topic(), c.Partition()}
+	// A negative initial offset stands for the oldest: nothing has been committed yet.
+	p := newPrefix(c.InitialOffset())
+	s.mu.Lock()
+	s.prefixes[tp], s.sent[tp] = p, c.InitialOffset()
+	s.mu.Unlock()
+	if c.InitialOffset() >= 0 && s.group.onCommit != nil {
+		s.group.onCommit(tp.topic, tp.partition, c.InitialOffset())
+	}
+	return p
+}
+
+func (s *session) MarkMessage(m *sarama.ConsumerMessage, _ string) {
+	s.MarkOffset(m.Topic, m.Partition, m.Offset+1, "")
+}
+
+func (s *session) MarkOffset(topic string, partition int32, next int64, _ string) {
+	s.mu.Lock()
+	p := s.prefixes[topicPartition{topic, partition}]
+	s.mu.Unlock()
+	if p != nil {
+		p.finish(next - 1)
+	}
+}
+
+// Commit does nothing: run commits.
+func (s *session) Commit() {}
+
+// ResetOffset does nothing: offsets only grow.
+func (s *session) ResetOffset(string, int32, int64, string) {}
+
+func (s *session) run() {
+	defer close(s.done)
+	tick := time.NewTicker(commitEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			s.commit()
+		case <-s.quit:
+			s.commit()
+			return
+		}
+	}
+}
+
+func (s *session) stop() {
+	close(s.quit)
+	<-s.done
+}
+
+// commit sends what has moved. What fails is sent again by the next call, or is repeated by the next owner.
+func (s *session) commit() {
+	moved := s.moved()
+	if len(moved) == 0 {
+		return
+	}
+	req := &sarama.OffsetCommitRequest{
+		Version:                 2,
+		ConsumerGroup:           s.group.name,
+		ConsumerGroupGeneration: s.GenerationID(),
+		ConsumerID:              s.MemberID(),
+		RetentionTime:           -1,
+	}
+	for tp, next := range moved {
+		req.AddBlock(tp.topic, tp.partition, next, 0, "")
+	}
+	broker, err := s.group.client.Coordinator(s.group.name)
+	if err != nil {
+		s.group.log.Warn("commit offsets: find coordinator", "group", s.group.name, "err", err)
+		return
+	}
+	resp, err := broker.CommitOffset(req)
+	if err != nil {
+		s.group.log.Warn("commit offsets", "group", s.group.name, "err", err)
+		s.refresh()
+		return
+	}
+	for topic, parts := range resp.Errors {
+		for part, kerr := range parts {
+			s.committed(topicPartition{topic, part}, moved, kerr)
+		}
+	}
+}
+
+func (s *session) moved() map[topicPartition]int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	moved := map[topicPartition]int64{}
+	for tp, p := range s.prefixes {
+		if next := p.position(); next >= 0 && next > s.sent[tp] {
+			moved[tp] = next
+		}
+	}
+	return moved
+}
+
+func (s *session) committed(tp topicPartition, moved map[topicPartition]int64, kerr sarama.KError) {
+	next, ok := moved[tp]
+	if !ok {
+		return
+	}
+	switch kerr {
+	case sarama.ErrNoError:
+		s.mu.Lock()
+		s.sent[tp] = next
+		s.mu.Unlock()
+		if s.group.onCommit != nil {
+			s.group.onCommit(tp.topic, tp.partition, next)
+		}
+	case sarama.ErrNotCoordinatorForConsumer, sarama.ErrConsumerCoordinatorNotAvailable:
+		s.refresh()
+	default:
+		// A member that was replaced is told so here; Sarama ends its session soon after.
+		s.group.log.Warn("commit offsets refused", "group", s.group.name, "topic", tp.topic, "partition", tp.partition, "err", kerr)
+	}
+}
+
+func (s *session) refresh() {
+	if err := s.group.client.RefreshCoordinator(s.group.name); err != nil {
+		s.group.log.Warn("find coordinator", "group", s.group.name, "err", err)
+	}
+}
