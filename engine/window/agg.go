@@ -315,7 +315,10 @@ func (a *Agg) addCell(f Family, p []byte) (rest []byte, err error) {
 func (a *Agg) Window(site string, shard uint16, start event.Time, version int64, final bool) *Window {
 	w := &Window{Site: site, Shard: shard, Start: start, Version: version, Final: final}
 	a.eachSorted(func(f Family, c *cell) {
-		p := Point{Family: f, Events: c.events, Pageviews: c.pageviews, Visitors: c.visitors.Estimate(), Sketch: c.visitors.AppendBinary(nil)}
+		p := Point{Family: f, Rollup: Rollup{
+			Events: c.events, Pageviews: c.pageviews,
+			Visitors: c.visitors.Estimate(), Sketch: c.visitors.AppendBinary(nil),
+		}}
 		p.setDims(c.value)
 		w.Points = append(w.Points, p)
 	})
