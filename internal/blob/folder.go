@@ -1,0 +1,292 @@
+package blob
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"iter"
+	"os"
+	"path/filepath"
+	"sort"
+	"strings"
+	"time"
+)
+
+// tempDir holds objects that are being written. Its name starts with a dot, which no key may, so that no
+// listing shows it; it lies inside the folder, so that a rename out of it stays on one file system.
+const tempDir = ".tmp"
+
+// tempAge is the age past which a temporary file is taken for one that a crash left behind. Another process
+// may be writing younger ones; nobody takes an hour for one object.
+const tempAge = time.Hour
+
+// Folder is a Store in a directory of the local file system.
+type Folder struct {
+	root string
+}
+
+var _ Store = (*Folder)(nil)
+
+// OpenFolder opens the folder at path, creates it if it is not there, and removes temporary files that a
+// crash left behind.
+func OpenFolder(path string) (*Folder, error) {
+	root, err := filepath.Abs(path)
+	if err != nil {
+		return nil, fmt.Errorf("open folder %q: %w", path, err)
+	}
+	f := &Folder{root: root}
+	if err := mkdirSynced(filepath.Join(root, tempDir)); err != nil {
+		return nil, fmt.Errorf("open folder %q: %w", path, err)
+	}
+	if err := f.removeLeftovers(time.Now().Add(-tempAge)); err != nil {
+		return nil, fmt.Errorf("open folder %q: %w", path, err)
+	}
+	return f, nil
+}
+
+func (f *Folder) String() string { return "folder " + f.root }
+
+func (f *Folder) removeLeftovers(before time.Time) error {
+	entries, err := os.ReadDir(filepath.Join(f.root, tempDir))
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		info, err := e.Info()
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // its writer renamed it
+		}
+		if err != nil {
+			return err
+		}
+		if info.ModTime().Before(before) {
+			if err := os.Remove(filepath.Join(f.root, tempDir, e.Name())); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// Put writes a temporary file, syncs it, renames it to its place and syncs the directory: after each of
+// these steps a crash leaves the old object or the new one.
+func (f *Folder) Put(ctx context.Context, key string, body []byte) error {
+	if err := f.begin(ctx, key); err != nil {
+		return f.wrap("put", key, err)
+	}
+	return f.wrap("put", key, f.put(f.path(key), body))
+}
+
+func (f *Folder) put(path string, body []byte) error {
+	tmp, err := f.writeTemp(body)
+	if err == nil {
+		err = mkdirSynced(filepath.Dir(path))
+	}
+	if err == nil {
+		err = os.Rename(tmp, path)
+	}
+	if err != nil {
+		if tmp != "" {
+			err = errors.Join(err, os.Remove(tmp))
+		}
+		return err
+	}
+	return syncDir(filepath.Dir(path))
+}
+
+// writeTemp writes a synced temporary file and returns its path, which is "" if there is no file to remove.
+func (f *Folder) writeTemp(body []byte) (string, error) {
+	tmp, err := os.CreateTemp(filepath.Join(f.root, tempDir), "put-*")
+	if err != nil {
+		return "", err
+	}
+	_, err = tmp.Write(body)
+	if err == nil {
+		err = tmp.Chmod(0o644) // CreateTemp makes it private; other readers of the lake are wanted
+	}
+	if err == nil {
+		err = tmp.Sync()
+	}
+	return tmp.Name(), errors.Join(err, tmp.Close())
+}
+
+// Get reads a whole object.
+func (f *Folder) Get(ctx context.Context, key string) ([]byte, error) {
+	if err := f.begin(ctx, key); err != nil {
+		return nil, f.wrap("get", key, err)
+	}
+	body, err := os.ReadFile(f.path(key))
+	return body, f.wrap("get", key, err)
+}
+
+// Open opens an object's file.
+func (f *Folder) Open(ctx context.Context, key string) (Object, error) {
+	if err := f.begin(ctx, key); err != nil {
+		return nil, f.wrap("open", key, err)
+	}
+	file, err := os.Open(f.path(key))
+	if err != nil {
+		return nil, f.wrap("open", key, err)
+	}
+	info, err := file.Stat()
+	if err == nil && info.IsDir() {
+		err = fs.ErrNotExist // S3 knows no directories
+	}
+	if err != nil {
+		file.Close()
+		return nil, f.wrap("open", key, err)
+	}
+	return &folderObject{File: file, size: info.Size()}, nil
+}
+
+type folderObject struct {
+	*os.File
+	size int64
+}
+
+func (o *folderObject) Size() int64 { return o.size }
+
+// Delete removes an object's file; the directories above it stay.
+func (f *Folder) Delete(ctx context.Context, key string) error {
+	if err := f.begin(ctx, key); err != nil {
+		return f.wrap("delete", key, err)
+	}
+	err := os.Remove(f.path(key))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return f.wrap("delete", key, err)
+}
+
+// Check says whether the folder can be read and written.
+func (f *Folder) Check(ctx context.Context) error {
+	tmp, err := os.CreateTemp(filepath.Join(f.root, tempDir), "check-*")
+	if err != nil {
+		return fmt.Errorf("check %s: %w", f, err)
+	}
+	return errors.Join(tmp.Close(), os.Remove(tmp.Name()))
+}
+
+// List walks the folder. The order of a directory's names alone would not do: "a-b" sorts before the
+// objects below "a/", so that a directory is compared with its slash.
+func (f *Folder) List(ctx context.Context, prefix, after string) iter.Seq2[Info, error] {
+	return func(yield func(Info, error) bool) {
+		f.walk(ctx, "", prefix, after, yield)
+	}
+}
+
+// walk yields the objects below the directory dir ("" or a path that ends in a slash) and reports whether
+// to go on.
+func (f *Folder) walk(ctx context.Context, dir, prefix, after string, yield func(Info, error) bool) bool {
+	if err := ctx.Err(); err != nil {
+		yield(Info{}, f.wrap("list", prefix, err))
+		return false
+	}
+	entries, err := os.ReadDir(filepath.Join(f.root, filepath.FromSlash(dir)))
+	if errors.Is(err, fs.ErrNotExist) {
+		return true
+	}
+	if err != nil {
+		yield(Info{}, f.wrap("list", prefix, err))
+		return false
+	}
+	keys := make([]string, 0, len(entries))
+	infos := make(map[string]fs.DirEntry, len(entries))
+	for _, e := range entries {
+		key := dir + e.Name()
+		if strings.HasPrefix(e.Name(), ".") {
+			continue
+		}
+		if e.IsDir() {
+			key += "/"
+		}
+		keys = append(keys, key)
+		infos[key] = e
+	}
+	sort.Strings(keys)
+	for _, key := range keys {
+		if !f.visit(ctx, key, infos[key], prefix, after, yield) {
+			return false
+		}
+	}
+	return true
+}
+
+func (f *Folder) visit(ctx context.Context, key string, e fs.DirEntry, prefix, after string, yield func(Info, error) bool) bool {
+	if e.IsDir() {
+		// Go down only where a match can lie: the shorter of key and prefix starts the longer one, and
+		// the directory is not wholly before after.
+		if !strings.HasPrefix(key, prefix) && !strings.HasPrefix(prefix, key) {
+			return true
+		}
+		if after > key && !strings.HasPrefix(after, key) {
+			return true
+		}
+		return f.walk(ctx, key, prefix, after, yield)
+	}
+	if !strings.HasPrefix(key, prefix) || key <= after {
+		return true
+	}
+	info, err := e.Info()
+	if errors.Is(err, fs.ErrNotExist) {
+		return true // deleted meanwhile
+	}
+	if err != nil {
+		yield(Info{}, f.wrap("list", key, err))
+		return false
+	}
+	return yield(Info{Key: key, Size: info.Size()}, nil)
+}
+
+func (f *Folder) begin(ctx context.Context, key string) error {
+	if err := ValidKey(key); err != nil {
+		return err
+	}
+	return ctx.Err()
+}
+
+func (f *Folder) path(key string) string { return filepath.Join(f.root, filepath.FromSlash(key)) }
+
+func (f *Folder) wrap(verb, key string, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("%s %q in %s: %w", verb, key, f, ErrNotFound)
+	default:
+		return fmt.Errorf("%s %q in %s: %w", verb, key, f, err)
+	}
+}
+
+// mkdirSynced is os.MkdirAll that syncs the parent of each directory it makes, without which a power loss
+// could take a directory away and a synced file with it.
+func mkdirSynced(dir string) error {
+	err := os.Mkdir(dir, 0o755)
+	switch {
+	case err == nil:
+		return syncDir(filepath.Dir(dir))
+	case errors.Is(err, fs.ErrExist):
+		info, err := os.Stat(dir)
+		if err == nil && !info.IsDir() {
+			err = fmt.Errorf("%q is not a directory", dir)
+		}
+		return err
+	case errors.Is(err, fs.ErrNotExist) && filepath.Dir(dir) != dir:
+		if err := mkdirSynced(filepath.Dir(dir)); err != nil {
+			return err
+		}
+		return mkdirSynced(dir)
+	default:
+		return err
+	}
+}
+
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	err = d.Sync()
+	return errors.Join(err, d.Close())
+}
