@@ -152,6 +152,9 @@ func (a *Agg) AddRow(r *Row) {
 				continue
 			}
 			a.key = append(append(append(a.key[:0], v...), sep...), w...)
+			if v == Other && w == Other {
+				a.key = append(a.key[:0], Other...) // the same tags in line protocol
+			}
 			c = a.cell(Family(f), a.key)
 		}
 		c.events++

@@ -1,12 +1,15 @@
 package window
 
-import "strings"
+import (
+	"strings"
+	"unicode/utf8"
+)
 
 // Dim is one dimension of a row.
 type Dim uint8
 
-// The dimensions, in the order rows store them. New ones are added at the end: stored chunks say how many
-// they hold.
+// The dimensions, in the order rows store them. New ones are added at the end: rows written before read as ""
+// in them.
 const (
 	Page     Dim = iota // path of the page, without query
 	Source              // name of the site that sent the visitor, see package engine
@@ -109,11 +112,14 @@ const None = "(none)"
 // MaxValueLen is the longest value of a dimension in bytes; Clean cuts longer ones.
 const MaxValueLen = 512
 
-// Clean makes a value fit for a tag of line protocol: control characters become spaces, backslashes
-// slashes (as browsers read them in URLs; line protocol parsers disagree about them), the ends are
-// trimmed, and what is longer than MaxValueLen is cut before the character that crosses it. An empty result
-// becomes None.
+// Clean makes a value fit for a tag of line protocol: invalid UTF-8 becomes U+FFFD, control characters become
+// spaces, backslashes slashes (as browsers read them in URLs; line protocol parsers disagree about them), the
+// ends are trimmed, and what is longer than MaxValueLen is cut before the character that crosses it. An empty
+// result becomes None.
 func Clean(s string) string {
+	if !utf8.ValidString(s) {
+		s = strings.ToValidUTF8(s, "\ufffd")
+	}
 	if len(s) > MaxValueLen {
 		cut := MaxValueLen
 		for cut > 0 && s[cut]&0xC0 == 0x80 {

@@ -258,7 +258,11 @@ func decodeFields(dec *lineprotocol.Decoder, r *Rollup) (version int64, final bo
 		case "final":
 			final, ok = val.Interface().(bool)
 		case "sketch":
-			if r.Sketch, err = base64.StdEncoding.DecodeString(val.StringV()); err != nil {
+			var text string
+			if text, ok = val.Interface().(string); !ok {
+				break
+			}
+			if r.Sketch, err = base64.StdEncoding.DecodeString(text); err != nil {
 				return 0, false, fmt.Errorf("%w: sketch: %w", ErrLine, err)
 			}
 		}

@@ -51,9 +51,10 @@ var ErrChunk = errors.New("malformed window state")
 
 // RowWriter collects the rows of one window out of one record as a chunk. The zero value is empty.
 //
-// A row is: flags (1 byte), visitor (8 bytes, little endian), a bit set of the dimensions that equal those of
-// the row before (uvarint), and the others as length (uvarint) and bytes. Rows of one visitor follow each
-// other often, so that most of a row is usually one bit set.
+// A row is: flags (1 byte), visitor (8 bytes, little endian), a bit set of the dimensions that differ from
+// those of the row before (uvarint; all are "" before the first), and those as length (uvarint) and bytes. Rows
+// of one visitor follow each other often, so that most of a row is usually one bit set. A dimension that
+// was added to the code after the row was written differs in no row, so it reads as "".
 type RowWriter struct {
 	buf  []byte
 	prev [NumDims]span
@@ -68,16 +69,16 @@ func (w *RowWriter) Add(r *Row) {
 	w.n++
 	w.buf = append(w.buf, byte(r.Flags))
 	w.buf = binary.LittleEndian.AppendUint64(w.buf, uint64(r.Visitor))
-	var same uint64
+	var differ uint64
 	for d := range r.Dims {
 		p := w.prev[d]
-		if string(w.buf[p.pos:p.pos+p.len]) == r.Dims[d] {
-			same |= 1 << d
+		if string(w.buf[p.pos:p.pos+p.len]) != r.Dims[d] {
+			differ |= 1 << d
 		}
 	}
-	w.buf = binary.AppendUvarint(w.buf, same)
+	w.buf = binary.AppendUvarint(w.buf, differ)
 	for d, s := range r.Dims {
-		if same&(1<<d) != 0 {
+		if differ&(1<<d) == 0 {
 			continue
 		}
 		w.buf = binary.AppendUvarint(w.buf, uint64(len(s)))
@@ -112,13 +113,13 @@ func readRows(payload []byte, fn func(*Row)) error {
 		}
 		r.Flags = Flags(payload[0])
 		r.Visitor = event.Visitor(binary.LittleEndian.Uint64(payload[1:]))
-		same, n := binary.Uvarint(payload[9:])
-		if n <= 0 || same >= 1<<NumDims {
+		differ, n := binary.Uvarint(payload[9:])
+		if n <= 0 || differ >= 1<<NumDims {
 			return fmt.Errorf("%w: bad dimension set of a row", ErrChunk)
 		}
 		payload = payload[9+n:]
 		for d := range r.Dims {
-			if same&(1<<d) != 0 {
+			if differ&(1<<d) == 0 {
 				continue
 			}
 			var err error

@@ -1,0 +1,230 @@
+package window
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"millrace/engine/event"
+)
+
+// TestAssociative cuts a sequence of rows and marks anywhere, folds neighbours in any order, and wants the
+// rollups, the status and the folded state of the sequence as it was. A part that does not begin at the
+// beginning is folded without a limit, a prefix with the limit or without.
+func TestAssociative(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		limit := rapid.IntRange(0, 4).Draw(t, "limit")
+		var parts [][]byte
+		for i := range rapid.IntRange(1, 8).Draw(t, "parts") {
+			if rapid.IntRange(0, 3).Draw(t, "mark?") == 0 {
+				parts = append(parts, AppendMark(nil, int64(i), rapid.Bool().Draw(t, "final")))
+				continue
+			}
+			parts = append(parts, chunkOf(rapid.SliceOfN(rapid.Custom(drawRow), 0, 8).Draw(t, "rows")))
+		}
+		want := NewAgg(limit)
+		if err := want.Add(bytes.Join(parts, nil)); err != nil {
+			t.Fatal(err)
+		}
+		for len(parts) > 1 && rapid.IntRange(0, 9).Draw(t, "stop") != 0 {
+			from := rapid.IntRange(0, len(parts)-1).Draw(t, "from")
+			to := rapid.IntRange(from+1, len(parts)).Draw(t, "to")
+			l := 0
+			if from == 0 && rapid.Bool().Draw(t, "limited") {
+				l = limit
+			}
+			a := NewAgg(l)
+			for _, p := range parts[from:to] {
+				if err := a.Add(p); err != nil {
+					t.Fatal(err)
+				}
+			}
+			parts = append(append(append([][]byte{}, parts[:from]...), a.AppendFolded(nil)), parts[to:]...)
+		}
+		all := bytes.Join(parts, nil)
+		got := NewAgg(limit)
+		if err := got.Add(all); err != nil {
+			t.Fatal(err)
+		}
+		w, g := want.Window("a.example", 0, 60_000, 7, true), got.Window("a.example", 0, 60_000, 7, true)
+		wl, err := w.AppendLines(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		gl, err := g.AppendLines(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(wl, gl) {
+			t.Fatalf("folded:\n%s\nwhole:\n%s", gl, wl)
+		}
+		if got.Status() != want.Status() {
+			t.Fatalf("status %+v, want %+v", got.Status(), want.Status())
+		}
+		if s, err := ReadStatus(all); err != nil || s != want.Status() {
+			t.Fatalf("ReadStatus %+v %v, want %+v", s, err, want.Status())
+		}
+		if !bytes.Equal(got.AppendFolded(nil), want.AppendFolded(nil)) {
+			t.Fatal("folded state differs")
+		}
+	})
+}
+
+// TestRecount compares an Agg with a count that shares no code with it; the budget is a small one.
+func TestRecount(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		limit := rapid.IntRange(0, 4).Draw(t, "limit")
+		rows := rapid.SliceOfN(rapid.Custom(drawRow), 0, 40).Draw(t, "rows")
+		a := NewAgg(1) // a used one
+		a.AddRow(&Row{Visitor: 9, Dims: [NumDims]string{Page: "/old", Country: "XX", Browser: "Old"}})
+		a.Reset(limit)
+		if err := a.Add(chunkOf(rows)); err != nil {
+			t.Fatal(err)
+		}
+		got := a.Window("a.example", 0, 0, 1, true)
+		want := naive(rows, limit)
+		if g, w := fmt.Sprintf("%+v", got.Points), fmt.Sprintf("%+v", want); g != w {
+			t.Fatalf("got  %s\nwant %s", g, w)
+		}
+	})
+}
+
+// TestBudget sends more values than fit: the first ones stay, and what they and Other hold adds up to the
+// totals, exactly.
+func TestBudget(t *testing.T) {
+	const limit, values = 500, 2_000
+	a := NewAgg(limit)
+	for i := range 3 * values {
+		a.AddRow(&Row{
+			Flags: PageviewRow, Visitor: event.Visitor(i + 1),
+			Dims: [NumDims]string{Page: fmt.Sprintf("/%d", i%values), Country: "DE", Browser: fmt.Sprint(i % values)},
+		})
+	}
+	w := a.Window("a.example", 0, 0, 1, true)
+	events := map[Family]int64{}
+	n := map[Family]int{}
+	others := 0
+	for i := range w.Points {
+		p := &w.Points[i]
+		events[p.Family] += p.Events
+		n[p.Family]++
+		if p.Family == Pages && p.Dims[0] == Other {
+			others++
+			if p.Events != 3*(values-limit) || i+1 < len(w.Points) && w.Points[i+1].Family == Pages {
+				t.Errorf("%+v: not last, or not %d events", p, 3*(values-limit))
+			}
+		}
+	}
+	if others != 1 {
+		t.Errorf("%d times Other", others)
+	}
+	for _, f := range []Family{Totals, Pages, Countries, CountryBrowsers, Browsers} {
+		if events[f] != 3*values {
+			t.Errorf("%s: %d events, want %d", f, events[f], 3*values)
+		}
+	}
+	if n[Pages] != limit+1 || n[CountryBrowsers] != limit+1 || n[Countries] != 1 {
+		t.Errorf("values: %v", n)
+	}
+}
+
+// TestMerge runs the store's merge operator over a state that is large enough to be folded.
+func TestMerge(t *testing.T) {
+	var small, large []byte
+	rows := make([]Row, 400)
+	for i := range rows {
+		rows[i] = Row{Flags: PageviewRow, Visitor: event.Visitor(i%50 + 1), Dims: [NumDims]string{Page: fmt.Sprintf("/%d", i%40), Source: "a source with a name that takes room"}}
+		large = append(large, chunkOf(rows[i:i+1])...)
+	}
+	small = large[:1000]
+	if got, err := Merge(small, true, 5); err != nil || !bytes.Equal(got, small) {
+		t.Errorf("a small state was folded: %d bytes of %d, %v", len(got), len(small), err)
+	}
+	f := func(whole bool) {
+		t.Helper()
+		folded, err := Merge(large, whole, 5)
+		if err != nil || len(folded) >= len(large) {
+			t.Fatalf("Merge: %d bytes of %d, %v", len(folded), len(large), err)
+		}
+		a, b := NewAgg(5), NewAgg(5)
+		if err := errors.Join(a.Add(large), b.Add(folded)); err != nil {
+			t.Fatal(err)
+		}
+		if x, y := mustLines(t, a.Window("s", 0, 0, 1, true)), mustLines(t, b.Window("s", 0, 0, 1, true)); x != y {
+			t.Errorf("whole=%v: folded\n%s\nwant\n%s", whole, y, x)
+		}
+	}
+	f(true)
+	f(false)
+	if _, err := Merge(large[:len(large)-1], true, 5); !errors.Is(err, ErrChunk) {
+		t.Errorf("cut short: %v", err)
+	}
+}
+
+// TestStatus follows a window through its firings.
+func TestStatus(t *testing.T) {
+	row := chunkOf([]Row{{Visitor: 1}})
+	fold := func(b []byte) []byte {
+		a := NewAgg(0)
+		if err := a.Add(b); err != nil {
+			t.Fatal(err)
+		}
+		return a.AppendFolded(nil)
+	}
+	var state []byte
+	f := func(add []byte, want Status) {
+		t.Helper()
+		state = append(state, add...)
+		for _, b := range [][]byte{state, fold(state), append(fold(state[:len(state)-len(add)]), add...), append(bytes.Clone(state[:len(state)-len(add)]), fold(add)...)} {
+			if got, err := ReadStatus(b); err != nil || got != want {
+				t.Errorf("status %+v %v, want %+v", got, err, want)
+			}
+		}
+	}
+	f(nil, Status{FiredAt: NeverFired})
+	f(row, Status{FiredAt: NeverFired, Dirty: true})
+	f(AppendMark(nil, 0, false), Status{FiredAt: 0})
+	f(row, Status{FiredAt: 0, Dirty: true})
+	f(AppendMark(nil, 1<<40, true), Status{FiredAt: 1 << 40, Final: true})
+	f(row, Status{FiredAt: 1 << 40, Final: true, Dirty: true})
+	f(AppendMark(nil, 1<<40+1, true), Status{FiredAt: 1<<40 + 1, Final: true})
+}
+
+// FuzzChunks feeds arbitrary bytes as a state: an error or a status, never a panic, and what is accepted
+// folds to something that is accepted and says the same.
+func FuzzChunks(f *testing.F) {
+	rows := chunkOf([]Row{{Flags: PageviewRow, Visitor: 7, Dims: [NumDims]string{Page: "/", Country: "DE", Browser: "Firefox"}}, {Flags: BotRow}})
+	a := NewAgg(0)
+	if err := a.Add(rows); err != nil {
+		f.Fatal(err)
+	}
+	f.Add(rows)
+	f.Add(AppendMark(rows, 77, true))
+	f.Add(a.AppendFolded(AppendMark(rows, 77, true)))
+	f.Add([]byte{chunkRows, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1})
+	f.Add([]byte{chunkFolded, 4, 0, 0, 0, 0x7f})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		status, statusErr := ReadStatus(b)
+		a := NewAgg(3)
+		if err := a.Add(b); err != nil {
+			if !errors.Is(err, ErrChunk) {
+				t.Fatalf("error without ErrChunk: %v", err)
+			}
+			return
+		}
+		if statusErr != nil || status != a.Status() {
+			t.Fatalf("ReadStatus %+v %v, Add %+v", status, statusErr, a.Status())
+		}
+		folded := a.AppendFolded(nil)
+		again := NewAgg(3)
+		if err := again.Add(folded); err != nil {
+			t.Fatalf("what was folded is refused: %v", err)
+		}
+		if !bytes.Equal(again.AppendFolded(nil), folded) {
+			t.Fatal("folding twice changes the state")
+		}
+	})
+}
