@@ -1,0 +1,234 @@
+// Package delta is the journal entry of the engine: all that one input record does to a partition's state.
+//
+// In go the core's findings about a record; out comes one value for the changelog, which the state store
+// applies in one batch. A delta is a pure function of the log up to its record, so two owners of a partition
+// write the same bytes, and applying the deltas in order gives the state on any machine.
+//
+// Invariants:
+//   - Deltas of a partition form a chain: Prev is the Offset of the delta before. A reader that meets one whose
+//     Prev it does not know has met an early one, and waits for its like to come again.
+//   - Every record has a delta, also one that can't be decoded (it has no Adds).
+//   - Decode is total: any bytes give a delta or an error.
+//
+// Units: offsets are those of the events topic; times are event.Time.
+//
+// The package is a leaf beside window: engine writes deltas, state applies them, and neither knows the other. It
+// does not interpret Meta (the core does) nor chunks (package window does).
+package delta
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"unsafe"
+
+	"millrace/engine/event"
+)
+
+// None is the Prev of the first delta of a partition.
+const None = -1
+
+// Delta is what one record does. Out of Decode, its slices and strings are views into the input.
+type Delta struct {
+	// Partition is that of the log and of the changelog.
+	Partition int32
+	// Offset is that of the record in the log; Prev that of the record before it, or None.
+	Offset, Prev int64
+	// Meta is the core's own state after the record, whole. It replaces the one before.
+	Meta []byte
+	// Adds are chunks to append to windows, in order of Start and then Site.
+	Adds []Add
+	// Fired lists the windows that this record fired, in order of Start and then Site (rule J11).
+	Fired []Fired
+	// Progress is the watermark this record announces, 0 for none.
+	Progress event.Time
+	// Horizon says that windows that start before it have closed, 0 for no change.
+	Horizon event.Time
+}
+
+// Add is a chunk for one window.
+type Add struct {
+	Site  string
+	Start event.Time
+	Chunk []byte
+}
+
+// Fired names a window that fired.
+type Fired struct {
+	Site  string
+	Start event.Time
+	Final bool
+}
+
+const version = 1
+
+// ErrDelta is wrapped by every error of Decode.
+var ErrDelta = errors.New("malformed delta")
+
+// Append appends the encoding: the version byte, then the fields in order; integers as varints, strings and
+// bytes with their length in front.
+func (d *Delta) Append(b []byte) []byte {
+	b = append(b, version)
+	b = binary.AppendUvarint(b, uint64(d.Partition))
+	b = binary.AppendUvarint(b, uint64(d.Offset))
+	b = binary.AppendUvarint(b, uint64(d.Prev+1))
+	b = appendString(b, d.Meta)
+	b = binary.AppendUvarint(b, uint64(len(d.Adds)))
+	for i := range d.Adds {
+		a := &d.Adds[i]
+		b = appendString(b, a.Site)
+		b = binary.AppendVarint(b, int64(a.Start))
+		b = appendString(b, a.Chunk)
+	}
+	b = AppendFired(b, d.Fired)
+	b = binary.AppendVarint(b, int64(d.Progress))
+	return binary.AppendVarint(b, int64(d.Horizon))
+}
+
+// AppendFired appends a list of fired windows.
+func AppendFired(b []byte, list []Fired) []byte {
+	b = binary.AppendUvarint(b, uint64(len(list)))
+	for i := range list {
+		f := &list[i]
+		b = appendString(b, f.Site)
+		b = binary.AppendVarint(b, int64(f.Start))
+		final := byte(0)
+		if f.Final {
+			final = 1
+		}
+		b = append(b, final)
+	}
+	return b
+}
+
+func appendString[T ~string | ~[]byte](b []byte, s T) []byte {
+	b = binary.AppendUvarint(b, uint64(len(s)))
+	return append(b, s...)
+}
+
+// Head is the part of a delta that the rules of the journal are about.
+type Head struct {
+	Partition    int32
+	Offset, Prev int64
+}
+
+// DecodeHead reads the head only.
+func DecodeHead(b []byte) (Head, error) {
+	r := reader{b: b}
+	h := r.head()
+	return h, r.err
+}
+
+// Decode reads a delta into d, reusing its slices.
+func (d *Delta) Decode(b []byte) error {
+	r := reader{b: b}
+	h := r.head()
+	d.Partition, d.Offset, d.Prev = h.Partition, h.Offset, h.Prev
+	d.Meta = r.bytes()
+	d.Adds = d.Adds[:0]
+	for n := r.count(); n > 0 && r.err == nil; n-- {
+		d.Adds = append(d.Adds, Add{Site: r.string(), Start: event.Time(r.varint()), Chunk: r.bytes()})
+	}
+	d.Fired = r.fired(d.Fired[:0])
+	d.Progress = event.Time(r.varint())
+	d.Horizon = event.Time(r.varint())
+	if r.err == nil && len(r.b) > 0 {
+		r.fail("bytes left over")
+	}
+	return r.err
+}
+
+// DecodeFired reads a list of fired windows and returns what follows it.
+func DecodeFired(b []byte) (list []Fired, rest []byte, err error) {
+	r := reader{b: b}
+	list = r.fired(nil)
+	return list, r.b, r.err
+}
+
+// reader reads fields until one is malformed; from then on it returns zeros.
+type reader struct {
+	b   []byte
+	err error
+}
+
+func (r *reader) fail(what string) {
+	if r.err == nil {
+		r.err = fmt.Errorf("%w: %s", ErrDelta, what)
+	}
+	r.b = nil
+}
+
+func (r *reader) head() (h Head) {
+	if len(r.b) == 0 || r.b[0] != version {
+		r.fail("unknown version")
+		return h
+	}
+	r.b = r.b[1:]
+	h.Partition = int32(r.uvarint())
+	h.Offset = int64(r.uvarint())
+	h.Prev = int64(r.uvarint()) - 1
+	if r.err == nil && (h.Offset < 0 || h.Prev >= h.Offset || h.Prev < None) {
+		r.fail("bad offsets")
+	}
+	return h
+}
+
+func (r *reader) fired(list []Fired) []Fired {
+	for n := r.count(); n > 0 && r.err == nil; n-- {
+		f := Fired{Site: r.string(), Start: event.Time(r.varint())}
+		switch {
+		case len(r.b) == 0 || r.b[0] > 1:
+			r.fail("bad fired window")
+		default:
+			f.Final, r.b = r.b[0] == 1, r.b[1:]
+			list = append(list, f)
+		}
+	}
+	return list
+}
+
+func (r *reader) uvarint() uint64 {
+	v, n := binary.Uvarint(r.b)
+	if n <= 0 {
+		r.fail("number cut short")
+		return 0
+	}
+	r.b = r.b[n:]
+	return v
+}
+
+func (r *reader) varint() int64 {
+	v, n := binary.Varint(r.b)
+	if n <= 0 {
+		r.fail("number cut short")
+		return 0
+	}
+	r.b = r.b[n:]
+	return v
+}
+
+// count reads the length of a list; each element takes three bytes at least.
+func (r *reader) count() uint64 {
+	n := r.uvarint()
+	if n > uint64(len(r.b)) {
+		r.fail("list cut short")
+		return 0
+	}
+	return n
+}
+
+func (r *reader) bytes() []byte {
+	n := r.uvarint()
+	if n > uint64(len(r.b)) {
+		r.fail("string cut short")
+		return nil
+	}
+	v := r.b[:n:n]
+	r.b = r.b[n:]
+	return v
+}
+
+func (r *reader) string() string {
+	v := r.bytes()
+	return unsafe.String(unsafe.SliceData(v), len(v))
+}

@@ -1,0 +1,33 @@
+// Package state is the engine's state of one partition: a Pebble store that applies deltas, and the journal
+// rules that keep it, the changelog and the committed offset in step under kill -9, power loss, wiped disks and
+// owners that outlive their successor's start.
+//
+// In go deltas (live through Apply, recovered through Recover), acknowledgements (Acked) and committed offsets
+// (Committed); out come deltas to be written again (Outbox), lists of windows to be fired again (Fired) and
+// windows (Fold).
+//
+// The rules, by the numbers of the design; each is one place in journal.go:
+//
+//	J1  Apply takes a delta only if its offset is above the last one applied. That offset is in the delta's batch.
+//	J2  A delta stays in the outbox, in the same batch, until it is known to be in the changelog.
+//	J3  The outbox is trimmed only over the contiguous prefix of acknowledged deltas.
+//	J5  Recover accepts a delta only if it follows the last accepted one; position, acceptance and effect are one batch.
+//	J6  An own acknowledgement moves the stored position only if it is the next one; else it freezes.
+//	J8  A closed window is deleted only when the commit has passed the record that closed it.
+//	J11 Which windows a record fired is kept until the commit has passed the record.
+//
+// (J4 is internal/kafka's, J7 follows from goka's promises, J9 is the changelog's retention, J10 the sinks'.)
+//
+// Invariants:
+//   - Every batch is atomic and the write-ahead log is a prefix: after any crash the store is what it was after
+//     some delta. Nothing is synced: what the disk forgets, the changelog has.
+//   - The hot path reads nothing: a delta's windows are appended to by Pebble's merge operator.
+//
+// Units: offsets of the log ("offset") and of the changelog ("position") are different numbers.
+//
+// Apply, Recover, Outbox, Fired and Fold belong to one goroutine, the partition's. Acked and Committed may be
+// called from any.
+//
+// It does not decide anything about events, watermarks or firing, and does not talk to Kafka. Adapter plugs it
+// into goka.
+package state

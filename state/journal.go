@@ -1,0 +1,284 @@
+package state
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"millrace/engine/delta"
+	"millrace/engine/window"
+)
+
+// Apply applies a delta of the live path, encoded, in one batch. One that has been applied already changes
+// nothing (J1).
+func (s *Store) Apply(b []byte) error {
+	d := &s.decoded
+	if err := d.Decode(b); err != nil {
+		return err
+	}
+	if d.Offset <= s.last && s.opts.Without&J1 == 0 {
+		return nil
+	}
+	if d.Prev != s.last && s.opts.Without&J1 == 0 {
+		return fmt.Errorf("%w: delta %d follows %d, the state is at %d", ErrChain, d.Offset, d.Prev, s.last)
+	}
+	batch := s.db.NewBatch()
+	defer batch.Close()
+	// J2: the delta itself, in the same batch as its effect.
+	s.keybuf = appendOffsetKey(s.keybuf[:0], prefixOutbox, d.Offset)
+	if err := batch.Set(s.keybuf, b, nil); err != nil {
+		return err
+	}
+	if err := s.effect(batch, d); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	s.outbox = append(s.outbox, entry{offset: d.Offset, prev: d.Prev})
+	err := s.finish(batch, d.Offset, d.Meta)
+	s.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	return s.commit(batch, d)
+}
+
+// Recover reads one record of the changelog, which stands at a position. It is called for all records from
+// Position on, in order.
+func (s *Store) Recover(position int64, b []byte) error {
+	d := &s.decoded
+	if err := d.Decode(b); err != nil {
+		return fmt.Errorf("changelog position %d: %w", position, err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	first := s.position == 0 && s.accepted == delta.None
+	s.position = position + 1
+	if !s.follows(d, first && position > 0) {
+		return nil // seen before, or early: its like comes again (J5)
+	}
+	batch := s.db.NewBatch()
+	defer batch.Close()
+	s.accepted = d.Offset
+	s.trim(d.Offset)
+	if d.Offset <= s.last {
+		if err := s.finish(batch, s.last, s.meta); err != nil {
+			return err
+		}
+		return batch.Commit(pebble.NoSync)
+	}
+	if err := s.effect(batch, d); err != nil {
+		return err
+	}
+	if err := s.finish(batch, d.Offset, d.Meta); err != nil {
+		return err
+	}
+	return s.commit(batch, d)
+}
+
+// follows is rule J5. A changelog whose beginning has expired starts in the middle of the chain; then its first
+// record is taken as it is, since all that came before has outlived its use (J9).
+func (s *Store) follows(d *delta.Delta, expired bool) bool {
+	if s.opts.Without&J5 != 0 {
+		return d.Offset > s.accepted
+	}
+	if expired {
+		return d.Offset > s.last || s.last == delta.None
+	}
+	return d.Prev == s.accepted && d.Offset > s.accepted
+}
+
+// effect adds what a delta does to windows, and the list of what it fired (J11).
+func (s *Store) effect(batch *pebble.Batch, d *delta.Delta) error {
+	for i := range d.Adds {
+		a := &d.Adds[i]
+		s.keybuf = appendWindowKey(s.keybuf[:0], a.Site, a.Start)
+		if err := batch.Merge(s.keybuf, a.Chunk, nil); err != nil {
+			return err
+		}
+	}
+	for i := range d.Fired {
+		f := &d.Fired[i]
+		s.keybuf = appendWindowKey(s.keybuf[:0], f.Site, f.Start)
+		s.valbuf = window.AppendMark(s.valbuf[:0], d.Offset, f.Final)
+		if err := batch.Merge(s.keybuf, s.valbuf, nil); err != nil {
+			return err
+		}
+	}
+	if len(d.Fired) > 0 || d.Progress != 0 {
+		s.keybuf = appendOffsetKey(s.keybuf[:0], prefixFired, d.Offset)
+		s.valbuf = binary.AppendVarint(delta.AppendFired(s.valbuf[:0], d.Fired), int64(d.Progress))
+		return batch.Set(s.keybuf, s.valbuf, nil)
+	}
+	return nil
+}
+
+// finish adds the bookkeeping that every batch carries: the meta record and what may be deleted by now. The
+// caller holds mu.
+func (s *Store) finish(batch *pebble.Batch, last int64, meta []byte) error {
+	s.valbuf = binary.BigEndian.AppendUint64(s.valbuf[:0], uint64(last))
+	s.valbuf = binary.BigEndian.AppendUint64(s.valbuf, uint64(s.accepted))
+	s.valbuf = binary.BigEndian.AppendUint64(s.valbuf, uint64(s.position))
+	s.valbuf = append(s.valbuf, meta...)
+	if err := batch.Set(keyMeta, s.valbuf, nil); err != nil {
+		return err
+	}
+	for _, o := range s.trimmed {
+		s.keybuf = appendOffsetKey(s.keybuf[:0], prefixOutbox, o)
+		if err := batch.Delete(s.keybuf, nil); err != nil {
+			return err
+		}
+	}
+	s.trimmed = s.trimmed[:0]
+	return s.expire(batch)
+}
+
+// expire deletes what only records below the commit still needed.
+func (s *Store) expire(batch *pebble.Batch) error {
+	n := 0
+	for ; n < len(s.fired) && s.fired[n] < s.committed; n++ {
+		s.keybuf = appendOffsetKey(s.keybuf[:0], prefixFired, s.fired[n])
+		if err := batch.Delete(s.keybuf, nil); err != nil {
+			return err
+		}
+	}
+	s.fired = append(s.fired[:0], s.fired[n:]...)
+	n = 0
+	for n < len(s.closing) && (s.closing[n].offset < s.committed || s.opts.Without&J8 != 0) { // J8
+		n++
+	}
+	if n == 0 {
+		return nil
+	}
+	from := appendWindowKey(nil, "", minTime)
+	to := appendWindowKey(nil, "", s.closing[n-1].horizon)
+	s.closing = append(s.closing[:0], s.closing[n:]...)
+	return batch.DeleteRange(from, to, nil)
+}
+
+const minTime = -1 << 63
+
+// commit writes the batch and moves what is kept in memory.
+func (s *Store) commit(batch *pebble.Batch, d *delta.Delta) error {
+	if err := batch.Commit(pebble.NoSync); err != nil {
+		return fmt.Errorf("apply delta %d: %w", d.Offset, err)
+	}
+	s.last = d.Offset
+	s.meta = append(s.meta[:0], d.Meta...)
+	if len(d.Fired) > 0 || d.Progress != 0 {
+		s.fired = append(s.fired, d.Offset)
+	}
+	if h := d.Horizon; h != 0 {
+		if n := len(s.closing); n > 0 && s.closing[n-1].horizon == h {
+			return nil // waiting already, for an earlier record
+		}
+		s.closing = append(s.closing, closing{d.Offset, h})
+	}
+	return nil
+}
+
+// Outbox returns the delta of a record that is applied and not known to be in the changelog, to be written
+// again verbatim (J2), or nil.
+func (s *Store) Outbox(offset int64) ([]byte, error) {
+	s.mu.Lock()
+	waiting := false
+	for i := range s.outbox {
+		if s.outbox[i].offset == offset {
+			waiting = true
+			break
+		}
+	}
+	s.mu.Unlock()
+	if !waiting || s.opts.Without&J2 != 0 {
+		return nil, nil
+	}
+	s.keybuf = appendOffsetKey(s.keybuf[:0], prefixOutbox, offset)
+	b, err := s.get(s.keybuf)
+	if err != nil {
+		return nil, fmt.Errorf("read outbox %d: %w", offset, err)
+	}
+	return b, nil
+}
+
+// Acked says that the changelog holds the delta of a record at a position.
+func (s *Store) Acked(offset, position int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var e *entry
+	for i := range s.outbox {
+		if s.outbox[i].offset == offset {
+			e = &s.outbox[i]
+			e.acked = true
+			break
+		}
+	}
+	s.advance(e, position)
+	n := 0
+	for n < len(s.outbox) && s.outbox[n].acked { // J3
+		n++
+	}
+	switch {
+	case s.opts.Without&J3 != 0:
+		s.trim(offset)
+	case n > 0:
+		s.trim(s.outbox[n-1].offset)
+	}
+}
+
+// advance is rule J6. An acknowledgement that is not for the next position shows that somebody else wrote in
+// between, and what he wrote has not been read: the next start reads from here.
+func (s *Store) advance(e *entry, position int64) {
+	if s.opts.Without&J6 != 0 {
+		s.position = max(s.position, position+1)
+		if e != nil {
+			s.accepted = max(s.accepted, e.offset)
+		}
+		return
+	}
+	if position < s.position || s.frozen {
+		return
+	}
+	if position > s.position {
+		s.frozen = true
+		return
+	}
+	s.position++
+	if e != nil && e.prev == s.accepted {
+		s.accepted = e.offset
+	}
+}
+
+// trim drops the outbox up to and including an offset. The caller holds mu.
+func (s *Store) trim(offset int64) {
+	n := 0
+	for n < len(s.outbox) && s.outbox[n].offset <= offset {
+		s.trimmed = append(s.trimmed, s.outbox[n].offset)
+		n++
+	}
+	s.outbox = append(s.outbox[:0], s.outbox[n:]...)
+}
+
+// Committed says that the group has committed a partition's offset: every record below it is finished.
+func (s *Store) Committed(next int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.committed = max(s.committed, next)
+}
+
+// Fired returns what a record that has been applied fired and announced, until the commit has passed it.
+func (s *Store) Fired(offset int64) (list []delta.Fired, progress int64, err error) {
+	if s.opts.Without&J11 != 0 {
+		return nil, 0, nil
+	}
+	s.keybuf = appendOffsetKey(s.keybuf[:0], prefixFired, offset)
+	b, err := s.get(s.keybuf)
+	if err != nil || b == nil {
+		return nil, 0, err
+	}
+	list, rest, err := delta.DecodeFired(b)
+	if err != nil {
+		return nil, 0, fmt.Errorf("read fired windows of %d: %w: %w", offset, ErrCorrupt, err)
+	}
+	progress, _ = binary.Varint(rest)
+	return list, progress, nil
+}

@@ -1,0 +1,340 @@
+package state
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"millrace/engine/delta"
+	"millrace/engine/event"
+	"millrace/engine/window"
+)
+
+// Rule is one of the journal's rules. The simulator takes rules out to show that it would notice.
+type Rule uint16
+
+// The rules that live in this package.
+const (
+	J1 Rule = 1 << iota
+	J2
+	J3
+	J5
+	J6
+	J8
+	J11
+)
+
+// Options are the settings of a Store.
+type Options struct {
+	// Dir is the folder, made if missing. Required.
+	Dir string
+	// FS is the file system; nil is the machine's.
+	FS vfs.FS
+	// Limit is the cardinality budget: values kept per window and family. Default 500, as many as a report
+	// shows many times over; more costs memory and series in proportion. 0 means the default, negative no limit.
+	Limit int
+	// MemTableBytes is the size of Pebble's memtable. Default 16 MiB: smaller flushes and folds more often, larger
+	// only delays.
+	MemTableBytes uint64
+	// Logger takes Pebble's messages; nil drops all but fatal ones.
+	Logger pebble.Logger
+	// Without takes rules out. For the simulator only.
+	Without Rule
+}
+
+const defaultLimit = 500
+
+// Errors of Open and of the live path.
+var (
+	// ErrCorrupt: the folder does not hold a state that this build can read.
+	ErrCorrupt = errors.New("state is damaged or of another version; stop, delete the folder and start again: it comes back from the changelog")
+	// ErrChain: a delta does not follow the last one applied.
+	ErrChain = errors.New("delta does not follow the state")
+)
+
+// formatVersion is stored in the folder.
+const formatVersion = 1
+
+// Keys. Window keys are 'w', start (big endian, sign bit flipped), site.
+var (
+	keyFormat = []byte("v")
+	keyMeta   = []byte("m")
+)
+
+const (
+	prefixFired  = 'f'
+	prefixOutbox = 'o'
+	prefixWindow = 'w'
+)
+
+// Store is the state of one partition.
+type Store struct {
+	db      *pebble.DB
+	opts    Options
+	limit   int
+	keybuf  []byte
+	valbuf  []byte
+	decoded delta.Delta
+
+	// Owned by the partition's goroutine.
+	last    int64  // offset of the last delta applied (J1)
+	meta    []byte // the core's state
+	fired   []int64
+	closing []closing
+
+	mu        sync.Mutex // guards what follows
+	accepted  int64      // last delta known to be in the changelog, in chain order (J5)
+	position  int64      // next position of the changelog to read
+	frozen    bool       // position may not move in this session (J6)
+	outbox    []entry    // deltas not known to be in the changelog, in order (J2)
+	trimmed   []int64    // left the outbox, still on disk
+	committed int64      // offset below which everything is committed
+}
+
+// entry is a delta in the outbox.
+type entry struct {
+	offset, prev int64
+	acked        bool
+}
+
+// closing is a horizon that waits for the commit to pass the record that set it (J8).
+type closing struct {
+	offset  int64
+	horizon event.Time
+}
+
+// Open opens or creates the state in a folder.
+func Open(o Options) (*Store, error) {
+	if o.Dir == "" {
+		return nil, errors.New("open state: Dir is empty")
+	}
+	s := &Store{opts: o, limit: o.Limit, last: delta.None, accepted: delta.None, committed: -1}
+	if s.limit == 0 {
+		s.limit = defaultLimit
+	}
+	db, err := openPebble(o, s.limit)
+	if err != nil {
+		return nil, fmt.Errorf("open state %q: %w", o.Dir, err)
+	}
+	s.db = db
+	if err := s.load(); err != nil {
+		db.Close()
+		return nil, fmt.Errorf("open state %q: %w", o.Dir, err)
+	}
+	return s, nil
+}
+
+func openPebble(o Options, limit int) (*pebble.DB, error) {
+	po := &pebble.Options{
+		FS:                          o.FS,
+		FormatMajorVersion:          pebble.FormatNewest,
+		MemTableSize:                o.MemTableBytes,
+		MemTableStopWritesThreshold: 4,
+		L0CompactionThreshold:       4,
+		MaxOpenFiles:                256,
+		Logger:                      quiet{o.Logger},
+		Merger:                      merger(max(limit, 0)),
+	}
+	if po.MemTableSize == 0 {
+		po.MemTableSize = 16 << 20
+	}
+	if po.FS == nil {
+		po.FS = vfs.Default
+	}
+	cache := pebble.NewCache(8 << 20)
+	defer cache.Unref()
+	po.Cache = cache
+	db, err := pebble.Open(o.Dir, po)
+	if err != nil && (errors.Is(err, pebble.ErrCorruption) || errors.Is(err, io.ErrUnexpectedEOF)) {
+		return nil, fmt.Errorf("%w: %w", ErrCorrupt, err)
+	}
+	return db, err
+}
+
+// load reads what the live path keeps in memory.
+func (s *Store) load() error {
+	v, err := s.get(keyFormat)
+	switch {
+	case err != nil:
+		return err
+	case v == nil:
+		return s.db.Set(keyFormat, []byte{formatVersion}, pebble.NoSync)
+	case len(v) != 1 || v[0] != formatVersion:
+		return fmt.Errorf("%w: format %v, this build has %d", ErrCorrupt, v, formatVersion)
+	}
+	m, err := s.get(keyMeta)
+	if err != nil {
+		return err
+	}
+	if m != nil {
+		if len(m) < metaHead {
+			return fmt.Errorf("%w: meta record of %d bytes", ErrCorrupt, len(m))
+		}
+		s.last = int64(binary.BigEndian.Uint64(m))
+		s.accepted = int64(binary.BigEndian.Uint64(m[8:]))
+		s.position = int64(binary.BigEndian.Uint64(m[16:]))
+		s.meta = m[metaHead:]
+	}
+	if err := s.scan(prefixFired, func(k, _ []byte) error {
+		s.fired = append(s.fired, int64(binary.BigEndian.Uint64(k[1:])))
+		return nil
+	}); err != nil {
+		return err
+	}
+	return s.scan(prefixOutbox, func(k, v []byte) error {
+		h, err := delta.DecodeHead(v)
+		if err != nil {
+			return fmt.Errorf("%w: outbox: %w", ErrCorrupt, err)
+		}
+		if h.Offset <= s.accepted {
+			s.trimmed = append(s.trimmed, h.Offset)
+			return nil
+		}
+		s.outbox = append(s.outbox, entry{offset: h.Offset, prev: h.Prev})
+		return nil
+	})
+}
+
+// metaHead is the length of last, accepted and position in the meta record; the core's state follows.
+const metaHead = 24
+
+// Close flushes and closes the store. It is idempotent.
+func (s *Store) Close() error {
+	if s.db == nil {
+		return nil
+	}
+	err := errors.Join(s.db.Flush(), s.db.Close())
+	s.db = nil
+	return err
+}
+
+// Last returns the offset of the last delta applied, or delta.None.
+func (s *Store) Last() int64 { return s.last }
+
+// Meta returns the core's state after the last delta, nil for a new store. The caller must not change it.
+func (s *Store) Meta() []byte { return s.meta }
+
+// Position returns the next position of the changelog to be read by Recover; 0 for a new store.
+func (s *Store) Position() int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.position
+}
+
+// OutboxLen returns the number of deltas that are not known to be in the changelog.
+func (s *Store) OutboxLen() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.outbox)
+}
+
+// Windows calls fn for every window in the store, in order of start and then site.
+func (s *Store) Windows(fn func(site string, start event.Time, st window.Status) error) error {
+	return s.scan(prefixWindow, func(k, v []byte) error {
+		st, err := window.ReadStatus(v)
+		if err != nil {
+			return err
+		}
+		start, site := splitWindowKey(k)
+		return fn(site, start, st)
+	})
+}
+
+// Fold adds the state of a window to a, which the caller has reset with Limit, and returns its size in bytes. A window
+// that is not there adds nothing.
+func (s *Store) Fold(site string, start event.Time, a *window.Agg) (int, error) {
+	s.keybuf = appendWindowKey(s.keybuf[:0], site, start)
+	v, closer, err := s.db.Get(s.keybuf)
+	if errors.Is(err, pebble.ErrNotFound) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, fmt.Errorf("read window %s %s: %w", site, start, err)
+	}
+	defer closer.Close()
+	if err := a.Add(v); err != nil {
+		return 0, fmt.Errorf("read window %s %s: %w", site, start, err)
+	}
+	return len(v), nil
+}
+
+// Limit returns the cardinality budget, 0 for none.
+func (s *Store) Limit() int { return max(s.limit, 0) }
+
+// Compact replaces a window's chunks by their fold, which a holds after Fold. It changes nothing that can be
+// read; it spares the next Fold the work.
+func (s *Store) Compact(site string, start event.Time, a *window.Agg) error {
+	s.keybuf = appendWindowKey(s.keybuf[:0], site, start)
+	s.valbuf = a.AppendFolded(s.valbuf[:0])
+	return s.db.Set(s.keybuf, s.valbuf, pebble.NoSync)
+}
+
+// SizeBytes returns the space the store takes on disk.
+func (s *Store) SizeBytes() uint64 { return s.db.Metrics().DiskSpaceUsage() }
+
+func (s *Store) get(key []byte) ([]byte, error) {
+	v, closer, err := s.db.Get(key)
+	if errors.Is(err, pebble.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer closer.Close()
+	return append([]byte{}, v...), nil
+}
+
+func (s *Store) scan(prefix byte, fn func(k, v []byte) error) error {
+	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: []byte{prefix}, UpperBound: []byte{prefix + 1}})
+	if err != nil {
+		return err
+	}
+	for it.First(); it.Valid(); it.Next() {
+		v, err := it.ValueAndErr()
+		if err == nil {
+			err = fn(it.Key(), v)
+		}
+		if err != nil {
+			it.Close()
+			return err
+		}
+	}
+	return it.Close()
+}
+
+func appendOffsetKey(b []byte, prefix byte, offset int64) []byte {
+	return binary.BigEndian.AppendUint64(append(b, prefix), uint64(offset))
+}
+
+func appendWindowKey(b []byte, site string, start event.Time) []byte {
+	b = binary.BigEndian.AppendUint64(append(b, prefixWindow), uint64(start)^(1<<63))
+	return append(b, site...)
+}
+
+func splitWindowKey(k []byte) (event.Time, string) {
+	return event.Time(binary.BigEndian.Uint64(k[1:]) ^ (1 << 63)), string(k[9:])
+}
+
+// quiet drops Pebble's chatter.
+type quiet struct{ pebble.Logger }
+
+func (q quiet) Infof(string, ...any) {}
+
+func (q quiet) Errorf(format string, args ...any) {
+	if q.Logger != nil {
+		q.Logger.Errorf(format, args...)
+	}
+}
+
+func (q quiet) Fatalf(format string, args ...any) {
+	if q.Logger != nil {
+		q.Logger.Fatalf(format, args...)
+		return
+	}
+	panic("pebble: " + fmt.Sprintf(format, args...))
+}
