@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"hash/crc32"
+	"math/bits"
 	"slices"
 	"strings"
 	"testing"
@@ -27,11 +28,11 @@ func TestGolden(t *testing.T) {
 		}
 	}
 	f(nil, "")
-	f([]uint64{1234567}, "1001"+"599ed017")
+	f([]uint64{1234567}, "1001"+"17d09e59")
 	f([]uint64{unmix(0)}, "1001"+"00000000"+"33")                                     // entry 0, rank 51
-	f([]uint64{unmix(1<<50 | 1<<31), unmix(1<<50 | 1)}, "1001"+"00040000"+"32")       // one entry, ranks 19 and 50
-	f([]uint64{unmix(5 << 32), unmix(4 << 32)}, "1002"+"00000004"+"00000000")         // neighbours
-	f([]uint64{unmix(^uint64(0)), unmix(3 << 50)}, "1002"+"000c0000"+"fff3fffe"+"33") // the greatest entry
+	f([]uint64{unmix(1<<50 | 1<<31), unmix(1<<50 | 1)}, "1001"+"00000400"+"32")       // one entry, ranks 19 and 50
+	f([]uint64{unmix(5 << 32), unmix(4 << 32)}, "1002"+"04000000"+"05000000")         // neighbours
+	f([]uint64{unmix(^uint64(0)), unmix(3 << 50)}, "1002"+"00000c00"+"ffffffff"+"33") // the greatest entry
 
 	sums := func(n int, length int, want uint32) {
 		t.Helper()
@@ -40,9 +41,9 @@ func TestGolden(t *testing.T) {
 			t.Errorf("0 to %d: %d bytes with CRC-32 %#08x, want %d with %#08x", n-1, len(b), got, length, want)
 		}
 	}
-	sums(9, 36, 0x85a62bb0)
-	sums(100, 338, 0xc4578e24)
-	sums(1536, 4398, 0x5a704373)
+	sums(9, 38, 0xe5529093)
+	sums(100, 344, 0x3484bffc)
+	sums(1536, 4482, 0xb24cb851)
 	sums(1537, 8197, 0xcef406d2)
 	sums(100_000, 8215, 0x127221fc)
 }
@@ -187,33 +188,43 @@ func TestMalformed(t *testing.T) {
 	f(un("f001599ed017"), "version 15, want 1")
 	f(un("1000"), "sparse with 0 entries")
 	f(un("1601"), "sparse with 1537 entries, at most 1536")
-	f(un("1001"), "sparse entry 1 of 1 is cut short")
-	f(un("1002599ed017599ed0"), "sparse entry 2 of 2 is cut short")
+	f(un("1001"), "sparse has 0 of 4 bytes for 1 entries")
+	f(un("1002599ed017599ed0"), "sparse has 7 of 8 bytes for 2 entries")
 	f(un("1001599ed01700"), "sparse has 1 trailing bytes")
-	f(un("1002ffffffff00000000"), "sparse entry 2 of 2 exceeds 32 bits")
-	f(un("100100040000"), "sparse has 0 of 1 ranks")
-	f(un("10010004000012"), "sparse rank 1 is 18, want 19 to 51")
-	f(un("10010004000034"), "sparse rank 1 is 52")
+	f(un("10020200000001000000"), "sparse entry 2 of 2 is not above the one before")
+	f(un("10020200000002000000"), "sparse entry 2 of 2 is not above the one before")
+	f(un("100100000400"), "sparse has 0 of 1 ranks")
+	f(un("10010000040012"), "sparse rank 1 is 18, want 19 to 51")
+	f(un("10010000040034"), "sparse rank 1 is 52")
 
-	rice := encode(sketchOf(randomHashes(r, 1000)))
-	for cut := headerLen; cut < len(rice); cut += 97 {
-		f(rice[:cut], "is cut short")
+	const n = 1001 // 22 bits of each entry in low, 2,753 bytes of which the last has two to spare, then 254 of high
+	hashes := randomHashes(r, n)
+	many := func(change func(b []byte) []byte) []byte { return change(encode(sketchOf(hashes))) }
+	size := len(encode(sketchOf(hashes)))
+	for cut := headerLen; cut < size; cut += 97 {
+		f(many(func(b []byte) []byte { return b[:cut] }), "bytes for 1001 entries")
 	}
-	f(append(bytes.Clone(rice), 0), "sparse has 1 trailing bytes")
-	f(append([]byte{0x13, 0xe8}, make([]byte, 5000)...), "sparse entry 1 of 1000 exceeds 32 bits")
-	f(append([]byte{0x13, 0xe8}, bytes.Repeat([]byte{255}, 1000)...), "is cut short")
-	for n := 9; ; n++ { // the first sketch that has a bit to spare
-		b := encode(sketchOf(randomHashes(r, n)))
-		r := newGapReader(n, b[2:])
-		for range n {
-			_, _ = r.next()
+	f(many(func(b []byte) []byte { return append(b, 0) }), "sparse has 1 trailing bytes")
+	f(many(func(b []byte) []byte { b[2+2752] |= 0x80; return b }), "bits set after the last low part")
+	f(many(func(b []byte) []byte { clear(b[2+2753:]); return b }), "sparse has 0 high parts for 1001 entries")
+	f(many(func(b []byte) []byte { b[size-1] ^= 0x80; return b }), "sparse has 1002 high parts for 1001 entries")
+	f(many(func(b []byte) []byte {
+		high := b[2+2753:]
+		last := len(high) - 1
+		for high[last] == 0 {
+			last--
 		}
-		if r.pos%8 != 0 {
-			b[len(b)-1] |= 1
-			f(b, "bits set after its last entry")
-			break
+		high[last] ^= 1 << (bits.Len8(high[last]) - 1) // the highest one goes beyond the end
+		high[len(high)-1] |= 0x80
+		return b
+	}), "sparse entry 1001 of 1001 is not above the one before, or exceeds 32 bits")
+	f(many(func(b []byte) []byte { // all high parts equal
+		clear(b[2+2753:])
+		for i := range n {
+			b[2+2753+i/8] |= 1 << (i % 8)
 		}
-	}
+		return b
+	}), "of 1001 is not above the one before")
 
 	damaged := func(change func(b []byte) []byte) []byte {
 		s := &Sketch{dense: true, regs: new([registers]uint8)}

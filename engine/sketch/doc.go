@@ -30,22 +30,25 @@
 //
 // # Format
 //
-// Version 1. Numbers are big-endian. A mixed hash is read from its highest bit: 14 bits are the number of the
-// register, the run of zeros after them gives the rank ρ = zeros + 1, in [1, 51]. The empty sketch is the
-// empty string of bytes. All others begin with two bytes:
+// Version 1. Numbers are big-endian where nothing else is said. A mixed hash is read from its highest bit: 14
+// bits are the number of the register, the run of zeros after them gives the rank ρ = zeros + 1, in [1, 51]. The
+// empty sketch is the empty string of bytes. All others begin with two bytes:
 //
 //	bits 15-12   version, 1
 //	bits 11-0    1 to 1,536: sparse, with that many entries; 4,095: dense; all else is reserved
 //
-// Sparse. An entry is the first 32 bits of a mixed hash: register and 18 bits more. The entries
-// follow in ascending order, as a stream of bits, highest bit of a byte first. Of each entry the gap is
-// written: entry - previous - 1, with -1 as the previous of the first. With n entries
+// Sparse. An entry is the first 32 bits of a mixed hash: register and 18 bits more. The n entries are distinct
+// and in ascending order. Up to 8 of them are four bytes each, little-endian. More are cut into a low part
+// of k = 32 - bitlen(n) bits and a high part, the rest (the quasi-succinct code of Elias and Fano; S. Vigna:
+// "Quasi-succinct indices", WSDM 2013). In these two arrays bit j is the bit of value 2^(j mod 8) of byte j div 8:
 //
-//	n <= 8       the gap as 32 bits
-//	n >= 9       Rice code with k = 32 - bitlen(n): gap>>k zero bits, a one bit, the low k bits of the gap
+//	ceil(n*k / 8) bytes               low part of entry i in bits i*k to i*k+k-1, its lowest bit first
+//	ceil((n + 2^bitlen(n)) / 8) bytes bit h+i is set for each entry i = 0 … n-1 with the high part h
 //
-// Zero bits fill the last byte. Then follows one byte for each entry, in their order, of which the last 18 bits are
-// all zero, so that the entry does not tell the rank: the greatest rank seen for it, in [19, 51].
+// All other bits are zero. So an entry takes about 34 - log2 n bits, the length depends on n alone, and a reader need
+// not decode one entry to find the next. At the end stands one byte for each entry, in their order, of which
+// the last 18 bits are all zero, so that the entry does not tell the rank: the greatest rank seen
+// for it, in [19, 51].
 //
 // Dense, of 16,384 registers:
 //
@@ -55,7 +58,7 @@
 //	             four; 15 stands for 15 or more, which is an exception
 //	x * 3 bytes  exceptions in ascending order of register: two bytes register, one byte its value
 //
-// One visitor takes 6 bytes, ten take 40, a thousand 3 KB; a dense sketch takes about 8.2 KB.
+// One visitor takes 6 bytes, ten take 41, a thousand 3 KB; a dense sketch takes about 8.2 KB.
 //
 // # Who may call
 //

@@ -43,7 +43,12 @@ func modelOf(hashes []uint64) model {
 }
 
 func (m model) rank(x uint64) int {
-	return strings.IndexByte(fmt.Sprintf("%064b1", x)[14:], '1') + 1
+	for i := range 50 {
+		if x>>(49-i)&1 == 1 {
+			return i + 1
+		}
+	}
+	return 51
 }
 
 func (m model) entries() map[uint32]int {
@@ -67,30 +72,35 @@ func (m model) encode() []byte {
 		sorted = append(sorted, e)
 	}
 	slices.Sort(sorted)
-	var text strings.Builder
-	fmt.Fprintf(&text, "0001%012b", len(sorted))
-	k := 32 - len(strconv.FormatInt(int64(len(sorted)), 2))
-	previous := -1
-	for _, e := range sorted {
-		gap := int(e) - previous - 1
-		previous = int(e)
-		if len(sorted) <= 8 {
-			fmt.Fprintf(&text, "%032b", gap)
-		} else {
-			fmt.Fprintf(&text, "%s1%0*b", strings.Repeat("0", gap>>k), k, gap%(1<<k))
+	n := len(sorted)
+	b := []byte{byte(0x10 + n/256), byte(n)}
+	k, high := 32, ""
+	if n > 8 {
+		k = 32 - len(strconv.FormatInt(int64(n), 2))
+		high = strings.Repeat("0", n+1<<(32-k))
+	}
+	low, ones := make([]string, n), []byte(high)
+	for i, e := range sorted {
+		low[n-1-i] = fmt.Sprintf("%0*b", k, int(e)%(1<<k))
+		if n > 8 {
+			ones[len(ones)-1-int(e)>>k-i] = '1'
 		}
 	}
-	for text.Len()%8 != 0 {
-		text.WriteByte('0')
-	}
+	b = append(b, bytesOf(strings.Join(low, ""))...)
+	b = append(b, bytesOf(string(ones))...)
 	for _, e := range sorted {
 		if e%(1<<18) == 0 {
-			fmt.Fprintf(&text, "%08b", entries[e])
+			b = append(b, byte(entries[e]))
 		}
 	}
-	var b []byte
-	for bits := text.String(); bits != ""; bits = bits[8:] {
-		x, _ := strconv.ParseUint(bits[:8], 2, 8)
+	return b
+}
+
+// bytesOf turns a binary number into bytes, the lowest first.
+func bytesOf(text string) (b []byte) {
+	text = strings.Repeat("0", (8-len(text)%8)%8) + text
+	for ; text != ""; text = text[:len(text)-8] {
+		x, _ := strconv.ParseUint(text[len(text)-8:], 2, 8)
 		b = append(b, byte(x))
 	}
 	return b

@@ -40,7 +40,7 @@ func TestRank(t *testing.T) {
 // TestCanonical puts a set together in many ways: cut into parts, some added several times, united along a
 // random tree in memory or encoded, dense or sparse. All must give the bytes of the model.
 func TestCanonical(t *testing.T) {
-	for seed := range uint64(600) {
+	for seed := range uint64(400) {
 		r := newRand(seed)
 		n := []int{r.IntN(70), 1400 + r.IntN(300), 3000 + r.IntN(3000)}[r.IntN(3)]
 		hashes := randomHashes(r, n)
@@ -366,7 +366,7 @@ func ExampleSketch_AppendBinary() {
 	fmt.Printf("%x\n", s.AppendBinary(nil))
 	// Output:
 	//
-	// 1001599ed017
+	// 100117d09e59
 }
 
 func ExampleSketch_MergeBinary_malformed() {
@@ -374,6 +374,6 @@ func ExampleSketch_MergeBinary_malformed() {
 	fmt.Println(s.MergeBinary([]byte{0x10, 1, 0x59, 0x9e, 0xd0}))
 	fmt.Println(s.MergeBinary([]byte{0x20, 1}))
 	// Output:
-	// malformed sketch: sparse entry 1 of 1 is cut short
+	// malformed sketch: sparse has 3 of 4 bytes for 1 entries
 	// malformed sketch: version 2, want 1
 }

@@ -12,11 +12,11 @@ import (
 //
 // Invariants, while the table has a slot at all: an entry is at or right of its home; no slot between the two is
 // empty; the last slot is empty, so that no loop needs to look for the end. Up to 15 entries there is one
-// home slot, and the table is a plain sorted list. From then on it has 2^bits, filled to 3/4 at most, and an eighth more
-// for the last runs to end in. Should that not do (only a forged encoding gets there), the end moves right.
+// home slot, and the table is a plain sorted list. From then on it has 2^bits, filled to 3/4 at most, and an eighth
+// more for the last runs to end in. Should that not do (forged entries can bring it about), the end moves right.
 //
-// A list with an unsorted part, sorted when needed, was slower at every size above 16: sorting costs 40 ns an
-// entry, and a visitor seen again lengthens the list.
+// Not a list with an unsorted part: that needs a sort before it can be encoded or counted, and a visitor who is
+// seen again lengthens it. The price is up to twice the memory for each entry.
 
 const maxList = 15 // entries in a table of one home slot: 64 bytes
 
@@ -83,18 +83,6 @@ func (s *Sketch) grow() {
 	}
 }
 
-// reserve makes a table for n entries at once, where growing would come there in steps.
-//
-// REQUIRES: s is empty, n <= maxSparse.
-func (s *Sketch) reserve(n int) {
-	if n > maxList {
-		s.rehash(tableBits(n))
-	} else {
-		s.tab = extend(s.tab, max(4, 1<<bits.Len(uint(n))))
-		s.setLimit()
-	}
-}
-
 // tableBits is the smallest size of a table in which n entries fill no more than three quarters of the slots.
 func tableBits(n int) uint8 {
 	b := uint8(5)
@@ -123,14 +111,38 @@ func (s *Sketch) rehash(b uint8) {
 	}
 	s.bits = b
 	s.tab = extend(s.tab[:0], 1<<b+1<<b/8)
+	s.place(sorted)
+}
+
+// fill makes a table of those of the sorted entries that tell their rank, at once, where growing would come there
+// in steps.
+//
+// REQUIRES: s is empty, len(sorted) <= maxSparse.
+func (s *Sketch) fill(sorted []uint32) {
+	if n := len(sorted); n > maxList {
+		s.bits = tableBits(n)
+		s.tab = extend(s.tab[:0], 1<<s.bits+1<<s.bits/8)
+	} else {
+		s.tab = extend(s.tab[:0], max(4, 1<<bits.Len(uint(n))))
+	}
+	s.place(sorted)
+}
+
+// place puts sorted entries into a table of empty slots.
+func (s *Sketch) place(sorted []uint32) {
+	s.n = 0
 	s.setLimit()
 	free := 0
 	for _, e := range sorted {
+		if e&tailMask == 0 {
+			continue
+		}
 		i := max(free, s.home(e))
 		if i+1 >= len(s.tab) {
-			s.tab = extend(s.tab, i+i/8)
+			s.tab = extend(s.tab, i+2+i/8)
 		}
 		s.tab[i] = e
+		s.n++
 		free = i + 1
 	}
 }
