@@ -1,0 +1,149 @@
+package datadir
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+// ErrInUse is returned by Open when another process holds the folder.
+var ErrInUse = errors.New("in use by another millrace process")
+
+// SecretSize is the length of the secret in bytes.
+const SecretSize = 32
+
+// Dir is a data folder whose lock is held.
+type Dir struct {
+	path string
+	lock io.Closer
+}
+
+// Open makes the folder if it is missing (mode 0700: it holds raw events) and locks it. It returns ErrInUse if
+// another process has it.
+func Open(path string) (*Dir, error) {
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return nil, fmt.Errorf("data folder %q: %w", path, err)
+	}
+	if err := os.MkdirAll(abs, 0o700); err != nil {
+		return nil, fmt.Errorf("create data folder: %w", err)
+	}
+	lock, err := vfs.Default.Lock(filepath.Join(abs, "lock"))
+	switch {
+	case err == nil:
+		return &Dir{path: abs, lock: lock}, nil
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("lock data folder: %w", err)
+	default:
+		return nil, fmt.Errorf("data folder %s is %w", abs, ErrInUse)
+	}
+}
+
+// Close gives the folder free.
+func (d *Dir) Close() error {
+	if d.lock == nil {
+		return nil
+	}
+	lock := d.lock
+	d.lock = nil
+	return lock.Close()
+}
+
+// Path returns the absolute path of the folder itself.
+func (d *Dir) Path() string { return d.path }
+
+// Broker is the folder of the embedded broker.
+func (d *Dir) Broker() string { return filepath.Join(d.path, "broker") }
+
+// State is the folder of the engine's state.
+func (d *Dir) State() string { return filepath.Join(d.path, "state") }
+
+// Rollups is the folder of the local rollup store.
+func (d *Dir) Rollups() string { return filepath.Join(d.path, "rollups") }
+
+// Lake is the folder of the Parquet files.
+func (d *Dir) Lake() string { return filepath.Join(d.path, "lake") }
+
+// Secret returns the folder's secret, SecretSize bytes, and makes it on first use.
+func (d *Dir) Secret() ([]byte, error) {
+	text, err := d.once("secret", randomHex(SecretSize))
+	if err != nil {
+		return nil, err
+	}
+	secret, err := ParseSecret(text)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w; restore it from a backup, or delete it to begin with new visitor ids",
+			filepath.Join(d.path, "secret"), err)
+	}
+	return secret, nil
+}
+
+// ParseSecret reads a secret as it is in the file: 64 hexadecimal digits.
+func ParseSecret(text string) ([]byte, error) {
+	secret, err := hex.DecodeString(text)
+	if err != nil || len(secret) != SecretSize {
+		return nil, fmt.Errorf("a secret has %d hexadecimal digits", 2*SecretSize)
+	}
+	return secret, nil
+}
+
+// CollectorID returns the name of the folder's collector and makes it on first use.
+func (d *Dir) CollectorID() (string, error) {
+	id, err := d.once("collector-id", "c-"+randomHex(6))
+	if err == nil && id == "" {
+		err = fmt.Errorf("%s is empty; delete it", filepath.Join(d.path, "collector-id"))
+	}
+	return id, err
+}
+
+// once returns the first line of a file and writes text as that line if there is no file.
+func (d *Dir) once(name, text string) (string, error) {
+	path := filepath.Join(d.path, name)
+	data, err := os.ReadFile(path)
+	if err == nil {
+		return strings.TrimSpace(string(data)), nil
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("read %s: %w", name, err)
+	}
+	if err := writeNew(path, text+"\n"); err != nil {
+		return "", fmt.Errorf("write %s: %w", name, err)
+	}
+	return text, nil
+}
+
+// writeNew makes a file whole: under another name first, synced, then renamed. The lock keeps others away.
+func writeNew(path, text string) error {
+	tmp := path + ".tmp"
+	f, err := os.OpenFile(tmp, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(text)
+	err = errors.Join(err, f.Sync(), f.Close())
+	if err != nil {
+		return err
+	}
+	if err := os.Rename(tmp, path); err != nil {
+		return err
+	}
+	dir, err := vfs.Default.OpenDir(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
+}
+
+func randomHex(bytes int) string {
+	b := make([]byte, bytes)
+	rand.Read(b) // never fails
+	return hex.EncodeToString(b)
+}
