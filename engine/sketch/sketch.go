@@ -13,7 +13,7 @@ const (
 // maxSparse is the greatest number of entries of a sparse sketch: one more and it is dense.
 //
 // At 1,536 a sparse sketch takes half of what a dense one does, in memory (9 KB of 16) and encoded (4.5 KB of
-// 8.2), and uniting it with another takes up to twice as long. Beyond, exactness is paid for in time at
+// 8.2), and uniting it with another takes 1.5 to 2.5 times as long. Beyond, exactness is paid for in time at
 // each union; by 3,000 in bytes as well. Much lower, and sites of a thousand visitors would lose their
 // exact numbers. It is also three quarters of 2,048, the fullest that the largest table may be.
 const maxSparse = 1536
