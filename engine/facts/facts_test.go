@@ -1,0 +1,320 @@
+package facts
+
+import (
+	"fmt"
+	"testing"
+	"unicode/utf8"
+
+	"millrace/engine/event"
+	"millrace/engine/window"
+)
+
+const chrome = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/149.0.0.0 Safari/537.36"
+
+func rowOf(e event.Event) window.Row {
+	var r window.Row
+	New(Options{}).Row(&e, &r)
+	return r
+}
+
+func TestRow(t *testing.T) {
+	got := rowOf(event.Event{
+		Site: "example.com", Name: event.Pageview, Visitor: 7, URL: "https://example.com/pricing?x=1#top",
+		Referrer: "https://www.google.co.uk/", UA: chrome, Language: "en-gb,en;q=0.9", Country: "GB", Client: "v1",
+	})
+	want := window.Row{Flags: window.PageviewRow, Visitor: 7, Dims: [window.NumDims]string{
+		window.Page: "/pricing", window.Source: "Google", window.Referrer: "google.co.uk", window.Country: "GB",
+		window.Language: "en-GB", window.Browser: "Chrome", window.OS: "Windows", window.Device: "Desktop", window.Name: "pageview",
+	}}
+	if got != want {
+		t.Errorf("got  %+v\nwant %+v", got, want)
+	}
+	got = rowOf(event.Event{Site: "example.com", Name: "signup", UA: chrome})
+	want = window.Row{Dims: [window.NumDims]string{"(none)", "(none)", "(none)", "(none)", "(none)", "Chrome", "Windows", "Desktop", "signup", ""}}
+	if got != want {
+		t.Errorf("got  %+v\nwant %+v", got, want)
+	}
+}
+
+func TestRowOfBot(t *testing.T) {
+	f := func(e event.Event, reason string) {
+		t.Helper()
+		e.Name, e.Visitor, e.URL = event.Pageview, 9, "https://example.com/"
+		want := window.Row{Flags: window.PageviewRow | window.BotRow, Visitor: 9}
+		want.Dims[window.Reason] = reason
+		if got := rowOf(e); got != want {
+			t.Errorf("got  %+v\nwant %+v", got, want)
+		}
+	}
+	f(event.Event{Client: "v1"}, reasonEmpty)
+	f(event.Event{Client: "v1", UA: "curl/8.5.0"}, reasonLibrary)
+	f(event.Event{Client: "v1", UA: chrome, Bot: "data centre\n"}, "data centre")
+	f(event.Event{Client: "v1.server", UA: "curl/8.5.0", Bot: "rate"}, "rate")
+
+	// A server's own user agent says nothing about the visitor it speaks for.
+	for _, ua := range []string{"", "curl/8.5.0", "Mozilla/5.0 Umami/v20"} {
+		r := rowOf(event.Event{Client: "v1.server", UA: ua, Name: "signup"})
+		if r.Flags != 0 || r.Dims[window.Browser] != window.None || r.Dims[window.Name] != "signup" {
+			t.Errorf("server with user agent %q: %+v", ua, r)
+		}
+	}
+}
+
+func TestPage(t *testing.T) {
+	f := func(url, host, page string) {
+		t.Helper()
+		h, p, _ := splitURL(url)
+		if p = clean(p); h != host || p != page {
+			t.Errorf("%q: host %q page %q, want %q %q", url, h, p, host, page)
+		}
+	}
+	f("", "", "(none)")
+	f("https://example.com", "example.com", "/")
+	f("https://example.com/", "example.com", "/")
+	f("https://Example.COM:8443/a/b/?q=1#f", "example.com", "/a/b/")
+	f("https://example.com?q=/x", "example.com", "/")
+	f("https://example.com#/route/7", "example.com", "/") // hash routing is not read
+	f("https://user:pw@example.com/a", "example.com", "/a")
+	f("https://[2001:db8::1]:8080/a", "[2001:db8::1]", "/a")
+	f("https://example.com./a", "example.com", "/a")
+	f("//example.com/a", "example.com", "/a")
+	f("example.com/a?b", "example.com", "/a")
+	f("example.com", "example.com", "/")
+	f("localhost:3000/a", "localhost", "/a")
+	f("/a/b?x", "", "/a/b")
+	f("?x=1", "", "/")
+	f("pricing/eu", "", "/pricing/eu")
+	f("about:blank", "", "(none)")
+	f("mailto:a@example.com", "", "(none)")
+	f("https://example.com/caf%C3%A9", "example.com", "/caf%C3%A9")
+	f("https://example.com/a\\b\x00c", "example.com", "/a/b c")
+	f("https://example.com/\xff", "example.com", "/\uFFFD")
+	f("file:///C:/x.html", "", "/C:/x.html")
+	f("http://example.com//double", "example.com", "//double")
+	f("/redirect?to=https://other.example/x", "", "/redirect")
+	f("/redirect/https://other.example/x", "", "/redirect/https://other.example/x")
+}
+
+func TestArrival(t *testing.T) {
+	f := func(url, ref, source, referrer string) {
+		t.Helper()
+		r := rowOf(event.Event{Site: "example.com", Name: event.Pageview, UA: chrome, URL: url, Referrer: ref})
+		if s, p := r.Dims[window.Source], r.Dims[window.Referrer]; s != source || p != referrer {
+			t.Errorf("url %q referrer %q:\n got %q %q\nwant %q %q", url, ref, s, p, source, referrer)
+		}
+	}
+	const page = "https://example.com/"
+	f(page, "", "(none)", "(none)")
+	f(page, "-", "(none)", "(none)")
+	f(page, "about:blank", "(none)", "(none)")
+	f(page, "file:///home/me/x.html", "(none)", "(none)")
+	f(page, "javascript://example.org/%0a", "(none)", "(none)")
+	f(page, "http://bad host/", "(none)", "(none)")
+
+	// Names.
+	f(page, "https://www.google.com/", "Google", "google.com")
+	f(page, "http://www.google.ro/url?sa=t&rct=j", "Google", "google.ro/url")
+	f(page, "https://news.google.com/", "Google News", "news.google.com")
+	f(page, "https://google.evil.example/", "google.evil.example", "google.evil.example")
+	f(page, "https://notgoogle.com/", "notgoogle.com", "notgoogle.com")
+	f(page, "https://uk.search.yahoo.com/search", "Yahoo", "uk.search.yahoo.com/search")
+	f(page, "https://l.facebook.com/l.php?u=x", "Facebook", "l.facebook.com/l.php")
+	f(page, "https://t.co/AbC", "Twitter", "t.co/AbC")
+	f(page, "https://old.reddit.com/r/golang/", "Reddit", "old.reddit.com/r/golang")
+	f(page, "https://news.ycombinator.com/item?id=1", "Hacker News", "news.ycombinator.com/item")
+	f(page, "http://en.wikipedia.org/wiki/Xvfb", "Wikipedia", "en.wikipedia.org/wiki/Xvfb")
+	f(page, "https://chatgpt.com/", "ChatGPT", "chatgpt.com")
+	f(page, "https://www.perplexity.ai/", "Perplexity", "perplexity.ai")
+	f(page, "android-app://com.google.android.googlequicksearchbox/", "Google", "com.google.android.googlequicksearchbox")
+
+	// Hosts.
+	f(page, "https://WWW.Blog.Example.ORG:8080/Post/1/?x#y", "blog.example.org", "blog.example.org/Post/1")
+	f(page, "blog.example.org/post", "blog.example.org", "blog.example.org/post")
+	f(page, "http://localhost:3000/", "localhost", "localhost")
+	f(page, "https://bücher.example/x", "bücher.example", "bücher.example/x")
+
+	// Steps within the site.
+	f(page, "https://example.com/other", "", "")
+	f(page, "https://www.example.com/other", "", "")
+	f("https://www.example.com/", "http://example.com:8080/", "", "")
+	f("https://shop.example.com/", "https://shop.example.com/a", "", "")
+	f("https://shop.example.com/", "https://example.com/a", "", "") // the site's id is a host of it
+	f(page, "https://blog.example.com/a", "blog.example.com", "blog.example.com/a")
+	f("", "https://example.com/other", "", "")
+
+	// Tags.
+	f(page+"?utm_source=newsletter", "", "newsletter", "(none)")
+	f(page+"?utm_source=Spring+News%20%C3%A4", "", "Spring News ä", "(none)")
+	f(page+"?ref=a&source=b&utm_source=c", "https://www.google.com/", "c", "google.com")
+	f(page+"?ref=a&source=b", "", "b", "(none)")
+	f(page+"?ref=a", "https://example.com/x", "a", "")
+	f(page+"?ref=&x=1", "https://t.co/x", "Twitter", "t.co/x")
+	f(page+"?href=1&xsource=2", "", "(none)", "(none)")
+	f(page+"?utm_source=google", "", "Google", "(none)")
+	f(page+"?utm_source=FB", "", "Facebook", "(none)")
+	f(page+"?utm_source=www.producthunt.com", "", "Product Hunt", "(none)")
+	f(page+"?utm_source=chatgpt.com", "", "ChatGPT", "(none)")
+	f(page+"?utm_source=%zz", "", "%zz", "(none)")
+	f(page+"?utm_source=%ff%00", "", "\uFFFD", "(none)")
+	f(page+"#?utm_source=a", "", "(none)", "(none)")
+}
+
+func TestLocale(t *testing.T) {
+	d := New(Options{})
+	f := func(in, want string) {
+		t.Helper()
+		if got := d.language(in); got != want {
+			t.Errorf("language %q: got %q, want %q", in, got, want)
+		}
+	}
+	f("", "(none)")
+	f("*", "(none)")
+	f("de", "de")
+	f("EN-gb", "en-GB")
+	f("en_US", "en-US")
+	f("en-GB,en;q=0.9", "en-GB")
+	f(" fr ; q=0.5", "fr")
+	f("zh-Hans-CN", "zh-CN")
+	f("zh-cmn-Hant-TW", "zh-TW")
+	f("es-419", "es-419")
+	f("de-1996", "de")
+	f("fil-PH", "fil-PH")
+	f("e", "(none)")
+	f("english", "(none)")
+	f("und", "(none)")
+	f("12-34", "(none)")
+
+	g := func(in, want string) {
+		t.Helper()
+		if got := country(in); got != want {
+			t.Errorf("country %q: got %q, want %q", in, got, want)
+		}
+	}
+	g("", "(none)")
+	g("DE", "DE")
+	g("de", "DE")
+	g("XX", "(none)")
+	g("ZZ", "(none)")
+	g("T1", "(none)")
+	g("DEU", "(none)")
+}
+
+// TestCacheChangesNothing derives a stream that overflows small caches with Deriver after Deriver.
+func TestCacheChangesNothing(t *testing.T) {
+	sizes := []int{1, 2, 7, 1 << 14}
+	derivers := make([]*Deriver, len(sizes))
+	for i, n := range sizes {
+		derivers[i] = New(Options{CacheSize: n})
+	}
+	agents := []string{chrome, "", "curl/8.5.0", chrome + " Edg/149.0.0.0", "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) Version/26.0 Safari/605.1.15"}
+	langs := []string{"de", "de-at", "en_US", "", "zh-Hans-CN"}
+	for i := range 3000 {
+		e := event.Event{Site: "example.com", Name: "x", UA: agents[i*i%5], Language: langs[i*7%5], URL: fmt.Sprint("/", i)}
+		if i%3 == 0 {
+			e.UA += fmt.Sprint(" App/", i%100)
+		}
+		var want, got window.Row
+		New(Options{}).Row(&e, &want)
+		for j, d := range derivers {
+			d.Row(&e, &got)
+			if got != want {
+				t.Fatalf("cache of %d, event %d:\n got %+v\nwant %+v", sizes[j], i, got, want)
+			}
+		}
+	}
+}
+
+// TestCacheBound: different user agents without end, each as long as can be.
+func TestCacheBound(t *testing.T) {
+	d := New(Options{CacheSize: 64})
+	pad := string(make([]byte, 4096))
+	for i := range 1000 {
+		e := event.Event{UA: fmt.Sprint(i, pad), Language: fmt.Sprint("a", i, pad)}
+		var r window.Row
+		d.Row(&e, &r)
+		d.language(e.Language)
+	}
+	for _, gen := range []map[string]agent{d.agents.young, d.agents.old} {
+		if len(gen) > 32 {
+			t.Errorf("a generation of the cache holds %d user agents, want at most 32", len(gen))
+		}
+		for k := range gen {
+			if len(k) > maxAgentLen {
+				t.Errorf("a key of %d bytes", len(k))
+			}
+		}
+	}
+	if n := len(d.languages.young) + len(d.languages.old); n > 64 {
+		t.Errorf("the cache holds %d languages, want at most 64", n)
+	}
+}
+
+var typical = event.Event{
+	Site: "example.com", Name: event.Pageview, Visitor: 7, URL: "https://example.com/blog/2025/how-we-count?page=2&sort=new#comments",
+	Referrer: "https://www.google.co.uk/search?q=count", UA: chrome, Language: "en-GB,en;q=0.9", Country: "GB", Client: "v1",
+}
+
+func TestRowAllocatesNothing(t *testing.T) {
+	d := New(Options{})
+	internal := typical
+	internal.Referrer = "https://www.example.com/blog/"
+	tagged := typical
+	tagged.URL = "https://example.com/?utm_source=newsletter&utm_medium=email"
+	var r window.Row
+	for _, e := range []event.Event{typical, internal, tagged} {
+		if n := testing.AllocsPerRun(100, func() { d.Row(&e, &r) }); n != 0 {
+			t.Errorf("%s: %v allocations per row", e.URL, n)
+		}
+	}
+}
+
+func FuzzRow(f *testing.F) {
+	f.Add("example.com", "pageview", "https://example.com/a?utm_source=x", "https://www.google.com/", chrome, "en-GB", "GB", "v1", "")
+	f.Add("s", "", "//a@:0/\\?ref=%ff+", "http://www.:80/\xff//", "\x02curl\xff", "de_\xff", "d\xff", ".server", "\x01")
+	f.Add("s", "\n", "a:b", "[::1]/x", "Silk/", "-", "", "", " ")
+	d := New(Options{CacheSize: 8})
+	f.Fuzz(func(t *testing.T, site, name, url, ref, ua, lang, country, client, bot string) {
+		e := event.Event{Site: site, Name: name, URL: url, Referrer: ref, UA: ua, Language: lang, Country: country, Client: client, Bot: bot}
+		var got, again window.Row
+		d.Row(&e, &got)
+		for i, v := range got.Dims {
+			if v != "" && (v != window.Clean(v) || !utf8.ValidString(v)) {
+				t.Errorf("%s is %q, which is not clean", window.Dim(i), v)
+			}
+			empty := window.Dim(i) == window.Source || window.Dim(i) == window.Referrer || window.Dim(i) == window.Reason
+			if got.Flags&window.BotRow == 0 && v == "" && !empty {
+				t.Errorf("%s is empty", window.Dim(i))
+			}
+		}
+		if d.Row(&e, &again); got != again {
+			t.Errorf("second time %+v, first %+v", again, got)
+		}
+	})
+}
+
+func BenchmarkRow(b *testing.B) {
+	b.ReportAllocs()
+	d := New(Options{})
+	var r window.Row
+	for b.Loop() {
+		d.Row(&typical, &r)
+	}
+}
+
+// BenchmarkRowUncached is what an attacker pays for: every user agent is new.
+func BenchmarkRowUncached(b *testing.B) {
+	b.ReportAllocs()
+	d := New(Options{})
+	e := typical
+	ua := []byte(chrome + " ABCDEFGH")
+	var r window.Row
+	n := 0
+	for b.Loop() {
+		for i, v := 0, n; i < 8; i, v = i+1, v/26 {
+			ua[len(ua)-1-i] = byte('A' + v%26)
+		}
+		n++
+		e.UA = string(ua)
+		d.Row(&e, &r)
+	}
+}

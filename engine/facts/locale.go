@@ -1,0 +1,69 @@
+package facts
+
+import (
+	"strings"
+
+	"millrace/engine/window"
+)
+
+// country returns a code in upper case, None for what is no code or means "unknown" (XX and ZZ are reserved for
+// that by ISO 3166-1).
+func country(c string) string {
+	if len(c) != 2 || !isAlpha(c) {
+		return window.None
+	}
+	if c = strings.ToUpper(c); c == "XX" || c == "ZZ" {
+		return window.None
+	}
+	return c
+}
+
+// maxLanguageLen is how much of the first tag of a list is read; the longest that RFC 5646 asks to support is 35.
+const maxLanguageLen = 35
+
+// language returns primary language and region of the first tag of what a browser sent: navigator.language or
+// an Accept-Language list.
+func (d *Deriver) language(s string) string {
+	s = s[:min(len(s), maxLanguageLen)]
+	if i := strings.IndexAny(s, ",;"); i >= 0 {
+		s = s[:i]
+	}
+	if v, ok := d.languages.get(s); ok {
+		return v
+	}
+	v := strings.Clone(parseLanguage(s))
+	d.languages.put(s, v)
+	return v
+}
+
+// parseLanguage reads one BCP 47 tag (RFC 5646, section 2.1): the primary language of two or three letters, then
+// scripts (four letters) and extended languages (three) to be passed over, then the region of two letters or three
+// digits.
+func parseLanguage(s string) string {
+	primary, rest, _ := strings.Cut(strings.ReplaceAll(strings.TrimSpace(s), "_", "-"), "-")
+	if len(primary) < 2 || len(primary) > 3 || !isAlpha(primary) || primary == "und" {
+		return window.None
+	}
+	primary = strings.ToLower(primary)
+	for rest != "" {
+		var part string
+		part, rest, _ = strings.Cut(rest, "-")
+		switch {
+		case len(part) == 2 && isAlpha(part), len(part) == 3 && strings.Trim(part, "0123456789") == "":
+			return primary + "-" + strings.ToUpper(part)
+		case (len(part) == 3 || len(part) == 4) && isAlpha(part):
+		default:
+			return primary
+		}
+	}
+	return primary
+}
+
+func isAlpha(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if c := s[i] | 0x20; c < 'a' || c > 'z' {
+			return false
+		}
+	}
+	return true
+}
