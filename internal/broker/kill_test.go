@@ -132,7 +132,7 @@ func TestReopenTime(t *testing.T) {
 	dir := t.TempDir()
 	o := Options{Dir: dir, Logger: slog.New(slog.DiscardHandler)}
 	b := mustOpen(t, o)
-	c := mustClient(t, b, kgo.ProducerLinger(5*time.Millisecond))
+	c := mustClient(t, b, kgo.ProducerLinger(5*time.Millisecond), kgo.ProducerBatchCompression(kgo.NoCompression()))
 	mustCreate(t, c, testTopic, 4, nil)
 	pad := []byte(strings.Repeat("0123456789abcdef", 22))
 	for i := range 1_000_000 {
