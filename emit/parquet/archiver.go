@@ -1,0 +1,231 @@
+package parquet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/lovoo/goka"
+
+	"millrace/engine/event"
+	"millrace/internal/blob"
+)
+
+// Group is the consumer group of the archiver.
+const Group = "millrace.archive"
+
+// Limit tells how far the offsets of a partition may be committed: a commit must never pass what it returns at
+// that moment.
+type Limit func(topic string, partition int32) int64
+
+// Options configure an Archiver.
+type Options struct {
+	Brokers []string
+	// Goka returns the options of a processor that keeps to the limit when it commits offsets. Required.
+	//
+	// The archiver does not use goka's DeferCommit. goka waits up to a minute at the end of a session for
+	// deferred records, and the archiver always holds some: a whole segment. Ending them with an error
+	// instead would stop the processor at each rebalance, and two instances would do that to each other for
+	// ever. Under a limit goka finishes each record at once, and a session ends at once.
+	Goka func(Limit) []goka.ProcessorOption
+	// Topic is the topic of event envelopes. Required.
+	Topic string
+	// Partitions is the topic's number of partitions. Required, 1 or more.
+	Partitions int32
+	// Store is the lake. Required.
+	Store blob.Store
+	// Log gets what an operator should know. Required.
+	Log *slog.Logger
+
+	// MaxRows cuts a segment, 250,000 by default, 1 to 10 million. Not larger, because a segment is held in
+	// memory, 30 MB of rows and their strings for each busy partition; not smaller, because files of a few
+	// megabytes are what keeps the lake quick to read.
+	MaxRows int
+	// MaxBytes cuts a segment by the size of its records, 128 MiB by default, at least 1: it bounds the
+	// memory where events are unusually large.
+	MaxBytes int64
+	// FlushInterval cuts a segment when the low watermark of some collector has moved by this within it; one
+	// minute by default, at least one second. It bounds how far the archive lags, and so how much is read
+	// again after a crash.
+	FlushInterval time.Duration
+	// SilentAfter is the time of the log after which a collector that says nothing no longer holds the
+	// progress's Low back; one minute by default.
+	SilentAfter time.Duration
+
+	// backoff is the pause after the first failed request; it doubles up to backoffMost. Tests set it.
+	backoff time.Duration
+}
+
+// backoffMost caps the pause between two tries of a request to the store.
+const backoffMost = 30 * time.Second
+
+func (o Options) withDefaults() Options {
+	set(&o.MaxRows, 250_000)
+	set(&o.MaxBytes, 128<<20)
+	set(&o.FlushInterval, time.Minute)
+	set(&o.SilentAfter, time.Minute)
+	set(&o.backoff, 100*time.Millisecond)
+	return o
+}
+
+func set[T comparable](field *T, value T) {
+	if *field == *new(T) {
+		*field = value
+	}
+}
+
+// Validate returns all that is wrong with the options, after defaults.
+func (o Options) Validate() error {
+	o = o.withDefaults()
+	var errs []error
+	need := func(ok bool, what string) {
+		if !ok {
+			errs = append(errs, errors.New("archive: "+what))
+		}
+	}
+	need(len(o.Brokers) > 0, "no brokers")
+	need(o.Goka != nil, "no goka options")
+	need(blob.ValidKey(o.Topic) == nil, fmt.Sprintf("topic %q can't be part of an object's key", o.Topic))
+	need(o.Partitions > 0, "the number of partitions must be 1 or more")
+	need(o.Store != nil, "no store")
+	need(o.Log != nil, "no log")
+	need(o.MaxRows >= 1 && o.MaxRows <= 10_000_000, "max rows must be 1 to 10,000,000")
+	need(o.MaxBytes >= 1, "max bytes must be 1 or more")
+	need(o.FlushInterval >= time.Second, "flush interval must be 1 s or more")
+	need(o.SilentAfter >= time.Second, "silent after must be 1 s or more")
+	return errors.Join(errs...)
+}
+
+func (o Options) cut() Cut {
+	return Cut{Rows: o.MaxRows, Bytes: o.MaxBytes, Flush: event.Time(o.FlushInterval.Milliseconds())}
+}
+
+// Stats are counters since New.
+type Stats struct {
+	Rows     int64 // events in objects that were uploaded
+	Objects  int64 // uploaded
+	Bytes    int64 // of these objects
+	Segments int64 // finished
+	Skipped  int64 // records that could not be decoded
+	Failures int64 // failed requests to the store, each of which is repeated
+}
+
+// Archiver moves a topic's events into the lake.
+type Archiver struct {
+	o     Options
+	stats struct{ rows, objects, bytes, segments, skipped, failures atomic.Int64 }
+
+	mu         sync.Mutex // guards partitions, not what they point to
+	partitions map[int32]*partition
+}
+
+// New returns an archiver. It contacts nobody.
+func New(o Options) (*Archiver, error) {
+	if err := o.Validate(); err != nil {
+		return nil, err
+	}
+	return &Archiver{o: o.withDefaults(), partitions: map[int32]*partition{}}, nil
+}
+
+// Run archives until ctx is done, and returns nil then. An error says why archiving can't go on as it is; Run
+// may be called again after it, but not while it runs.
+//
+// An error that wraps ErrGap or ErrLog comes again until an operator has decided what to do.
+func (a *Archiver) Run(ctx context.Context) error {
+	graph := goka.DefineGroup(Group, goka.Input(goka.Stream(a.o.Topic), rawCodec{}, a.consume))
+	opts := append(a.o.Goka(a.Limit), goka.WithNilHandling(goka.NilProcess))
+	proc, err := goka.NewProcessor(a.o.Brokers, graph, opts...)
+	if err != nil {
+		return fmt.Errorf("archive %s: %w", a.o.Topic, err)
+	}
+	if err := proc.Run(ctx); err != nil && ctx.Err() == nil {
+		return fmt.Errorf("archive %s: %w", a.o.Topic, err)
+	}
+	return nil
+}
+
+// Limit is the Limit of this archiver: everything below it is in the lake.
+func (a *Archiver) Limit(topic string, partition int32) int64 {
+	if topic != a.o.Topic {
+		return 0
+	}
+	return a.partition(partition).limit.Load()
+}
+
+// Stats returns the counters as they are now.
+func (a *Archiver) Stats() Stats {
+	s := &a.stats
+	return Stats{
+		Rows: s.rows.Load(), Objects: s.objects.Load(), Bytes: s.bytes.Load(),
+		Segments: s.segments.Load(), Skipped: s.skipped.Load(), Failures: s.failures.Load(),
+	}
+}
+
+func (a *Archiver) partition(id int32) *partition {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	p := a.partitions[id]
+	if p == nil {
+		p = &partition{a: a, id: id}
+		a.partitions[id] = p
+	}
+	return p
+}
+
+// consume is goka's callback: it runs in the goroutine of its partition and may block there. While it does,
+// the partition's few buffers fill and nothing more is fetched; the session lives on, because it is kept alive
+// elsewhere.
+func (a *Archiver) consume(ctx goka.Context, msg any) {
+	value, _ := msg.([]byte)
+	err := a.partition(ctx.Partition()).consume(ctx.Context(), ctx.Offset(), value)
+	// When the session is over an error means nothing, and what was not archived stays above the limit.
+	if err != nil && ctx.Context().Err() == nil {
+		ctx.Fail(err)
+	}
+}
+
+// retry calls f until it succeeds or ctx is done.
+func (a *Archiver) retry(ctx context.Context, what string, f func() error) error {
+	pause := a.o.backoff
+	for failed := 0; ; failed++ {
+		err := f()
+		if err == nil {
+			if failed > 0 {
+				a.o.Log.Info("the lake answers again", "what", what, "failures", failed)
+			}
+			return nil
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		a.stats.failures.Add(1)
+		level := slog.LevelDebug // once is enough; the counter tells the rest
+		if failed == 0 {
+			level = slog.LevelWarn
+		}
+		a.o.Log.Log(ctx, level, "the lake can't be reached, trying on", "what", what, "err", err)
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(pause):
+		}
+		pause = min(2*pause, backoffMost)
+	}
+}
+
+// rawCodec hands a record's value through: decoding is total and is not goka's to fail at.
+type rawCodec struct{}
+
+func (rawCodec) Encode(value any) ([]byte, error) {
+	b, ok := value.([]byte)
+	if !ok {
+		return nil, fmt.Errorf("encode %T: want []byte", value)
+	}
+	return b, nil
+}
+
+func (rawCodec) Decode(data []byte) (any, error) { return data, nil }

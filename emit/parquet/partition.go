@@ -1,0 +1,217 @@
+package parquet
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync/atomic"
+
+	"github.com/cespare/xxhash/v2"
+
+	"millrace/engine/event"
+)
+
+// ErrGap is wrapped by the error for a log that begins after the archive ends: the records in between are lost
+// to the archive, for instance because it was down for longer than the topic keeps records.
+var ErrGap = errors.New("records are missing between the archive and the log")
+
+// ErrLog is wrapped by the error for a log that is not the one that has been archived: the topic was made
+// anew, or the broker has lost records and given their offsets to others.
+var ErrLog = errors.New("the log is not the one that was archived")
+
+// partition archives one partition. All but limit belongs to the goroutine of the partition's session; goka
+// ends one session before it starts the next.
+type partition struct {
+	a     *Archiver
+	id    int32
+	limit atomic.Int64 // everything below it is archived
+
+	session context.Context // whose records the fields below are about
+	done    Progress        // as stored
+	expect  int64           // next offset
+	dec     event.Decoder
+	env     event.Envelope
+
+	// The segment [done.NextOffset, expect).
+	buf     *buffer
+	bytes   int64
+	lows    *lows
+	starts  map[string]event.Time // lowest low watermark of each collector within the segment
+	skipped int64
+	sum     string // of the last record
+}
+
+// consume takes the next record. It returns an error if archiving can't go on, or ctx is done.
+func (p *partition) consume(ctx context.Context, offset int64, value []byte) error {
+	if p.session != ctx {
+		// The partition is new here, or was away: what was read before may have been archived by others.
+		p.session = nil
+		if err := p.begin(ctx, offset); err != nil {
+			return err
+		}
+		p.session = ctx
+	}
+	switch {
+	case offset < p.expect:
+		return fmt.Errorf("partition %d: offset %d after %d", p.id, offset, p.expect-1)
+	case offset < p.done.NextOffset:
+		p.expect = offset + 1
+		return p.recognize(offset, value)
+	}
+	p.expect = offset + 1
+	p.add(offset, value)
+	if !p.full() {
+		return nil
+	}
+	return p.flush(ctx)
+}
+
+// begin finds out where the archive is, at the first record of a session.
+func (p *partition) begin(ctx context.Context, offset int64) error {
+	var stored *Progress
+	err := p.a.retry(ctx, "read progress", func() (err error) {
+		stored, err = loadProgress(ctx, p.a.o.Store, p.a.o.Topic, p.id)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if stored == nil {
+		// The first progress is stored before the first object, for the sake of its Cut.
+		p.done = Progress{
+			Version: progressVersion, Topic: p.a.o.Topic, Partition: p.id, Partitions: p.a.o.Partitions,
+			NextOffset: offset, Cut: p.a.o.cut(),
+		}
+		if err := p.store(ctx, &p.done); err != nil {
+			return err
+		}
+		p.a.o.Log.Info("archive begins", "topic", p.a.o.Topic, "partition", p.id, "offset", offset)
+	} else {
+		p.done = *stored
+	}
+	if offset > p.done.NextOffset {
+		return fmt.Errorf("partition %d: the archive ends at offset %d, the log begins at %d: %w; delete the object %q to accept the loss and go on",
+			p.id, p.done.NextOffset, offset, ErrGap, p.done.key())
+	}
+	p.expect = offset
+	if offset == p.done.NextOffset {
+		p.limit.Store(offset)
+	}
+	if p.buf == nil {
+		p.buf = newBuffer()
+	}
+	p.startSegment()
+	return nil
+}
+
+// startSegment makes the segment an empty one that begins at done.NextOffset.
+func (p *partition) startSegment() {
+	p.buf.reset()
+	p.bytes, p.skipped, p.sum = 0, 0, p.done.LastSum
+	p.lows = newLows(p.done.Collectors, event.Time(p.a.o.SilentAfter.Milliseconds()))
+	p.starts = map[string]event.Time{}
+}
+
+// recognize passes a record over that is archived already, and does so only provisionally: the limit moves
+// when the last of them has turned out to be the one that was archived. A log whose end was lost and has grown
+// again would otherwise have its new records taken for the old ones.
+func (p *partition) recognize(offset int64, value []byte) error {
+	if offset+1 < p.done.NextOffset {
+		return nil
+	}
+	if sum := sumOf(value); p.done.LastSum != "" && p.done.LastSum != sum {
+		return fmt.Errorf("partition %d: the record at offset %d differs from what the archive has: %w: "+
+			"archive this one into another folder, or below another prefix of the bucket", p.id, offset, ErrLog)
+	}
+	p.limit.Store(p.done.NextOffset)
+	return nil
+}
+
+func sumOf(value []byte) string { return strconv.FormatUint(xxhash.Sum64(value), 16) }
+
+// add takes a record into the segment. What can't be decoded is counted and passed over: the engine puts it
+// into the dead letters.
+func (p *partition) add(offset int64, value []byte) {
+	p.sum = sumOf(value)
+	p.bytes += int64(len(value))
+	if err := p.dec.Decode(value, &p.env); err != nil {
+		if p.done.Skipped+p.skipped == 0 {
+			p.a.o.Log.Warn("a record can't be decoded and is left out of the lake; further ones are only counted",
+				"topic", p.a.o.Topic, "partition", p.id, "offset", offset, "err", err)
+		}
+		p.skipped++
+		p.a.stats.skipped.Add(1)
+		p.env.Collector = "" // it has moved nobody's time
+		return
+	}
+	for i := range p.env.Events {
+		p.buf.add(&p.env.Events[i], offset, int32(i))
+	}
+	name := strings.Clone(p.env.Collector) // a view into the decoder's memory
+	if start, ok := p.starts[name]; !ok || p.env.Low < start {
+		p.starts[name] = p.env.Low
+	}
+	p.lows.observe(name, p.env.Low)
+}
+
+// full reports whether the segment ends with the record just added. Only the log decides, so that a segment
+// comes out the same whenever it is read. Time is measured by each collector's own low watermark: were it one
+// clock for all, a single collector whose clock runs ahead would stop it.
+func (p *partition) full() bool {
+	cut := p.done.Cut
+	if len(p.buf.rows) >= cut.Rows || p.bytes >= cut.Bytes {
+		return true
+	}
+	start, ok := p.starts[p.env.Collector]
+	return ok && p.env.Low-start >= cut.Flush
+}
+
+// flush stores the segment's objects, then the progress, and lets the offsets be committed only then.
+func (p *partition) flush(ctx context.Context) error {
+	a := p.a
+	seg := segment{First: p.done.NextOffset, Next: p.expect, Before: p.done.Rows, Rows: int64(len(p.buf.rows))}
+	err := p.buf.objects(a.o.Topic, p.id, seg, func(key Key, body []byte) error {
+		err := a.retry(ctx, key.String(), func() error { return a.o.Store.Put(ctx, key.String(), body) })
+		if err == nil {
+			a.stats.objects.Add(1)
+			a.stats.bytes.Add(int64(len(body)))
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	next := p.done
+	next.NextOffset, next.LastSum = p.expect, p.sum
+	next.Partitions, next.Cut = a.o.Partitions, a.o.cut()
+	next.Rows += seg.Rows
+	next.Skipped += p.skipped
+	next.Low = p.lows.watermark() // before Collectors: it forgets the silent
+	next.Collectors = p.lows.byCollector
+	if err := p.store(ctx, &next); err != nil {
+		return err
+	}
+	previous := p.done.key()
+	p.done = next
+	p.limit.Store(next.NextOffset)
+	a.stats.rows.Add(seg.Rows)
+	a.stats.segments.Add(1)
+	p.startSegment()
+	// What stays behind here does no harm: the highest counts.
+	if err := a.o.Store.Delete(ctx, previous); err != nil && ctx.Err() == nil {
+		a.o.Log.Debug("delete old progress", "key", previous, "err", err)
+	}
+	return nil
+}
+
+func (p *partition) store(ctx context.Context, progress *Progress) error {
+	body, err := json.Marshal(progress)
+	if err != nil {
+		return fmt.Errorf("encode progress of partition %d: %w", p.id, err)
+	}
+	key := progress.key()
+	return p.a.retry(ctx, key, func() error { return p.a.o.Store.Put(ctx, key, body) })
+}
