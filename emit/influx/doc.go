@@ -1,0 +1,58 @@
+// Package influx writes fired windows to InfluxDB: a sink, and the goka processor that feeds it from the topic
+// millrace.windows.
+//
+// In go windows and progress; out go points, the line protocol of package window, one measurement per family, and
+// besides them one point of the measurement "replaced" for each window that a replay has replaced. What
+// InfluxDB does not take for good goes to a [DeadLetter], what can't be decoded to the topic millrace.dead. Two types:
+//
+//   - [Sink] writes, replaces, and sorts failures. Any error but its context's end is repeated until it is gone.
+//   - [Emitter] reads the topic, batches, and commits an offset only when what it holds is in InfluxDB.
+//
+// # Invariants
+//
+//   - A window's offset is committed after InfluxDB (or the dead letter) has acknowledged all its points. InfluxDB
+//     down for hours loses nothing: Kafka holds the windows, and the processor holds the commit.
+//   - Rule J10: an older version of a window is not written after a newer one, see below.
+//   - A progress point is written after every window it speaks of.
+//   - Writing is idempotent: points are whole values, and a point is named by measurement, tags and minute.
+//   - Memory is bounded, however long InfluxDB is away: see [Emitter].
+//
+// # Rule J10: why no older version stays
+//
+// A version is kept where the value is: as a field of the point, in the same write. There is no second copy, in a
+// group table or a file, that could be lost, or run ahead of or behind what InfluxDB holds. Sink knows the versions of the
+// minutes it has to do with: it reads those of a minute (all sites at once) when it first touches the minute, and
+// again when what it knows is a minute old, and it notes what it sends, before it sends it. A window with a smaller
+// version than the known one is skipped.
+//
+// Let v be the largest version of a window among the records of the topic; its record lies at offset o.
+//
+//   - v ends up in InfluxDB: o is committed only after v was acknowledged, and until then any owner of the
+//     partition gets the record again. Skipping v would take a larger version.
+//   - After v is acknowledged, a record with a smaller version (an engine that was thought dead, a firing repeated
+//     after a restart) is skipped: by the same process because it noted v; by another because it reads v.
+//   - Killed between write and commit: the records since the commit come again, in order. Older versions among them
+//     are skipped, for v is read; v itself is written again, which changes nothing.
+//   - Killed in the middle of a window, some points of v written: totals, bot or dropped may still carry the older
+//     version, and an older one is let through if it comes first; but v was not committed, and v comes again.
+//   - A rebalance: the version cache is emptied when a session begins, because another owner may have written
+//     between. Within a session there is one writer per partition, and one request at a time.
+//
+// What remains is a write that takes effect after a later one was acknowledged: a request that the server held back
+// longer than our time-out, or one sent by a process that was frozen between its last look and the system call. InfluxDB
+// has no conditional write, so a client can't exclude it. It is kept narrow: a process that finds that it stood still
+// (SIGSTOP, a suspended machine) sends nothing until it owns the partition anew, requests are cut off when
+// the session ends, and the time-out is longer than InfluxDB's own (10 s). The next version of the window repairs
+// it, and so does replay; a sink that comes across it counts it ([Stats].Regressed).
+//
+// # Units
+//
+// Times of points are seconds, of windows event.Time (ms). Sizes are bytes of uncompressed line protocol.
+//
+// # Who may call it
+//
+// cmd makes both and plugs them in. A Sink may be used by any number of goroutines; its calls take turns. One
+// process writes a partition live; replay may write the same database at the same time.
+//
+// It does not read rollups for queries (query/influx does), create topics, or decide about retention in InfluxDB.
+package influx

@@ -1,0 +1,190 @@
+package influx
+
+import (
+	"context"
+	"fmt"
+
+	"millrace/engine/event"
+	"millrace/engine/window"
+	"millrace/internal/influxdb"
+)
+
+// Replace writes windows that a replay has counted, whole, whatever their version. The version in InfluxDB stays, 0 if
+// there is none, so that a later firing of the stream still wins. Values that InfluxDB has and a window has not are
+// overwritten with zeros, which readers take for nothing; a window without points clears its minute. Errors are
+// those of Write.
+//
+// The windows are best given by site and time: those of one site that lie within an hour are read with one query.
+func (s *Sink) Replace(ctx context.Context, ws []*window.Window) error {
+	if err := checkWindows(ws); err != nil {
+		return err
+	}
+	if err := s.enter(ctx); err != nil {
+		return err
+	}
+	defer s.leave()
+	for len(ws) > 0 {
+		n := 1
+		for n < len(ws) && ws[n].Site == ws[0].Site && ws[n].Shard == ws[0].Shard && ws[n].Start > ws[n-1].Start &&
+			ws[n].Start-ws[0].Start < maxSpan*event.Minute {
+			n++
+		}
+		if err := s.replace(ctx, ws[:n]); err != nil {
+			return err
+		}
+		ws = ws[n:]
+	}
+	return nil
+}
+
+// replace replaces windows of one site and shard within an hour, ascending.
+//
+// The marks go first: should the process end in the middle, the next live version of a window clears what is left.
+func (s *Sink) replace(ctx context.Context, ws []*window.Window) error {
+	from, to := ws[0].Start, ws[len(ws)-1].Start+event.Minute
+	stored, err := s.readStored(ctx, stream{ws[0].Site, ws[0].Shard}, from, to)
+	if err != nil {
+		return err
+	}
+	s.buf = s.buf[:0]
+	for _, w := range ws {
+		if st := stored[w.Start]; len(w.Points) > 0 || st != nil {
+			s.buf = appendMark(s.buf, w, st.versionOf())
+		}
+		s.known.forget(w.Start)
+	}
+	if err := s.flush(ctx); err != nil {
+		return err
+	}
+	for _, w := range ws {
+		st := stored[w.Start]
+		version := st.versionOf()
+		if err := s.appendWindow(ctx, zeros(w, st, version)); err != nil {
+			return err
+		}
+		c := *w
+		c.Version = version
+		if err := s.appendWindow(ctx, &c); err != nil {
+			return err
+		}
+		s.stats.windows.Add(1)
+	}
+	return s.flush(ctx)
+}
+
+func appendMark(dst []byte, w *window.Window, version int64) []byte {
+	dst = append(dst, replacedName...)
+	if w.Shard != 0 {
+		dst = fmt.Appendf(dst, ",shard=%d", w.Shard)
+	}
+	// A site's id holds nothing that would have to be escaped.
+	return fmt.Appendf(dst, ",site=%s version=%di %d\n", w.Site, version, w.Start/event.Second)
+}
+
+// appendZeros clears the values that a replay wrote and w does not have.
+func (s *Sink) appendZeros(ctx context.Context, w *window.Window, version int64) error {
+	stored, err := s.readStored(ctx, stream{w.Site, w.Shard}, w.Start, w.Start+event.Minute)
+	if err != nil {
+		return err
+	}
+	return s.appendWindow(ctx, zeros(w, stored[w.Start], version))
+}
+
+type value struct {
+	family window.Family
+	dims   [2]string
+}
+
+// stored is what InfluxDB holds of one window.
+type stored struct {
+	version int64
+	values  []value // that are not zero
+}
+
+func (s *stored) versionOf() int64 {
+	if s == nil {
+		return 0
+	}
+	return s.version
+}
+
+// zeros returns a window of zeros for the values that st has and w has not.
+func zeros(w *window.Window, st *stored, version int64) *window.Window {
+	z := &window.Window{Site: w.Site, Shard: w.Shard, Start: w.Start, Version: version, Final: w.Final}
+	if st == nil {
+		return z
+	}
+	have := make(map[value]bool, len(w.Points))
+	for i := range w.Points {
+		have[value{w.Points[i].Family, w.Points[i].Dims}] = true
+	}
+	for _, v := range st.values {
+		if !have[v] {
+			z.Points = append(z.Points, window.Point{Family: v.family, Dims: v.dims})
+		}
+	}
+	return z
+}
+
+// readStored reads which values a site's windows in [from, to) have.
+func (s *Sink) readStored(ctx context.Context, st stream, from, to event.Time) (map[event.Time]*stored, error) {
+	var list []string
+	for f := range window.NumFamilies {
+		list = append(list, f.String())
+	}
+	where := fmt.Sprintf(`"site" = %s AND "shard" = %s AND %s`, influxdb.Quote(st.site), influxdb.Quote(shardTag(st.shard)), between(from, to))
+	q := fmt.Sprintf(`SELECT "version", "events", "pageviews" FROM %s WHERE %s GROUP BY *`, names(list...), where)
+	var out map[event.Time]*stored
+	err := s.send.persist(ctx, sortRead, func() error {
+		out = map[event.Time]*stored{}
+		err := s.client.Query(ctx, q, func(series *influxdb.Series) error {
+			addStored(out, series)
+			return nil
+		})
+		if influxdb.NoDatabase(err) {
+			return nil
+		}
+		return err
+	})
+	return out, err
+}
+
+// shardTag is the value of the tag; InfluxQL finds points without a tag under the empty one.
+func shardTag(shard uint16) string {
+	if shard == 0 {
+		return ""
+	}
+	return fmt.Sprint(shard)
+}
+
+func addStored(out map[event.Time]*stored, series *influxdb.Series) {
+	f, ok := window.ParseFamily(series.Name)
+	if !ok {
+		return
+	}
+	v := value{family: f}
+	for i, d := range f.Dims() {
+		v.dims[i] = series.Tags[d.String()]
+	}
+	at, version := series.Column("time"), series.Column("version")
+	events, pageviews := series.Column("events"), series.Column("pageviews")
+	for _, row := range series.Values {
+		sec, ok := influxdb.Int(row, at)
+		if !ok {
+			continue
+		}
+		t := event.Time(sec) * event.Second
+		w := out[t]
+		if w == nil {
+			w = &stored{}
+			out[t] = w
+		}
+		n, _ := influxdb.Int(row, version)
+		w.version = max(w.version, n)
+		e, _ := influxdb.Int(row, events)
+		p, _ := influxdb.Int(row, pageviews)
+		if e != 0 || p != 0 {
+			w.values = append(w.values, v)
+		}
+	}
+}

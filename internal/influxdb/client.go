@@ -1,0 +1,162 @@
+package influxdb
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Client makes requests of one database.
+type Client struct {
+	cfg     Config
+	timeout time.Duration
+	http    *http.Client
+}
+
+// NewClient returns a Client. Timeout bounds a write, and of a query the wait for each chunk of its answer. Transport
+// may be nil.
+func NewClient(cfg Config, timeout time.Duration, transport http.RoundTripper) *Client {
+	if transport == nil {
+		t := http.DefaultTransport.(*http.Transport).Clone()
+		t.MaxIdleConnsPerHost = 8
+		transport = t
+	}
+	return &Client{cfg: cfg, timeout: timeout, http: &http.Client{
+		Transport: transport,
+		// A redirected POST becomes a GET that answers 200 and writes nothing.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}}
+}
+
+// Config returns what the Client was made with.
+func (c *Client) Config() Config { return c.cfg }
+
+// CloseIdle closes connections that no request uses.
+func (c *Client) CloseIdle() { c.http.CloseIdleConnections() }
+
+// StatusError is an answer that is not a success.
+type StatusError struct {
+	// Code is the HTTP status; 200 if the error came in the body of a query's answer.
+	Code int
+	// Message is what the server said, cut to a few hundred bytes.
+	Message string
+	// RetryAfter is how long the server asked to be left alone; 0 if it did not.
+	RetryAfter time.Duration
+}
+
+func (e *StatusError) Error() string {
+	if e.Code == http.StatusOK {
+		return "InfluxDB: " + e.Message
+	}
+	return fmt.Sprintf("InfluxDB: %d %s: %s", e.Code, http.StatusText(e.Code), e.Message)
+}
+
+// Write posts lines of line protocol with times in seconds. Encoding is "gzip" or "".
+func (c *Client) Write(ctx context.Context, lines []byte, encoding string) error {
+	params := url.Values{"precision": {"s"}}
+	where := "/write"
+	if c.cfg.V2() {
+		where = "/api/v2/write"
+		params.Set("org", c.cfg.Org)
+		params.Set("bucket", c.cfg.Bucket)
+	} else {
+		params.Set("db", c.cfg.DB)
+		if c.cfg.RP != "" {
+			params.Set("rp", c.cfg.RP)
+		}
+	}
+	h := http.Header{"Content-Type": {"text/plain; charset=utf-8"}}
+	if encoding != "" {
+		h.Set("Content-Encoding", encoding)
+	}
+	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
+	resp, err := c.post(ctx, where, params, h, bytes.NewReader(lines))
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	// Reading to the end lets the connection be used again.
+	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, 64<<10))
+	return nil
+}
+
+// CreateDatabase creates the database, which is no error if it is there. Only 1.x can.
+func (c *Client) CreateDatabase(ctx context.Context) error {
+	return c.Query(ctx, "CREATE DATABASE "+QuoteName(c.cfg.DB), func(*Series) error { return nil })
+}
+
+// post returns an answer with a status of success, or an error.
+func (c *Client) post(ctx context.Context, where string, params url.Values, h http.Header, body io.Reader) (*http.Response, error) {
+	u := c.cfg.Base.JoinPath(where)
+	u.RawQuery = params.Encode()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, u.String(), body)
+	if err != nil {
+		return nil, fmt.Errorf("make request to %s: %w", c.cfg, err)
+	}
+	req.Header = h
+	req.Header.Set("User-Agent", "millrace")
+	switch {
+	case c.cfg.User != "":
+		req.SetBasicAuth(c.cfg.User, c.cfg.Password)
+	case c.cfg.Token != "":
+		req.Header.Set("Authorization", "Token "+c.cfg.Token)
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return nil, err // names method, address and cause
+	}
+	if resp.StatusCode/100 == 2 {
+		return resp, nil
+	}
+	defer resp.Body.Close()
+	return nil, &StatusError{
+		Code:       resp.StatusCode,
+		Message:    message(resp),
+		RetryAfter: retryAfter(resp.Header.Get("Retry-After"), time.Now()),
+	}
+}
+
+// message finds the server's words: {"error":…} in 1.x and 3.x, {"message":…} in 2.x, a page from a proxy.
+func message(resp *http.Response) string {
+	b, _ := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
+	var m struct{ Error, Message string }
+	if json.Unmarshal(b, &m) == nil && m.Error+m.Message != "" {
+		return clip(m.Error + m.Message)
+	}
+	if h := resp.Header.Get("X-Influxdb-Error"); h != "" {
+		return clip(h)
+	}
+	return clip(string(b))
+}
+
+// clip makes text of a server fit for one line of a log.
+func clip(s string) string {
+	const most = 400
+	s = strings.Join(strings.Fields(strings.ToValidUTF8(s, "")), " ")
+	if len(s) > most {
+		s = strings.ToValidUTF8(s[:most], "") + "…"
+	}
+	return s
+}
+
+// retryAfter reads the header's two forms, seconds and a date.
+func retryAfter(s string, now time.Time) time.Duration {
+	if s == "" {
+		return 0
+	}
+	if n, err := strconv.Atoi(s); err == nil {
+		return time.Duration(min(max(n, 0), 1<<30)) * time.Second
+	}
+	if t, err := http.ParseTime(s); err == nil {
+		return max(t.Sub(now), 0)
+	}
+	return 0
+}

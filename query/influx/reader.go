@@ -1,0 +1,168 @@
+package influx
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"millrace/engine/event"
+	"millrace/engine/window"
+	"millrace/internal/influxdb"
+)
+
+// Options says where to read.
+type Options struct {
+	// DB is the database. Required.
+	DB influxdb.Config
+	// Timeout bounds the wait for each chunk of an answer. Default 30 s.
+	Timeout time.Duration
+	// Transport makes the requests; nil is TCP.
+	Transport http.RoundTripper
+}
+
+// Reader reads the rollups of one database. Make one with New.
+type Reader struct {
+	client *influxdb.Client
+}
+
+// New returns a Reader. It makes no request yet.
+func New(o Options) (*Reader, error) {
+	if err := o.DB.Validate(); err != nil {
+		return nil, err
+	}
+	if o.Timeout <= 0 {
+		o.Timeout = 30 * time.Second
+	}
+	return &Reader{client: influxdb.NewClient(o.DB, o.Timeout, o.Transport)}, nil
+}
+
+// Close lets go of idle connections.
+func (r *Reader) Close() error {
+	r.client.CloseIdle()
+	return nil
+}
+
+// ErrPoint is wrapped by the error about a point that emit/influx did not write.
+var ErrPoint = errors.New("not a point of a window")
+
+// Scan calls fn for each point of the selection, in ascending order of the windows' start. The point is fn's until it
+// returns. An error of fn ends the scan and is returned.
+func (r *Reader) Scan(ctx context.Context, sel window.Selection, fn func(start event.Time, final bool, p *window.Point) error) error {
+	if sel.Family >= window.NumFamilies {
+		return fmt.Errorf("read rollups: unknown family %d", sel.Family)
+	}
+	if sel.From >= sel.To {
+		return nil
+	}
+	d := rowDecoder{family: sel.Family}
+	err := r.client.Query(ctx, scanQuery(sel), func(s *influxdb.Series) error {
+		return d.rows(s, fn)
+	})
+	if influxdb.NoDatabase(err) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("read rollups of %s: %w", sel.Family, err)
+	}
+	return nil
+}
+
+// mostClauses is up to how many values the server is asked to filter. Beyond it the filter is left to who asks, as
+// Selection allows: parsers of InfluxQL recurse into every OR.
+const mostClauses = 100
+
+func scanQuery(sel window.Selection) string {
+	cols := []string{"events", "pageviews", "visitors", "sketch", "final"}
+	var b strings.Builder
+	b.WriteString("SELECT ")
+	for i, c := range cols {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		b.WriteString(influxdb.QuoteName(c))
+	}
+	// Selected as columns, and not grouped by, tags leave one series in order of time.
+	for _, dim := range sel.Family.Dims() {
+		b.WriteString(", " + influxdb.QuoteName(dim.String()))
+	}
+	fmt.Fprintf(&b, ` FROM %s WHERE "site" = %s AND time >= %d AND time < %d`,
+		influxdb.QuoteName(sel.Family.String()), influxdb.Quote(sel.Site), nanos(sel.From), nanos(sel.To))
+	for i, dim := range sel.Family.Dims() {
+		values := sel.Values[i]
+		if values == nil || len(values) > mostClauses {
+			continue
+		}
+		if len(values) == 0 { // any of none
+			b.WriteString(` AND "site" = ''`)
+			continue
+		}
+		b.WriteString(" AND (")
+		for j, v := range values {
+			if j > 0 {
+				b.WriteString(" OR ")
+			}
+			b.WriteString(influxdb.QuoteName(dim.String()) + " = " + influxdb.Quote(v))
+		}
+		b.WriteString(")")
+	}
+	return b.String()
+}
+
+// nanos converts, and keeps within what InfluxDB's 64 bits of nanoseconds hold.
+func nanos(t event.Time) int64 {
+	const most = 9_000_000_000_000 // ms, the year 2255
+	return int64(min(max(t, -most), most)) * int64(time.Millisecond)
+}
+
+// Sites returns the sites that have rollups, sorted.
+func (r *Reader) Sites(ctx context.Context) ([]string, error) {
+	q := fmt.Sprintf(`SHOW TAG VALUES FROM %s, %s, %s WITH KEY = "site"`, influxdb.QuoteName(window.Totals.String()),
+		influxdb.QuoteName(window.Bots.String()), influxdb.QuoteName(window.Dropped.String()))
+	var sites []string
+	err := r.client.Query(ctx, q, func(s *influxdb.Series) error {
+		value := s.Column("value")
+		for _, row := range s.Values {
+			if site := influxdb.Text(row, value); site != "" {
+				sites = append(sites, site)
+			}
+		}
+		return nil
+	})
+	if err != nil && !influxdb.NoDatabase(err) {
+		return nil, fmt.Errorf("list sites: %w", err)
+	}
+	slices.Sort(sites)
+	return slices.Compact(sites), nil
+}
+
+// Progress returns the latest progress of each partition, sorted by partition.
+func (r *Reader) Progress(ctx context.Context) ([]window.Progress, error) {
+	const q = `SELECT "low", "offset" FROM "progress" GROUP BY "partition" ORDER BY time DESC LIMIT 1`
+	var out []window.Progress
+	err := r.client.Query(ctx, q, func(s *influxdb.Series) error {
+		n, err := strconv.ParseInt(s.Tags["partition"], 10, 32)
+		if err != nil {
+			return fmt.Errorf("%w: progress of partition %.20q", ErrPoint, s.Tags["partition"])
+		}
+		low, offset := s.Column("low"), s.Column("offset")
+		for _, row := range s.Values {
+			l, ok1 := influxdb.Int(row, low)
+			o, ok2 := influxdb.Int(row, offset)
+			if !ok1 || !ok2 {
+				return fmt.Errorf("%w: progress of partition %d without low or offset", ErrPoint, n)
+			}
+			out = append(out, window.Progress{Partition: int32(n), Low: event.Time(l), Offset: o})
+		}
+		return nil
+	})
+	if err != nil && !influxdb.NoDatabase(err) {
+		return nil, fmt.Errorf("read progress: %w", err)
+	}
+	slices.SortFunc(out, func(a, b window.Progress) int { return int(a.Partition) - int(b.Partition) })
+	return out, nil
+}
