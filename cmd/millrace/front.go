@@ -1,0 +1,229 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"slices"
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	"millrace/cmd/internal/datadir"
+	"millrace/cmd/internal/demo"
+	"millrace/cmd/internal/supervise"
+	"millrace/ingest"
+	"millrace/query"
+)
+
+// front is what the public address serves: the collector, the query API, or both.
+type front struct {
+	listener net.Listener
+	server   *fasthttp.Server
+	served   chan error
+}
+
+// inFlightTime is how long requests in flight may take once the listener is closed. Their beacons are in the hands of the
+// collector then, whose Close waits for Kafka.
+const inFlightTime = 4 * time.Second
+
+// openFront opens the collector and the query API and listens. Nobody is answered before everything behind is up.
+func (n *node) openFront(ctx context.Context) error {
+	f := n.flags
+	if !f.has(roleCollect) && !f.has(roleQuery) {
+		return nil
+	}
+	handler := notFound
+	if f.has(roleQuery) {
+		api, err := n.newQuery()
+		if err != nil {
+			return err
+		}
+		handler = n.queryHandler(api)
+	}
+	server := &fasthttp.Server{
+		Handler:               handler,
+		ReadTimeout:           5 * time.Second,
+		WriteTimeout:          time.Minute, // a large answer to a slow client
+		IdleTimeout:           15 * time.Second,
+		MaxRequestBodySize:    int(f.MaxBody),
+		NoDefaultServerHeader: true,
+		SecureErrorLogMessage: true,
+		CloseOnShutdown:       true,
+		Logger:                slog.NewLogLogger(n.log.Handler(), slog.LevelWarn),
+	}
+	if f.has(roleCollect) {
+		c, err := n.openCollector(ctx)
+		if err != nil {
+			return err
+		}
+		n.onStop("collector", c.Close)
+		server = c.Server(handler)
+	}
+	ln, err := listen("--listen", f.Listen)
+	if err != nil {
+		return err
+	}
+	n.front = &front{listener: ln, server: server, served: make(chan error, 1)}
+	go func() { n.front.served <- server.Serve(ln) }()
+	n.onStop("listener", n.front.close)
+	return nil
+}
+
+// close stops listening and waits for the requests in flight.
+func (f *front) close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), inFlightTime)
+	defer cancel()
+	err := f.server.ShutdownWithContext(ctx)
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = nil // slow clients are cut off; what they had sent is with the collector
+	}
+	f.listener.Close() // also where Serve had not begun yet
+	return errors.Join(err, <-f.served)
+}
+
+// url is the address for a client on this machine.
+func (f *front) url() string { return "http://" + loopbackOf(f.listener.Addr().String()) }
+
+func (n *node) openCollector(ctx context.Context) (*ingest.Collector, error) {
+	f := n.flags
+	id, err := n.dir.CollectorID()
+	if err != nil {
+		return nil, err
+	}
+	secret, err := n.secret()
+	if err != nil {
+		return nil, err
+	}
+	sites, any, err := f.siteList(f.Listen)
+	if err != nil {
+		return nil, err
+	}
+	keys, err := parseKeys("--write-keys", f.WriteKeys)
+	if err != nil {
+		return nil, err
+	}
+	proxies, err := f.proxies()
+	if err != nil {
+		return nil, err
+	}
+	o := ingest.Options{
+		Kafka:           n.clients,
+		Partitions:      f.Partitions,
+		CollectorID:     id,
+		Secret:          secret,
+		AnySite:         any,
+		HonourDNT:       f.HonourDNT,
+		NoLoopbackTrust: !f.LoopbackTrust,
+		TrustedProxies:  proxies,
+		CountryHeader:   f.CountryHeader,
+		Linger:          f.Linger,
+		MaxBodyBytes:    int(f.MaxBody),
+		MaxPendingBytes: int64(f.MaxPending),
+		SiteRate:        f.SiteRate,
+		AddressRate:     f.AddressRate,
+		Log:             n.log,
+		Metrics:         n.admin.registry,
+	}
+	if f.Demo && !any {
+		sites = append(slices.Clone(sites), demo.Sites()...)
+	}
+	for _, s := range sites {
+		o.Sites = append(o.Sites, ingest.Site{ID: s, HonourDNT: f.HonourDNT})
+	}
+	for _, k := range keys {
+		o.WriteKeys = append(o.WriteKeys, ingest.WriteKey{Hash: k.hash, Sites: k.sites})
+	}
+	ctx, cancel := context.WithTimeout(ctx, connectTime)
+	defer cancel()
+	return ingest.Open(ctx, o)
+}
+
+func (n *node) secret() ([]byte, error) {
+	if n.flags.Secret == "" {
+		return n.dir.Secret()
+	}
+	secret, err := datadir.ParseSecret(n.flags.Secret)
+	if err != nil {
+		return nil, usagef("--secret: %w", err)
+	}
+	return secret, nil
+}
+
+func (n *node) newQuery() (*query.Server, error) {
+	f := n.flags
+	def, zones, err := f.zones()
+	if err != nil {
+		return nil, err
+	}
+	o := query.Options{
+		Reader:   n.stores.rollups(),
+		DailyIDs: true,
+		Logger:   n.log,
+		TimeZone: func(site string) *time.Location {
+			if z, ok := zones[site]; ok {
+				return z
+			}
+			return def
+		},
+	}
+	if f.usesKafka() {
+		o.Partitions = int(f.Partitions)
+	}
+	if o.Keys, err = f.queryKeyring(); err != nil {
+		return nil, err
+	}
+	api, err := query.New(o)
+	if err != nil {
+		return nil, fmt.Errorf("start role %s: %w", roleQuery, err)
+	}
+	return api, nil
+}
+
+// queryHandler routes to the API. Where no keys are configured and the address is open to others, only this machine may ask:
+// numbers are not public because nobody said so.
+func (n *node) queryHandler(api *query.Server) fasthttp.RequestHandler {
+	guarded := len(n.flags.QueryKeys) == 0 && !isLoopback(n.flags.Listen)
+	return func(ctx *fasthttp.RequestCtx) {
+		switch {
+		case !query.Handles(string(ctx.Path())):
+			notFound(ctx)
+		case guarded && !n.isLocal(ctx):
+			writeError(ctx, fasthttp.StatusUnauthorized, "No query keys are configured, so only the machine itself may ask. Start serve with --query-keys.")
+		default:
+			api.Handler(ctx)
+		}
+	}
+}
+
+// isLocal tells whether a request was made on this machine, and not passed on by a proxy.
+func (n *node) isLocal(ctx *fasthttp.RequestCtx) bool {
+	return n.flags.LoopbackTrust && ctx.RemoteIP().IsLoopback() && len(ctx.Request.Header.Peek("X-Forwarded-For")) == 0
+}
+
+// startDemo sends made-up traffic to the public address, as somebody else would.
+func (n *node) startDemo(context.Context) error {
+	if !n.flags.Demo {
+		return nil
+	}
+	o := demo.Options{URL: n.front.url(), Rate: demoRate, Seed: uint64(time.Now().UnixNano()), Log: n.log}
+	n.demo = supervise.Start(context.Background(), "demo", n.log, func(ctx context.Context) error { return demo.Run(ctx, o) })
+	n.onStop("demo", func() error { n.demo.Stop(); return nil })
+	return nil
+}
+
+// demoRate is in events a second: enough to see numbers move, too few to notice on the machine.
+const demoRate = 4
+
+func notFound(ctx *fasthttp.RequestCtx) {
+	writeError(ctx, fasthttp.StatusNotFound, "There is nothing here. Beacons go to POST /v1/events or /api/event, questions to POST /api/v2/query.")
+}
+
+// writeError answers in the form of the query API's errors. The message needs no escaping.
+func writeError(ctx *fasthttp.RequestCtx, status int, message string) {
+	ctx.SetStatusCode(status)
+	ctx.SetContentType("application/json")
+	ctx.SetBodyString(`{"error":"` + message + `"}` + "\n")
+}

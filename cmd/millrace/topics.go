@@ -1,0 +1,40 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"millrace/engine"
+	"millrace/internal/deadletter"
+	"millrace/internal/kafka"
+)
+
+// deadRetention is how long dead letters are kept: time enough to notice and look.
+const deadRetention = 30 * 24 * time.Hour
+
+// openTopics makes the topics that are missing. It is also the first word with a cluster: one that can't be reached is
+// an error within connectTime.
+func (n *node) openTopics(ctx context.Context) error {
+	if n.cluster == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, connectTime)
+	defer cancel()
+	f := n.flags
+	topic := func(name string, retention time.Duration) kafka.Topic {
+		return kafka.Topic{Name: name, Partitions: f.Partitions, Retention: retention}
+	}
+	err := n.cluster.EnsureTopics(ctx,
+		topic(engine.EventsTopic, f.Retention),
+		topic(engine.WindowsTopic, f.Retention),
+		topic(deadletter.Topic, deadRetention),
+		// Rule J9: the changelog outlives the longest life of state (a window's lateness), and after a pause as long
+		// as events are kept there is nothing left to go on with anyway.
+		topic(kafka.TableTopic(engine.Group), 2*f.Retention+f.Lateness),
+	)
+	if err != nil {
+		return fmt.Errorf("set up topics: %w", err)
+	}
+	return nil
+}
