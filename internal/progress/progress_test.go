@@ -1,0 +1,88 @@
+package progress
+
+import (
+	"bytes"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// lockedBuffer is written by the bar's goroutine and read by the test.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.String()
+}
+
+func TestLine(t *testing.T) {
+	var out lockedBuffer
+	b := start(&out, "replay")
+	b.Set(30, 100, 3000)
+	deadline := time.Now().Add(5 * time.Second)
+	for !strings.Contains(out.String(), "30%") && time.Now().Before(deadline) {
+		time.Sleep(20 * time.Millisecond)
+	}
+	b.Finish()
+	b.Finish()
+	for _, want := range []string{"replay", "30%", "rows/s", "left"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("%q does not hold %q", out.String(), want)
+		}
+	}
+}
+
+func TestQuietWithoutTerminal(t *testing.T) {
+	f, err := os.CreateTemp(t.TempDir(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	var out bytes.Buffer
+	for _, b := range []*Bar{Start(f, "x"), Start(&out, "x")} {
+		b.Set(1, 2, 3)
+		b.Finish()
+	}
+	if info, err := f.Stat(); err != nil || info.Size() > 0 || out.Len() > 0 {
+		t.Errorf("%v bytes in a file, %d in a buffer, %v", info.Size(), out.Len(), err)
+	}
+}
+
+func TestRate(t *testing.T) {
+	f := func(rows int64, took time.Duration, want string) {
+		t.Helper()
+		if got := rate(rows, took); got != want {
+			t.Errorf("%d rows in %v: %q, want %q", rows, took, got, want)
+		}
+	}
+	f(0, 0, "0 rows/s")
+	f(500, time.Second, "500 rows/s")
+	f(90_000, 2*time.Second, "45k rows/s")
+	f(9_000_000, 2*time.Second, "4.5M rows/s")
+}
+
+func TestLeft(t *testing.T) {
+	f := func(done, total int64, took time.Duration, want string) {
+		t.Helper()
+		if got := left(done, total, took); got != want {
+			t.Errorf("%d of %d in %v: %q, want %q", done, total, took, got, want)
+		}
+	}
+	f(0, 100, time.Second, "")
+	f(5, 0, time.Second, "")
+	f(25, 100, 10*time.Second, "30s left")
+	f(100, 100, time.Minute, "0s left")
+	f(1, 1000, 10*time.Second, "2h46m30s left")
+}
