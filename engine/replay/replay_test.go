@@ -1,0 +1,465 @@
+package replay
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"millrace/engine/event"
+	"millrace/engine/sketch"
+	"millrace/engine/window"
+)
+
+// same fails unless two stores hold the same windows.
+func same(t *testing.T, got, want *memStore) {
+	t.Helper()
+	if len(got.windows) != len(want.windows) {
+		t.Errorf("%d windows, want %d", len(got.windows), len(want.windows))
+	}
+	for id, w := range want.windows {
+		if g := got.windows[id]; !reflect.DeepEqual(g, w) {
+			t.Fatalf("window %v:\n got %+v\nwant %+v", id, g, w)
+		}
+	}
+}
+
+func TestWrite(t *testing.T) {
+	events := traffic(1, 3000, noon-90*event.Minute, 4*event.Hour)
+	expect := want(events, 0)
+	lake, store := &memLake{events: events}, newStore()
+	o := Options{Lake: lake, Reader: store, Sink: store}
+	rep := mustRun(t, o)
+	same(t, store, expect)
+	bots := 0
+	for _, e := range events {
+		if strings.Contains(e.UA, "Googlebot") {
+			bots++
+		}
+	}
+	n := int64(len(expect.windows))
+	if rep.Events != 3000 || rep.Bots != int64(bots) || rep.Reasons["search engine"] != int64(bots) || rep.Windows != n || rep.Changed != n || rep.Written != n {
+		t.Errorf("report %+v; want 3000 events, %d bots, %d windows, all changed and written", rep, bots, n)
+	}
+	if rep.From != noon-2*event.Hour || rep.To != noon+3*event.Hour {
+		t.Errorf("open range made out as %s to %s", rep.From, rep.To)
+	}
+
+	// The second time there is nothing to do, and Verify agrees.
+	store.calls = nil
+	if rep := mustRun(t, o); rep.Changed != 0 || rep.Written != 0 || len(store.calls) != 0 || rep.Events != 3000 {
+		t.Errorf("second run: %+v, calls %v", rep, store.calls)
+	}
+	o.Mode, o.Sink = Verify, nil
+	if rep := mustRun(t, o); rep.Differing != 0 || rep.Windows != n {
+		t.Errorf("verify: %+v", rep)
+	}
+}
+
+// TestOrder: whatever order the lake delivers in, the windows are those of the log's order, past the budget too.
+func TestOrder(t *testing.T) {
+	events := traffic(2, 1500, noon, 65*event.Minute)
+	for _, limit := range []int{0, 1, 3, 1000} {
+		expect := want(events, limit)
+		others := 0
+		for _, w := range expect.windows {
+			if hasOther(w) {
+				others++
+			}
+		}
+		if (others > 100) != (limit == 1 || limit == 3) {
+			t.Fatalf("limit %d: %d windows past the budget", limit, others)
+		}
+		for seed := range uint64(5) {
+			store := newStore()
+			lake := &memLake{events: events, seed: seed}
+			mustRun(t, Options{Lake: lake, Reader: store, Sink: store, Limit: limit})
+			same(t, store, expect)
+			if reads := 2; others == 0 && lake.reads != reads || others > 0 && lake.reads != 2*reads {
+				t.Errorf("limit %d: %d readings of %d hours", limit, lake.reads, reads)
+			}
+		}
+	}
+}
+
+// TestOrderOfLiteralOther: an event that calls its page by the name of the rest must not be lost or doubled.
+func TestOrderOfLiteralOther(t *testing.T) {
+	events := traffic(3, 50, noon, event.Minute)
+	for i := range events {
+		if i%5 == 0 {
+			events[i].Name = window.Other
+		}
+	}
+	store := newStore()
+	mustRun(t, Options{Lake: &memLake{events: events}, Reader: store, Sink: store, Limit: 100})
+	same(t, store, want(events, 100))
+}
+
+func TestVerifyCatches(t *testing.T) {
+	events := traffic(4, 400, noon, 90*event.Minute)
+	point := func(s *memStore, f window.Family) (*window.Window, *window.Point) {
+		ids := slices.Collect(func(yield func(windowID) bool) {
+			for id := range s.windows {
+				if !yield(id) {
+					return
+				}
+			}
+		})
+		slices.SortFunc(ids, windowID.compare)
+		for _, id := range ids {
+			w := s.windows[id]
+			for i := range w.Points {
+				if w.Points[i].Family == f {
+					return w, &w.Points[i]
+				}
+			}
+		}
+		t.Fatalf("no point of %s", f)
+		return nil, nil
+	}
+	f := func(name string, kind Kind, text string, damage func(s *memStore)) {
+		t.Helper()
+		store := want(events, 0)
+		damage(store)
+		o := Options{Lake: &memLake{events: events}, Reader: store, Mode: Verify}
+		rep := mustRun(t, o)
+		if rep.Differing != 1 || rep.Changed != 1 || len(rep.Differences) != 1 {
+			t.Errorf("%s: %d differences in %d minutes: %v", name, rep.Differing, rep.Changed, rep.Differences)
+			return
+		}
+		if d := rep.Differences[0]; d.Kind != kind || !strings.Contains(d.String(), text) {
+			t.Errorf("%s: %d %s", name, d.Kind, d)
+		}
+		// DryRun says the same and writes nothing; Write repairs.
+		o.Mode, o.Sink = DryRun, store
+		if dry := mustRun(t, o); !reflect.DeepEqual(dry, rep) || len(store.calls) != 0 {
+			t.Errorf("%s: dry run %+v", name, dry)
+		}
+		o.Mode = Write
+		if rep := mustRun(t, o); rep.Written != 1 {
+			t.Errorf("%s: %d windows written", name, rep.Written)
+		}
+		same(t, store, want(events, 0))
+	}
+	f("missing point", Missing, "the store has nothing, the archive gives", func(s *memStore) {
+		w, p := point(s, window.Pages)
+		w.Points = slices.DeleteFunc(w.Points, func(q window.Point) bool { return q.Family == p.Family && q.Dims == p.Dims })
+	})
+	f("extra point", Extra, `"/gone": the store has 7 events, 0 pageviews, 0 visitors, the archive gives nothing`, func(s *memStore) {
+		w, _ := point(s, window.Pages)
+		w.Points = append(w.Points, window.Point{Family: window.Pages, Dims: [2]string{"/gone"}, Rollup: window.Rollup{Events: 7}})
+	})
+	f("events", Different, "totals: the store has ", func(s *memStore) { _, p := point(s, window.Totals); p.Events++ })
+	f("pageviews", Different, "country_browser \"", func(s *memStore) { _, p := point(s, window.CountryBrowsers); p.Pageviews-- })
+	f("visitors", Different, "bot \"search engine\": ", func(s *memStore) { _, p := point(s, window.Bots); p.Visitors += 10 })
+	f("sketch", Different, "not the same visitors (the sketches differ)", func(s *memStore) {
+		_, p := point(s, window.OSes)
+		var sk sketch.Sketch
+		for i := range p.Visitors {
+			sk.Add(1000 + i)
+		}
+		if sk.Estimate() != p.Visitors {
+			t.Fatal("the damage shows in the number too")
+		}
+		p.Sketch = sk.AppendBinary(nil)
+	})
+	f("extra window", Extra, "a.example 2015-05-17T13:40Z totals: the store has 1 events", func(s *memStore) {
+		s.windows[windowID{"a.example", noon + 100*event.Minute, 0}] = &window.Window{Site: "a.example", Start: noon + 100*event.Minute, Points: []window.Point{{Rollup: window.Rollup{Events: 1}}}}
+	})
+	// The store holds the window in the last hour of the archive, for a site that the archive does not have.
+	f("extra site", Extra, "gone.example 2015-05-17T12:00Z totals", func(s *memStore) {
+		s.windows[windowID{"gone.example", noon, 0}] = &window.Window{Site: "gone.example", Start: noon, Points: []window.Point{{Rollup: window.Rollup{Events: 1}}}}
+	})
+	f("dropped", Extra, "dropped: the store has 2 events", func(s *memStore) {
+		w, _ := point(s, window.Totals)
+		w.Points = append(w.Points, window.Point{Family: window.Dropped, Rollup: window.Rollup{Events: 2}})
+	})
+}
+
+func TestDifferencesAreBounded(t *testing.T) {
+	events := traffic(5, 200, noon, 10*event.Minute)
+	store := newStore()
+	points := int64(0)
+	for _, w := range want(events, 0).windows {
+		points += int64(len(w.Points))
+	}
+	rep := mustRun(t, Options{Lake: &memLake{events: events}, Reader: store, Mode: Verify, MaxDifferences: 7})
+	if rep.Differing != points || len(rep.Differences) != 7 {
+		t.Errorf("%d differences, %d listed; want %d, 7", rep.Differing, len(rep.Differences), points)
+	}
+	if !slices.IsSortedFunc(rep.Differences, func(a, b Difference) int {
+		return windowID{site: a.Site, start: a.Start}.compare(windowID{site: b.Site, start: b.Start})
+	}) {
+		t.Errorf("not in order: %v", rep.Differences)
+	}
+}
+
+// TestRange: only minutes of the range change, wherever it cuts the hours.
+func TestRange(t *testing.T) {
+	events := traffic(6, 4000, noon, 5*event.Hour)
+	expect := want(events, 0)
+	f := func(from, to event.Time) {
+		t.Helper()
+		store := newStore(&window.Window{Site: "a.example", Start: noon - event.Minute, Points: []window.Point{{Rollup: window.Rollup{Events: 1}}}})
+		rep := mustRun(t, Options{Lake: &memLake{events: events}, Reader: store, Sink: store, From: from, To: to})
+		in := newStore(store.windows[windowID{"a.example", noon - event.Minute, 0}])
+		n := int64(0)
+		for id, w := range expect.windows {
+			if id.start >= from && id.start < to {
+				in.windows[id] = w
+			}
+		}
+		for _, e := range events {
+			if e.Time >= from && e.Time < to {
+				n++
+			}
+		}
+		same(t, store, in)
+		if rep.Events != n || rep.From != from || rep.To != to {
+			t.Errorf("%s to %s: report %+v, want %d events", from, to, rep, n)
+		}
+	}
+	f(noon, noon+5*event.Hour)
+	f(noon+30*event.Minute, noon+31*event.Minute)
+	f(noon+59*event.Minute, noon+61*event.Minute)
+	f(noon+event.Hour, noon+2*event.Hour)
+	f(noon, noon+20*event.Hour)
+}
+
+// TestGap: minutes that only the store has are cleared, in gaps of years as well.
+func TestGap(t *testing.T) {
+	events := slices.Concat(traffic(7, 100, noon, 10*event.Minute), traffic(8, 100, noon+3*365*day, 10*event.Minute))
+	one := func(site string, start event.Time) *window.Window {
+		return &window.Window{Site: site, Start: start, Final: true, Points: []window.Point{{Rollup: window.Rollup{Events: 1}}}}
+	}
+	store := newStore(one("a.example", noon-event.Minute), one("gone.example", noon+5*event.Minute), one("a.example", noon+100*day), one("gone.example", noon+3*365*day+event.Hour))
+	expect := want(events, 0)
+	expect.windows[windowID{"a.example", noon - event.Minute, 0}] = one("a.example", noon-event.Minute)
+	rep := mustRun(t, Options{Lake: &memLake{events: events}, Reader: store, Sink: store, From: noon, To: noon + 4*365*day})
+	same(t, store, expect)
+	if want := rep.Windows + 3; rep.Changed != want || rep.Written != want {
+		t.Errorf("%+v: want %d changed and written", rep, want)
+	}
+	// An open range begins where the archive does and clears nothing before.
+	mustRun(t, Options{Lake: &memLake{events: events}, Reader: store, Sink: store})
+	same(t, store, expect)
+}
+
+func TestEmptyArchive(t *testing.T) {
+	events := traffic(9, 100, noon, 10*event.Minute)
+	store := want(events, 0)
+	o := Options{Lake: &memLake{}, Reader: store, Sink: store, From: noon, To: noon + event.Hour}
+	if _, err := Run(context.Background(), o); !errors.Is(err, ErrEmpty) {
+		t.Errorf("got %v, want ErrEmpty", err)
+	}
+	same(t, store, want(events, 0))
+	o.Mode = Verify
+	if rep := mustRun(t, o); rep.Differing == 0 {
+		t.Error("verify finds no difference")
+	}
+	o = Options{Lake: &memLake{}, Reader: store, Sink: store}
+	if rep := mustRun(t, o); !reflect.DeepEqual(rep, Report{Reasons: map[string]int64{}}) {
+		t.Errorf("open range: %+v", rep)
+	}
+	same(t, store, want(events, 0))
+}
+
+func TestCompleteUntil(t *testing.T) {
+	events := traffic(10, 500, noon, 3*event.Hour)
+	f := func(complete, to, grace, end event.Time, want error) {
+		t.Helper()
+		store := newStore()
+		rep, err := Run(context.Background(), Options{Lake: &memLake{events: events, complete: complete}, Reader: store, Sink: store, From: noon, To: to, Grace: grace})
+		if !errors.Is(err, want) {
+			t.Fatalf("error %v, want %v", err, want)
+		}
+		if err != nil {
+			for _, at := range []event.Time{to, complete} {
+				if !strings.Contains(err.Error(), at.String()) {
+					t.Errorf("%v does not name %s", err, at)
+				}
+			}
+			return
+		}
+		for id := range store.windows {
+			if id.start+event.Minute > end {
+				t.Errorf("window %s is past %s", id.start, end)
+			}
+		}
+		if rep.To != end {
+			t.Errorf("to %s, want %s", rep.To, end)
+		}
+	}
+	f(0, 0, 0, noon+3*event.Hour, nil) // imports only
+	f(0, noon+9*event.Hour, 0, noon+9*event.Hour, nil)
+	f(noon+90*event.Minute+30*event.Second, 0, 0, noon+90*event.Minute, nil)
+	f(noon+90*event.Minute, 0, 5*event.Minute, noon+85*event.Minute, nil)
+	f(noon+90*event.Minute, noon+90*event.Minute, 5*event.Minute, noon+90*event.Minute, nil)
+	f(noon+90*event.Minute-1, noon+90*event.Minute, 0, 0, ErrIncomplete)
+	f(noon-event.Hour, 0, 0, noon, nil) // nothing of the range is complete
+}
+
+func TestSite(t *testing.T) {
+	events := traffic(11, 300, noon, 10*event.Minute)
+	store := want(traffic(12, 300, noon, 10*event.Minute), 0)
+	expect := newStore()
+	for id, w := range store.windows {
+		if id.site != "b.example" {
+			expect.windows[id] = w
+		}
+	}
+	for id, w := range want(events, 0).windows {
+		if id.site == "b.example" {
+			expect.windows[id] = w
+		}
+	}
+	rep := mustRun(t, Options{Lake: &memLake{events: events, seed: 1}, Reader: store, Sink: store, Site: "b.example"})
+	same(t, store, expect)
+	for _, e := range events {
+		if e.Site == "b.example" {
+			rep.Events--
+		}
+	}
+	if rep.Events != 0 {
+		t.Errorf("%d events too many", rep.Events)
+	}
+}
+
+// TestShards: the shards of a site are written apart and compared together.
+func TestShards(t *testing.T) {
+	events := traffic(13, 600, noon, 10*event.Minute)
+	store := newStore()
+	shard := func(e *event.Event) uint16 {
+		if e.Site != "a.example" {
+			return 0
+		}
+		return uint16(e.Visitor % 3)
+	}
+	o := Options{Lake: &memLake{events: events}, Reader: store, Sink: store, Shard: shard, Shards: func(site string) uint16 {
+		return map[string]uint16{"a.example": 3}[site]
+	}}
+	mustRun(t, o)
+	if store.windows[windowID{"a.example", noon, 2}] == nil || store.windows[windowID{"b.example", noon, 2}] != nil {
+		t.Error("windows are not in their shards")
+	}
+	// Without shards the sums are the same; then all lies in shard 0, and the others are cleared.
+	o.Mode = Verify
+	o.Shard = nil
+	if rep := mustRun(t, o); rep.Differing != 0 {
+		t.Errorf("sums over the shards differ: %v", rep.Differences[0])
+	}
+	store.windows[windowID{"a.example", noon, 1}].Points[0].Events++
+	o.Mode = Write
+	if rep := mustRun(t, o); rep.Changed != 1 || rep.Written != 3 || store.windows[windowID{"a.example", noon, 1}] != nil {
+		t.Errorf("%+v", rep)
+	}
+	o.Mode = Verify
+	if rep := mustRun(t, o); rep.Differing != 0 {
+		t.Errorf("after the repair: %v", rep.Differences[0])
+	}
+}
+
+// TestStoreOfZeros: stores that can't delete keep zeros, which are no points.
+func TestStoreOfZeros(t *testing.T) {
+	events := traffic(14, 300, noon, 10*event.Minute)
+	store := want(traffic(15, 300, noon, 10*event.Minute), 0)
+	store.zeros = true
+	o := Options{Lake: &memLake{events: events}, Reader: store, Sink: store}
+	if rep := mustRun(t, o); rep.Changed == 0 {
+		t.Error("nothing changed")
+	}
+	if rep := mustRun(t, o); rep.Differing != 0 || rep.Written != 0 {
+		t.Errorf("second run: %+v", rep)
+	}
+}
+
+// TestEarlyWindow: a window that only fired early is written as final even if its numbers are right.
+func TestEarlyWindow(t *testing.T) {
+	events := traffic(16, 50, noon, event.Minute)
+	store := want(events, 0)
+	for _, w := range store.windows {
+		w.Final = false
+	}
+	rep := mustRun(t, Options{Lake: &memLake{events: events}, Reader: store, Sink: store})
+	if rep.Changed != 0 || rep.Written != 3 {
+		t.Errorf("%d changed, %d written, want 0 and 3", rep.Changed, rep.Written)
+	}
+	same(t, store, want(events, 0))
+}
+
+func TestBatches(t *testing.T) {
+	var events []logged
+	for i := range 1000 {
+		e := traffic(uint64(i), 1, noon, event.Hour)[0]
+		e.Site = fmt.Sprintf("s%d.example", i)
+		events = append(events, e)
+	}
+	store := newStore()
+	mustRun(t, Options{Lake: &memLake{events: events}, Reader: store, Sink: store})
+	if want := []int{256, 256, 256, 232}; !slices.Equal(store.calls, want) {
+		t.Errorf("calls of %v windows, want %v", store.calls, want)
+	}
+
+	events = events[:0]
+	for i := range 30_000 {
+		e := logged{Event: event.Event{Site: "a.example", Name: event.Pageview, Time: noon + event.Time(i%60)*event.Minute, UA: "x y/z .....", URL: fmt.Sprint("/", i)}}
+		events = append(events, e)
+	}
+	store = newStore()
+	mustRun(t, Options{Lake: &memLake{events: events}, Reader: store, Sink: store})
+	if len(store.points) != 2 || store.points[0] > maxBatchPoints+1000 {
+		t.Errorf("calls of %v points", store.points)
+	}
+}
+
+func TestProgress(t *testing.T) {
+	events := traffic(17, 70_000, noon, 3*event.Hour)
+	store := newStore()
+	var seen []Progress
+	mustRun(t, Options{Lake: &memLake{events: events}, Reader: store, Sink: store, Progress: func(p Progress) { seen = append(seen, p) }})
+	if len(seen) != 4 || seen[3] != (Progress{70_000, 3, 3}) || seen[2].Events != 1<<16 {
+		t.Errorf("%+v", seen)
+	}
+}
+
+func TestErrors(t *testing.T) {
+	events := traffic(18, 100, noon, event.Minute)
+	store := newStore()
+	boom := errors.New("boom")
+	o := Options{Lake: &memLake{events: events, fail: boom}, Reader: store, Sink: store}
+	if _, err := Run(context.Background(), o); !errors.Is(err, boom) || !strings.Contains(err.Error(), "2015-05-17T12:00") {
+		t.Errorf("got %v", err)
+	}
+	if len(store.windows) != 0 {
+		t.Error("half an hour of the archive was written")
+	}
+	o.Lake = astray{&memLake{events: events}}
+	if _, err := Run(context.Background(), o); err == nil || !strings.Contains(err.Error(), "for this hour") {
+		t.Errorf("an event of another hour: %v", err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	o.Lake = &memLake{events: traffic(18, 5000, noon, event.Minute)}
+	if _, err := Run(ctx, o); !errors.Is(err, context.Canceled) {
+		t.Errorf("canceled: %v", err)
+	}
+	_, err := Run(context.Background(), Options{From: 1, To: 1, Limit: -1, Grace: -1, Mode: 9, Site: "no site"})
+	for _, want := range []string{"no archive", "no store to compare", "mode 9", "from", "not before", "limit", "grace", "site"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v does not speak of %s", err, want)
+		}
+	}
+}
+
+// astray is a lake that files events under the wrong hour.
+type astray struct{ *memLake }
+
+func (l astray) ReadHour(ctx context.Context, hour event.Time, site string, fn func(*event.Event, string, int32, int64, int) error) error {
+	return l.memLake.ReadHour(ctx, hour, site, func(e *event.Event, topic string, p int32, o int64, i int) error {
+		e.Time += event.Hour
+		return fn(e, topic, p, o, i)
+	})
+}
