@@ -34,7 +34,7 @@ func (s *Store) Apply(b []byte) error {
 		return err
 	}
 	s.mu.Lock()
-	s.outbox = append(s.outbox, entry{offset: d.Offset, prev: d.Prev})
+	s.outbox = append(s.outbox, entry{Head: d.Head()})
 	err := s.finish(batch, d.Offset, d.Meta)
 	s.mu.Unlock()
 	if err != nil {
@@ -52,14 +52,25 @@ func (s *Store) Recover(position int64, b []byte) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	first := s.position == 0 && s.accepted == delta.None
+	expired := position > s.position // what lay between is gone
 	s.position = position + 1
-	if !s.follows(d, first && position > 0) {
-		return nil // seen before, or early: its like comes again (J5)
-	}
 	batch := s.db.NewBatch()
 	defer batch.Close()
-	s.accepted = d.Offset
+	switch {
+	case s.follows(d):
+		if s.warm != 0 && d.Watermark > s.warm {
+			s.warm = 0
+		}
+	case d.Offset > s.last && (expired || s.stale(d)):
+		if err := s.startOver(batch, d); err != nil {
+			return err
+		}
+	case expired && d.Offset > s.accepted:
+		// applied already, and from here on the chain goes on
+	default:
+		return nil // seen before, or early: its like comes again (J5)
+	}
+	s.accepted, s.acceptedAt = d.Offset, d.Watermark
 	s.trim(d.Offset)
 	if d.Offset <= s.last {
 		if err := s.finish(batch, s.last, s.meta); err != nil {
@@ -76,16 +87,34 @@ func (s *Store) Recover(position int64, b []byte) error {
 	return s.commit(batch, d)
 }
 
-// follows is rule J5. A changelog whose beginning has expired starts in the middle of the chain; then its first
-// record is taken as it is, since all that came before has outlived its use (J9).
-func (s *Store) follows(d *delta.Delta, expired bool) bool {
+// follows is rule J5.
+func (s *Store) follows(d *delta.Delta) bool {
 	if s.opts.Without&J5 != 0 {
 		return d.Offset > s.accepted
 	}
-	if expired {
-		return d.Offset > s.last || s.last == delta.None
-	}
 	return d.Prev == s.accepted && d.Offset > s.accepted
+}
+
+// startOver makes a delta the first of the chain: the records between the store's position and this one have expired,
+// and what they did can no longer matter.
+func (s *Store) startOver(batch *pebble.Batch, d *delta.Delta) error {
+	s.warm = d.Watermark + s.opts.Life
+	s.fired, s.closing = s.fired[:0], s.closing[:0]
+	for _, prefix := range []byte{prefixWindow, prefixFired} {
+		if err := batch.DeleteRange([]byte{prefix}, []byte{prefix + 1}, nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// stale reports whether the chain began with a delta that nothing follows. Where the beginning of the changelog has
+// expired, what is left may begin with one that a zombie wrote once more, long after its like. An early delta shows the
+// same gap, but a small one: it and the one it follows were in flight together. So the chain begins again only at a
+// gap of half a Life, and only until it has held for a Life. The windows of that time have closed by the
+// changelog's end, since it is kept for longer than three Lives (J9).
+func (s *Store) stale(d *delta.Delta) bool {
+	return s.warm != 0 && d.Prev > s.accepted && d.Watermark-s.acceptedAt > s.opts.Life/2
 }
 
 // effect adds what a delta does to windows, and the list of what it fired (J11).
@@ -119,6 +148,8 @@ func (s *Store) finish(batch *pebble.Batch, last int64, meta []byte) error {
 	s.valbuf = binary.BigEndian.AppendUint64(s.valbuf[:0], uint64(last))
 	s.valbuf = binary.BigEndian.AppendUint64(s.valbuf, uint64(s.accepted))
 	s.valbuf = binary.BigEndian.AppendUint64(s.valbuf, uint64(s.position))
+	s.valbuf = binary.BigEndian.AppendUint64(s.valbuf, uint64(s.acceptedAt))
+	s.valbuf = binary.BigEndian.AppendUint64(s.valbuf, uint64(s.warm))
 	s.valbuf = append(s.valbuf, meta...)
 	if err := batch.Set(keyMeta, s.valbuf, nil); err != nil {
 		return err
@@ -183,7 +214,7 @@ func (s *Store) Outbox(offset int64) ([]byte, error) {
 	s.mu.Lock()
 	waiting := false
 	for i := range s.outbox {
-		if s.outbox[i].offset == offset {
+		if s.outbox[i].Offset == offset {
 			waiting = true
 			break
 		}
@@ -206,7 +237,7 @@ func (s *Store) Acked(offset, position int64) {
 	defer s.mu.Unlock()
 	var e *entry
 	for i := range s.outbox {
-		if s.outbox[i].offset == offset {
+		if s.outbox[i].Offset == offset {
 			e = &s.outbox[i]
 			e.acked = true
 			break
@@ -221,7 +252,7 @@ func (s *Store) Acked(offset, position int64) {
 	case s.opts.Without&J3 != 0:
 		s.trim(offset)
 	case n > 0:
-		s.trim(s.outbox[n-1].offset)
+		s.trim(s.outbox[n-1].Offset)
 	}
 }
 
@@ -231,7 +262,7 @@ func (s *Store) advance(e *entry, position int64) {
 	if s.opts.Without&J6 != 0 {
 		s.position = max(s.position, position+1)
 		if e != nil {
-			s.accepted = max(s.accepted, e.offset)
+			s.accepted = max(s.accepted, e.Offset)
 		}
 		return
 	}
@@ -243,16 +274,16 @@ func (s *Store) advance(e *entry, position int64) {
 		return
 	}
 	s.position++
-	if e != nil && e.prev == s.accepted {
-		s.accepted = e.offset
+	if e != nil && e.Prev == s.accepted {
+		s.accepted, s.acceptedAt = e.Offset, e.Watermark
 	}
 }
 
 // trim drops the outbox up to and including an offset. The caller holds mu.
 func (s *Store) trim(offset int64) {
 	n := 0
-	for n < len(s.outbox) && s.outbox[n].offset <= offset {
-		s.trimmed = append(s.trimmed, s.outbox[n].offset)
+	for n < len(s.outbox) && s.outbox[n].Offset <= offset {
+		s.trimmed = append(s.trimmed, s.outbox[n].Offset)
 		n++
 	}
 	s.outbox = append(s.outbox[:0], s.outbox[n:]...)

@@ -41,6 +41,10 @@ type Options struct {
 	// MemTableBytes is the size of Pebble's memtable. Default 16 MiB: smaller flushes and folds more often, larger
 	// only delays.
 	MemTableBytes uint64
+	// Life is how long, in log time, a record can matter to a window: the lateness, the window and some slack. It is
+	// used only when a store reads a changelog whose beginning has expired. Default 2 h. The changelog must be
+	// kept for longer than three times this.
+	Life event.Time
 	// Logger takes Pebble's messages; nil drops all but fatal ones.
 	Logger pebble.Logger
 	// Without takes rules out. For the simulator only.
@@ -87,19 +91,21 @@ type Store struct {
 	fired   []int64
 	closing []closing
 
-	mu        sync.Mutex // guards what follows
-	accepted  int64      // last delta known to be in the changelog, in chain order (J5)
-	position  int64      // next position of the changelog to read
-	frozen    bool       // position may not move in this session (J6)
-	outbox    []entry    // deltas not known to be in the changelog, in order (J2)
-	trimmed   []int64    // left the outbox, still on disk
-	committed int64      // offset below which everything is committed
+	mu         sync.Mutex // guards what follows
+	accepted   int64      // last delta known to be in the changelog, in chain order (J5)
+	position   int64      // next position of the changelog to read
+	acceptedAt event.Time // watermark of accepted
+	warm       event.Time // watermark at which the chain has held long enough, 0 if it always has
+	frozen     bool       // position may not move in this session (J6)
+	outbox     []entry    // deltas not known to be in the changelog, in order (J2)
+	trimmed    []int64    // left the outbox, still on disk
+	committed  int64      // offset below which everything is committed
 }
 
 // entry is a delta in the outbox.
 type entry struct {
-	offset, prev int64
-	acked        bool
+	delta.Head
+	acked bool
 }
 
 // closing is a horizon that waits for the commit to pass the record that set it (J8).
@@ -116,6 +122,9 @@ func Open(o Options) (*Store, error) {
 	s := &Store{opts: o, limit: o.Limit, last: delta.None, accepted: delta.None, committed: -1}
 	if s.limit == 0 {
 		s.limit = defaultLimit
+	}
+	if s.opts.Life == 0 {
+		s.opts.Life = 2 * event.Hour
 	}
 	db, err := openPebble(o, s.limit)
 	if err != nil {
@@ -178,6 +187,8 @@ func (s *Store) load() error {
 		s.last = int64(binary.BigEndian.Uint64(m))
 		s.accepted = int64(binary.BigEndian.Uint64(m[8:]))
 		s.position = int64(binary.BigEndian.Uint64(m[16:]))
+		s.acceptedAt = event.Time(binary.BigEndian.Uint64(m[24:]))
+		s.warm = event.Time(binary.BigEndian.Uint64(m[32:]))
 		s.meta = m[metaHead:]
 	}
 	if err := s.scan(prefixFired, func(k, _ []byte) error {
@@ -195,13 +206,14 @@ func (s *Store) load() error {
 			s.trimmed = append(s.trimmed, h.Offset)
 			return nil
 		}
-		s.outbox = append(s.outbox, entry{offset: h.Offset, prev: h.Prev})
+		s.outbox = append(s.outbox, entry{Head: h})
 		return nil
 	})
 }
 
-// metaHead is the length of last, accepted and position in the meta record; the core's state follows.
-const metaHead = 24
+// metaHead is the length of last, accepted, position, acceptedAt and warm in the meta record; the core's state
+// follows.
+const metaHead = 40
 
 // Close flushes and closes the store. It is idempotent.
 func (s *Store) Close() error {
@@ -212,6 +224,10 @@ func (s *Store) Close() error {
 	s.db = nil
 	return err
 }
+
+// Sync makes all that was applied so far durable. Correctness does not need it; it shortens recovery after a loss
+// of power.
+func (s *Store) Sync() error { return s.db.LogData(nil, pebble.Sync) }
 
 // Last returns the offset of the last delta applied, or delta.None.
 func (s *Store) Last() int64 { return s.last }

@@ -34,6 +34,8 @@ type Delta struct {
 	Partition int32
 	// Offset is that of the record in the log; Prev that of the record before it, or None.
 	Offset, Prev int64
+	// Watermark is the partition's after the record.
+	Watermark event.Time
 	// Meta is the core's own state after the record, whole. It replaces the one before.
 	Meta []byte
 	// Adds are chunks to append to windows, in order of Start and then Site.
@@ -72,6 +74,7 @@ func (d *Delta) Append(b []byte) []byte {
 	b = binary.AppendUvarint(b, uint64(d.Partition))
 	b = binary.AppendUvarint(b, uint64(d.Offset))
 	b = binary.AppendUvarint(b, uint64(d.Prev+1))
+	b = binary.AppendVarint(b, int64(d.Watermark))
 	b = appendString(b, d.Meta)
 	b = binary.AppendUvarint(b, uint64(len(d.Adds)))
 	for i := range d.Adds {
@@ -110,7 +113,11 @@ func appendString[T ~string | ~[]byte](b []byte, s T) []byte {
 type Head struct {
 	Partition    int32
 	Offset, Prev int64
+	Watermark    event.Time
 }
+
+// Head returns the head of d.
+func (d *Delta) Head() Head { return Head{d.Partition, d.Offset, d.Prev, d.Watermark} }
 
 // DecodeHead reads the head only.
 func DecodeHead(b []byte) (Head, error) {
@@ -124,6 +131,7 @@ func (d *Delta) Decode(b []byte) error {
 	r := reader{b: b}
 	h := r.head()
 	d.Partition, d.Offset, d.Prev = h.Partition, h.Offset, h.Prev
+	d.Watermark = h.Watermark
 	d.Meta = r.bytes()
 	d.Adds = d.Adds[:0]
 	for n := r.count(); n > 0 && r.err == nil; n-- {
@@ -167,6 +175,7 @@ func (r *reader) head() (h Head) {
 	h.Partition = int32(r.uvarint())
 	h.Offset = int64(r.uvarint())
 	h.Prev = int64(r.uvarint()) - 1
+	h.Watermark = event.Time(r.varint())
 	if r.err == nil && (h.Offset < 0 || h.Prev >= h.Offset || h.Prev < None) {
 		r.fail("bad offsets")
 	}

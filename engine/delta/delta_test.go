@@ -10,7 +10,7 @@ import (
 
 func sample() *Delta {
 	return &Delta{
-		Partition: 3, Offset: 41, Prev: 40, Meta: []byte("meta"),
+		Partition: 3, Offset: 41, Prev: 40, Watermark: 1_700_000_041_000, Meta: []byte("meta"),
 		Adds: []Add{
 			{Site: "a.example", Start: 1_700_000_040_000, Chunk: []byte{1, 0}},
 			{Site: "b.example", Start: 1_700_000_040_000, Chunk: []byte{1, 2, 3}},
@@ -35,7 +35,7 @@ func TestRoundTrip(t *testing.T) {
 			t.Errorf("got %+v, want %+v", got, want)
 		}
 		h, err := DecodeHead(b)
-		if err != nil || h != (Head{want.Partition, want.Offset, want.Prev}) {
+		if err != nil || h != (Head{want.Partition, want.Offset, want.Prev, want.Watermark}) {
 			t.Errorf("DecodeHead = %+v, %v", h, err)
 		}
 	}
@@ -58,7 +58,7 @@ func TestTruncated(t *testing.T) {
 
 func FuzzDecode(f *testing.F) {
 	f.Add(sample().Append(nil))
-	f.Add([]byte{1, 0, 0, 0, 0, 0, 0, 0, 0})
+	f.Add([]byte{1, 0, 0, 0, 0, 0, 0, 0, 0, 0})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var d, e Delta
 		if d.Decode(b) != nil {

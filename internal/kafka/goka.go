@@ -22,6 +22,8 @@ type GroupOptions struct {
 	// OnProduced is told each record that the brokers have acknowledged, before goka is told. It is called
 	// from one goroutine for all partitions, so it must be quick. May be nil.
 	OnProduced func(m *sarama.ProducerMessage)
+	// Key may replace the key, and so the partition, of a record that is about to be written. May be nil.
+	Key func(topic, key string, value []byte) string
 }
 
 // GokaOptions returns the options under which a processor is at-least-once and commits contiguous prefixes.
@@ -43,10 +45,10 @@ func (c *Cluster) GokaOptions(o GroupOptions) []goka.ProcessorOption {
 			cfg.ClientID = clientID
 			cfg.Producer.Partitioner = sarama.NewCustomHashPartitioner(hasher)
 			p, err := goka.NewProducer(c.copyBrokers(), cfg)
-			if err != nil || o.OnProduced == nil {
-				return p, err
+			if err != nil {
+				return nil, err
 			}
-			return &observedProducer{p, o.OnProduced}, nil
+			return &producer{p, o}, nil
 		}),
 		goka.WithTopicManagerBuilder(func([]string) (goka.TopicManager, error) {
 			tm := goka.NewTopicManagerConfig()
@@ -56,24 +58,34 @@ func (c *Cluster) GokaOptions(o GroupOptions) []goka.ProcessorOption {
 	}
 }
 
-// observedProducer tells of each acknowledged record before goka's own callbacks run.
-type observedProducer struct {
+// producer applies Key and tells OnProduced before goka's own callbacks run.
+type producer struct {
 	goka.Producer
-	fn func(*sarama.ProducerMessage)
+	opts GroupOptions
 }
 
-func (p *observedProducer) Emit(topic, key string, value []byte) *goka.Promise {
-	return p.observe(p.Producer.Emit(topic, key, value))
+func (p *producer) Emit(topic, key string, value []byte) *goka.Promise {
+	return p.observe(p.Producer.Emit(topic, p.key(topic, key, value), value))
 }
 
-func (p *observedProducer) EmitWithHeaders(topic, key string, value []byte, h goka.Headers) *goka.Promise {
-	return p.observe(p.Producer.EmitWithHeaders(topic, key, value, h))
+func (p *producer) EmitWithHeaders(topic, key string, value []byte, h goka.Headers) *goka.Promise {
+	return p.observe(p.Producer.EmitWithHeaders(topic, p.key(topic, key, value), value, h))
 }
 
-func (p *observedProducer) observe(pr *goka.Promise) *goka.Promise {
+func (p *producer) key(topic, key string, value []byte) string {
+	if p.opts.Key == nil {
+		return key
+	}
+	return p.opts.Key(topic, key, value)
+}
+
+func (p *producer) observe(pr *goka.Promise) *goka.Promise {
+	if p.opts.OnProduced == nil {
+		return pr
+	}
 	return pr.ThenWithMessage(func(m *sarama.ProducerMessage, err error) {
 		if err == nil && m != nil {
-			p.fn(m)
+			p.opts.OnProduced(m)
 		}
 	})
 }

@@ -94,7 +94,7 @@ type claim struct {
 
 func (c *claim) Messages() <-chan *sarama.ConsumerMessage { return c.out }
 
-func (c *claim) forward(ctx context.Context, p *prefix) {
+func (c *claim) forward(ctx context.Context, p *Prefix) {
 	defer close(c.out)
 	for {
 		select {
@@ -102,7 +102,7 @@ func (c *claim) forward(ctx context.Context, p *prefix) {
 			if !ok {
 				return
 			}
-			p.deliver(m.Offset)
+			p.Deliver(m.Offset)
 			select {
 			case c.out <- m:
 			case <-ctx.Done():
@@ -127,7 +127,7 @@ type session struct {
 	done  chan struct{}
 
 	mu       sync.Mutex // guards what follows
-	prefixes map[topicPartition]*prefix
+	prefixes map[topicPartition]*Prefix
 	sent     map[topicPartition]int64 // last committed
 }
 
@@ -137,17 +137,17 @@ func newSession(g *group, s sarama.ConsumerGroupSession) *session {
 		group:                g,
 		quit:                 make(chan struct{}),
 		done:                 make(chan struct{}),
-		prefixes:             map[topicPartition]*prefix{},
+		prefixes:             map[topicPartition]*Prefix{},
 		sent:                 map[topicPartition]int64{},
 	}
 	go w.run()
 	return w
 }
 
-func (s *session) claim(c sarama.ConsumerGroupClaim) *prefix {
+func (s *session) claim(c sarama.ConsumerGroupClaim) *Prefix {
 	tp := topicPartition{c.Topic(), c.Partition()}
 	// A negative initial offset stands for the oldest: nothing has been committed yet.
-	p := newPrefix(c.InitialOffset())
+	p := NewPrefix(c.InitialOffset())
 	s.mu.Lock()
 	s.prefixes[tp], s.sent[tp] = p, c.InitialOffset()
 	s.mu.Unlock()
@@ -166,7 +166,7 @@ func (s *session) MarkOffset(topic string, partition int32, next int64, _ string
 	p := s.prefixes[topicPartition{topic, partition}]
 	s.mu.Unlock()
 	if p != nil {
-		p.finish(next - 1)
+		p.Finish(next - 1)
 	}
 }
 
@@ -235,7 +235,7 @@ func (s *session) moved() map[topicPartition]int64 {
 	defer s.mu.Unlock()
 	moved := map[topicPartition]int64{}
 	for tp, p := range s.prefixes {
-		if next := p.position(); next >= 0 && next > s.sent[tp] {
+		if next := p.Position(); next >= 0 && next > s.sent[tp] {
 			moved[tp] = next
 		}
 	}

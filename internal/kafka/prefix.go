@@ -2,9 +2,9 @@ package kafka
 
 import "sync"
 
-// prefix tracks which of the records delivered from one partition are finished. It is rule J4: only the
-// contiguous prefix of finished records may be committed.
-type prefix struct {
+// Prefix tracks which of the records delivered from one partition are finished. It is rule J4: only the
+// contiguous prefix of finished records may be committed. It may be used from any goroutine.
+type Prefix struct {
 	mu      sync.Mutex
 	pending []record // delivered and not below next, in order of delivery
 	next    int64    // offset after the last record of the finished prefix
@@ -15,18 +15,18 @@ type record struct {
 	done   bool
 }
 
-// newPrefix starts behind a partition's committed offset.
-func newPrefix(next int64) *prefix { return &prefix{next: next} }
+// NewPrefix starts behind a partition's committed offset.
+func NewPrefix(next int64) *Prefix { return &Prefix{next: next} }
 
-// deliver notes a record. Offsets grow, but need not be dense.
-func (p *prefix) deliver(offset int64) {
+// Deliver notes a record. Offsets grow, but need not be dense.
+func (p *Prefix) Deliver(offset int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.pending = append(p.pending, record{offset: offset})
 }
 
-// finish notes that a record is done and moves the prefix over what has become contiguous.
-func (p *prefix) finish(offset int64) {
+// Finish notes that a record is done and moves the prefix over what has become contiguous.
+func (p *Prefix) Finish(offset int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	lo, hi := 0, len(p.pending)
@@ -52,8 +52,8 @@ func (p *prefix) finish(offset int64) {
 	}
 }
 
-// position returns the offset that may be committed: that of the first record that is not finished.
-func (p *prefix) position() int64 {
+// Position returns the offset that may be committed: that of the first record that is not finished.
+func (p *Prefix) Position() int64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.next

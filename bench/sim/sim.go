@@ -1,0 +1,267 @@
+package sim
+
+import (
+	"fmt"
+	"math/rand/v2"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"millrace/engine"
+	"millrace/engine/event"
+	"millrace/engine/window"
+	"millrace/state"
+)
+
+// Options are the settings of one run.
+type Options struct {
+	// Seed makes the log and the schedule.
+	Seed uint64
+	// Records is the length of the log. Default 300: some 10 min of log time.
+	Records int
+	// Calm turns all faults off: the run that others are compared with.
+	Calm bool
+	// Without and WithoutOutside take rules out.
+	Without        state.Rule
+	WithoutOutside Rule
+}
+
+// Result is what a run came to.
+type Result struct {
+	// Wrong has a line for each value that differs from the recount.
+	Wrong []string
+	// Lines holds the last line protocol of each window.
+	Lines map[string]string
+	// Windows is the number of windows checked; the others count what was done to them.
+	Windows, Crashes, Wipes, Takeovers, Failed, Repeated, Expired int
+}
+
+// Sim is a run in progress.
+type Sim struct {
+	opts  Options
+	rules engine.Rules
+	rng   *rand.Rand
+	world world
+	disks [2]*vfs.MemFS
+	nodes []*node // the last one is the owner, the others are zombies
+	Result
+}
+
+// Run makes one run. An error is a fault of the code under test or of the simulator, beside wrong values.
+func Run(o Options) (*Result, error) {
+	if o.Records == 0 {
+		o.Records = 300
+	}
+	rng := rand.New(rand.NewPCG(o.Seed, 0x6d696c6c))
+	s := &Sim{opts: o, rng: rng, rules: engine.Rules{Lateness: 20 * event.Second, SilentAfter: event.Hour}}
+	if o.Seed%2 == 0 {
+		s.rules.EarlyEvery = -1
+	}
+	s.world = world{rng: rng, log: newLog(rng, o.Records, s.rules.Lateness)}
+	s.world.sink = sink{versions: o.WithoutOutside&J10 == 0, windows: map[string]*window.Window{}, lines: map[string]string{}}
+	for i := range s.disks {
+		s.disks[i] = vfs.NewCrashableMem()
+	}
+	err := s.run()
+	for len(s.nodes) > 0 {
+		n := s.nodes[0]
+		s.drop(n)
+		n.store.Close()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("seed %d: %w", o.Seed, err)
+	}
+	s.Wrong = compare(recount(s.world.log, s.rules.Lateness), s.world.sink.windows)
+	s.Lines = s.world.sink.lines
+	s.Windows = len(s.Lines)
+	return &s.Result, nil
+}
+
+func (s *Sim) run() error {
+	if err := s.start(0); err != nil {
+		return err
+	}
+	if !s.opts.Calm {
+		body := len(s.world.log) - tail
+		for i := 0; i < 40*body && s.world.committed < int64(body); i++ {
+			if err := s.step(); err != nil {
+				return err
+			}
+		}
+	}
+	return s.settle()
+}
+
+// tail is the number of ticks at the end of a log, kept for settle.
+const tail = 16
+
+// step does one random thing.
+func (s *Sim) step() error {
+	w := &s.world
+	n := s.nodes[s.rng.IntN(len(s.nodes))]
+	if n.stopped = n.stopped && s.rng.IntN(40) > 0; n.stopped {
+		return nil
+	}
+	switch k := s.rng.IntN(1000); {
+	case k < 70:
+		w.head = min(w.head+1+s.rng.IntN(3), len(w.log)-tail)
+	case k < 370:
+		return n.read()
+	case k < 580:
+		return n.deliver(&n.deltas, s.outcome())
+	case k < 730:
+		return n.deliver(&n.windows, s.outcome())
+	case k < 900:
+		n.ack()
+	case k < 950:
+		n.commit(s.rng.IntN(4) > 0)
+	case k < 975:
+		s.expire()
+	case k < 982:
+		return s.restart()
+	case k < 986:
+		return s.takeover()
+	case k < 990:
+		if len(s.nodes) > 1 && !n.owns() {
+			return n.crash(true)
+		}
+	default:
+		return n.store.Sync()
+	}
+	if owner := s.nodes[len(s.nodes)-1]; owner.failed && s.rng.IntN(6) == 0 {
+		return s.restart()
+	}
+	return nil
+}
+
+func (s *Sim) outcome() int {
+	switch s.rng.IntN(150) {
+	case 0:
+		s.Failed++
+		return produceFails
+	case 1:
+		s.Repeated++
+		return produceTwice
+	}
+	return produceOnce
+}
+
+// restart ends the owner, by a crash mostly, and starts it again on the same disk, on an emptied one, or on the
+// other one if no zombie has that open.
+func (s *Sim) restart() error {
+	owner := s.nodes[len(s.nodes)-1]
+	if err := owner.crash(s.rng.IntN(4) > 0); err != nil {
+		return err
+	}
+	disk := owner.disk
+	if s.rng.IntN(4) == 0 {
+		s.disks[disk] = vfs.NewCrashableMem()
+		s.Wipes++
+	} else if other := 1 - disk; s.rng.IntN(3) == 0 && !s.inUse(other) {
+		disk = other
+	}
+	return s.start(disk)
+}
+
+// takeover starts a new owner on the other disk while the old one still runs and knows nothing, or is stopped and
+// will wake some time later.
+func (s *Sim) takeover() error {
+	old := s.nodes[len(s.nodes)-1]
+	disk := 1 - old.disk
+	if s.inUse(disk) {
+		return nil
+	}
+	s.Takeovers++
+	old.stopped = s.rng.IntN(2) == 0
+	return s.start(disk)
+}
+
+func (s *Sim) inUse(disk int) bool {
+	for _, n := range s.nodes {
+		if n.disk == disk {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *Sim) drop(n *node) {
+	for i := range s.nodes {
+		if s.nodes[i] == n {
+			s.nodes = append(s.nodes[:i], s.nodes[i+1:]...)
+			return
+		}
+	}
+}
+
+// life is how long a record matters: the lateness, a window, and what collectors lag.
+const life = 95 * event.Second
+
+// expire removes the changelog's beginning: what no live window and no uncommitted record needs (J9), or half of it
+// all if the rule is taken out.
+func (s *Sim) expire() {
+	w := &s.world
+	if s.opts.WithoutOutside&J9 != 0 {
+		w.expired += (len(w.changelog) - w.expired) / 2
+		return
+	}
+	watermark := logStart
+	lows := map[int]event.Time{}
+	born := make([]event.Time, 0, w.committed) // watermark when each record was written
+	for i := range w.committed {
+		r := &w.log[i]
+		born = append(born, watermark)
+		if r.low == 0 {
+			continue
+		}
+		lows[r.collector] = max(lows[r.collector], r.low)
+		least := r.low
+		for _, l := range lows {
+			least = min(least, l)
+		}
+		watermark = max(watermark, least)
+	}
+	for w.expired < len(w.changelog)-1 {
+		h, err := headOf(w.changelog[w.expired])
+		if err != nil || h >= w.committed || born[h]+3*life > watermark {
+			return
+		}
+		w.expired++
+		s.Expired++
+	}
+}
+
+// settle lets everything end: zombies die, the owner works off the log, and all is acknowledged and committed.
+func (s *Sim) settle() error {
+	for len(s.nodes) > 1 {
+		if err := s.nodes[0].crash(true); err != nil {
+			return err
+		}
+	}
+	n := s.nodes[0]
+	if n.failed {
+		if err := n.crash(true); err != nil {
+			return err
+		}
+		if err := s.start(n.disk); err != nil {
+			return err
+		}
+		n = s.nodes[0]
+	}
+	s.world.head = len(s.world.log)
+	for n.next < int64(len(s.world.log)) || len(n.deltas)+len(n.windows)+len(n.acks) > 0 {
+		if err := n.read(); err != nil {
+			return err
+		}
+		if err := n.deliver(&n.deltas, produceOnce); err != nil {
+			return err
+		}
+		for len(n.windows) > 0 {
+			if err := n.deliver(&n.windows, produceOnce); err != nil {
+				return err
+			}
+		}
+		n.ack()
+		n.commit(true)
+	}
+	return nil
+}

@@ -1,0 +1,153 @@
+package sim
+
+import (
+	"flag"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"millrace/state"
+)
+
+// More seeds: go test ./bench/sim -run Schedules -seeds 100000 -timeout 0. A seed that failed: -first SEED -seeds 1.
+var (
+	seeds = flag.Uint64("seeds", 2000, "number of schedules")
+	first = flag.Uint64("first", 0, "seed of the first schedule")
+)
+
+// Without faults the engine counts what the recount counts.
+func TestCalm(t *testing.T) {
+	for seed := range uint64(20) {
+		r := mustRun(t, Options{Seed: seed, Calm: true})
+		if len(r.Wrong) > 0 {
+			t.Fatalf("seed %d: %d wrong, first %s", seed, len(r.Wrong), r.Wrong[0])
+		}
+	}
+}
+
+// Whatever happens to the owners, every window ends right. Every kind of fault must have happened.
+func TestSchedules(t *testing.T) {
+	n := *seeds
+	if testing.Short() {
+		n = min(n, 200)
+	}
+	var sum Result
+	var mu sync.Mutex
+	var next atomic.Uint64
+	var wg sync.WaitGroup
+	for range 2 {
+		wg.Go(func() {
+			for {
+				i := next.Add(1) - 1
+				if i >= n || t.Failed() {
+					return
+				}
+				seed := *first + i
+				r, err := Run(Options{Seed: seed, Records: records(seed)})
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if len(r.Wrong) > 0 {
+					t.Errorf("seed %d: %d wrong, first %s", seed, len(r.Wrong), r.Wrong[0])
+				}
+				mu.Lock()
+				sum.add(r)
+				mu.Unlock()
+			}
+		})
+	}
+	wg.Wait()
+	t.Logf("%d seeds: %d windows right after %d crashes, %d wiped disks, %d zombies, %d failed and %d repeated produces, %d expired deltas",
+		n, sum.Windows, sum.Crashes, sum.Wipes, sum.Takeovers, sum.Failed, sum.Repeated, sum.Expired)
+	for what, count := range map[string]int{
+		"windows": sum.Windows, "crashes": sum.Crashes, "wipes": sum.Wipes, "takeovers": sum.Takeovers,
+		"failed produces": sum.Failed, "repeated produces": sum.Repeated, "expired deltas": sum.Expired,
+	} {
+		if count == 0 && n > 100 {
+			t.Errorf("no schedule had any %s", what)
+		}
+	}
+}
+
+// records makes one log in ten long enough for the changelog to expire.
+func records(seed uint64) int {
+	if seed%10 == 0 {
+		return 300
+	}
+	return 80
+}
+
+// The last firing of each window does not depend on what was killed: its line protocol is that of the calm run,
+// byte for byte.
+func TestSameBytes(t *testing.T) {
+	for seed := range uint64(30) {
+		calm := mustRun(t, Options{Seed: seed, Calm: true})
+		wild := mustRun(t, Options{Seed: seed})
+		if len(calm.Lines) != len(wild.Lines) {
+			t.Fatalf("seed %d: %d windows, %d in the calm run", seed, len(wild.Lines), len(calm.Lines))
+		}
+		for key, want := range calm.Lines {
+			if got := wild.Lines[key]; got != want {
+				t.Fatalf("seed %d: window %s is\n%sin the calm run\n%s", seed, key, got, want)
+			}
+		}
+	}
+}
+
+// Each rule is needed: with any one taken out some schedule ends wrong, or is noticed as broken by the engine itself.
+func TestRules(t *testing.T) {
+	const most = 1500
+	for _, c := range []struct {
+		name    string
+		inside  state.Rule
+		outside Rule
+	}{
+		{"J1", state.J1, 0},
+		{"J2", state.J2, 0},
+		{"J3", state.J3, 0},
+		{"J4", 0, J4},
+		{"J5", state.J5, 0},
+		{"J6", state.J6, 0},
+		{"J7", 0, J7},
+		{"J8", state.J8, 0},
+		{"J9", 0, J9},
+		{"J10", 0, J10},
+		{"J11", state.J11, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			for seed := range uint64(most) {
+				r, err := Run(Options{Seed: seed, Records: records(seed), Without: c.inside, WithoutOutside: c.outside})
+				if err != nil {
+					t.Logf("noticed by seed %d: %v", seed, err)
+					return
+				}
+				if len(r.Wrong) > 0 {
+					t.Logf("caught by seed %d: %d wrong, first %s", seed, len(r.Wrong), r.Wrong[0])
+					return
+				}
+			}
+			t.Errorf("%d schedules without the rule, and none ended wrong", most)
+		})
+	}
+}
+
+func mustRun(t *testing.T, o Options) *Result {
+	t.Helper()
+	r, err := Run(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// add sums the counts of runs.
+func (r *Result) add(o *Result) {
+	r.Windows += o.Windows
+	r.Crashes += o.Crashes
+	r.Wipes += o.Wipes
+	r.Takeovers += o.Takeovers
+	r.Failed += o.Failed
+	r.Repeated += o.Repeated
+	r.Expired += o.Expired
+}

@@ -1,0 +1,147 @@
+package engine
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"millrace/engine/delta"
+	"millrace/engine/event"
+)
+
+// Counters account for every event of the partition since its log began: OnTime + Late + Dropped = Events, and Bots
+// are among them; Dead counts records.
+type Counters struct {
+	Records uint64 // records read, ticks and dead ones included
+	Events  uint64 // events read
+	OnTime  uint64 // counted before their window was final
+	Late    uint64 // counted after, within the lateness
+	Dropped uint64 // past the lateness: in the lake, not in their window
+	Bots    uint64 // taken for bots
+	Dead    uint64 // records that could not be read
+}
+
+// meta is the core's state besides its windows. It travels whole in every delta.
+type meta struct {
+	last       int64      // offset of the last record
+	logTime    event.Time // the largest low seen: the log's clock
+	watermark  event.Time // never goes back
+	lastTimer  event.Time // log time of the last timer step
+	lastEarly  event.Time // log time of the last early firing
+	announced  event.Time // last progress announced
+	counters   Counters
+	collectors []collector // in order of first appearance
+}
+
+// collector is the writer of some of the partition's records.
+type collector struct {
+	id   string
+	low  event.Time
+	seen event.Time // log time of its last record
+}
+
+// errMeta says that a stored meta is not readable; the state is of another version or damaged.
+var errMeta = errors.New("malformed core state")
+
+const metaVersion = 1
+
+func (m *meta) append(b []byte) []byte {
+	b = append(b, metaVersion)
+	for _, v := range [...]int64{m.last, int64(m.logTime), int64(m.watermark), int64(m.lastTimer), int64(m.lastEarly), int64(m.announced)} {
+		b = binary.AppendVarint(b, v)
+	}
+	c := &m.counters
+	for _, v := range [...]uint64{c.Records, c.Events, c.OnTime, c.Late, c.Dropped, c.Bots, c.Dead} {
+		b = binary.AppendUvarint(b, v)
+	}
+	b = binary.AppendUvarint(b, uint64(len(m.collectors)))
+	for i := range m.collectors {
+		c := &m.collectors[i]
+		b = binary.AppendUvarint(b, uint64(len(c.id)))
+		b = append(b, c.id...)
+		b = binary.AppendVarint(b, int64(c.low))
+		b = binary.AppendVarint(b, int64(c.seen))
+	}
+	return b
+}
+
+// decode reads what append wrote; an empty b is the state before the first record.
+func (m *meta) decode(b []byte) error {
+	*m = meta{last: delta.None}
+	if len(b) == 0 {
+		return nil
+	}
+	if b[0] != metaVersion {
+		return fmt.Errorf("%w: version %d, this build has %d", errMeta, b[0], metaVersion)
+	}
+	b = b[1:]
+	ok := true
+	varint := func() int64 {
+		v, n := binary.Varint(b)
+		if n <= 0 {
+			ok = false
+			return 0
+		}
+		b = b[n:]
+		return v
+	}
+	uvarint := func() uint64 {
+		v, n := binary.Uvarint(b)
+		if n <= 0 {
+			ok = false
+			return 0
+		}
+		b = b[n:]
+		return v
+	}
+	m.last = varint()
+	for _, t := range [...]*event.Time{&m.logTime, &m.watermark, &m.lastTimer, &m.lastEarly, &m.announced} {
+		*t = event.Time(varint())
+	}
+	c := &m.counters
+	for _, v := range [...]*uint64{&c.Records, &c.Events, &c.OnTime, &c.Late, &c.Dropped, &c.Bots, &c.Dead} {
+		*v = uvarint()
+	}
+	for n := uvarint(); n > 0 && ok; n-- {
+		l := uvarint()
+		if l > uint64(len(b)) {
+			ok = false
+			break
+		}
+		id := string(b[:l])
+		b = b[l:]
+		m.collectors = append(m.collectors, collector{id: id, low: event.Time(varint()), seen: event.Time(varint())})
+	}
+	if !ok || len(b) > 0 {
+		return errMeta
+	}
+	return nil
+}
+
+// observe takes in the low watermark of a record and returns the partition's new watermark.
+//
+// A collector that has been silent for silentAfter of the log's time no longer holds the watermark back, and is
+// forgotten: should it come back, its old events are late. A new one does not pull the watermark back either.
+func (m *meta) observe(id string, low, silentAfter event.Time) {
+	m.logTime = max(m.logTime, low)
+	found := false
+	for i := range m.collectors {
+		if c := &m.collectors[i]; c.id == id {
+			c.low, c.seen, found = max(c.low, low), m.logTime, true
+		}
+	}
+	if !found {
+		m.collectors = append(m.collectors, collector{id: cloneString(id), low: low, seen: m.logTime})
+	}
+	live := m.collectors[:0]
+	least := m.logTime
+	for _, c := range m.collectors {
+		if m.logTime-c.seen > silentAfter {
+			continue
+		}
+		live = append(live, c)
+		least = min(least, c.low)
+	}
+	m.collectors = live
+	m.watermark = max(m.watermark, least)
+}

@@ -1,0 +1,209 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+
+	"github.com/IBM/sarama"
+	"github.com/lovoo/goka"
+	"github.com/lovoo/goka/codec"
+	"github.com/lovoo/goka/storage"
+
+	"millrace/engine/delta"
+	"millrace/engine/event"
+	"millrace/internal/deadletter"
+	"millrace/internal/kafka"
+)
+
+// Topics and group of the engine.
+const (
+	EventsTopic  = "millrace.events"
+	WindowsTopic = "millrace.windows"
+	Group        = "millrace.engine"
+)
+
+// Table is the journal as goka's group table. Package state has it.
+type Table interface {
+	Builder(topic string, partition int32) (storage.Storage, error)
+	Update(ctx goka.UpdateContext, s storage.Storage, key string, value []byte) error
+	Acked(partition int32, offset, position int64)
+	Committed(partition int32, next int64)
+}
+
+// Options are the settings of a Processor. All but Rules and Observe are required.
+type Options struct {
+	Cluster *kafka.Cluster
+	// Table is the journal, and Store returns the open store of one of its partitions.
+	Table Table
+	Store func(partition int32) (Store, bool)
+	// NewDeriver returns a Deriver for one partition.
+	NewDeriver func() Deriver
+	// Rules say when windows fire.
+	Rules Rules
+	Log   *slog.Logger
+	// Observe, if set, is told the state of a partition's core after each record, from the partition's
+	// goroutine.
+	Observe func(partition int32, s Snapshot)
+}
+
+// Snapshot is what metrics tell about a partition.
+type Snapshot struct {
+	Counters    Counters
+	Watermark   event.Time
+	OpenWindows int
+	Offset      int64
+}
+
+// Processor is the goka processor around the partitions.
+type Processor struct {
+	opts Options
+	goka *goka.Processor
+
+	mu         sync.Mutex // guards what follows
+	partitions map[int32]*owned
+	committed  map[int32]int64
+}
+
+// owned is a Partition and the store it was opened on: after a rebalance the store is another one.
+type owned struct {
+	store Store
+	*Partition
+}
+
+// New connects to the cluster and prepares the processor.
+func New(o Options) (*Processor, error) {
+	if err := o.Rules.Validate(); err != nil {
+		return nil, err
+	}
+	p := &Processor{opts: o, partitions: map[int32]*owned{}, committed: map[int32]int64{}}
+	graph := goka.DefineGroup(Group,
+		goka.Input(EventsTopic, new(codec.Bytes), p.process),
+		goka.Output(WindowsTopic, new(codec.Bytes)),
+		goka.Output(deadletter.Topic, new(codec.Bytes)),
+		goka.Persist(new(codec.Bytes)),
+	)
+	table := kafka.TableTopic(Group)
+	opts := o.Cluster.GokaOptions(kafka.GroupOptions{
+		Hasher:   event.NewHasher,
+		Log:      o.Log,
+		OnCommit: p.onCommit,
+		OnProduced: func(m *sarama.ProducerMessage) {
+			if m.Topic == table {
+				p.onAck(m)
+			}
+		},
+		Key: func(topic, key string, value []byte) string {
+			if topic != table {
+				return key
+			}
+			// The record's key is the client's to choose; the delta knows its partition.
+			if h, err := delta.DecodeHead(value); err == nil {
+				return event.Key(h.Partition)
+			}
+			return key
+		},
+	})
+	opts = append(opts, goka.WithStorageBuilder(o.Table.Builder), goka.WithUpdateCallback(o.Table.Update))
+	proc, err := goka.NewProcessor(o.Cluster.Brokers, graph, opts...)
+	if err != nil {
+		return nil, fmt.Errorf("prepare engine: %w", err)
+	}
+	p.goka = proc
+	return p, nil
+}
+
+// Run processes until ctx ends. It can be called once.
+func (p *Processor) Run(ctx context.Context) error {
+	err := p.goka.Run(ctx)
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
+}
+
+// Ready reports whether the state is recovered and records are being processed.
+func (p *Processor) Ready() bool { return p.goka.Recovered() }
+
+func (p *Processor) onAck(m *sarama.ProducerMessage) {
+	b, err := m.Value.Encode()
+	if err != nil {
+		return
+	}
+	if h, err := delta.DecodeHead(b); err == nil {
+		p.opts.Table.Acked(m.Partition, h.Offset, m.Offset)
+	}
+}
+
+func (p *Processor) onCommit(_ string, partition int32, next int64) {
+	p.mu.Lock()
+	p.committed[partition] = max(p.committed[partition], next)
+	p.mu.Unlock()
+	p.opts.Table.Committed(partition, next)
+}
+
+// partition returns the Partition for a record, opened anew if its store is.
+func (p *Processor) partition(id int32) (*Partition, error) {
+	s, ok := p.opts.Store(id)
+	if !ok {
+		return nil, fmt.Errorf("partition %d: its state is not open", id)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if o := p.partitions[id]; o != nil && o.store == s {
+		return o.Partition, nil
+	}
+	part, err := OpenPartition(id, s, p.opts.Rules, p.opts.NewDeriver())
+	if err != nil {
+		return nil, err
+	}
+	if err := part.CheckCommitted(p.committed[id]); err != nil {
+		return nil, err
+	}
+	p.partitions[id] = &owned{s, part}
+	return part, nil
+}
+
+func (p *Processor) process(ctx goka.Context, msg any) {
+	value, _ := msg.([]byte) // nil for a record without a value
+	part, err := p.partition(ctx.Partition())
+	if err != nil {
+		ctx.Fail(err)
+		return
+	}
+	if err := part.Process(ctx.Offset(), value, &output{ctx: ctx, value: value}); err != nil {
+		ctx.Fail(err)
+		return
+	}
+	if p.opts.Observe != nil {
+		c := part.Core()
+		p.opts.Observe(ctx.Partition(), Snapshot{c.Counters(), c.Watermark(), c.OpenWindows(), ctx.Offset()})
+	}
+}
+
+// output is Output on goka's context.
+type output struct {
+	ctx   goka.Context
+	value []byte
+}
+
+func (o *output) Delta(b []byte) error {
+	o.ctx.SetValue(b)
+	return nil
+}
+
+func (o *output) Window(key string, value []byte) error {
+	o.ctx.Emit(WindowsTopic, key, value)
+	return nil
+}
+
+func (o *output) Dead(reason error) error {
+	l := deadletter.Letter{
+		Topic: string(o.ctx.Topic()), Partition: o.ctx.Partition(), Offset: o.ctx.Offset(),
+		Reason: reason.Error(), Key: o.ctx.Key(), Value: o.value,
+	}
+	o.ctx.Emit(deadletter.Topic, fmt.Sprintf("%s/%d/%d", l.Topic, l.Partition, l.Offset), l.Append(nil))
+	return nil
+}
