@@ -1,0 +1,39 @@
+// Package local is the embedded rollup store: fired windows on Pebble, and the consumer that fills it from
+// the topic millrace.windows.
+//
+// In go windows and progress, whole: Store.Write (live), Store.Replace (replay), Store.WriteProgress. Out
+// come the points of a family of a site in time order (Store.Scan), the sites (Sites) and the last progress of each
+// partition (Progress). Emitter is the goka processor between topic and store.
+//
+// Invariants:
+//   - A window is written as a whole, together with its version, in one batch: a reader never sees a part.
+//   - Write ignores a window that is older than the stored one of the same site, shard and start (rule J10). The
+//     same version again writes the same again. WriteProgress ignores an older offset of a partition.
+//   - Replace writes whatever the versions are and leaves the stored one as it was, so that a later live firing
+//     of the window still wins.
+//   - What a window no longer holds is gone after Write and Replace alike. Windows of other shards stay.
+//   - Scan sees one state of the store, from its call to its end.
+//   - A write that has returned survives a power loss (unless Options.NoSync).
+//   - The Emitter finishes a record only after its window is on disk, or its dead letter is in Kafka.
+//
+// # Layout
+//
+// Keys sort as their fields do, one after the other. Strings end in 00 (sites) or are escaped so that a longer
+// one sorts behind its prefix (values); numbers are big-endian, times with their sign bit flipped.
+//
+//	01 site family start shard value value   rollup: flags, counters, sketch
+//	02 site start shard                      window: version
+//	03 partition                             progress: low, offset
+//	00 "format"                              number of this layout
+//
+// A point knows the family's values by its key, so that a range of one family of one site is one run of keys,
+// and one value of it is found by seeking. The shard comes before the values, so that a window's points of a
+// family lie together. A firing that repeats a window writes what has changed and deletes what has gone; nothing
+// is deleted by range, because a range tombstone per window and family would slow down every scan.
+//
+// Units: times in milliseconds (event.Time), sizes in bytes. Counters are signed.
+//
+// A Store may be used by any number of goroutines; writers take turns. An Emitter runs once.
+//
+// It does not aggregate, knows no time zones and no hour windows, and never asks Kafka anything by itself.
+package local

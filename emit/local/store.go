@@ -1,0 +1,236 @@
+package local
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"strings"
+	"sync"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/bloom"
+	"github.com/cockroachdb/pebble/v2/sstable"
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+// Errors of Open and of a Store, for errors.Is.
+var (
+	// ErrLocked: another process has the folder open.
+	ErrLocked = errors.New("the folder is in use by another process")
+	// ErrDamaged: what the folder holds can't be read. Rollups are derived: the folder may be removed and
+	// rebuilt by replay.
+	ErrDamaged = errors.New("the rollup store is damaged; remove the folder and rebuild it with `millrace replay`")
+	// ErrFormat: the folder is not a rollup store of a layout this build knows.
+	ErrFormat = errors.New("the folder holds no rollup store of a known format")
+	// ErrClosed: the store has been closed.
+	ErrClosed = errors.New("the rollup store is closed")
+)
+
+// format is the number of the layout in doc.go.
+const format = "1"
+
+var formatKey = []byte{tableMeta, 'f', 'o', 'r', 'm', 'a', 't'}
+
+// Options of a Store.
+type Options struct {
+	// Dir is the folder; it is made if it is not there. Required.
+	Dir string
+	// Logger takes what Pebble says, at level debug, and its errors. Required.
+	Logger *slog.Logger
+	// FS is the file system; nil is the disk.
+	FS vfs.FS
+	// CacheBytes is the size of the block cache, default 32 MiB: some days of one busy site's family.
+	CacheBytes int64
+	// NoSync leaves it to the operating system when writes reach the disk: a power loss may then take back
+	// windows whose records are committed. For tests and bulk loads.
+	NoSync bool
+	// Fatal is called when Pebble can't go on (a failed write to its log or manifest) and must not return. The
+	// default ends the process with status 1 after the error has been logged: nothing is lost by that,
+	// because what was not written has not been committed to Kafka either.
+	Fatal func(error)
+}
+
+// Store is an open rollup store.
+type Store struct {
+	dir   string
+	db    *pebble.DB
+	lock  *pebble.Lock
+	write *pebble.WriteOptions
+
+	mu     sync.Mutex // guards closed
+	closed bool
+	users  sync.WaitGroup // calls under way
+
+	writing sync.Mutex // held from reading the stored versions to the end of the batch
+}
+
+// Open opens the folder. Errors are ErrLocked, ErrDamaged, ErrFormat or the file system's, with the folder's
+// name.
+func Open(o Options) (*Store, error) {
+	s, err := open(o)
+	if err != nil {
+		return nil, fmt.Errorf("open rollup store %q: %w", o.Dir, err)
+	}
+	return s, nil
+}
+
+func open(o Options) (*Store, error) {
+	if o.Dir == "" {
+		return nil, errors.New("no folder is given")
+	}
+	if o.FS == nil {
+		o.FS = vfs.Default
+	}
+	if o.CacheBytes == 0 {
+		o.CacheBytes = 32 << 20
+	}
+	if err := o.FS.MkdirAll(o.Dir, 0o755); err != nil {
+		return nil, err
+	}
+	lock, err := pebble.LockDirectory(o.Dir, o.FS)
+	if err != nil {
+		if errors.Is(err, os.ErrPermission) || errors.Is(err, os.ErrNotExist) {
+			return nil, err
+		}
+		return nil, fmt.Errorf("%w (%w)", ErrLocked, err)
+	}
+	db, err := openPebble(&o, lock)
+	if err != nil {
+		return nil, errors.Join(err, lock.Close())
+	}
+	s := &Store{dir: o.Dir, db: db, lock: lock, write: pebble.Sync}
+	if o.NoSync {
+		s.write = pebble.NoSync
+	}
+	if err := s.checkFormat(); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+func openPebble(o *Options, lock *pebble.Lock) (*pebble.DB, error) {
+	cache := pebble.NewCache(o.CacheBytes)
+	defer cache.Unref()
+	po := &pebble.Options{
+		Cache:              cache,
+		FS:                 o.FS,
+		Lock:               lock,
+		Logger:             newLogger(o.Logger, o.Fatal),
+		FormatMajorVersion: pebble.FormatNewest,
+		MemTableSize:       16 << 20,
+		// Without these Pebble ends the process when it meets a damaged table. Who reads it is told instead.
+		EventListener: &pebble.EventListener{
+			DataCorruption: func(i pebble.DataCorruptionInfo) {
+				o.Logger.Error("rollup store is damaged", "file", i.Path, "err", i.Details)
+			},
+			BackgroundError: func(err error) { o.Logger.Error("rollup store: background work", "err", err) },
+		},
+	}
+	for i := range po.Levels {
+		// Filters answer the look-up of a version that is not there, which is most of them.
+		po.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
+		po.Levels[i].Compression = func() *sstable.CompressionProfile { return sstable.SnappyCompression }
+	}
+	db, err := pebble.Open(o.Dir, po)
+	switch {
+	case err == nil:
+		return db, nil
+	case errors.Is(err, os.ErrPermission):
+		return nil, err
+	}
+	// What else stops Pebble from opening a folder that is there, can be read and is not locked are its
+	// files; it marks only some of these errors as corruption.
+	return nil, fmt.Errorf("%w (%w)", ErrDamaged, err)
+}
+
+// checkFormat marks a new store with its format and refuses any other.
+func (s *Store) checkFormat() error {
+	v, closer, err := s.db.Get(formatKey)
+	if err == nil {
+		defer closer.Close()
+		if string(v) != format {
+			return fmt.Errorf("%w: it has number %.20q, this build knows %s", ErrFormat, v, format)
+		}
+		return nil
+	}
+	if !errors.Is(err, pebble.ErrNotFound) {
+		return damaged(err)
+	}
+	it, err := s.db.NewIter(nil)
+	if err != nil {
+		return damaged(err)
+	}
+	empty := !it.First()
+	if err := errors.Join(it.Error(), it.Close()); err != nil {
+		return damaged(err)
+	}
+	if !empty {
+		return fmt.Errorf("%w: it is a Pebble database of something else", ErrFormat)
+	}
+	return s.db.Set(formatKey, []byte(format), s.write)
+}
+
+// damaged adds ErrDamaged to what Pebble or a codec of ours found to be corrupt.
+func damaged(err error) error {
+	if pebble.IsCorruptionError(err) || errors.Is(err, errKey) || errors.Is(err, errValue) {
+		text, _, _ := strings.Cut(err.Error(), "\n") // Pebble's go on with markers
+		return fmt.Errorf("%w (%s)", ErrDamaged, text)
+	}
+	return err
+}
+
+// enter counts a call in; it fails once the store is closed. Each success needs a leave.
+func (s *Store) enter() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return ErrClosed
+	}
+	s.users.Add(1)
+	return nil
+}
+
+func (s *Store) leave() { s.users.Done() }
+
+// Close waits for the calls under way and closes the store. Closing twice is no error.
+func (s *Store) Close() error {
+	s.mu.Lock()
+	was := s.closed
+	s.closed = true
+	s.mu.Unlock()
+	s.users.Wait()
+	if was {
+		return nil
+	}
+	if err := errors.Join(s.db.Close(), s.lock.Close()); err != nil {
+		return fmt.Errorf("close rollup store %q: %w", s.dir, err)
+	}
+	return nil
+}
+
+// logger gives Pebble's lines to slog.
+type logger struct {
+	log   *slog.Logger
+	fatal func(error)
+}
+
+func newLogger(log *slog.Logger, fatal func(error)) *logger {
+	if fatal == nil {
+		fatal = func(error) { os.Exit(1) }
+	}
+	return &logger{log, fatal}
+}
+
+func (l *logger) Infof(format string, args ...any)  { l.log.Debug(fmt.Sprintf(format, args...)) }
+func (l *logger) Errorf(format string, args ...any) { l.log.Error(fmt.Sprintf(format, args...)) }
+
+func (l *logger) Fatalf(format string, args ...any) {
+	msg := fmt.Sprintf(format, args...)
+	l.log.Error("rollup store can't go on", "err", msg)
+	l.fatal(errors.New(msg))
+}
+
+// closeIter joins an iterator's errors to err.
+func closeIter(err error, it io.Closer) error { return errors.Join(err, it.Close()) }

@@ -1,0 +1,271 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"go.uber.org/goleak"
+
+	"millrace/engine/event"
+	"millrace/engine/window"
+	"millrace/query"
+	"millrace/query/readertest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func testLogger(tb testing.TB) *slog.Logger {
+	return slog.New(slog.NewTextHandler(tb.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
+}
+
+func mustOpen(tb testing.TB, o Options) *Store {
+	tb.Helper()
+	if o.Logger == nil {
+		o.Logger = testLogger(tb)
+	}
+	if o.Dir == "" {
+		o.Dir, o.FS = "rollups", vfs.NewMem()
+	}
+	s, err := Open(o)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			tb.Error(err)
+		}
+	})
+	return s
+}
+
+func TestConformance(t *testing.T) {
+	readertest.Run(t, func(t *testing.T) (readertest.Sink, query.Reader) {
+		s := mustOpen(t, Options{})
+		return s, s
+	})
+}
+
+// point makes a window of one page.
+func pageWindow(site string, start event.Time, version, events int64) *window.Window {
+	return &window.Window{Site: site, Start: start, Version: version, Final: true, Points: []window.Point{
+		{Family: window.Totals, Rollup: window.Rollup{Events: events}},
+		{Family: window.Pages, Dims: [2]string{"/"}, Rollup: window.Rollup{Events: events}},
+	}}
+}
+
+func mustWrite(tb testing.TB, s *Store, ws ...*window.Window) {
+	tb.Helper()
+	if err := s.Write(tb.Context(), ws); err != nil {
+		tb.Fatal(err)
+	}
+}
+
+// total returns the events of a site, -1 if it has no windows.
+func total(tb testing.TB, s *Store, site string) int64 {
+	tb.Helper()
+	sum := int64(-1)
+	sel := window.Selection{Site: site, Family: window.Totals, From: 0, To: 1 << 50}
+	err := s.Scan(tb.Context(), sel, func(_ event.Time, _ bool, p *window.Point) error {
+		sum = max(sum, 0) + p.Events
+		return nil
+	})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return sum
+}
+
+func TestReopen(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "a", "rollups")
+	for i := range int64(3) {
+		s := mustOpen(t, Options{Dir: dir})
+		mustWrite(t, s, pageWindow("a.example", event.Time(i)*event.Minute, 5, 1), pageWindow("a.example", 0, 1, 99))
+		if got := total(t, s, "a.example"); got != i+1 {
+			t.Errorf("open %d: %d events, want %d", i, got, i+1)
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestPowerLoss takes the disk away after each of many writes: what Write has returned for is there, whole, and
+// what was under way is there whole or not at all.
+func TestPowerLoss(t *testing.T) {
+	for survive := range 3 {
+		fs := vfs.NewCrashableMem()
+		s := mustOpen(t, Options{Dir: "rollups", FS: fs})
+		var clones []vfs.FS
+		for i := range int64(20) {
+			mustWrite(t, s, pageWindow("a.example", 0, i, i+1))
+			clones = append(clones, fs.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: survive * 50, RNG: rand.New(rand.NewPCG(uint64(survive), uint64(i)))}))
+		}
+		for i, fs := range clones {
+			s := mustOpen(t, Options{Dir: "rollups", FS: fs})
+			if got := total(t, s, "a.example"); got != int64(i+1) {
+				t.Errorf("after a crash behind write %d: %d events", i, got)
+			}
+		}
+	}
+}
+
+func TestLocked(t *testing.T) {
+	dir := t.TempDir()
+	s := mustOpen(t, Options{Dir: dir})
+	_, err := Open(Options{Dir: dir, Logger: testLogger(t)})
+	if !errors.Is(err, ErrLocked) || !strings.Contains(err.Error(), dir) {
+		t.Errorf("a second Open: %v, want ErrLocked and the folder", err)
+	}
+	mustWrite(t, s, pageWindow("a.example", 0, 1, 1))
+}
+
+// TestDamaged breaks a folder in several ways: Open or the first Scan says ErrDamaged, and nothing panics.
+func TestDamaged(t *testing.T) {
+	f := func(name, pattern string, harm func(path string) error) {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			s := mustOpen(t, Options{Dir: dir})
+			for i := range int64(50) {
+				mustWrite(t, s, pageWindow("a.example", event.Time(i)*event.Minute, 1, 1))
+			}
+			if err := s.db.Flush(); err != nil {
+				t.Fatal(err)
+			}
+			mustWrite(t, s, pageWindow("b.example", 0, 1, 1))
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+			files, err := filepath.Glob(filepath.Join(dir, pattern))
+			if err != nil || len(files) == 0 {
+				t.Fatalf("no file %s: %v", pattern, err)
+			}
+			for _, p := range files {
+				if err := harm(p); err != nil {
+					t.Fatal(err)
+				}
+			}
+			s, err = Open(Options{Dir: dir, Logger: slog.New(slog.DiscardHandler), Fatal: func(err error) { panic(err) }})
+			if err == nil {
+				sel := window.Selection{Site: "a.example", Family: window.Pages, From: 0, To: 1 << 50}
+				err = s.Scan(t.Context(), sel, func(event.Time, bool, *window.Point) error { return nil })
+				s.Close() // may complain as well
+			}
+			if !errors.Is(err, ErrDamaged) {
+				t.Errorf("%v, want ErrDamaged", err)
+			}
+		})
+	}
+	overwrite := func(p string) error {
+		b, err := os.ReadFile(p)
+		if err != nil {
+			return err
+		}
+		for i := range b {
+			b[i] ^= 0x55
+		}
+		return os.WriteFile(p, b, 0o644)
+	}
+	f("tables overwritten", "*.sst", overwrite)
+	f("tables gone", "*.sst", os.Remove)
+	f("tables cut", "*.sst", func(p string) error { return os.Truncate(p, 20) })
+	f("manifest overwritten", "MANIFEST-*", overwrite)
+	f("manifest gone", "MANIFEST-*", os.Remove)
+	f("options overwritten", "OPTIONS-*", overwrite)
+}
+
+func TestFormat(t *testing.T) {
+	f := func(key, value, want string) {
+		t.Helper()
+		dir := t.TempDir()
+		db, err := pebble.Open(dir, &pebble.Options{Logger: newLogger(testLogger(t), nil)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(db.Set([]byte(key), []byte(value), pebble.Sync), db.Close()); err != nil {
+			t.Fatal(err)
+		}
+		s, err := Open(Options{Dir: dir, Logger: testLogger(t)})
+		if err == nil {
+			s.Close()
+		}
+		if !errors.Is(err, ErrFormat) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want ErrFormat with %q", err, want)
+		}
+	}
+	f("something", "else", "something else")
+	f(string(formatKey), "2", "number \"2\"")
+}
+
+func TestNotAFolder(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(path, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(Options{Dir: path, Logger: testLogger(t)}); err == nil || !strings.Contains(err.Error(), path) {
+		t.Errorf("Open of a file: %v", err)
+	}
+	if _, err := Open(Options{Logger: testLogger(t)}); err == nil {
+		t.Error("Open without a folder succeeded")
+	}
+}
+
+// TestClosed: a closed store refuses every call; Close waits for a scan under way.
+func TestClosed(t *testing.T) {
+	s := mustOpen(t, Options{})
+	mustWrite(t, s, pageWindow("a.example", 0, 1, 1))
+	closed := make(chan error)
+	sel := window.Selection{Site: "a.example", Family: window.Totals, From: 0, To: 1 << 50}
+	err := s.Scan(t.Context(), sel, func(event.Time, bool, *window.Point) error {
+		go func() { closed <- s.Close() }()
+		for s.enter() == nil { // until Close has begun
+			s.leave()
+		}
+		return nil
+	})
+	if err := errors.Join(err, <-closed, s.Close()); err != nil {
+		t.Error(err)
+	}
+	ctx := context.Background()
+	_, sitesErr := s.Sites(ctx)
+	_, progressErr := s.Progress(ctx)
+	for i, err := range []error{
+		s.Write(ctx, nil), s.Replace(ctx, nil), s.WriteProgress(ctx, nil), s.Scan(ctx, sel, nil), sitesErr, progressErr,
+	} {
+		if !errors.Is(err, ErrClosed) {
+			t.Errorf("call %d: %v, want ErrClosed", i, err)
+		}
+	}
+}
+
+// TestRefireWritesChanges: a firing that repeats a window writes what has changed and no more.
+func TestRefireWritesChanges(t *testing.T) {
+	s := mustOpen(t, Options{})
+	w := &window.Window{Site: "a.example", Version: 1}
+	for i := range 100 {
+		w.Points = append(w.Points, window.Point{Family: window.Pages, Dims: [2]string{fmt.Sprint(i)}, Rollup: window.Rollup{Events: 1}})
+	}
+	mustWrite(t, s, w)
+	w.Points = slices.Clone(w.Points[:99])
+	w.Points[3].Events++
+	w.Version++
+	b := &batch{store: s, Batch: s.db.NewBatch()}
+	if _, err := b.windows([]*window.Window{w}, false); err != nil {
+		t.Fatal(err)
+	}
+	if n := b.Count(); n != 3 {
+		t.Errorf("%d changes, want 3: a value, a deletion, the version", n)
+	}
+	if err := b.close(nil); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,233 @@
+package local
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"millrace/engine/window"
+)
+
+// Write stores windows that fired. One that is older than the stored window of the same site, shard and start
+// is ignored; of two in the list the newer one counts, whatever their order.
+func (s *Store) Write(ctx context.Context, ws []*window.Window) error {
+	_, err := s.apply(ctx, ws, false, nil)
+	return err
+}
+
+// Replace stores windows whatever the stored version is, which stays. A window without points clears its
+// minute. Of two of the same site, shard and start in the list the last one counts.
+func (s *Store) Replace(ctx context.Context, ws []*window.Window) error {
+	_, err := s.apply(ctx, ws, true, nil)
+	return err
+}
+
+// WriteProgress stores how far partitions have been counted. An older offset than the stored one is ignored.
+func (s *Store) WriteProgress(ctx context.Context, ps []window.Progress) error {
+	_, err := s.apply(ctx, nil, false, ps)
+	return err
+}
+
+// apply is one batch. Stale is the number of windows that were ignored as older.
+func (s *Store) apply(ctx context.Context, ws []*window.Window, replace bool, ps []window.Progress) (stale int, err error) {
+	if err := s.enter(); err != nil {
+		return 0, err
+	}
+	defer s.leave()
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	b := &batch{store: s, Batch: s.db.NewBatch()}
+	defer func() { err = b.close(err) }()
+	if stale, err = b.windows(ws, replace); err != nil {
+		return 0, fmt.Errorf("write windows: %w", damaged(err))
+	}
+	if err := b.progress(ps); err != nil {
+		return 0, fmt.Errorf("write progress: %w", damaged(err))
+	}
+	if b.Empty() {
+		return stale, nil
+	}
+	if err := b.Commit(s.write); err != nil {
+		return 0, fmt.Errorf("write %d windows: %w", len(ws), err)
+	}
+	return stale, nil
+}
+
+// batch collects the changes of one apply.
+type batch struct {
+	*pebble.Batch
+	store    *Store
+	it       *pebble.Iterator // over the store as it was, made when first needed
+	key, val []byte
+}
+
+func (b *batch) close(err error) error {
+	if b.it != nil {
+		err = closeIter(err, b.it)
+	}
+	return closeIter(err, b.Batch)
+}
+
+// windows adds the windows that are to be written: the last of each key, or the newest, if versions count.
+func (b *batch) windows(ws []*window.Window, replace bool) (stale int, err error) {
+	last := make(map[string]*window.Window, len(ws))
+	order := make([]string, 0, len(ws))
+	for _, w := range ws {
+		b.key = appendWindowKey(b.key[:0], w.Site, w.Start, w.Shard)
+		prev := last[string(b.key)]
+		if prev == nil {
+			order = append(order, string(b.key))
+		} else if !replace && w.Version < prev.Version {
+			stale++
+			continue
+		}
+		last[string(b.key)] = w
+	}
+	for _, key := range order {
+		w := last[key]
+		stored, known, err := b.version([]byte(key))
+		if err != nil {
+			return 0, err
+		}
+		if !replace && w.Version < stored {
+			stale++
+			continue
+		}
+		if !known && len(w.Points) == 0 {
+			continue // there is nothing to clear
+		}
+		if err := b.window(w, known); err != nil {
+			return 0, err
+		}
+		if !replace {
+			stored = w.Version
+		}
+		if err := b.Set([]byte(key), appendVersion(nil, stored), nil); err != nil {
+			return 0, err
+		}
+	}
+	return stale, nil
+}
+
+func (b *batch) version(key []byte) (v int64, known bool, err error) {
+	val, closer, err := b.store.db.Get(key)
+	if errors.Is(err, pebble.ErrNotFound) {
+		return noVersion, false, nil
+	}
+	if err != nil {
+		return 0, false, err
+	}
+	defer closer.Close()
+	v, err = decodeVersion(val)
+	return v, true, err
+}
+
+// window adds one window: what differs from the stored points, if there may be any.
+func (b *batch) window(w *window.Window, known bool) error {
+	points := make(map[string]int, len(w.Points))
+	for i := range w.Points {
+		b.key = appendPointKey(b.key[:0], w, &w.Points[i])
+		points[string(b.key)] = i
+	}
+	if known {
+		if err := b.diff(w, points); err != nil {
+			return err
+		}
+	}
+	for i := range w.Points {
+		b.key = appendPointKey(b.key[:0], w, &w.Points[i])
+		if j, ok := points[string(b.key)]; !ok || j != i {
+			continue // stored as it is, or given twice
+		}
+		b.val = appendRollup(b.val[:0], w.Final, &w.Points[i].Rollup)
+		if err := b.Set(b.key, b.val, nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// diff walks over the stored points of w, deletes those that w does not hold, and takes out of points those
+// that are stored as they are.
+func (b *batch) diff(w *window.Window, points map[string]int) error {
+	if b.it == nil {
+		it, err := b.store.db.NewIter(nil)
+		if err != nil {
+			return err
+		}
+		b.it = it
+	}
+	var prefix []byte
+	for f := range window.NumFamilies {
+		prefix = appendRollupKey(prefix[:0], &rollupKey{site: w.Site, family: f, start: w.Start, shard: w.Shard})
+		prefix = prefix[:len(prefix)-2*len(f.Dims())] // without the ends of empty values
+		for ok := b.it.SeekGE(prefix); ok && bytes.HasPrefix(b.it.Key(), prefix); ok = b.it.Next() {
+			i, held := points[string(b.it.Key())]
+			if !held {
+				if err := b.Delete(b.it.Key(), nil); err != nil {
+					return err
+				}
+				continue
+			}
+			b.val = appendRollup(b.val[:0], w.Final, &w.Points[i].Rollup)
+			v, err := b.it.ValueAndErr()
+			if err != nil {
+				return err
+			}
+			if bytes.Equal(v, b.val) {
+				delete(points, string(b.it.Key()))
+			}
+		}
+		if err := b.it.Error(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func appendPointKey(dst []byte, w *window.Window, p *window.Point) []byte {
+	return appendRollupKey(dst, &rollupKey{site: w.Site, family: p.Family, start: w.Start, shard: w.Shard, dims: p.Dims})
+}
+
+func (b *batch) progress(ps []window.Progress) error {
+	newest := make(map[int32]int64, len(ps))
+	for i := range ps {
+		p := &ps[i]
+		b.key = appendProgressKey(b.key[:0], p.Partition)
+		offset, ok := newest[p.Partition]
+		if !ok {
+			stored, known, err := b.storedProgress(b.key)
+			if err != nil {
+				return err
+			}
+			offset, ok = stored.Offset, known
+		}
+		if ok && p.Offset < offset {
+			continue
+		}
+		newest[p.Partition] = p.Offset
+		b.val = appendProgress(b.val[:0], p)
+		if err := b.Set(b.key, b.val, nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (b *batch) storedProgress(key []byte) (p window.Progress, known bool, err error) {
+	v, closer, err := b.store.db.Get(key)
+	if errors.Is(err, pebble.ErrNotFound) {
+		return p, false, nil
+	}
+	if err != nil {
+		return p, false, err
+	}
+	defer closer.Close()
+	return p, true, decodeProgress(v, &p)
+}

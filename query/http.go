@@ -1,0 +1,205 @@
+package query
+
+import (
+	"bytes"
+	"context"
+	_ "embed"
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/valyala/fasthttp"
+)
+
+// The paths a Server answers.
+const (
+	PathQuery    = "/api/v2/query"
+	PathRealtime = "/api/v1/stats/realtime/visitors"
+	PathOpenAPI  = "/api/openapi.json"
+)
+
+// maxBody is the largest question in bytes.
+const maxBody = 256 << 10
+
+//go:embed openapi.json
+var openAPI []byte
+
+// Handles tells whether Handler answers a path.
+func Handles(path string) bool {
+	return path == PathQuery || path == PathRealtime || path == PathOpenAPI
+}
+
+// Handler answers one request. A path that Handles does not know gets a 404.
+func (s *Server) Handler(ctx *fasthttp.RequestCtx) {
+	s.cors(ctx)
+	path := string(ctx.Path())
+	if !Handles(path) {
+		s.fail(ctx, errorf(404, "There is nothing at %q.", path))
+		return
+	}
+	method := "GET"
+	if path == PathQuery {
+		method = "POST"
+	}
+	switch m := string(ctx.Method()); {
+	case m == "OPTIONS":
+		ctx.Response.Header.Set("Allow", method+", OPTIONS")
+		ctx.SetStatusCode(204)
+		return
+	case m != method && !(m == "HEAD" && method == "GET"):
+		ctx.Response.Header.Set("Allow", method+", OPTIONS")
+		s.fail(ctx, errorf(405, "%s does not take %s: use %s.", path, m, method))
+		return
+	}
+	var err error
+	switch path {
+	case PathQuery:
+		err = s.serveQuery(ctx)
+	case PathRealtime:
+		err = s.serveRealtime(ctx)
+	case PathOpenAPI:
+		ctx.SetContentType("application/json")
+		ctx.SetBody(openAPI)
+	}
+	if err != nil {
+		s.fail(ctx, err)
+	}
+}
+
+func (s *Server) serveQuery(ctx *fasthttp.RequestCtx) error {
+	body := ctx.PostBody()
+	if len(body) > maxBody {
+		return errorf(413, "The body has %d bytes: at most %d are taken.", len(body), maxBody)
+	}
+	asCSV, err := wantsCSV(ctx)
+	if err != nil {
+		return err
+	}
+	q, err := s.Parse(body)
+	auth := string(ctx.Request.Header.Peek("Authorization"))
+	if err != nil {
+		// Who has no key is told so first, whatever he asks.
+		if aerr := s.authorizeAny(auth); aerr != nil {
+			return aerr
+		}
+		return err
+	}
+	if err := s.authorize(auth, q.Site); err != nil {
+		return err
+	}
+	a, err := s.Ask(ctx, q)
+	if err != nil {
+		return err
+	}
+	if asCSV {
+		ctx.SetContentType("text/csv; charset=utf-8")
+		ctx.SetBody(a.CSV())
+		return nil
+	}
+	ctx.SetContentType("application/json")
+	b, err := encode(a)
+	if err != nil {
+		return err
+	}
+	ctx.SetBody(b)
+	return nil
+}
+
+// authorizeAny refuses a request without any key, for questions whose site is not known.
+func (s *Server) authorizeAny(header string) error {
+	if s.opts.Keys != nil && bearer(header) == "" {
+		return s.authorize(header, "")
+	}
+	return nil
+}
+
+// wantsCSV reads ?format=, then Accept.
+func wantsCSV(ctx *fasthttp.RequestCtx) (bool, error) {
+	switch f := string(ctx.QueryArgs().Peek("format")); f {
+	case "csv":
+		return true, nil
+	case "json":
+		return false, nil
+	case "":
+		accept := string(ctx.Request.Header.Peek("Accept"))
+		return strings.Contains(accept, "text/csv") && !strings.Contains(accept, "application/json"), nil
+	default:
+		return false, bad("Invalid format %q: it has to be \"json\" or \"csv\".", f)
+	}
+}
+
+func encode(v any) ([]byte, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return nil, fmt.Errorf("encode answer: %w", err)
+	}
+	return b.Bytes(), nil
+}
+
+// CSV returns the rows as CSV (RFC 4180): a head with the names, then dimensions and metrics of each row. Null is
+// the empty field.
+func (a *Answer) CSV() []byte {
+	var b bytes.Buffer
+	w := csv.NewWriter(&b)
+	rec := slices.Clone(a.Query.Dimensions)
+	for _, m := range a.Query.Metrics {
+		rec = append(rec, string(m))
+	}
+	w.Write(rec) // to memory: the error is that of Flush, which is none
+	for _, r := range a.Results {
+		rec = append(rec[:0], r.Dimensions...)
+		for _, m := range r.Metrics {
+			if m == nil {
+				m = ""
+			}
+			rec = append(rec, fmt.Sprint(m))
+		}
+		w.Write(rec)
+	}
+	w.Flush()
+	return b.Bytes()
+}
+
+// cors lets scripts of the configured origins read the answer.
+func (s *Server) cors(ctx *fasthttp.RequestCtx) {
+	origin := string(ctx.Request.Header.Peek("Origin"))
+	if origin == "" || !slices.Contains(s.opts.Origins, origin) && !slices.Contains(s.opts.Origins, "*") {
+		return
+	}
+	h := &ctx.Response.Header
+	h.Set("Access-Control-Allow-Origin", origin)
+	h.Set("Vary", "Origin")
+	h.Set("Access-Control-Allow-Methods", "GET, POST, OPTIONS")
+	h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, Accept")
+	h.Set("Access-Control-Max-Age", "3600")
+}
+
+// fail writes the error's status and message. What is not meant for the asker is logged instead.
+func (s *Server) fail(ctx *fasthttp.RequestCtx, err error) {
+	var e *Error
+	if !errors.As(err, &e) {
+		e = &Error{500, "The query could not be answered because of an internal error; it has been logged."}
+		if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+			e = &Error{503, "The server is stopping, or the query took too long: try again."}
+		}
+		s.opts.Logger.Error("query failed", "path", string(ctx.Path()), "err", err)
+	}
+	if e.Status == 429 || e.Status == 503 {
+		ctx.Response.Header.Set("Retry-After", "1")
+	}
+	if e.Status == 401 {
+		ctx.Response.Header.Set("WWW-Authenticate", "Bearer")
+	}
+	b, err := encode(map[string]string{"error": e.Message})
+	if err != nil {
+		b = []byte(`{"error":"internal error"}`)
+	}
+	ctx.SetStatusCode(e.Status)
+	ctx.SetContentType("application/json")
+	ctx.SetBody(b)
+}

@@ -1,0 +1,16 @@
+// Package readertest is what every store of rollups must satisfy: a suite that writes windows through the
+// store's sink in all the ways live emit and replay do, and compares what its reader and the query API over it
+// answer with a recount of its own.
+//
+// In goes a function that opens an empty store; out come test results. A store's test is
+//
+//	func TestConformance(t *testing.T) {
+//		readertest.Run(t, func(t *testing.T) (readertest.Sink, query.Reader) { … })
+//	}
+//
+// Invariants it checks: an older version never replaces a newer one; a window is replaced as a whole; what it no
+// longer holds is gone, or is there with zeros only (stores that can't delete); shards don't touch each other;
+// points come in ascending order of start; sketches come back byte for byte; answers equal a count of the rows.
+//
+// It is deterministic. Tests of other packages import it; it does not start any server.
+package readertest

@@ -1,0 +1,179 @@
+package readertest
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"millrace/engine/event"
+	"millrace/engine/window"
+	"millrace/query"
+)
+
+// Sink is the writing side of a store.
+type Sink interface {
+	Write(context.Context, []*window.Window) error
+	Replace(context.Context, []*window.Window) error
+	WriteProgress(context.Context, []window.Progress) error
+}
+
+// key names a window.
+type key struct {
+	site  string
+	shard uint16
+	start event.Time
+}
+
+type stored struct {
+	live    bool // a version is known
+	version int64
+	window  *window.Window
+}
+
+// store is a Sink and Reader under test together with the model of what it must hold.
+type store struct {
+	t      *testing.T
+	sink   Sink
+	reader query.Reader
+	model  map[key]stored
+}
+
+func keyOf(w *window.Window) key { return key{w.Site, w.Shard, w.Start} }
+
+func (s *store) write(ws ...*window.Window) {
+	s.t.Helper()
+	if err := s.sink.Write(s.t.Context(), ws); err != nil {
+		s.t.Fatalf("Write: %v", err)
+	}
+	for _, w := range ws {
+		old := s.model[keyOf(w)]
+		if !old.live || w.Version >= old.version {
+			s.model[keyOf(w)] = stored{true, w.Version, w}
+		}
+	}
+}
+
+func (s *store) replace(ws ...*window.Window) {
+	s.t.Helper()
+	if err := s.sink.Replace(s.t.Context(), ws); err != nil {
+		s.t.Fatalf("Replace: %v", err)
+	}
+	for _, w := range ws {
+		m := s.model[keyOf(w)]
+		m.window = w
+		s.model[keyOf(w)] = m
+	}
+}
+
+// point is a point as text, for comparison and for messages.
+func pointText(start event.Time, final bool, p *window.Point) string {
+	return fmt.Sprintf("%s %s %q final=%v events=%d pageviews=%d visitors=%d sketch=%x",
+		start, p.Family, p.Dims, final, p.Events, p.Pageviews, p.Visitors, p.Sketch)
+}
+
+func selects(sel window.Selection, start event.Time, p *window.Point) bool {
+	if p.Family != sel.Family || start < sel.From || start >= sel.To {
+		return false
+	}
+	for i, v := range sel.Values {
+		if v != nil && !slices.Contains(v, p.Dims[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+func (s *store) want(sel window.Selection) []string {
+	var list []string
+	for k, m := range s.model {
+		if k.site != sel.Site || m.window == nil {
+			continue
+		}
+		for i := range m.window.Points {
+			if p := &m.window.Points[i]; selects(sel, k.start, p) {
+				list = append(list, pointText(k.start, m.window.Final, p))
+			}
+		}
+	}
+	slices.Sort(list)
+	return list
+}
+
+func (s *store) got(sel window.Selection) []string {
+	s.t.Helper()
+	var list []string
+	last := sel.From
+	err := s.reader.Scan(s.t.Context(), sel, func(start event.Time, final bool, p *window.Point) error {
+		if p.Family != sel.Family || start < sel.From || start >= sel.To {
+			s.t.Errorf("%s was not asked for: %+v", pointText(start, final, p), sel)
+		}
+		if start < last {
+			s.t.Errorf("%s comes after %s", start, last)
+		}
+		last = start
+		if p.Events == 0 && p.Pageviews == 0 && len(p.Sketch) == 0 || !selects(sel, start, p) {
+			return nil
+		}
+		list = append(list, pointText(start, final, p))
+		return nil
+	})
+	if err != nil {
+		s.t.Fatalf("Scan %+v: %v", sel, err)
+	}
+	slices.Sort(list)
+	return list
+}
+
+// check compares one selection.
+func (s *store) check(sel window.Selection) {
+	s.t.Helper()
+	got, want := s.got(sel), s.want(sel)
+	if !slices.Equal(got, want) {
+		s.t.Fatalf("scan of %+v\n%s", sel, diff(got, want))
+	}
+}
+
+// checkAll compares every family of the sites whose windows the model holds.
+func (s *store) checkAll() {
+	s.t.Helper()
+	sites := map[string]bool{}
+	for k := range s.model {
+		sites[k.site] = true
+	}
+	for site := range sites {
+		for f := range window.NumFamilies {
+			s.check(window.Selection{Site: site, Family: f, From: 0, To: 1 << 42})
+		}
+	}
+}
+
+func diff(got, want []string) string {
+	var b strings.Builder
+	list := func(name string, a, not []string) {
+		n := 0
+		for _, x := range a {
+			if !slices.Contains(not, x) {
+				if n++; n > 5 {
+					fmt.Fprintf(&b, "  …\n")
+					return
+				}
+				fmt.Fprintf(&b, "%s %.300s\n", name, x)
+			}
+		}
+	}
+	list("missing:", want, got)
+	list("too much:", got, want)
+	if b.Len() == 0 {
+		fmt.Fprintf(&b, "%d points, want %d\n", len(got), len(want))
+	}
+	return b.String()
+}
+
+func sortProgress(ps []window.Progress) []window.Progress {
+	ps = slices.Clone(ps)
+	slices.SortFunc(ps, func(a, b window.Progress) int { return cmp.Compare(a.Partition, b.Partition) })
+	return ps
+}
