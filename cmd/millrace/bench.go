@@ -1,5 +1,6 @@
 package main
 
+// benchCommand measures. Its parts are in package bench.
 type benchCommand struct{}
 
-func (benchCommand) Run(p *process, logs *logFlags) error { return usagef("not yet") }
+func (benchCommand) Run(*process, *logFlags) error { return usagef("not built yet") }

@@ -1,7 +1,216 @@
 package main
 
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"millrace/emit/parquet"
+	"millrace/engine/event"
+	"millrace/engine/replay"
+	"millrace/internal/progress"
+)
+
+// replayCommand recomputes windows from the archive.
 type replayCommand struct {
+	From   string `placeholder:"TIME" group:"Range" help:"First day or instant, 2026-03-01 or 2026-03-01T13:00:00Z. Default: where the archive begins."`
+	To     string `placeholder:"TIME" group:"Range" help:"Last day, or the instant it ends before. Default: as far as the archive is complete."`
+	Site   string `placeholder:"SITE" group:"Range" help:"Only this site."`
+	DryRun bool   `xor:"mode" group:"Mode" help:"Change nothing, print what would change."`
+	Verify bool   `xor:"mode" group:"Mode" help:"Change nothing, print each difference, and exit with 1 if there is one."`
+	JSON   bool   `name:"json" group:"Mode" help:"Print the summary as JSON."`
+
 	storeFlags `embed:""`
 }
 
-func (replayCommand) Run(p *process, logs *logFlags) error { return usagef("not yet") }
+// Help is the text behind the list of flags.
+func (replayCommand) Help() string {
+	return `Counts the archived events again with the engine's own code, and makes the rollup store hold just that.
+Use it after a bug was fixed, for events that came too late, or when the store is lost.
+
+Examples:
+
+  millrace replay --verify
+      prove that the store is right
+
+  millrace replay --from 2026-03-01 --to 2026-03-31 --site shop.example.com
+      compute March of one site again
+
+Days are UTC. With a local store or archive serve must not run on the same folder.`
+}
+
+// errDiffers ends replay --verify with exit code 1.
+var errDiffers = errors.New("the rollup store differs from the archive")
+
+// valuesPerFamily is the cardinality budget: values kept per site, minute and family. Engine and replay have to
+// agree on it.
+const valuesPerFamily = 500
+
+// mostDifferences is how many differences are printed; all are counted.
+const mostDifferences = 100_000
+
+func (c *replayCommand) Run(p *process, logs *logFlags) (err error) {
+	from, to, err := c.instants()
+	if err != nil {
+		return err
+	}
+	off, err := openOffline(&c.storeFlags, false, false, logs.open(p.stderr))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, off.close()) }()
+	o := c.options(off)
+	o.From, o.To = from, to
+	if err := c.openEnd(p, off, &o); err != nil {
+		return err
+	}
+	bar := progress.Start(p.stderr, "replay")
+	o.Progress = func(pr replay.Progress) { bar.Set(int64(pr.Hours), int64(pr.HoursTotal), pr.Events) }
+	report, err := replay.Run(p.ctx, o)
+	bar.Finish()
+	if err != nil {
+		return err
+	}
+	return c.print(p.stdout, &report)
+}
+
+func (c *replayCommand) options(off *offline) replay.Options {
+	o := replay.Options{
+		Lake:           lake{parquet.NewLake(off.stores.lake)},
+		Reader:         off.stores.rollups(),
+		Sink:           off.stores.rollups(),
+		Site:           c.Site,
+		Limit:          valuesPerFamily,
+		MaxDifferences: mostDifferences,
+	}
+	switch {
+	case c.Verify:
+		o.Mode = replay.Verify
+	case c.DryRun:
+		o.Mode = replay.DryRun
+	}
+	if off.dir == nil {
+		// serve may be writing to the same store, and be behind the archive.
+		o.Grace = 2 * event.Minute
+	}
+	return o
+}
+
+// openEnd sets the end of a verification that has none: what the stream has not yet made final in the store is no
+// difference. (After a kill the archive can be ahead of it.)
+func (c *replayCommand) openEnd(p *process, off *offline, o *replay.Options) error {
+	if o.To != 0 || o.Mode != replay.Verify {
+		return nil
+	}
+	final, streams, err := off.storeComplete(p.ctx)
+	if err != nil || !streams {
+		return err
+	}
+	archived, streams, err := o.Lake.CompleteUntil(p.ctx)
+	if err != nil || !streams {
+		return err
+	}
+	if final < archived-o.Grace {
+		o.Grace = archived - final
+	}
+	return nil
+}
+
+// print says what was done, differences first.
+func (c *replayCommand) print(w io.Writer, r *replay.Report) error {
+	if c.Verify || c.DryRun {
+		for i := range r.Differences {
+			fmt.Fprintln(w, r.Differences[i])
+		}
+		if more := r.Differing - int64(len(r.Differences)); more > 0 {
+			fmt.Fprintf(w, "… and %d more\n", more)
+		}
+	}
+	if c.JSON {
+		if err := json.NewEncoder(w).Encode(replaySummary{
+			From: r.From.Std(), To: r.To.Std(), Events: r.Events, Bots: r.Bots, Windows: r.Windows,
+			Changed: r.Changed, Written: r.Written, Differences: r.Differing,
+		}); err != nil {
+			return err
+		}
+	} else {
+		c.say(w, r)
+	}
+	if c.Verify && r.Differing > 0 {
+		return errDiffers
+	}
+	return nil
+}
+
+// replaySummary is the output of replay --json.
+type replaySummary struct {
+	From        time.Time `json:"from"`
+	To          time.Time `json:"to"`
+	Events      int64     `json:"events"`
+	Bots        int64     `json:"bots"`
+	Windows     int64     `json:"windows"`
+	Changed     int64     `json:"changed"`
+	Written     int64     `json:"written"`
+	Differences int64     `json:"differences"`
+}
+
+func (c *replayCommand) say(w io.Writer, r *replay.Report) {
+	if r.From == r.To {
+		fmt.Fprintln(w, "The archive has nothing complete in this range: nothing to do.")
+		return
+	}
+	const minute = "2006-01-02 15:04"
+	fmt.Fprintf(w, "%s to %s UTC: %d events (%d of bots) in %d windows, ", r.From.Std().Format(minute), r.To.Std().Format(minute),
+		r.Events, r.Bots, r.Windows)
+	switch {
+	case c.Verify:
+		fmt.Fprintf(w, "%d differences\n", r.Differing)
+	case c.DryRun:
+		fmt.Fprintf(w, "%d would change\n", r.Changed)
+	default:
+		fmt.Fprintf(w, "%d changed\n", r.Changed)
+	}
+}
+
+// instants reads --from and --to.
+func (c *replayCommand) instants() (from, to event.Time, err error) {
+	if from, _, err = parseInstant("--from", c.From); err != nil {
+		return 0, 0, err
+	}
+	to, day, err := parseInstant("--to", c.To)
+	if err != nil {
+		return 0, 0, err
+	}
+	if day {
+		to += 24 * event.Hour // a last day is within the range
+	}
+	if to != 0 && to <= from {
+		return 0, 0, usagef("--from %s is not before --to %s", c.From, c.To)
+	}
+	if c.Site != "" {
+		if err := event.ValidSite(c.Site); err != nil {
+			return 0, 0, usagef("--site: %w", err)
+		}
+	}
+	return from, to, nil
+}
+
+// parseInstant reads a day or an instant on a whole minute; "" is 0.
+func parseInstant(flag, text string) (t event.Time, day bool, err error) {
+	if text == "" {
+		return 0, false, nil
+	}
+	if d, err := time.Parse(time.DateOnly, text); err == nil {
+		return event.TimeOf(d), true, nil
+	}
+	at, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		return 0, false, usagef("%s: %q is neither a day such as 2026-03-01 nor an instant such as 2026-03-01T13:00:00Z", flag, text)
+	}
+	if t = event.TimeOf(at); t != t.Floor(event.Minute) {
+		return 0, false, usagef("%s: %s is not on a whole minute, which is what numbers are kept by", flag, text)
+	}
+	return t, false, nil
+}

@@ -71,7 +71,10 @@ func (n *node) startEngine() error {
 	n.startTask(roleProcess, func() bool { p := current.Load(); return p != nil && p.Ready() },
 		func(ctx context.Context) error {
 			table := state.NewTable(func(partition int32) state.Options {
-				return state.Options{Dir: filepath.Join(n.dir.State(), "partition-"+strconv.Itoa(int(partition)))}
+				return state.Options{
+					Dir:   filepath.Join(n.dir.State(), "partition-"+strconv.Itoa(int(partition))),
+					Limit: valuesPerFamily,
+				}
 			})
 			p, err := engine.New(engine.Options{
 				Cluster:    n.cluster,

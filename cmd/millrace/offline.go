@@ -1,0 +1,134 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"math"
+	"os"
+
+	"millrace/cmd/internal/datadir"
+	"millrace/emit/parquet"
+	"millrace/engine"
+	"millrace/engine/event"
+	"millrace/engine/replay"
+)
+
+// offline is archive and rollup store for a command that runs beside no serve on the same folder.
+type offline struct {
+	dir     *datadir.Dir // nil: everything is elsewhere
+	stores  stores
+	closers []func() error
+}
+
+// openOffline opens archive and rollups. The data folder is locked if any of it is used, which a running serve does not
+// allow; with a bucket and an InfluxDB nothing of it is, and serve may go on.
+func openOffline(f *storeFlags, mayCreate, needFolder bool, log *slog.Logger) (*offline, error) {
+	o := &offline{}
+	err := o.open(f, mayCreate, needFolder, log)
+	if err != nil {
+		return nil, errors.Join(err, o.close())
+	}
+	return o, nil
+}
+
+func (o *offline) open(f *storeFlags, mayCreate, needFolder bool, log *slog.Logger) error {
+	if f.Influx == "" || f.S3 == "" || needFolder {
+		if _, err := os.Stat(f.Data); errors.Is(err, fs.ErrNotExist) && !mayCreate {
+			return fmt.Errorf("there is no data folder %s; name it with --data", f.Data)
+		}
+		dir, err := datadir.Open(f.Data)
+		if errors.Is(err, datadir.ErrInUse) {
+			return fmt.Errorf("%w; stop it first (or let both use --s3 and --influx)", err)
+		}
+		if err != nil {
+			return err
+		}
+		o.dir = dir
+		o.closers = append(o.closers, dir.Close)
+	}
+	folder, rollups := "", ""
+	if o.dir != nil {
+		folder, rollups = o.dir.Lake(), o.dir.Rollups()
+	}
+	var err error
+	if o.stores.lake, err = openLake(f.S3, folder); err != nil {
+		return err
+	}
+	if f.Influx == "" {
+		if o.stores.local, err = openLocal(rollups, log); err != nil {
+			return err
+		}
+		o.closers = append(o.closers, o.stores.local.Close)
+		return nil
+	}
+	if o.stores.influx, err = openInflux(f.Influx, logDead(log), log); err != nil {
+		return err
+	}
+	o.closers = append(o.closers, o.stores.influx.Close)
+	return nil
+}
+
+func (o *offline) close() error {
+	var errs []error
+	for i := len(o.closers) - 1; i >= 0; i-- {
+		errs = append(errs, o.closers[i]())
+	}
+	o.closers = nil
+	return errors.Join(errs...)
+}
+
+// storeComplete returns the instant up to which the rollup store has final windows of the stream: the least of the
+// partitions' progress. It is false if no stream has ever reported.
+func (o *offline) storeComplete(ctx context.Context) (event.Time, bool, error) {
+	all, err := o.stores.rollups().Progress(ctx)
+	if err != nil {
+		return 0, false, fmt.Errorf("ask the rollup store for its progress: %w", err)
+	}
+	least := event.Time(math.MaxInt64)
+	for _, p := range all {
+		least = min(least, p.Low)
+	}
+	return least, len(all) > 0, nil
+}
+
+// lake is the archive as package replay wants it.
+type lake struct{ *parquet.Lake }
+
+func (l lake) Hours(ctx context.Context, from, to event.Time) ([]event.Time, error) {
+	hours, err := l.Lake.Hours(ctx, from, to)
+	starts := make([]event.Time, len(hours))
+	for i := range hours {
+		starts[i] = hours[i].Start
+	}
+	return starts, err
+}
+
+func (l lake) ReadHour(ctx context.Context, hour event.Time, site string, fn func(e *event.Event, topic string, partition int32, offset int64, index int) error) error {
+	return l.Lake.ReadHour(ctx, hour, site, func(e *event.Event, s parquet.Source) error {
+		return fn(e, s.Topic, s.Partition, s.Offset, int(s.Index))
+	})
+}
+
+// CompleteUntil is false only where no stream was ever archived; one that has just begun is complete until the
+// beginning of time.
+func (l lake) CompleteUntil(ctx context.Context) (event.Time, bool, error) {
+	until, err := l.Lake.CompleteUntil(ctx, engine.EventsTopic)
+	if !errors.Is(err, parquet.ErrIncomplete) {
+		return until, err == nil, err
+	}
+	all, err := l.Lake.Progress(ctx)
+	if err != nil {
+		return 0, false, err
+	}
+	for _, p := range all {
+		if p.Topic == engine.EventsTopic {
+			return 0, true, nil
+		}
+	}
+	return 0, false, nil
+}
+
+var _ replay.Lake = lake{}
