@@ -24,6 +24,7 @@ type node struct {
 	maxDone    int64 // what goka and Sarama would commit (J4 taken out)
 	next       int64 // offset of the next record to read
 	failed     bool  // a produce failed for good: the processor is about to stop, but may read on a little
+	blind      int   // records read since it failed or lost the partition: it notices within a session's time-out
 	stopped    bool  // SIGSTOP: it does nothing until it wakes
 
 	// What is on its way to the broker, in order, by topic: a producer keeps each topic's order.
@@ -83,6 +84,11 @@ func (n *node) read() error {
 	w := &n.sim.world
 	if n.next >= int64(w.head) {
 		return nil
+	}
+	if n.failed || !n.owns() {
+		if n.blind++; n.blind > 12 {
+			return nil
+		}
 	}
 	offset := n.next
 	n.next++

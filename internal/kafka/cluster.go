@@ -16,7 +16,7 @@ import (
 
 // MaxRecordBytes is the largest record that clients send and topics take, before compression: a fired window
 // of a giant site holds thousands of values with sketches.
-const MaxRecordBytes = 32 << 20
+const MaxRecordBytes = 15 << 20
 
 // Cluster says how to reach a Kafka cluster, or the embedded broker.
 type Cluster struct {
@@ -168,6 +168,29 @@ func (c *Cluster) Partitions(ctx context.Context, topic string) (int32, error) {
 		return 0, fmt.Errorf("list topics of %s: %w", strings.Join(c.Brokers, ","), err)
 	}
 	return topics[topic].NumPartitions, nil
+}
+
+// Ends returns the offset behind the last record of each partition of a topic.
+func (c *Cluster) Ends(ctx context.Context, topic string) (map[int32]int64, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	client, err := sarama.NewClient(c.copyBrokers(), c.Config())
+	if err != nil {
+		return nil, fmt.Errorf("connect to Kafka at %s: %w", strings.Join(c.Brokers, ","), err)
+	}
+	defer client.Close()
+	parts, err := client.Partitions(topic)
+	if err != nil {
+		return nil, fmt.Errorf("list partitions of %s: %w", topic, err)
+	}
+	ends := map[int32]int64{}
+	for _, p := range parts {
+		if ends[p], err = client.GetOffset(topic, p, sarama.OffsetNewest); err != nil {
+			return nil, fmt.Errorf("end of %s/%d: %w", topic, p, err)
+		}
+	}
+	return ends, nil
 }
 
 // TableTopic returns the changelog topic of a goka group.
