@@ -1,0 +1,233 @@
+package ingest
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"millrace/engine/event"
+	"millrace/ingest/enrich"
+)
+
+// Options configure a Collector. The zero value of a field means its default.
+type Options struct {
+	// Topic is the topic of events. Default "millrace.events".
+	Topic string
+	// Partitions is the number of partitions the topic must have, 1 to 100,000. Open compares. Default 0: as
+	// many as the topic has.
+	Partitions int32
+	// Kafka are options of the client, at least kgo.SeedBrokers. What the promises rest on (acks, idempotence,
+	// partitioning, time limits) can't be changed by them. Required.
+	Kafka []kgo.Opt
+	// CollectorID names this collector in its records, 1 to 32 of a-z 0-9 - . It must be stable over restarts and
+	// unique among the collectors of a topic. Required.
+	CollectorID string
+	// Secret is what visitors are hashed under, enrich.SecretLen bytes. Collectors of one topic share it. Required.
+	Secret []byte
+
+	// Sites are the sites with settings of their own. Without AnySite, and unless Sites is empty, no others are
+	// accepted.
+	Sites []Site
+	// AnySite accepts events of any site id even if Sites is not empty.
+	AnySite bool
+	// HonourDNT drops events of requests with "Sec-GPC: 1" or "DNT: 1", for sites that are not in Sites. They
+	// are answered with 2xx and the header "x-millrace-dropped: dnt".
+	HonourDNT bool
+
+	// WriteKeys are the keys of trusted callers.
+	WriteKeys []WriteKey
+	// NoLoopbackTrust treats callers from the loopback interface like all others.
+	NoLoopbackTrust bool
+	// TrustedProxies are the networks whose X-Forwarded-For and country header are believed. Default none.
+	TrustedProxies enrich.Proxies
+	// CountryHeader is the header by which a trusted proxy tells the country of the client, such as
+	// "CF-IPCountry". Default "": look the address up.
+	CountryHeader string
+
+	// Linger is how long a batch waits for more events, 0.1 ms to 1 s. Default 5 ms: longer costs each client that
+	// time, shorter makes records of a few events, which the engine processes at a third of the speed.
+	Linger time.Duration
+	// MaxRecordEvents is the number of events a record is sent at, 1 to 10,000. Default 100.
+	MaxRecordEvents int
+	// MaxRecordBytes is the size a record is sent at, 1 KiB to 768 KiB; with the event that crosses it a record
+	// stays below the 1 MB that brokers accept. Default 512 KiB.
+	MaxRecordBytes int
+	// AckTimeout is how long a request waits for Kafka before it is answered with 503, 1 s to 2 min. Default 10 s.
+	AckTimeout time.Duration
+	// TickEvery is the time between ticks, 10 ms to 10 s. Default 1 s. Windows fire that much later at worst.
+	TickEvery time.Duration
+
+	// MaxBodyBytes is the largest body, as sent and unpacked, 1 KiB to 64 MiB. Default 1 MiB.
+	MaxBodyBytes int
+	// MaxPendingBytes bounds bodies being read and events not yet acknowledged, 64 KiB to 64 GiB; at least
+	// MaxBodyBytes. Default 64 MiB. One request may take it over by what its events grow in encoding.
+	MaxPendingBytes int64
+
+	// SiteRate is the most events a second of one site, AddressRate the most requests a second of one address (IPv6: /64).
+	// A burst of twice the rate is let through. Default 0: no limit.
+	SiteRate, AddressRate float64
+
+	// Log takes what the operator should know. Default: nothing is logged.
+	Log *slog.Logger
+	// Metrics is where the collector's metrics are registered. Default: nowhere.
+	Metrics prometheus.Registerer
+	// Now is the clock. Default time.Now.
+	Now func() time.Time
+}
+
+// Site is a site with settings of its own.
+type Site struct {
+	// ID is the site's id, valid under event.ValidSite.
+	ID string
+	// Shards spreads the site over that many partitions by visitor; 0 and 1 mean one.
+	Shards uint16
+	// HonourDNT is Options.HonourDNT for this site.
+	HonourDNT bool
+}
+
+// WriteKey lets its bearer send trusted fields.
+type WriteKey struct {
+	// Hash is the SHA-256 of the key. The key itself has 256 random bits and is stored nowhere.
+	Hash [sha256.Size]byte
+	// Sites are the sites it is good for; empty: all.
+	Sites []string
+}
+
+// withDefaults returns a copy with defaults filled in.
+func (o Options) withDefaults() Options {
+	def(&o.Topic, "millrace.events")
+	def(&o.Linger, 5*time.Millisecond)
+	def(&o.MaxRecordEvents, 100)
+	def(&o.MaxRecordBytes, 512<<10)
+	def(&o.AckTimeout, 10*time.Second)
+	def(&o.TickEvery, time.Second)
+	def(&o.MaxBodyBytes, 1<<20)
+	def(&o.MaxPendingBytes, 64<<20)
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	return o
+}
+
+func def[T comparable](p *T, v T) {
+	var zero T
+	if *p == zero {
+		*p = v
+	}
+}
+
+// Validate reports everything that is wrong with the options, defaults filled in, as one error.
+func (o Options) Validate() error {
+	o = o.withDefaults()
+	var errs []error
+	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+	if len(o.Kafka) == 0 {
+		bad("Kafka: at least kgo.SeedBrokers is needed")
+	}
+	if !validCollectorID(o.CollectorID) {
+		bad("CollectorID: %q is not 1 to 32 of a-z 0-9 -", o.CollectorID)
+	}
+	if len(o.Secret) != enrich.SecretLen {
+		bad("Secret: %d bytes, want %d", len(o.Secret), enrich.SecretLen)
+	}
+	seen := make(map[string]bool, len(o.Sites))
+	for i, s := range o.Sites {
+		if err := event.ValidSite(s.ID); err != nil {
+			bad("Sites[%d]: %w", i, err)
+		}
+		if seen[s.ID] {
+			bad("Sites[%d]: site %q is there twice", i, s.ID)
+		}
+		seen[s.ID] = true
+	}
+	for i, p := range o.TrustedProxies {
+		if !p.IsValid() {
+			bad("TrustedProxies[%d]: not a network", i)
+		} else if p.Bits() == 0 {
+			bad("TrustedProxies[%d]: %s trusts everybody's X-Forwarded-For", i, p)
+		}
+	}
+	within(bad, "Partitions", o.Partitions, 0, 100_000)
+	within(bad, "Linger", o.Linger, 100*time.Microsecond, time.Second)
+	within(bad, "MaxRecordEvents", o.MaxRecordEvents, 1, 10_000)
+	within(bad, "MaxRecordBytes", o.MaxRecordBytes, 1<<10, 768<<10)
+	within(bad, "AckTimeout", o.AckTimeout, time.Second, 2*time.Minute)
+	within(bad, "TickEvery", o.TickEvery, 10*time.Millisecond, 10*time.Second)
+	within(bad, "MaxBodyBytes", o.MaxBodyBytes, 1<<10, 64<<20)
+	within(bad, "MaxPendingBytes", o.MaxPendingBytes, 64<<10, 64<<30)
+	if int64(o.MaxBodyBytes) > o.MaxPendingBytes {
+		bad("MaxPendingBytes: %d is less than MaxBodyBytes %d", o.MaxPendingBytes, o.MaxBodyBytes)
+	}
+	within(bad, "SiteRate", o.SiteRate, 0, 1e9)
+	within(bad, "AddressRate", o.AddressRate, 0, 1e9)
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("ingest options: %w", err)
+	}
+	return nil
+}
+
+func within[T int | int32 | int64 | float64 | time.Duration](bad func(string, ...any), name string, v, lo, hi T) {
+	if !(v >= lo && v <= hi) { // NaN is not within anything
+		bad("%s: %v is not between %v and %v", name, v, lo, hi)
+	}
+}
+
+func validCollectorID(s string) bool {
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' {
+			return false
+		}
+	}
+	return len(s) >= 1 && len(s) <= 32
+}
+
+// policy is what the options say about one site.
+type policy struct {
+	shards uint16
+	dnt    bool
+}
+
+// policies finds a site's policy.
+type policies struct {
+	sites map[string]policy
+	open  bool
+	other policy
+}
+
+func newPolicies(o *Options) policies {
+	p := policies{
+		sites: make(map[string]policy, len(o.Sites)),
+		open:  o.AnySite || len(o.Sites) == 0,
+		other: policy{shards: 1, dnt: o.HonourDNT},
+	}
+	for _, s := range o.Sites {
+		p.sites[s.ID] = policy{shards: max(s.Shards, 1), dnt: s.HonourDNT}
+	}
+	return p
+}
+
+// of returns the policy of a site, false if it is not accepted.
+func (p *policies) of(site string) (policy, bool) {
+	if pol, ok := p.sites[site]; ok {
+		return pol, true
+	}
+	return p.other, p.open
+}
+
+// shard returns the shard of a visitor. Visitor hashes are uniform, but their low bits feed nothing else only as long as
+// nobody else takes them: the sketches use xxhash64 of site and visitor.
+func (p policy) shard(v event.Visitor) uint16 {
+	if p.shards <= 1 {
+		return 0
+	}
+	return uint16(uint64(v) % uint64(p.shards))
+}

@@ -1,0 +1,350 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"millrace/engine/event"
+)
+
+const oneEvent = `{"site":"a.example","name":"x"}`
+
+func TestKafkaRefusesAndRecovers(t *testing.T) {
+	cluster := mustCluster(t)
+	reg := prometheus.NewRegistry()
+	c := mustOpen(t, cluster, func(o *Options) { o.AckTimeout, o.Metrics = time.Second, reg })
+	f := func(name string, err *kerr.Error) {
+		t.Helper()
+		fault := cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Err: err, Count: -1})
+		start := time.Now()
+		res := call(c, outside, "POST", "/v1/events", oneEvent)
+		if res.StatusCode() != 503 || string(res.Header.Peek("Retry-After")) != "2" ||
+			!strings.Contains(string(res.Body()), "kafka did not acknowledge") {
+			t.Errorf("%s: got %d %s", name, res.StatusCode(), res.Body())
+		}
+		if d := time.Since(start); d > 3*time.Second {
+			t.Errorf("%s: the answer took %v", name, d)
+		}
+		fault.Remove()
+		// The client gives a record up at its next retry, and with it those that came in behind it.
+		for deadline := time.Now().Add(4 * time.Second); ; {
+			res := call(c, outside, "POST", "/v1/events", oneEvent)
+			if res.StatusCode() == 202 {
+				break
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("after %s: got %d %s", name, res.StatusCode(), res.Body())
+			}
+		}
+	}
+	f("a final error", kerr.InvalidRecord)
+	f("an error that is retried", kerr.NotLeaderForPartition)
+	f("not enough replicas", kerr.NotEnoughReplicas)
+	if n := value(t, c.metrics.refused[reasonKafka]); n < 3 {
+		t.Errorf("%v refusals were counted", n)
+	}
+	if n := value(t, c.metrics.accepted[clientV1]); n != 3 {
+		t.Errorf("%v events were counted", n)
+	}
+	if err := c.Close(); err != nil {
+		t.Error(err)
+	}
+	if n := c.pending.used.Load(); n != 0 {
+		t.Errorf("%d bytes are still reserved", n)
+	}
+	if left, _ := reg.Gather(); len(left) != 0 {
+		t.Errorf("%d metrics are still registered", len(left))
+	}
+}
+
+func value(t *testing.T, m prometheus.Metric) float64 {
+	t.Helper()
+	var d dto.Metric
+	if err := m.Write(&d); err != nil {
+		t.Fatal(err)
+	}
+	return d.Counter.GetValue()
+}
+
+// TestEvery2xxIsInKafkaOnce sends events with ids from many goroutines while produce requests fail, some for good and some
+// until they are tried again.
+func TestEvery2xxIsInKafkaOnce(t *testing.T) {
+	cluster := mustCluster(t)
+	c := mustOpen(t, cluster, func(o *Options) { o.AckTimeout, o.MaxRecordEvents = time.Second, 7 })
+	var n atomic.Int64
+	cluster.Fault(
+		kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Err: kerr.NotLeaderForPartition, Count: -1,
+			When: func(kmsg.Request) bool { return n.Add(1)%5 == 0 }},
+		kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Err: kerr.InvalidRecord, Count: -1,
+			When: func(kmsg.Request) bool { return n.Add(1)%31 == 0 }},
+	)
+	var mu sync.Mutex
+	accepted := make(map[string]bool)
+	var wg sync.WaitGroup
+	for g := range 50 {
+		wg.Go(func() {
+			for i := range 6 {
+				id := fmt.Sprintf("%d-%d", g, i)
+				body := fmt.Sprintf(`[{"site":"s%d.example","name":"x","id":"%s"},{"site":"t%d.example","name":"x","id":"%s"}]`, i%9, id, i%7, id)
+				res := call(c, outside, "POST", "/v1/events", body)
+				switch res.StatusCode() {
+				case 202:
+					mu.Lock()
+					accepted[id] = true
+					mu.Unlock()
+				case 503:
+				default:
+					t.Errorf("got %d %s", res.StatusCode(), res.Body())
+				}
+			}
+		})
+	}
+	wg.Wait()
+	c.Close()
+	stored := make(map[string]int)
+	for _, e := range allEvents(readAll(t, cluster)) {
+		stored[e.ID+e.Site[:1]]++
+	}
+	for id := range accepted {
+		if stored[id+"s"] != 1 || stored[id+"t"] != 1 {
+			t.Errorf("accepted %s: stored %d and %d times", id, stored[id+"s"], stored[id+"t"])
+		}
+	}
+	for id, n := range stored {
+		if n != 1 {
+			t.Errorf("%s is stored %d times", id, n)
+		}
+	}
+	if len(accepted) == 0 || len(accepted) == 300 {
+		t.Errorf("%d of 300 requests were accepted: the faults did not bite, or always", len(accepted))
+	}
+}
+
+// TestBrokerGone: the broker vanishes under load. Every request is answered in time, memory is bounded, further
+// requests are refused at once, and everything is given back.
+func TestBrokerGone(t *testing.T) {
+	cluster := mustCluster(t)
+	const most = 64 << 10
+	c := mustOpen(t, cluster, func(o *Options) {
+		o.AckTimeout, o.MaxPendingBytes, o.MaxBodyBytes = time.Second, most, 8<<10
+	})
+	if res := call(c, outside, "POST", "/v1/events", oneEvent); res.StatusCode() != 202 {
+		t.Fatalf("got %d", res.StatusCode())
+	}
+	cluster.Close()
+	body := `{"site":"a.example","name":"x","props":{"long":"` + strings.Repeat("x", 2000) + `"}}`
+	var peak, capacity, kafka atomic.Int64
+	var wg sync.WaitGroup
+	for range 200 {
+		wg.Go(func() {
+			res := call(c, outside, "POST", "/v1/events", body)
+			peak.Store(max(peak.Load(), c.pending.used.Load()))
+			switch retry := string(res.Header.Peek("Retry-After")); {
+			case res.StatusCode() == 503 && retry == "1":
+				capacity.Add(1)
+			case res.StatusCode() == 503 && retry == "2":
+				kafka.Add(1)
+			default:
+				t.Errorf("got %d %s", res.StatusCode(), res.Body())
+			}
+		})
+	}
+	wg.Wait()
+	if capacity.Load() == 0 || kafka.Load() == 0 {
+		t.Errorf("%d were refused for capacity, %d for kafka", capacity.Load(), kafka.Load())
+	}
+	if peak.Load() > 2*most {
+		t.Errorf("%d bytes were pending, the limit is %d", peak.Load(), most)
+	}
+	deadline := time.Now().Add(8 * time.Second)
+	for c.pending.used.Load() != 0 && time.Now().Before(deadline) {
+		time.Sleep(10 * time.Millisecond)
+	}
+	if n := c.pending.used.Load(); n != 0 {
+		t.Errorf("%d bytes are still reserved", n)
+	}
+}
+
+// TestLowAndTicks: in each partition, no event was received before a low watermark that is in front of it, lows never step
+// back, and ticks come while events do. The wall clock steps about meanwhile.
+func TestLowAndTicks(t *testing.T) {
+	cluster := mustCluster(t)
+	var step atomic.Int64
+	c := mustOpen(t, cluster, func(o *Options) {
+		o.TickEvery, o.Linger, o.MaxRecordEvents = 10*time.Millisecond, 100*time.Microsecond, 5
+		o.Now = func() time.Time { return time.Now().Add(time.Duration(step.Load())) }
+	})
+	stop := make(chan struct{})
+	var steps sync.WaitGroup
+	steps.Go(func() {
+		rng := rand.New(rand.NewPCG(1, 2))
+		for {
+			select {
+			case <-stop:
+				return
+			case <-time.After(2 * time.Millisecond):
+				step.Store(rng.Int64N(int64(time.Second)) - int64(time.Second)/2)
+			}
+		}
+	})
+	var wg sync.WaitGroup
+	for g := range 8 {
+		wg.Go(func() {
+			for i := range 150 {
+				call(c, outside, "POST", "/v1/events", fmt.Sprintf(`{"site":"s%d.example","name":"x"}`, (g+i)%20))
+			}
+		})
+	}
+	wg.Wait()
+	close(stop)
+	steps.Wait()
+	c.Close()
+	low := make(map[int32]event.Time)
+	ticks, events := make(map[int32]int), 0
+	var last [testPartitions]record
+	for _, r := range readAll(t, cluster) {
+		for _, e := range r.events {
+			if e.Received < low[r.partition] {
+				t.Fatalf("partition %d: an event received %s behind low %s", r.partition, e.Received, low[r.partition])
+			}
+			if got := event.Partition(e.Site, 0, testPartitions); got != r.partition {
+				t.Fatalf("site %s is in partition %d, want %d", e.Site, r.partition, got)
+			}
+			events++
+		}
+		if r.low < low[r.partition] {
+			t.Fatalf("partition %d: low %s behind %s", r.partition, r.low, low[r.partition])
+		}
+		if r.key != event.Key(r.partition) || r.collector != "c1" || len(r.events) > 5 {
+			t.Fatalf("record of partition %d: key %q, collector %q, %d events", r.partition, r.key, r.collector, len(r.events))
+		}
+		low[r.partition] = r.low
+		if len(r.events) == 0 {
+			ticks[r.partition]++
+		}
+		last[r.partition] = r
+	}
+	if events != 8*150 {
+		t.Errorf("%d events, want %d", events, 8*150)
+	}
+	for p := range int32(testPartitions) {
+		if ticks[p] < 3 {
+			t.Errorf("partition %d has %d ticks", p, ticks[p])
+		}
+		if len(last[p].events) != 0 {
+			t.Errorf("partition %d does not end with a tick", p)
+		}
+	}
+}
+
+// TestRecordsFill: events that arrive together share a record, up to the limits.
+func TestRecordsFill(t *testing.T) {
+	cluster := mustCluster(t)
+	c := mustOpen(t, cluster, func(o *Options) { o.TickEvery, o.Linger = 10*time.Second, 50*time.Millisecond })
+	call(c, outside, "POST", "/v1/events", "["+strings.Repeat(oneEvent+",", 249)+oneEvent+"]")
+	long := `{"site":"a.example","name":"x","props":{` + props(30, 2000) + `}}`
+	call(c, outside, "POST", "/v1/events", "["+strings.Repeat(long+",", 9)+long+"]")
+	c.Close()
+	var sizes []int
+	for _, r := range readAll(t, cluster) {
+		if len(r.events) > 0 {
+			sizes = append(sizes, len(r.events))
+		}
+		if len(r.value) > 700_000 {
+			t.Errorf("a record of %d bytes", len(r.value))
+		}
+	}
+	if got := fmt.Sprint(sizes); got != "[100 100 50 9 1]" {
+		t.Errorf("records of %s events", got)
+	}
+}
+
+func props(n, size int) string {
+	var b strings.Builder
+	for i := range n {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		fmt.Fprintf(&b, `"k%02d":"%s"`, i, strings.Repeat("v", size))
+	}
+	return b.String()
+}
+
+// TestClose: requests under way are answered with what became of them, later ones are refused, and closing twice is
+// closing once.
+func TestClose(t *testing.T) {
+	cluster := mustCluster(t)
+	c := mustOpen(t, cluster, nil)
+	fault := cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Err: kerr.NotLeaderForPartition, Count: -1})
+	done := make(chan int)
+	go func() { done <- call(c, outside, "POST", "/v1/events", oneEvent).StatusCode() }()
+	for c.pending.used.Load() < recordOverhead { // it stays: nothing is acknowledged
+		time.Sleep(time.Millisecond)
+	}
+	fault.Remove()
+	if err := c.Close(); err != nil {
+		t.Error(err)
+	}
+	if status := <-done; status != 202 {
+		t.Errorf("the request under way got %d", status)
+	}
+	res := call(c, outside, "POST", "/v1/events", oneEvent)
+	if res.StatusCode() != 503 || string(res.Body()) != `{"error":"shutting down, try again"}` {
+		t.Errorf("got %d %s", res.StatusCode(), res.Body())
+	}
+	if err := c.Close(); err != nil {
+		t.Error(err)
+	}
+	if n := len(allEvents(readAll(t, cluster))); n != 1 {
+		t.Errorf("%d events", n)
+	}
+}
+
+func TestOpenRefuses(t *testing.T) {
+	cluster := mustCluster(t)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	base := Options{Kafka: []kgo.Opt{kgo.SeedBrokers(cluster.ListenAddrs()...)}, CollectorID: "c1", Secret: testSecret}
+	f := func(want string, change func(*Options)) {
+		t.Helper()
+		o := base
+		change(&o)
+		c, err := Open(ctx, o)
+		if err == nil {
+			c.Close()
+			t.Errorf("no error, want %s", want)
+		} else if !strings.Contains(err.Error(), want) {
+			t.Errorf("got  %v\nwant %s", err, want)
+		}
+	}
+	f(`topic "nowhere" does not exist: create it first`, func(o *Options) { o.Topic = "nowhere" })
+	f(`topic "millrace.events" has 4 partitions, want 5`, func(o *Options) { o.Partitions = 5 })
+	f("ingest options: Kafka: at least kgo.SeedBrokers is needed\nCollectorID: \"\" is not 1 to 32 of a-z 0-9 -\nSecret: 0 bytes, want 32\n"+
+		"Sites[0]: site \"A\": a site id has 1 to 253 characters of a-z 0-9 . -\nLinger: 2s is not between 100µs and 1s",
+		func(o *Options) { *o = Options{Sites: []Site{{ID: "A"}}, Linger: 2 * time.Second} })
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := ln.Addr().String()
+	ln.Close()
+	f(`ask kafka for topic "millrace.events"`, func(o *Options) { o.Kafka = []kgo.Opt{kgo.SeedBrokers(addr)} })
+	if err := ctx.Err(); err != nil && !errors.Is(err, context.DeadlineExceeded) {
+		t.Error(err)
+	}
+}
