@@ -119,8 +119,9 @@ type Archiver struct {
 	o     Options
 	stats struct{ rows, objects, bytes, segments, skipped, failures atomic.Int64 }
 
-	mu         sync.Mutex // guards partitions, not what they point to
+	mu         sync.Mutex // guards the following, not what partitions point to
 	partitions map[int32]*partition
+	failed     error // why consume gave up: goka passes on only the text of an error
 }
 
 // New returns an archiver. It contacts nobody.
@@ -142,10 +143,25 @@ func (a *Archiver) Run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("archive %s: %w", a.o.Topic, err)
 	}
-	if err := proc.Run(ctx); err != nil && ctx.Err() == nil {
-		return fmt.Errorf("archive %s: %w", a.o.Topic, err)
+	a.fail(nil)
+	err = proc.Run(ctx)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	switch {
+	case ctx.Err() != nil:
+		return nil
+	case a.failed != nil:
+		err = a.failed
+	case err == nil:
+		err = errors.New("the processor stopped by itself")
 	}
-	return nil
+	return fmt.Errorf("archive %s: %w", a.o.Topic, err)
+}
+
+func (a *Archiver) fail(err error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.failed = err
 }
 
 // Limit is the Limit of this archiver: everything below it is in the lake.
@@ -184,6 +200,7 @@ func (a *Archiver) consume(ctx goka.Context, msg any) {
 	err := a.partition(ctx.Partition()).consume(ctx.Context(), ctx.Offset(), value)
 	// When the session is over an error means nothing, and what was not archived stays above the limit.
 	if err != nil && ctx.Context().Err() == nil {
+		a.fail(err)
 		ctx.Fail(err)
 	}
 }

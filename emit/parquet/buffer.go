@@ -188,10 +188,15 @@ func (b *buffer) objects(topic string, partition int32, seg segment, put func(ke
 		}
 		key := Key{Hour: hour, Topic: topic, Partition: partition, First: seg.First}
 		out.Reset()
-		if err := b.encode(&out, keys[:n], key, seg); err != nil {
+		err := b.encode(&out, keys[:n], key, seg)
+		var body []byte
+		if err == nil {
+			body, err = seal(out.Bytes())
+		}
+		if err != nil {
 			return fmt.Errorf("encode %q: %w", key, err)
 		}
-		if err := put(key, out.Bytes()); err != nil {
+		if err := put(key, body); err != nil {
 			return err
 		}
 		keys = keys[n:]

@@ -58,7 +58,8 @@
 //   - Each (source_topic, source_partition, source_offset, source_index) is in the lake once. Lake.Check
 //     proves this from the lake alone, and that nothing is missing.
 //   - A record that can't be decoded is counted and left out; the engine puts it into the dead letters.
-//   - A damaged file is an error that names the object, never a panic and never fewer rows.
+//   - A damaged file is an error that names the object, never a panic and never other rows: each file is
+//     sealed with a checksum over all of it.
 //
 // Limits are refused loudly: a log that begins behind the end of the archive (ErrGap), a log that is not the
 // one that was archived (ErrLog).

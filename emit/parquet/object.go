@@ -32,8 +32,9 @@ type object struct {
 	columns map[string]int
 }
 
-// protect calls f and turns a panic into an error: parquet-go checks much of what it reads, but a damaged file
-// can still make it panic, and a bad file must not end the process. This is the only place that may recover.
+// protect calls f and turns a panic into an error: the seal finds damage, but a file that somebody has sealed
+// anew can still make parquet-go panic, and a bad file must not end the process. This is the only place that
+// may recover.
 func protect(name string, f func() error) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -54,11 +55,13 @@ var (
 	int32Columns = []string{"source_index", "source_partition"}
 )
 
-// mostRows is more than any file of ours has: a larger number in a footer is damage, and must not be
-// allocated for.
+// mostRows is more than any file of ours has.
 const mostRows = 64 << 20
 
 func openObject(body []byte) (*object, error) {
+	if err := checkSeal(body); err != nil {
+		return nil, err
+	}
 	f, err := pq.OpenFile(bytes.NewReader(body), int64(len(body)), pq.SkipBloomFilters(true))
 	if err != nil {
 		return nil, err

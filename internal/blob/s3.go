@@ -250,7 +250,7 @@ func (s *S3) Check(ctx context.Context) error {
 	defer cancel()
 	for _, err := range s.List(ctx, "", "") {
 		if err != nil {
-			return fmt.Errorf("check %s: %w", s, err)
+			return err
 		}
 		break
 	}
@@ -267,9 +267,10 @@ func (s *S3) wrap(verb, key string, err error) error {
 		switch {
 		case resp.Code == minio.NoSuchBucket:
 			err = fmt.Errorf("the bucket does not exist: create it, or correct its name: %w", err)
-		case resp.Code == minio.NoSuchKey || resp.Code == "NotFound" || resp.StatusCode == 404:
+		case resp.Code == minio.NoSuchKey || resp.Code == "NotFound":
 			err = ErrNotFound
-		case resp.Code == "InvalidAccessKeyId" || resp.Code == "SignatureDoesNotMatch":
+		// Some servers have codes of their own for a key they do not know, such as XAdminUserNotFound.
+		case resp.Code == "InvalidAccessKeyId" || resp.Code == "SignatureDoesNotMatch" || strings.HasSuffix(resp.Code, "UserNotFound"):
 			err = fmt.Errorf("the server refuses the credentials: check key and secret: %w", err)
 		case resp.Code == minio.AccessDenied || resp.StatusCode == 403:
 			err = fmt.Errorf("access denied: the credentials do not allow this: %w", err)
