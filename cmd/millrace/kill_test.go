@@ -1,0 +1,184 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"millrace/emit/parquet"
+	"millrace/engine/event"
+	"millrace/engine/window"
+	"millrace/internal/blob"
+)
+
+// TestKill is the promise: serve is killed with -9 again and again under a steady load of beacons, and restarted on the same
+// folder, a few times without its state. Afterwards every event that was answered with 2xx is counted exactly once
+// in its minute, and is in the archive exactly once; replay finds no difference, and rebuilds a lost rollup store as it was.
+//
+// The short form has three kills. The long one (-long) has ten, and all events at the present time.
+func TestKill(t *testing.T) {
+	kills, wipes := 3, []int{2}
+	if *long {
+		kills, wipes = 10, []int{3, 6, 9}
+	}
+	seed := uint64(time.Now().UnixNano())
+	rng := rand.New(rand.NewPCG(seed, 0))
+	t.Logf("seed %d", seed)
+
+	data := t.TempDir()
+	start := func() *server { return mustServe(t, data, "--archive-every", "1s") }
+	s := start()
+	began := event.TimeOf(time.Now()).Floor(event.Minute)
+	l := startLoad(t, !*long)
+	l.target(s.url)
+	for i := 1; i <= kills; i++ {
+		time.Sleep(time.Duration(1500+rng.IntN(2500)) * time.Millisecond)
+		s.kill()
+		wiped := slices.Contains(wipes, i)
+		if wiped {
+			if err := os.RemoveAll(filepath.Join(data, "state")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		down := time.Now()
+		s = start()
+		l.target(s.url)
+		t.Logf("kill %d, state wiped: %v, up again after %v", i, wiped, time.Since(down).Round(10*time.Millisecond))
+	}
+	time.Sleep(2 * time.Second)
+	sent := l.stop()
+	t.Logf("%d requests of %d events answered with 2xx, %d unanswered or refused", sent.acked, eventsPerRequest, len(sent.requests)-sent.acked)
+	if sent.acked < 200 {
+		t.Fatal("too few requests to prove anything")
+	}
+
+	waitFor(t, 40*time.Second, func() error { return checkRollups(s, sent) })
+	waitFor(t, 40*time.Second, func() error { return checkArchive(t.Context(), data, sent) })
+	until := began // what is certainly final: events of the past, fired again at once
+	if *long {
+		until = event.TimeOf(time.Now()).Floor(event.Minute) + event.Minute
+		time.Sleep(time.Until(until.Std().Add(5 * time.Second)))
+		if err := checkRollups(s, sent); err != nil {
+			t.Error(err)
+		}
+	}
+	s.mustStop(t)
+	checkReplay(t, data, until)
+}
+
+// checkReplay verifies the rollup store, deletes it, and has it rebuilt as it was until an instant.
+func checkReplay(t *testing.T, data string, until event.Time) {
+	t.Helper()
+	t.Log(strings.TrimSpace(mustRun(t, exitOK, "replay", "--data", data, "--verify")))
+	before := dumpRollups(t, data, until)
+	if len(before) == 0 {
+		t.Fatal("the rollup store has nothing to compare")
+	}
+	if err := os.RemoveAll(filepath.Join(data, "rollups")); err != nil {
+		t.Fatal(err)
+	}
+	mustRun(t, exitError, "replay", "--data", data, "--verify", "--to", until.Std().Format(time.RFC3339))
+	t.Log(strings.TrimSpace(mustRun(t, exitOK, "replay", "--data", data)))
+	after := dumpRollups(t, data, until)
+	if !maps.Equal(before, after) {
+		t.Errorf("%d points before the store was rebuilt, %d after, or other numbers", len(before), len(after))
+	}
+	mustRun(t, exitOK, "replay", "--data", data, "--verify")
+}
+
+// checkRollups asks for each page in each minute. Every request has a page of its own, so a double, a loss and a page that
+// nobody sent are told apart.
+func checkRollups(s *server, sent *sentList) error {
+	have := map[requestKey]int{}
+	for site := range loadSites {
+		a, err := s.ask(map[string]any{
+			"site_id": siteName(site), "metrics": []string{"pageviews"}, "dimensions": []string{"event:page", "time:minute"},
+			"date_range": []string{sent.from.Format(time.RFC3339), time.Now().UTC().Format(time.RFC3339)},
+		})
+		if err != nil {
+			return err
+		}
+		for _, r := range a.Results {
+			minute, err := time.Parse(time.DateTime, r.Dimensions[1])
+			if err != nil {
+				return err
+			}
+			have[requestKey{siteName(site), r.Dimensions[0], minute.Unix()}] += int(r.Metrics[0])
+		}
+	}
+	return sent.check(have, eventsPerRequest, "rollups")
+}
+
+// checkArchive reads the whole archive: each event by its id, and the proof that no object is missing or double.
+func checkArchive(ctx context.Context, data string, sent *sentList) error {
+	store, err := blob.OpenFolder(filepath.Join(data, "lake"))
+	if err != nil {
+		return err
+	}
+	l := parquet.NewLake(store)
+	report, err := l.Check(ctx)
+	if err := errors.Join(err, report.Err()); err != nil {
+		return err
+	}
+	hours, err := l.Hours(ctx, 0, event.TimeOf(time.Now())+event.Hour)
+	if err != nil {
+		return err
+	}
+	ids := map[string]int{}
+	have := map[requestKey]int{}
+	for _, h := range hours {
+		err := l.ReadHour(ctx, h.Start, "", func(e *event.Event, _ parquet.Source) error {
+			ids[e.ID]++
+			have[requestKey{e.Site, strings.TrimPrefix(e.URL, "https://"+e.Site), int64(e.Time.Floor(event.Minute) / event.Second)}]++
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	for id, n := range ids {
+		if n != 1 {
+			return fmt.Errorf("archive: event %s is there %d times", id, n)
+		}
+	}
+	return sent.check(have, eventsPerRequest, "archive")
+}
+
+// dumpRollups reads every point before an instant from the store of a stopped server.
+func dumpRollups(t *testing.T, data string, until event.Time) map[string]string {
+	t.Helper()
+	s, err := openLocal(filepath.Join(data, "rollups"), discardLog())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	points := map[string]string{}
+	sites, err := s.Sites(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, site := range sites {
+		for f := range window.NumFamilies {
+			sel := window.Selection{Site: site, Family: f, From: 0, To: until}
+			if err := s.Scan(t.Context(), sel, collect(points, site, f)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	return points
+}
+
+func collect(points map[string]string, site string, f window.Family) func(event.Time, bool, *window.Point) error {
+	return func(start event.Time, final bool, p *window.Point) error {
+		points[fmt.Sprintf("%s %s %s %q", site, start, f, p.Dims)] = fmt.Sprintf("%+v, final: %v", p.Rollup, final)
+		return nil
+	}
+}

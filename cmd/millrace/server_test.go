@@ -1,0 +1,218 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// server is a millrace serve of its own process.
+type server struct {
+	cmd    *exec.Cmd
+	url    string // of beacons and questions
+	admin  string
+	ended  chan struct{} // closed once the process has ended
+	err    error         // of the process, valid after ended
+	stdout syncBuffer
+	stderr syncBuffer
+}
+
+// mustServe starts a server on a data folder and waits until it is ready.
+func mustServe(tb testing.TB, data string, args ...string) *server {
+	tb.Helper()
+	s, err := startServer(tb, data, args...)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return s
+}
+
+func startServer(tb testing.TB, data string, args ...string) (*server, error) {
+	args = append([]string{"serve", "--data", data, "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"}, args...)
+	s := &server{cmd: exec.Command(mustExecutable(tb), args...), ended: make(chan struct{})}
+	s.cmd.Env = append(os.Environ(), asProgram+"=1")
+	s.cmd.Stderr = &s.stderr
+	out, err := s.cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := s.cmd.Start(); err != nil {
+		return nil, err
+	}
+	greeted := make(chan struct{})
+	go func() {
+		s.read(out, greeted)
+		s.err = s.cmd.Wait()
+		close(s.ended)
+	}()
+	tb.Cleanup(func() {
+		s.cmd.Process.Kill()
+		<-s.ended
+	})
+	select {
+	case <-greeted:
+	case <-s.ended:
+		return nil, fmt.Errorf("serve ended at its start: %v\n%s", s.err, s.stderr.String())
+	case <-time.After(20 * time.Second):
+		return nil, fmt.Errorf("serve did not say where it listens\n%s", s.stderr.String())
+	}
+	return s, s.waitReady(20 * time.Second)
+}
+
+// read takes the addresses from the greeting. Greeted is closed at its last line.
+func (s *server) read(out io.Reader, greeted chan struct{}) {
+	open := true
+	in := bufio.NewScanner(out)
+	for in.Scan() {
+		line := in.Text()
+		s.stdout.Write([]byte(line + "\n"))
+		if _, addr, ok := strings.Cut(line, "beacons, questions   "); ok {
+			s.url = addr
+		}
+		if _, addr, ok := strings.Cut(line, "metrics, health      "); ok {
+			s.admin = addr
+		}
+		if open && strings.Contains(line, "/api/v2/query") { // the last command
+			open = false
+			close(greeted)
+		}
+	}
+}
+
+func (s *server) waitReady(atMost time.Duration) error {
+	var last string
+	for deadline := time.Now().Add(atMost); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+		code, body, err := get(s.admin + "/readyz")
+		if err == nil && code == http.StatusOK {
+			return nil
+		}
+		last = body
+	}
+	return fmt.Errorf("not ready within %v: %s\n%s", atMost, last, s.stderr.String())
+}
+
+// kill is kill -9.
+func (s *server) kill() {
+	s.cmd.Process.Kill()
+	<-s.ended
+}
+
+// mustStop is SIGTERM; the process has to end by itself with exit code 0.
+func (s *server) mustStop(tb testing.TB) {
+	tb.Helper()
+	began := time.Now()
+	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		tb.Fatal(err)
+	}
+	select {
+	case <-s.ended:
+	case <-time.After(15 * time.Second):
+		tb.Fatalf("not stopped 15 s after SIGTERM\n%s", s.stderr.String())
+	}
+	if s.err != nil {
+		tb.Fatalf("stopped with %v\n%s", s.err, s.stderr.String())
+	}
+	tb.Logf("stopped in %v", time.Since(began).Round(time.Millisecond))
+}
+
+// answer is what the query API answers.
+type answer struct {
+	Results []struct {
+		Metrics    []float64 `json:"metrics"`
+		Dimensions []string  `json:"dimensions"`
+	} `json:"results"`
+	Meta struct {
+		Complete  bool      `json:"complete"`
+		Watermark time.Time `json:"watermark"`
+	} `json:"meta"`
+	Error string `json:"error"`
+}
+
+// ask sends a question.
+func (s *server) ask(question map[string]any) (*answer, error) {
+	body, err := json.Marshal(question)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := http.Post(s.url+"/api/v2/query", "application/json", bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	var a answer
+	if err := json.NewDecoder(resp.Body).Decode(&a); err != nil {
+		return nil, err
+	}
+	if resp.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("status %d: %s", resp.StatusCode, a.Error)
+	}
+	return &a, nil
+}
+
+// mustRun runs a command of the program in this process and returns what it printed. It has to exit with code.
+func mustRun(tb testing.TB, code int, args ...string) string {
+	tb.Helper()
+	var out, errs bytes.Buffer
+	if got := run(tb.Context(), args, strings.NewReader(""), &out, &errs); got != code {
+		tb.Fatalf("millrace %s exits with %d, want %d\n%s%s", strings.Join(args, " "), got, code, out.String(), errs.String())
+	}
+	return out.String()
+}
+
+func get(url string) (code int, body string, err error) {
+	resp, err := http.Get(url)
+	if err != nil {
+		return 0, "", err
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	return resp.StatusCode, string(b), err
+}
+
+func mustExecutable(tb testing.TB) string {
+	tb.Helper()
+	path, err := os.Executable()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return path
+}
+
+func mustListen(tb testing.TB) net.Listener {
+	tb.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { ln.Close() })
+	return ln
+}
+
+// syncBuffer is written by a process' output and read by the test.
+type syncBuffer struct {
+	mu sync.Mutex // guards b
+	b  bytes.Buffer
+}
+
+func (b *syncBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.Write(p)
+}
+
+func (b *syncBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.String()
+}
