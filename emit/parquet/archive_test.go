@@ -79,17 +79,17 @@ func TestArchiveAndRead(t *testing.T) {
 // for byte.
 func TestDeterminism(t *testing.T) {
 	log := newGenerator(2).log(500, 15*event.Minute)
-	store := mustFolder(t)
+	store := newMemory()
 	a := mustArchiver(t, smallOptions(store))
 	if err := feed(session(t), a, log, 0); err != nil {
 		t.Fatal(err)
 	}
 	want := contents(t, store)
 
-	for seed := range uint64(8) {
+	for seed := range uint64(30) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			rng := rand.New(rand.NewPCG(seed, 1))
-			inner := mustFolder(t)
+			inner := newMemory()
 			crashing := &faultyStore{Store: inner}
 			commit := int64(0)
 			for restarts := 0; ; restarts++ {
@@ -131,7 +131,7 @@ func TestDeterminism(t *testing.T) {
 // uploaded is cut as it was.
 func TestChangedLimits(t *testing.T) {
 	log := newGenerator(3).log(500, 15*event.Minute)
-	inner := mustFolder(t)
+	inner := newMemory()
 	ctx, kill := context.WithCancel(context.Background())
 	crashing := &faultyStore{Store: inner}
 	crashing.set(5, kill, true) // progress, 2 objects, progress, first object of the second segment, …
@@ -187,7 +187,7 @@ func (s *faultyStore) Put(ctx context.Context, key string, body []byte) error {
 // A partition that comes back after another instance has gone on with it, and a zombie: an instance that has
 // not noticed that it was replaced, and finishes what it has fetched.
 func TestRebalance(t *testing.T) {
-	store := mustFolder(t)
+	store := newMemory()
 	log := newGenerator(4).log(400, 12*event.Minute)
 	a, b := mustArchiver(t, smallOptions(store)), mustArchiver(t, smallOptions(store))
 	feedTo := func(ctx context.Context, x *Archiver, from, to int64) {
@@ -212,7 +212,7 @@ func TestRebalance(t *testing.T) {
 }
 
 func TestGap(t *testing.T) {
-	store := mustFolder(t)
+	store := newMemory()
 	log := newGenerator(5).log(300, 12*event.Minute)
 	a := mustArchiver(t, smallOptions(store))
 	if err := feed(session(t), a, log, 0); err != nil {
@@ -226,7 +226,7 @@ func TestGap(t *testing.T) {
 
 // The broker has lost its last records and given their offsets to others.
 func TestAnotherLog(t *testing.T) {
-	store := mustFolder(t)
+	store := newMemory()
 	log := newGenerator(6).log(300, 12*event.Minute)
 	a := mustArchiver(t, smallOptions(store))
 	if err := feed(session(t), a, log, 0); err != nil {
@@ -245,7 +245,7 @@ func TestAnotherLog(t *testing.T) {
 
 // Records far larger than usual end a segment by their size.
 func TestMaxBytes(t *testing.T) {
-	store := mustFolder(t)
+	store := newMemory()
 	g := newGenerator(8)
 	o := testOptions(store)
 	o.MaxBytes = 100_000
@@ -264,7 +264,7 @@ func TestMaxBytes(t *testing.T) {
 
 // Ticks alone move the progress, once per flush interval, and make no objects.
 func TestTicks(t *testing.T) {
-	store := mustFolder(t)
+	store := newMemory()
 	a := mustArchiver(t, testOptions(store))
 	g := newGenerator(9)
 	ctx := session(t)
@@ -309,7 +309,7 @@ func TestLows(t *testing.T) {
 
 // The store fails for a while: nothing is lost, and the limit stands still meanwhile.
 func TestStoreFails(t *testing.T) {
-	store := &failingStore{Store: mustFolder(t), left: 7}
+	store := &failingStore{Store: newMemory(), left: 7}
 	log := newGenerator(10).log(300, 12*event.Minute)
 	o := smallOptions(store)
 	a := mustArchiver(t, o)

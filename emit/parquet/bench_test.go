@@ -9,14 +9,14 @@ import (
 	"millrace/internal/blob"
 )
 
-// memStore swallows objects, so that a benchmark measures no disk.
-type memStore struct {
+// sinkStore swallows objects, so that a benchmark measures no disk.
+type sinkStore struct {
 	blob.Store
 	bytes int64
 	last  []byte
 }
 
-func (s *memStore) Put(_ context.Context, _ string, body []byte) error {
+func (s *sinkStore) Put(_ context.Context, _ string, body []byte) error {
 	s.bytes += int64(len(body))
 	if len(body) > len(s.last) {
 		s.last = append(s.last[:0], body...)
@@ -24,7 +24,7 @@ func (s *memStore) Put(_ context.Context, _ string, body []byte) error {
 	return nil
 }
 
-func (s *memStore) Delete(context.Context, string) error { return nil }
+func (s *sinkStore) Delete(context.Context, string) error { return nil }
 
 // BenchmarkArchive measures decoding, sorting and encoding, in one goroutine.
 func BenchmarkArchive(b *testing.B) {
@@ -37,7 +37,7 @@ func BenchmarkArchive(b *testing.B) {
 		log = append(log, g.record(100))
 		rows += 100
 	}
-	store := &memStore{Store: mustFolder(b)}
+	store := &sinkStore{Store: mustFolder(b)}
 	o := testOptions(store)
 	o.MaxRows = rows
 	b.ReportAllocs()
@@ -67,7 +67,7 @@ func BenchmarkRead(b *testing.B) {
 		e := g.event()
 		buf.add(&e, int64(i/100), int32(i%100))
 	}
-	store := &memStore{}
+	store := &sinkStore{}
 	if err := buf.objects(testTopic, 0, segment{}, func(k Key, body []byte) error {
 		return store.Put(context.Background(), "", body)
 	}); err != nil {

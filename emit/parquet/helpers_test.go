@@ -2,11 +2,16 @@ package parquet
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"slices"
+	"strings"
+	"sync"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -144,6 +149,60 @@ func mustFolder(tb testing.TB) *blob.Folder {
 	}
 	return store
 }
+
+// memory is a store for tests with thousands of puts, for which a folder's syncing is too slow.
+type memory struct {
+	mu      sync.Mutex // guards objects
+	objects map[string][]byte
+}
+
+func newMemory() *memory { return &memory{objects: map[string][]byte{}} }
+
+func (m *memory) Put(ctx context.Context, key string, body []byte) error {
+	if err := errors.Join(blob.ValidKey(key), ctx.Err()); err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.objects[key] = slices.Clone(body)
+	return nil
+}
+
+func (m *memory) Get(_ context.Context, key string) ([]byte, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	body, ok := m.objects[key]
+	if !ok {
+		return nil, fmt.Errorf("get %q: %w", key, blob.ErrNotFound)
+	}
+	return body, nil
+}
+
+func (m *memory) List(_ context.Context, prefix, after string) iter.Seq2[blob.Info, error] {
+	return func(yield func(blob.Info, error) bool) {
+		m.mu.Lock()
+		keys := slices.Sorted(maps.Keys(m.objects))
+		m.mu.Unlock()
+		for _, key := range keys {
+			if strings.HasPrefix(key, prefix) && key > after && !yield(blob.Info{Key: key, Size: 1}, nil) {
+				return
+			}
+		}
+	}
+}
+
+func (m *memory) Delete(_ context.Context, key string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.objects, key)
+	return nil
+}
+
+func (m *memory) Open(context.Context, string) (blob.Object, error) {
+	return nil, errors.ErrUnsupported
+}
+func (m *memory) Check(context.Context) error { return nil }
+func (m *memory) String() string              { return "memory" }
 
 // contents returns all objects of a store.
 func contents(tb testing.TB, store blob.Store) map[string]string {

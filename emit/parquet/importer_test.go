@@ -42,7 +42,7 @@ func TestImport(t *testing.T) {
 		t.Fatal(topic, err)
 	}
 	ctx := context.Background()
-	store := mustFolder(t)
+	store := newMemory()
 	m, err := runImport(ctx, store, topic)
 	if err != nil {
 		t.Fatal(err)
@@ -78,7 +78,7 @@ func TestImport(t *testing.T) {
 	}
 	sameContents(t, contents(t, store), before)
 	for _, n := range []int{0, 1, 12, 25} {
-		inner := mustFolder(t)
+		inner := newMemory()
 		crashing := &faultyStore{Store: inner}
 		cut, kill := context.WithCancel(ctx)
 		crashing.set(n, kill, n%2 == 0)
@@ -104,7 +104,7 @@ func TestImportBad(t *testing.T) {
 	if _, err := ImportTopic([]byte{1, 2}); err == nil {
 		t.Error("a short hash: no error")
 	}
-	store := mustFolder(t)
+	store := newMemory()
 	m := NewImporter(store, "import-000000000000")
 	e := newGenerator(1).event()
 	if err := m.Add(ctx, &e, 5); err != nil {

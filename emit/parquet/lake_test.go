@@ -19,7 +19,7 @@ import (
 // mustLake archives a small log and returns its lake.
 func mustLake(tb testing.TB) (*Lake, []record, int64) {
 	tb.Helper()
-	store := mustFolder(tb)
+	store := newMemory()
 	log := newGenerator(20).log(200, 12*event.Minute)
 	a := mustArchiver(tb, smallOptions(store))
 	if err := feed(session(tb), a, log, 0); err != nil {
@@ -159,7 +159,7 @@ func TestHours(t *testing.T) {
 
 // Events of absurd times are filed somewhere, and read back as they were.
 func TestAbsurdTimes(t *testing.T) {
-	store := mustFolder(t)
+	store := newMemory()
 	m := NewImporter(store, "import-000000000000")
 	times := []event.Time{math.MinInt64, firstHour - 1, firstHour, -1, 1, lastHour, lastHour + event.Hour, math.MaxInt64}
 	for i, at := range times {
@@ -290,7 +290,7 @@ func TestCheckFinds(t *testing.T) {
 }
 
 func TestCompleteUntil(t *testing.T) {
-	store := mustFolder(t)
+	store := newMemory()
 	ctx := context.Background()
 	p := mustArchiver(t, testOptions(store)).partition(0)
 	l := NewLake(store)
@@ -410,4 +410,59 @@ func TestSplitURL(t *testing.T) {
 	f("app://localhost/home", "localhost", "/home")
 	f("//cdn.example.com/x", "cdn.example.com", "/x")
 	f("https://example.com?x", "example.com", "/")
+}
+
+// A segment of two row groups, whose addresses outgrow a dictionary and whose nulls come in every pattern.
+func TestLargeSegment(t *testing.T) {
+	if testing.Short() {
+		t.Skip("300,000 rows")
+	}
+	const rows = rowGroupRows + 40_000
+	store := newMemory()
+	m := NewImporter(store, "import-000000000000")
+	m.cut = rows
+	nth := func(i int) event.Event {
+		x := uint64(i) * 0x9e3779b97f4a7c15
+		e := event.Event{Site: fmt.Sprint("s", x>>61), Name: "x", Time: t0.Floor(event.Hour) + event.Time(x>>44), Received: t0,
+			URL: fmt.Sprintf("https://x.example.com/%016x", x)}
+		if x>>32&3 != 0 {
+			e.Visitor = event.Visitor(x)
+		}
+		if x>>34&15 == 0 {
+			e.Currency, e.Amount = "EUR", event.Money(i%3)
+		}
+		if x>>38&1 == 0 {
+			e.Props = []event.Prop{{Key: "k", Value: fmt.Sprint(x >> 60)}}
+		}
+		return e
+	}
+	for i := range rows {
+		e := nth(i)
+		if err := m.Add(context.Background(), &e, int64(i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := m.Close(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	mustCheck(t, store)
+	for _, site := range []string{"", "s5"} {
+		next := 0
+		err := NewLake(store).ReadHour(context.Background(), t0.Floor(event.Hour), site, func(e *event.Event, src Source) error {
+			want := nth(next)
+			for ; site != "" && want.Site != site; want = nth(next) {
+				next++
+			}
+			same := e.Site == want.Site && e.URL == want.URL && e.Time == want.Time && e.Visitor == want.Visitor &&
+				e.Amount == want.Amount && e.Currency == want.Currency && slices.Equal(e.Props, want.Props)
+			if !same || src.Offset != int64(next) {
+				return fmt.Errorf("%s, want %d:\n got %+v\nwant %+v", src, next, e, want)
+			}
+			next++
+			return nil
+		})
+		if err != nil || site == "" && next != rows || next < rows-100 {
+			t.Fatalf("site %q: %d rows, %v", site, next, err)
+		}
+	}
 }
