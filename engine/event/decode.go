@@ -54,13 +54,14 @@ func (d *Decoder) Decode(value []byte, env *Envelope) error {
 	if env.Collector == "" && d.err == nil {
 		d.err = errors.New("collector is missing")
 	}
-	list, err := root.Get("events").Array()
-	if err != nil && d.err == nil {
-		d.err = errors.New("events is not an array")
+	events := root.Get("events")
+	if d.err == nil && (events == nil || events.Type() != fastjson.TypeArray) {
+		d.err = errors.New("events is not an array") // asked of a missing value, fastjson's Array panics
 	}
 	if d.err != nil {
 		return fmt.Errorf("%w: %w", ErrField, d.err)
 	}
+	list, _ := events.Array()
 	for i, v := range list {
 		env.Events = append(env.Events, Event{})
 		if err := d.event(v, &env.Events[len(env.Events)-1]); err != nil {

@@ -54,7 +54,7 @@ func (v Visitor) String() string {
 // ParseVisitor reads 1 to 16 hexadecimal digits.
 func ParseVisitor(s string) (Visitor, error) {
 	n, err := strconv.ParseUint(s, 16, 64)
-	if err != nil {
+	if err != nil || len(s) > 16 {
 		return 0, fmt.Errorf("visitor %q is not 1 to 16 hexadecimal digits", clip(s))
 	}
 	return Visitor(n), nil
@@ -101,17 +101,18 @@ func ParseMoney(s string) (Money, error) {
 
 // Append appends m as a decimal number without trailing zeros.
 func (m Money) Append(dst []byte) []byte {
+	n := uint64(m)
 	if m < 0 {
 		dst = append(dst, '-')
-		m = -m
+		n = -n // of the smallest Money too, which has no positive counterpart
 	}
-	dst = strconv.AppendInt(dst, int64(m/MoneyScale), 10)
-	frac := int64(m % MoneyScale)
+	dst = strconv.AppendUint(dst, n/MoneyScale, 10)
+	frac := n % MoneyScale
 	if frac == 0 {
 		return dst
 	}
 	dst = append(dst, '.')
-	for place := int64(MoneyScale / 10); frac > 0; place /= 10 {
+	for place := uint64(MoneyScale / 10); frac > 0; place /= 10 {
 		dst = append(dst, byte('0'+frac/place))
 		frac %= place
 	}

@@ -1,0 +1,203 @@
+package event
+
+import (
+	"encoding/json"
+	"errors"
+	"reflect"
+	"sort"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"pgregory.net/rapid"
+)
+
+// anyEvent draws an event that a collector may have made: any text, valid ids.
+func anyEvent(t *rapid.T) Event {
+	text := func(name string) string {
+		return rapid.OneOf(rapid.Just(""), rapid.String(), rapid.SampledFrom([]string{
+			`"`, `\`, "\x00\x1f\x7f", "\u2028", "é", "𝄞", "a\nb\tc\r", "<script>", strings.Repeat("x", 300),
+		})).Draw(t, name)
+	}
+	e := Event{
+		ID:       text("id"),
+		Site:     rapid.StringMatching(`[a-z0-9.-]{1,30}`).Draw(t, "site"),
+		Name:     text("name") + "n",
+		Time:     Time(rapid.Int64().Filter(func(n int64) bool { return n != 0 }).Draw(t, "ts")),
+		Received: Time(rapid.Int64().Filter(func(n int64) bool { return n != 0 }).Draw(t, "received")),
+		Visitor:  Visitor(rapid.Uint64().Draw(t, "visitor")), VisitorPrev: Visitor(rapid.Uint64().Draw(t, "prev")),
+		URL: text("url"), Referrer: text("referrer"), UA: text("ua"), Language: text("language"), Screen: text("screen"),
+		Country: text("country"), Region: text("region"), City: text("city"), Client: text("client"), Bot: text("bot"),
+	}
+	if rapid.Bool().Draw(t, "revenue") {
+		const most = 100_000_000_000_000 * MoneyScale
+		e.Amount = Money(rapid.Int64Range(1-most, most-1).Draw(t, "amount"))
+		e.Currency = "EUR"
+	}
+	keys := rapid.SliceOfNDistinct(rapid.String(), 0, 5, rapid.ID[string]).Draw(t, "keys")
+	sort.Strings(keys)
+	for _, k := range keys {
+		e.Props = append(e.Props, Prop{k, text("value")})
+	}
+	return e
+}
+
+func TestEventComesBack(t *testing.T) {
+	var d Decoder
+	rapid.Check(t, func(t *rapid.T) {
+		want := anyEvent(t)
+		b := want.Append(nil)
+		if !json.Valid(b) || !utf8.Valid(b) {
+			t.Fatalf("not JSON: %s", b)
+		}
+		var got Event
+		if err := d.DecodeEvent(b, &got); err != nil {
+			t.Fatalf("%v: %s", err, b)
+		}
+		if len(got.Props) == 0 {
+			got.Props = nil
+		}
+		if !reflect.DeepEqual(got, want) {
+			t.Fatalf("went in  %+v\ncame out %+v", want, got)
+		}
+	})
+}
+
+func TestEnvelopeComesBack(t *testing.T) {
+	var d Decoder
+	var env Envelope
+	rapid.Check(t, func(t *rapid.T) {
+		want := rapid.SliceOfN(rapid.Custom(anyEvent), 0, 5).Draw(t, "events")
+		low := Time(rapid.Int64().Draw(t, "low"))
+		var events []byte
+		for i := range want {
+			if i > 0 {
+				events = append(events, ',')
+			}
+			events = want[i].Append(events)
+		}
+		b := AppendEnvelope(nil, "c\"1", low, events)
+		if err := d.Decode(b, &env); err != nil {
+			t.Fatalf("%v: %s", err, b)
+		}
+		if env.Collector != "c\"1" || env.Low != low || len(env.Events) != len(want) {
+			t.Fatalf("got %+v", env)
+		}
+		for i := range want {
+			if got := env.Events[i].Append(nil); string(got) != string(want[i].Append(nil)) {
+				t.Fatalf("event %d went in  %+v\ncame out %s", i, want[i], got)
+			}
+		}
+	})
+}
+
+// TestAppendMendsInvalidUTF8: what isn't text becomes U+FFFD, as encoding/json does it.
+func TestAppendMendsInvalidUTF8(t *testing.T) {
+	f := func(s string) {
+		t.Helper()
+		var got string
+		if err := json.Unmarshal(appendString(nil, s), &got); err != nil {
+			t.Fatal(err)
+		}
+		if want := strings.ToValidUTF8(s, "\ufffd"); !strings.ContainsAny(s, "\xff\xc3\xed") && got != want {
+			t.Errorf("%q: got %q, want %q", s, got, want)
+		}
+		std, _ := json.Marshal(s)
+		var want string
+		_ = json.Unmarshal(std, &want)
+		if got != want {
+			t.Errorf("%q: got %q, encoding/json gives %q", s, got, want)
+		}
+	}
+	f("plain")
+	f("a\xffb")
+	f("\xc3")
+	f("\xed\xa0\x80") // a surrogate
+	f("\ufffd")
+	f("\xf4\x90\x80\x80")
+}
+
+func TestDecodeRefuses(t *testing.T) {
+	var d Decoder
+	var env Envelope
+	f := func(value string, sentinel error, want string) {
+		t.Helper()
+		err := d.Decode([]byte(value), &env)
+		if !errors.Is(err, sentinel) || err.Error() != want {
+			t.Errorf("%s:\ngot  %v\nwant %s", value, err, want)
+		}
+	}
+	if err := d.Decode(nil, &env); !errors.Is(err, ErrNil) {
+		t.Errorf("nil: %v", err)
+	}
+	f("", ErrSyntax, "record is not JSON: cannot parse JSON: cannot parse empty string; unparsed tail: \"\"")
+	f("\xff", ErrSyntax, "record is not JSON: invalid UTF-8")
+	f("[]", ErrField, "field is missing or of the wrong type: it is a JSON array, not an object")
+	f("{}", ErrVersion, "unknown envelope version: v: missing")
+	f(`{"v":"1"}`, ErrVersion, "unknown envelope version: v: \"1\" is not a whole number")
+	f(`{"v":2}`, ErrVersion, "unknown envelope version: v is 2, this build reads 1")
+	f(`{"v":1}`, ErrField, "field is missing or of the wrong type: low: missing")
+	f(`{"v":1,"low":1}`, ErrField, "field is missing or of the wrong type: collector is missing")
+	f(`{"v":1,"low":1,"collector":"c"}`, ErrField, "field is missing or of the wrong type: events is not an array")
+	f(`{"v":1,"low":1,"collector":"c","events":{}}`, ErrField, "field is missing or of the wrong type: events is not an array")
+	f(`{"v":1,"low":1.5,"collector":"c","events":[]}`, ErrField, "field is missing or of the wrong type: low: 1.5 is not a whole number")
+	event := func(e, want string) {
+		t.Helper()
+		f(`{"v":1,"low":1,"collector":"c","events":[{"site":"a","name":"x","ts":1},`+e+`]}`, ErrField,
+			"field is missing or of the wrong type: events[1]: "+want)
+	}
+	event(`5`, "not an object")
+	event(`{"site":"a","name":"x"}`, "ts is missing")
+	event(`{"site":"a","ts":1}`, "name is missing")
+	event(`{"name":"x","ts":1}`, `site "": a site id has 1 to 253 characters of a-z 0-9 . -`)
+	event(`{"site":"A","name":"x","ts":1}`, `site "A": a site id has 1 to 253 characters of a-z 0-9 . -`)
+	event(`{"site":"a","name":5,"ts":1}`, "name is a JSON number, not a string")
+	event(`{"site":"a","name":"x","ts":"1"}`, `ts: "1" is not a whole number`)
+	event(`{"site":"a","name":"x","ts":1,"visitor":"xyz"}`, `visitor: visitor "xyz" is not 1 to 16 hexadecimal digits`)
+	event(`{"site":"a","name":"x","ts":1,"props":[]}`, "props is a JSON array, not an object")
+	event(`{"site":"a","name":"x","ts":1,"props":{"k":1}}`, "a value of props is a JSON number, not a string")
+	event(`{"site":"a","name":"x","ts":1,"revenue":1}`, "revenue is a JSON number, not an object")
+	event(`{"site":"a","name":"x","ts":1,"revenue":{"amount":"x","currency":"EUR"}}`, `revenue: amount "x" is not a decimal number`)
+}
+
+func FuzzDecode(f *testing.F) {
+	f.Add([]byte(`{"v":1,"collector":"c1","low":5,"events":[{"id":"1","site":"a.example","name":"x","ts":1,"received":2,"visitor":"00ff",` +
+		`"props":{"a":"b"},"revenue":{"amount":"-1.5","currency":"EUR"}}]}`))
+	f.Add([]byte(`{"v":1,"collector":"c1","low":5,"events":[]}`))
+	f.Add([]byte(`{"v":1,"collector":"\ud800","low":-1,"events":[{"site":"-","name":"\udc00","ts":-1,"x":[{}]}]}`))
+	f.Fuzz(func(t *testing.T, value []byte) {
+		var d Decoder
+		var env Envelope
+		if err := d.Decode(value, &env); err != nil {
+			for _, sentinel := range []error{ErrNil, ErrSyntax, ErrVersion, ErrField} {
+				if errors.Is(err, sentinel) {
+					return
+				}
+			}
+			t.Fatalf("%q: error without a reason: %v", value, err)
+		}
+		var events []byte
+		for i := range env.Events {
+			if i > 0 {
+				events = append(events, ',')
+			}
+			events = env.Events[i].Append(events)
+		}
+		b := AppendEnvelope(nil, env.Collector, env.Low, events)
+		var d2 Decoder
+		var again Envelope
+		if err := d2.Decode(b, &again); err != nil {
+			t.Fatalf("%q was read and written as %s, which is not read: %v", value, b, err)
+		}
+		var events2 []byte
+		for i := range again.Events {
+			if i > 0 {
+				events2 = append(events2, ',')
+			}
+			events2 = again.Events[i].Append(events2)
+		}
+		if b2 := AppendEnvelope(nil, again.Collector, again.Low, events2); string(b) != string(b2) {
+			t.Fatalf("first  %s\nsecond %s", b, b2)
+		}
+	})
+}
