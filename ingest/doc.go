@@ -29,7 +29,8 @@
 // Units: times are event.Time, sizes bytes, rates events a second.
 //
 // Collector.Handler may be called from any number of goroutines; cmd mounts it on the server that Collector.Server makes.
-// ParseEvents' Parser belongs to one goroutine at a time.
+// A Parser, by which importers read the same events from files, belongs to one goroutine at a time; Input.Complete then
+// does for an importer what the collector does for a request.
 //
 // It does not: parse user agents, tell bots, count or deduplicate anything (package engine does), create topics
 // (cmd does), or keep events on disk while Kafka is away.

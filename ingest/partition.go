@@ -44,6 +44,7 @@ type producer interface {
 // that a collector said.
 type partition struct {
 	c   *Collector
+	out producer
 	id  int32
 	key []byte
 
@@ -79,7 +80,7 @@ func (b *batch) finish(err error) {
 }
 
 func newPartition(c *Collector, id int32) *partition {
-	p := &partition{c: c, id: id, key: []byte(event.Key(id))}
+	p := &partition{c: c, out: c.client, id: id, key: []byte(event.Key(id))}
 	p.linger = time.AfterFunc(time.Hour, p.flush)
 	p.linger.Stop()
 	return p
@@ -203,7 +204,7 @@ func (p *partition) close() {
 // its own or before TryProduce returns; done must not take p.mu.
 func (p *partition) produce(value []byte, done func(error)) {
 	r := &kgo.Record{Topic: p.c.opts.Topic, Partition: p.id, Key: p.key, Value: value}
-	p.c.client.TryProduce(context.Background(), r, func(_ *kgo.Record, err error) {
+	p.out.TryProduce(context.Background(), r, func(_ *kgo.Record, err error) {
 		if err != nil {
 			p.c.failed(p.id, err)
 		}

@@ -255,7 +255,12 @@ func TestLowAndTicks(t *testing.T) {
 // TestRecordsFill: events that arrive together share a record, up to the limits.
 func TestRecordsFill(t *testing.T) {
 	cluster := mustCluster(t)
-	c := mustOpen(t, cluster, func(o *Options) { o.TickEvery, o.Linger = 10*time.Second, 50*time.Millisecond })
+	c := mustOpen(t, cluster, func(o *Options) { o.TickEvery, o.Linger = 10*time.Second, 300*time.Millisecond })
+	for p := range int32(testPartitions) { // the first ticks would cut the batches
+		for cluster.PartitionInfo(testTopic, p).HighWatermark == 0 {
+			time.Sleep(time.Millisecond)
+		}
+	}
 	call(c, outside, "POST", "/v1/events", "["+strings.Repeat(oneEvent+",", 249)+oneEvent+"]")
 	long := `{"site":"a.example","name":"x","props":{` + props(30, 2000) + `}}`
 	call(c, outside, "POST", "/v1/events", "["+strings.Repeat(long+",", 9)+long+"]")
