@@ -6,12 +6,14 @@
 // partition (Progress). Emitter is the goka processor between topic and store.
 //
 // Invariants:
-//   - A window is written as a whole, together with its version, in one batch: a reader never sees a part.
+//   - A window is written as a whole, together with its version, in one batch. A firing that takes several records
+//     grows part by part; progress past it comes behind its last part.
 //   - Write ignores a window that is older than the stored one of the same site, shard and start (rule J10). The
-//     same version again writes the same again. WriteProgress ignores an older offset of a partition.
+//     same version again writes the same again, or adds the next part. WriteProgress ignores an older offset of a
+//     partition.
 //   - Replace writes whatever the versions are and leaves the stored one as it was, so that a later live firing
-//     of the window still wins.
-//   - What a window no longer holds is gone after Write and Replace alike. Windows of other shards stay.
+//     of the window still wins; the same firing, delivered again, does not.
+//   - What a window no longer holds is gone after a newer Write and after Replace. Windows of other shards stay.
 //   - Scan sees one state of the store, from its call to its end.
 //   - A write that has returned survives a power loss (unless Options.NoSync).
 //   - The Emitter finishes a record only after its window is on disk, or its dead letter is in Kafka.
@@ -22,7 +24,7 @@
 // one sorts behind its prefix (values); numbers are big-endian, times with their sign bit flipped.
 //
 //	01 site family start shard value value   rollup: flags, counters, sketch
-//	02 site start shard                      window: version
+//	02 site start shard                      window: version, whether replaced since
 //	03 partition                             progress: low, offset
 //	00 "format"                              number of this layout
 //

@@ -53,17 +53,29 @@ func decodeRollup(b []byte, r *window.Rollup) (final bool, err error) {
 	return final, nil
 }
 
+// version is what is stored of a window besides its points: a varint, and a byte that is 1 after a Replace.
+type version struct {
+	version  int64
+	replaced bool // by Replace, after that version was written
+}
+
 // noVersion is the version of a window that only Replace has written: any live one is newer.
 const noVersion = -1 << 63
 
-func appendVersion(dst []byte, version int64) []byte { return binary.AppendVarint(dst, version) }
-
-func decodeVersion(b []byte) (int64, error) {
-	v, n := binary.Varint(b)
-	if n <= 0 || n != len(b) {
-		return 0, errValue
+func appendVersion(dst []byte, v version) []byte {
+	dst = binary.AppendVarint(dst, v.version)
+	if v.replaced {
+		return append(dst, 1)
 	}
-	return v, nil
+	return append(dst, 0)
+}
+
+func decodeVersion(b []byte) (version, error) {
+	v, n := binary.Varint(b)
+	if n <= 0 || n+1 != len(b) || b[n] > 1 {
+		return version{}, errValue
+	}
+	return version{v, b[n] == 1}, nil
 }
 
 func appendProgress(dst []byte, p *window.Progress) []byte {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -12,7 +13,9 @@ import (
 )
 
 // Write stores windows that fired. One that is older than the stored window of the same site, shard and start
-// is ignored; of two in the list the newer one counts, whatever their order.
+// is ignored; of two in the list the newer one counts, whatever their order. Windows of one version are parts of one
+// firing, which add up, whether they come together or one after the other; a value given twice counts once, as last
+// given.
 func (s *Store) Write(ctx context.Context, ws []*window.Window) error {
 	_, err := s.apply(ctx, ws, false, nil)
 	return err
@@ -74,7 +77,7 @@ func (b *batch) close(err error) error {
 	return closeIter(err, b.Batch)
 }
 
-// windows adds the windows that are to be written: the last of each key, or the newest, if versions count.
+// windows adds the windows that are to be written: the last of each key, or all parts of the newest, if versions count.
 func (b *batch) windows(ws []*window.Window, replace bool) (stale int, err error) {
 	last := make(map[string]*window.Window, len(ws))
 	order := make([]string, 0, len(ws))
@@ -86,42 +89,58 @@ func (b *batch) windows(ws []*window.Window, replace bool) (stale int, err error
 		} else if !replace && w.Version < prev.Version {
 			stale++
 			continue
+		} else if !replace && w.Version == prev.Version {
+			// Parts of one firing, or the same firing again: points given twice count as the last says.
+			both := *w
+			both.Points = slices.Concat(prev.Points, w.Points)
+			w = &both
 		}
 		last[string(b.key)] = w
 	}
 	for _, key := range order {
-		w := last[key]
-		stored, known, err := b.version([]byte(key))
+		wrote, err := b.latest([]byte(key), last[key], replace)
 		if err != nil {
 			return 0, err
 		}
-		if !replace && w.Version < stored {
+		if !wrote {
 			stale++
-			continue
-		}
-		if !known && len(w.Points) == 0 {
-			continue // there is nothing to clear
-		}
-		if err := b.window(w, known); err != nil {
-			return 0, err
-		}
-		if !replace {
-			stored = w.Version
-		}
-		if err := b.Set([]byte(key), appendVersion(nil, stored), nil); err != nil {
-			return 0, err
 		}
 	}
 	return stale, nil
 }
 
-func (b *batch) version(key []byte) (v int64, known bool, err error) {
+// latest adds the last window of a key. It is left out if it is live and older than what is stored, or of the same
+// firing as a window that a replay has replaced since: the replay knew all of that firing.
+func (b *batch) latest(key []byte, w *window.Window, replace bool) (wrote bool, err error) {
+	stored, known, err := b.version(key)
+	if err != nil {
+		return false, err
+	}
+	if !replace && (w.Version < stored.version || w.Version == stored.version && stored.replaced) {
+		return false, nil
+	}
+	if !known && len(w.Points) == 0 {
+		return true, nil // there is nothing to clear
+	}
+	// A part of the firing that is stored already adds to it; a newer firing takes its place.
+	part := !replace && known && w.Version == stored.version
+	if err := b.window(w, known && !part); err != nil {
+		return false, err
+	}
+	now := version{stored.version, true}
+	if !replace {
+		now = version{w.Version, false}
+	}
+	return true, b.Set(key, appendVersion(nil, now), nil)
+}
+
+func (b *batch) version(key []byte) (v version, known bool, err error) {
 	val, closer, err := b.store.db.Get(key)
 	if errors.Is(err, pebble.ErrNotFound) {
-		return noVersion, false, nil
+		return version{noVersion, false}, false, nil
 	}
 	if err != nil {
-		return 0, false, err
+		return v, false, err
 	}
 	defer closer.Close()
 	v, err = decodeVersion(val)

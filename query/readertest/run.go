@@ -3,6 +3,7 @@ package readertest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -22,6 +23,7 @@ func Run(t *testing.T, open func(t *testing.T) (Sink, query.Reader)) {
 	}
 	f("Empty", testEmpty)
 	f("Versions", testVersions)
+	f("Parts", testParts)
 	f("Replace", testReplace)
 	f("Shards", testShards)
 	f("Dense", testDense)
@@ -85,6 +87,35 @@ func testVersions(_ *testing.T, s *store) {
 		fold(siteA, 0, other, 7, false, all[:5]),
 		fold(siteA, 0, other, 9, true, all[5:30]),
 		fold(siteA, 0, other, 8, false, all[:10]))
+	s.checkAll()
+}
+
+// testParts: a firing too large for one record comes in several of one version, together, one by one and again.
+func testParts(_ *testing.T, s *store) {
+	r := seeded(9)
+	parts := func(version int64, n int) (ws []*window.Window) {
+		w := fold(siteA, 0, start, version, true, rows(r, n, 20))
+		for points := range slices.Chunk(w.Points, 1+len(w.Points)/4) {
+			part := *w
+			part.Points = points
+			ws = append(ws, &part)
+		}
+		return ws
+	}
+	s.write(fold(siteA, 0, start, 5, false, rows(r, 50, 20)))
+	for _, part := range parts(6, 80) {
+		s.write(part)
+		s.checkAll()
+	}
+	late := parts(7, 120)
+	s.write(late...)
+	s.checkAll()
+	s.write(late[1], late[2]) // again
+	s.checkAll()
+	fewer := parts(8, 4)
+	s.write(append([]*window.Window{late[3]}, fewer...)...)
+	s.checkAll()
+	s.write(late[0]) // older
 	s.checkAll()
 }
 
@@ -234,25 +265,31 @@ func testScanError(t *testing.T, s *store) {
 	}
 }
 
-// testRandom writes and replaces a few windows over and over.
+// testRandom writes and replaces a few windows over and over. What a version holds does not change.
 func testRandom(_ *testing.T, s *store) {
 	r := seeded(8)
 	sites := []string{siteA, siteB, siteC}
+	fired := map[string]*window.Window{}
 	for step := range 60 {
-		var ws []*window.Window
+		var live, replayed []*window.Window
 		for range 1 + r.IntN(4) {
 			at := start + event.Time(r.IntN(4))*event.Minute
-			n := r.IntN(30)
-			if n == 0 {
-				n = 1
+			w := fold(pick(r, sites), uint16(r.IntN(2)), at, int64(r.IntN(20)+step/2), r.IntN(2) == 0, rows(r, 1+r.IntN(30), 15))
+			if r.IntN(3) == 0 {
+				replayed = append(replayed, w)
+				continue
 			}
-			ws = append(ws, fold(pick(r, sites), uint16(r.IntN(2)), at, int64(r.IntN(20)+step/2), r.IntN(2) == 0, rows(r, n, 15)))
+			id := fmt.Sprint(keyOf(w), w.Version)
+			if old := fired[id]; old != nil {
+				w = old
+			}
+			fired[id] = w
+			if have := s.model[keyOf(w)]; !have.replaced || w.Version != have.version {
+				live = append(live, w)
+			}
 		}
-		if r.IntN(3) == 0 {
-			s.replace(ws...)
-		} else {
-			s.write(ws...)
-		}
+		s.write(live...)
+		s.replace(replayed...)
 		if step%10 == 9 {
 			s.checkAll()
 		}

@@ -1,0 +1,113 @@
+package query
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/valyala/fasthttp"
+	"go.uber.org/goleak"
+
+	"millrace/engine/event"
+	"millrace/engine/window"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// memory is a Reader over windows in memory. Readers that are used for real are tested by package readertest.
+type memory struct {
+	windows  []*window.Window
+	progress []window.Progress
+	err      error
+	block    chan struct{} // if not nil, Scan waits for it or for the end of the context
+	sels     []window.Selection
+}
+
+func (m *memory) Scan(ctx context.Context, sel window.Selection, fn func(event.Time, bool, *window.Point) error) error {
+	m.sels = append(m.sels, sel)
+	if m.block != nil {
+		select {
+		case <-m.block:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	slices.SortStableFunc(m.windows, func(a, b *window.Window) int { return cmp.Compare(a.Start, b.Start) })
+	for _, w := range m.windows {
+		for i := range w.Points {
+			if w.Site != sel.Site || w.Points[i].Family != sel.Family || w.Start < sel.From || w.Start >= sel.To {
+				continue
+			}
+			if err := fn(w.Start, w.Final, &w.Points[i]); err != nil {
+				return err
+			}
+		}
+	}
+	return m.err
+}
+
+func (m *memory) Sites(context.Context) ([]string, error)             { return nil, nil }
+func (m *memory) Progress(context.Context) ([]window.Progress, error) { return m.progress, nil }
+
+// views adds a window with n views by visitors from first on, of one page.
+func (m *memory) views(site, at, page, country, browser string, first, n int) {
+	t, err := time.Parse(time.RFC3339, at)
+	if err != nil {
+		panic(err)
+	}
+	a := window.NewAgg(0)
+	for i := range n {
+		a.AddRow(&window.Row{Flags: window.PageviewRow, Visitor: event.Visitor(uint64(first+i) * 0x9e3779b97f4a7c15), Dims: [window.NumDims]string{
+			window.Page: page, window.Country: country, window.Browser: browser, window.Name: "pageview",
+		}})
+	}
+	m.windows = append(m.windows, a.Window(site, 0, event.TimeOf(t).Floor(event.Minute), 1, true))
+}
+
+// now is the clock of the tests: a Wednesday.
+var now = time.Date(2024, 9, 18, 12, 34, 56, 0, time.UTC)
+
+func mustServer(tb testing.TB, o Options) *Server {
+	tb.Helper()
+	if o.Now == nil {
+		o.Now = func() time.Time { return now }
+	}
+	s, err := New(o)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return s
+}
+
+// do sends a request through the handler.
+func do(s *Server, method, uri, body string, header ...string) *fasthttp.Response {
+	var ctx fasthttp.RequestCtx
+	var req fasthttp.Request
+	req.Header.SetMethod(method)
+	req.SetRequestURI(uri)
+	req.SetBodyString(body)
+	for i := 0; i < len(header); i += 2 {
+		req.Header.Set(header[i], header[i+1])
+	}
+	ctx.Init(&req, nil, nil)
+	s.Handler(&ctx)
+	var resp fasthttp.Response
+	ctx.Response.CopyTo(&resp)
+	return &resp
+}
+
+func mustAsk(tb testing.TB, s *Server, body string) *Answer {
+	tb.Helper()
+	resp := do(s, "POST", PathQuery, body)
+	if resp.StatusCode() != 200 {
+		tb.Fatalf("%s\n%d %s", body, resp.StatusCode(), resp.Body())
+	}
+	a := new(Answer)
+	if err := json.Unmarshal(resp.Body(), a); err != nil {
+		tb.Fatal(err)
+	}
+	return a
+}

@@ -1,0 +1,247 @@
+package query
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"millrace/engine/event"
+	"millrace/engine/window"
+)
+
+const totals = `{"site_id":"a.example","metrics":["visitors","pageviews"],"date_range":"day"}`
+
+func TestStatusCodes(t *testing.T) {
+	s := mustServer(t, Options{Reader: &memory{}, Origins: []string{"https://dash.example"}})
+	f := func(method, uri, body string, status int, want string) {
+		t.Helper()
+		resp := do(s, method, uri, body)
+		if resp.StatusCode() != status || !strings.Contains(string(resp.Body()), want) {
+			t.Errorf("%s %s: %d %s, want %d with %q", method, uri, resp.StatusCode(), resp.Body(), status, want)
+		}
+		if status >= 400 && string(resp.Header.ContentType()) != "application/json" {
+			t.Errorf("%s %s: content type %s", method, uri, resp.Header.ContentType())
+		}
+	}
+	f("POST", PathQuery, totals, 200, `"results":[{"metrics":[0,0],"dimensions":[]}]`)
+	f("GET", PathQuery, "", 405, "use POST")
+	f("POST", PathRealtime+"?site_id=a", "", 405, "use GET")
+	f("GET", "/api/v2/nothing", "", 404, "/api/v2/nothing")
+	f("POST", PathQuery, `{"a":"`+strings.Repeat("x", maxBody)+`"}`, 413, "bytes")
+	f("POST", PathQuery+"?format=xml", totals, 400, "xml")
+	f("GET", PathRealtime, "", 400, "site_id")
+	f("GET", PathRealtime+"?site_id=A", "", 400, "site_id")
+	f("GET", PathOpenAPI, "", 200, "openapi")
+	f("OPTIONS", PathQuery, "", 204, "")
+	if allow := string(do(s, "GET", PathQuery, "").Header.Peek("Allow")); allow != "POST, OPTIONS" {
+		t.Errorf("Allow: %q", allow)
+	}
+	for origin, want := range map[string]string{"https://dash.example": "https://dash.example", "https://evil.example": ""} {
+		if got := string(do(s, "POST", PathQuery, totals, "Origin", origin).Header.Peek("Access-Control-Allow-Origin")); got != want {
+			t.Errorf("origin %s: allowed %q, want %q", origin, got, want)
+		}
+	}
+}
+
+func TestKeys(t *testing.T) {
+	s := mustServer(t, Options{Reader: &memory{}, Keys: KeyRing{
+		{SHA256: HashKey("one"), Sites: []string{"a.example"}},
+		{SHA256: HashKey("all")},
+	}})
+	f := func(auth, site string, status int) {
+		t.Helper()
+		body := strings.Replace(totals, "a.example", site, 1)
+		for _, resp := range []interface {
+			StatusCode() int
+			Body() []byte
+		}{
+			do(s, "POST", PathQuery, body, "Authorization", auth),
+			do(s, "GET", PathRealtime+"?site_id="+site, "", "Authorization", auth),
+		} {
+			if resp.StatusCode() != status {
+				t.Errorf("%q for %s: %d %s, want %d", auth, site, resp.StatusCode(), resp.Body(), status)
+			}
+		}
+	}
+	f("Bearer one", "a.example", 200)
+	f("bearer  one", "a.example", 200)
+	f("Bearer one", "b.example", 401)
+	f("Bearer all", "b.example", 200)
+	f("Bearer two", "a.example", 401)
+	f("Basic one", "a.example", 401)
+	f("Bearer ", "a.example", 401)
+	f("", "a.example", 401)
+	if resp := do(s, "POST", PathQuery, "{"); resp.StatusCode() != 401 {
+		t.Errorf("nonsense without a key: %d, want 401", resp.StatusCode())
+	}
+	if resp := do(s, "POST", PathQuery, "{", "Authorization", "Bearer all"); resp.StatusCode() != 400 {
+		t.Errorf("nonsense with a key: %d, want 400", resp.StatusCode())
+	}
+	if (KeyRing{}).Allow("", "a") {
+		t.Error("an empty ring lets somebody in")
+	}
+}
+
+func TestCSV(t *testing.T) {
+	m := &memory{}
+	m.views("a.example", "2024-09-18T01:00:00Z", `/a,"b"`, "DE", "Firefox", 1, 3)
+	m.views("a.example", "2024-09-18T02:00:00Z", "/c", "DE", "Firefox", 1, 1)
+	s := mustServer(t, Options{Reader: m})
+	body := `{"site_id":"a.example","metrics":["visitors","percentage"],"date_range":"day","dimensions":["event:page","time:hour"]}`
+	const want = "event:page,time:hour,visitors,percentage\n\"/a,\"\"b\"\"\",2024-09-18 01:00:00,3,100\n/c,2024-09-18 02:00:00,1,33.3\n"
+	for _, resp := range []interface{ Body() []byte }{
+		do(s, "POST", PathQuery+"?format=csv", body),
+		do(s, "POST", PathQuery, body, "Accept", "text/csv"),
+	} {
+		if got := string(resp.Body()); got != want {
+			t.Errorf("got  %q\nwant %q", got, want)
+		}
+	}
+}
+
+func TestRealtime(t *testing.T) {
+	m := &memory{}
+	m.views("a", "2024-09-18T12:28:59Z", "/", "DE", "Firefox", 100, 50) // too long ago
+	m.views("a", "2024-09-18T12:29:00Z", "/", "DE", "Firefox", 1, 3)
+	m.views("a", "2024-09-18T12:34:00Z", "/", "DE", "Firefox", 2, 4)
+	if got := string(do(mustServer(t, Options{Reader: m}), "GET", PathRealtime+"?site_id=a", "").Body()); got != "5" {
+		t.Errorf("got %q, want 5", got)
+	}
+}
+
+func TestMeta(t *testing.T) {
+	m := &memory{progress: []window.Progress{{Partition: 0, Low: event.TimeOf(now)}, {Partition: 1, Low: event.TimeOf(now) - event.Hour}}}
+	m.views("a", "2024-09-17T12:00:00Z", "/", "DE", "Firefox", 1, 3000)
+	m.views("a", "2024-09-18T10:00:00Z", "/", "DE", "Firefox", 1, 10)
+	m.views("a", "2024-09-18T10:00:00Z", window.Other, "DE", "Firefox", 1, 30)
+	f := func(o Options, more, want string) {
+		t.Helper()
+		o.Reader = m
+		a := mustAsk(t, mustServer(t, o), `{"site_id":"a","metrics":["visitors"],`+more+`}`)
+		b, err := encode(a.Meta)
+		if err != nil || strings.TrimSpace(string(b)) != want {
+			t.Errorf("%s\ngot  %s\nwant %s", more, b, want)
+		}
+	}
+	f(Options{}, `"date_range":["2024-09-18T10:00:00Z","2024-09-18T11:33:59Z"]`,
+		`{"source":"rollup","watermark":"2024-09-18T11:34:56Z","complete":true,"visitors_error":0,"visitors_scope":"visitors"}`)
+	f(Options{Partitions: 2, DailyIDs: true}, `"date_range":["2024-09-18T10:00:00Z","2024-09-18T11:34:59Z"]`,
+		`{"source":"rollup","watermark":"2024-09-18T11:34:56Z","complete":false,"visitors_error":0,"visitors_scope":"visitors"}`)
+	f(Options{Partitions: 3, DailyIDs: true}, `"date_range":["2024-09-17","2024-09-18"]`,
+		`{"source":"rollup","watermark":null,"complete":false,"visitors_error":0.008125,"visitors_scope":"visitor_days"}`)
+	f(Options{}, `"date_range":"day","dimensions":["event:page"],"include":{"total_rows":true,"imports":true}`,
+		`{"source":"rollup","watermark":"2024-09-18T11:34:56Z","complete":false,"visitors_error":0,"visitors_scope":"visitors","other":0.75,"total_rows":2,"imports_included":false}`)
+	f(Options{}, `"date_range":"day","dimensions":["event:page"],"filters":[["is","event:page",["/"]]]`,
+		`{"source":"rollup","watermark":"2024-09-18T11:34:56Z","complete":false,"visitors_error":0,"visitors_scope":"visitors"}`)
+}
+
+func TestEcho(t *testing.T) {
+	s := mustServer(t, Options{Reader: &memory{}})
+	resp := do(s, "POST", PathQuery, `{"site_id":"a","metrics":["visitors","events"],"date_range":"7d","dimensions":["visit:country","time"],"filters":[["is","visit:country",["DE"],{"case_sensitive":false}]],"order_by":[["events","asc"],["time","desc"]],"include":{"total_rows":true},"pagination":{"limit":5}}`)
+	const want = `"query":{"site_id":"a","metrics":["visitors","events"],"date_range":["2024-09-12T00:00:00Z","2024-09-18T12:34:59Z"],"filters":[["is","visit:country",["DE"],{"case_sensitive":false}]],"dimensions":["visit:country","time:day"],"order_by":[["events","asc"],["time:day","desc"]],"include":{"total_rows":true},"pagination":{"offset":0,"limit":5}}`
+	if !strings.Contains(string(resp.Body()), want) {
+		t.Errorf("got  %s\nwant %s", resp.Body(), want)
+	}
+}
+
+// TestSelection: filters that name stored values reach the reader.
+func TestSelection(t *testing.T) {
+	f := func(filters, want string) {
+		t.Helper()
+		m := &memory{}
+		mustAsk(t, mustServer(t, Options{Reader: m}), `{"site_id":"a","metrics":["events"],"date_range":"day","filters":`+filters+`}`)
+		if got := fmt.Sprintf("%s %q", m.sels[0].Family, m.sels[0].Values); got != want {
+			t.Errorf("%s: %s, want %s", filters, got, want)
+		}
+	}
+	f(`[]`, `totals [[] []]`)
+	f(`[["is","visit:country",["DE","FR"]]]`, `country [["DE" "FR"] []]`)
+	f(`[["is","visit:browser",["x"]],["is","visit:country",["DE"]]]`, `country_browser [["DE"] ["x"]]`)
+	f(`[["or",[["is","visit:os",["a"]],["is","visit:os",["b"]]]]]`, `os [["a" "b"] []]`)
+	f(`[["or",[["is","visit:country",["a"]],["is","visit:browser",["b"]]]]]`, `country_browser [[] []]`)
+	f(`[["is_not","visit:os",["a"]]]`, `os [[] []]`)
+	f(`[["is","visit:os",["a"],{"case_sensitive":false}]]`, `os [[] []]`)
+	f(`[["is","visit:country_name",["Germany"]]]`, `country [[] []]`)
+}
+
+func TestLimits(t *testing.T) {
+	m := &memory{}
+	for i := range 20 {
+		m.views("a", "2024-09-18T10:00:00Z", fmt.Sprint("/", i), "DE", "Firefox", 1, 1)
+	}
+	f := func(o Options, status int, want string) {
+		t.Helper()
+		o.Reader = m
+		resp := do(mustServer(t, o), "POST", PathQuery, `{"site_id":"a","metrics":["visitors"],"date_range":"day","dimensions":["event:page"]}`)
+		if resp.StatusCode() != status || !strings.Contains(string(resp.Body()), want) {
+			t.Errorf("%d %s, want %d with %q", resp.StatusCode(), resp.Body(), status, want)
+		}
+	}
+	f(Options{MaxGroups: 20}, 200, "")
+	f(Options{MaxGroups: 19}, 400, "more than 19 rows")
+	m.err = errors.New("the disk said something secret")
+	f(Options{}, 500, "internal error")
+	resp := do(mustServer(t, Options{Reader: &memory{}, MaxGroups: 30}), "POST", PathQuery, `{"site_id":"a","metrics":["visitors"],"date_range":["2024-01-01","2024-01-31"],"dimensions":["time:day"],"include":{"time_labels":true}}`)
+	if resp.StatusCode() != 400 || !strings.Contains(string(resp.Body()), "30 buckets") {
+		t.Errorf("too many labels: %d %s", resp.StatusCode(), resp.Body())
+	}
+}
+
+// TestTimeout: a question that takes too long is given up; while it runs, others wait a second and are sent away.
+func TestTimeout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := &memory{block: make(chan struct{})}
+		s := mustServer(t, Options{Reader: m, Timeout: 5 * time.Second, MaxConcurrent: 1})
+		begin := time.Now()
+		slow := make(chan error)
+		go func() {
+			_, err := s.Answer(t.Context(), []byte(totals))
+			slow <- err
+		}()
+		synctest.Wait()
+		_, err := s.Answer(t.Context(), []byte(totals))
+		var e *Error
+		if !errors.As(err, &e) || e.Status != 429 || time.Since(begin) != time.Second {
+			t.Errorf("a second question: %v after %s, want 429 after 1s", err, time.Since(begin))
+		}
+		if err := <-slow; !errors.As(err, &e) || e.Status != 503 || time.Since(begin) != 5*time.Second {
+			t.Errorf("the slow question: %v after %s, want 503 after 5s", err, time.Since(begin))
+		}
+		close(m.block)
+		if _, err := s.Answer(t.Context(), []byte(totals)); err != nil {
+			t.Errorf("afterwards: %v", err)
+		}
+	})
+}
+
+// TestSketchesAreReduced: a question over many buckets keeps the sketches of the last few hours only.
+func TestSketchesAreReduced(t *testing.T) {
+	p := &plan{family: window.Totals, filter: &filter{op: opAnd}, cols: []column{{pos: -1}}}
+	a := newAggregation(p, newBucketer(minute, time.UTC), true, 100_000)
+	m := &memory{}
+	m.views("a", "2024-09-18T10:00:00Z", "/", "DE", "Firefox", 1, 7)
+	point := &m.windows[0].Points[0]
+	for i := range event.Time(3000) {
+		if err := a.add(i*event.Minute, true, point); err != nil {
+			t.Fatal(err)
+		}
+	}
+	open := 0
+	for _, g := range a.groups {
+		if g.sketch != nil {
+			open++
+		}
+	}
+	if want := int(repeatWithin/event.Minute) + 1; open > want {
+		t.Errorf("%d sketches are open, want at most %d", open, want)
+	}
+	a.finish()
+	for i, g := range a.groups {
+		if g.visitors != 7 {
+			t.Fatalf("bucket %d has %d visitors", i, g.visitors)
+		}
+	}
+}
