@@ -1,6 +1,88 @@
 package main
 
-// benchCommand measures. Its parts are in package bench.
-type benchCommand struct{}
+import (
+	"errors"
+	"fmt"
+	"os"
+	"runtime/pprof"
 
-func (benchCommand) Run(*process, *logFlags) error { return usagef("not built yet") }
+	"millrace/bench"
+	"millrace/internal/progress"
+)
+
+// benchCommand measures. Its parts are in package bench.
+type benchCommand struct {
+	Engine benchEngineCommand `cmd:"" help:"Events through broker, engine and state in this process; the result is recounted before a figure is printed."`
+}
+
+type benchEngineCommand struct {
+	Events     int    `default:"1000000" help:"Events of a run."`
+	Batch      int    `default:"100" help:"Events per record of the log."`
+	Seed       uint64 `default:"1" help:"Seed of the workload."`
+	Partitions int32  `default:"2" help:"Partitions of the log, each worked off by one goroutine."`
+	Early      bool   `help:"Also update the running minute every 5 s of log time, as serve does."`
+	Runs       int    `default:"1" help:"How often to measure."`
+	Dir        string `placeholder:"DIR" help:"Folder for log and state, emptied afterwards. Default: a temporary one."`
+	CPUProfile string `name:"cpu-profile" placeholder:"FILE" help:"Write a CPU profile of all runs, for go tool pprof."`
+}
+
+// Help is the text behind the list of flags.
+func (benchEngineCommand) Help() string {
+	return `Example:
+
+  millrace bench engine --events 2000000 --batch 100 --runs 5`
+}
+
+func (c *benchEngineCommand) Run(p *process) (err error) {
+	if c.Events < 1 || c.Batch < 1 || c.Partitions < 1 || c.Runs < 1 {
+		return usagef("--events, --batch, --partitions and --runs are 1 or more")
+	}
+	if c.CPUProfile != "" {
+		f, err := os.Create(c.CPUProfile)
+		if err != nil {
+			return fmt.Errorf("--cpu-profile: %w", err)
+		}
+		if err := pprof.StartCPUProfile(f); err != nil {
+			return fmt.Errorf("--cpu-profile: %w", err)
+		}
+		defer func() {
+			pprof.StopCPUProfile()
+			err = errors.Join(err, f.Close())
+		}()
+	}
+	for run := range c.Runs {
+		if c.Runs > 1 {
+			fmt.Fprintf(p.stdout, "run %d of %d\n", run+1, c.Runs)
+		}
+		if err := c.measure(p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *benchEngineCommand) measure(p *process) error {
+	o := bench.EngineOptions{
+		Events: c.Events, Seed: c.Seed, Batch: c.Batch, Partitions: c.Partitions, Early: c.Early, Dir: c.Dir,
+	}
+	var bar *progress.Bar
+	phase := ""
+	o.Progress = func(now string, done, total int) {
+		if now != phase {
+			if bar != nil {
+				bar.Finish()
+			}
+			bar, phase = progress.Start(p.stderr, now), now
+		}
+		bar.Set(int64(done), int64(total), int64(done))
+	}
+	report, err := bench.Engine(p.ctx, o)
+	if bar != nil {
+		bar.Finish()
+	}
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(p.stdout, report)
+	return err
+}

@@ -98,7 +98,13 @@ func TestEveryFlagHasAVariable(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, node := range append([]*kong.Node{parser.Model.Node}, parser.Model.Children...) {
+	nodes := append([]*kong.Node{parser.Model.Node}, parser.Model.Children...)
+	for len(nodes) > 0 {
+		node := nodes[0]
+		nodes = nodes[1:]
+		if node.Type == kong.CommandNode {
+			nodes = append(nodes, node.Children...)
+		}
 		for _, f := range node.Flags {
 			want := "MILLRACE_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
 			if f.Name != "help" && (len(f.Envs) != 1 || f.Envs[0] != want) {

@@ -19,7 +19,7 @@ const firefox = "Mozilla/5.0 (X11; Linux x86_64; rv:146.0) Gecko/20100101 Firefo
 // TestBeaconToAnswer posts a beacon as Plausible's script does and waits for it in the answer: at once as a number that is not
 // final, and, in the long form, as a final one 5 s after its minute.
 func TestBeaconToAnswer(t *testing.T) {
-	s := mustServe(t, t.TempDir())
+	s := mustServe(t, localPlace(t))
 	sent := time.Now()
 	req, err := http.NewRequest("POST", s.url+"/api/event", strings.NewReader(
 		`{"n":"pageview","u":"https://shop.example.com/lamps?utm_source=letter","d":"shop.example.com","r":"https://www.google.com/"}`))
@@ -70,7 +70,7 @@ func TestBeaconToAnswer(t *testing.T) {
 
 // TestPrintedCommands does what the greeting tells a newcomer to do, word for word.
 func TestPrintedCommands(t *testing.T) {
-	s := mustServe(t, t.TempDir(), "--sites", "blog.example.com,shop.example.com", "--demo")
+	s := mustServe(t, localPlace(t), "--sites", "blog.example.com,shop.example.com", "--demo")
 	commands := map[string][]string{}
 	for _, line := range strings.Split(s.stdout.String(), "\n") {
 		if words := shellWords(t, strings.TrimSpace(line)); len(words) > 0 && words[0] == "curl" {

@@ -15,8 +15,6 @@ import (
 
 	"millrace/emit/parquet"
 	"millrace/engine/event"
-	"millrace/engine/window"
-	"millrace/internal/blob"
 )
 
 // TestKill is the promise: serve is killed with -9 again and again under a steady load of beacons, and restarted on the same
@@ -24,7 +22,12 @@ import (
 // in its minute, and is in the archive exactly once; replay finds no difference, and rebuilds a lost rollup store as it was.
 //
 // The short form has three kills. The long one (-long) has ten, and all events at the present time.
-func TestKill(t *testing.T) {
+func TestKill(t *testing.T) { testKill(t, localPlace(t)) }
+
+// TestKillOnServices is TestKill with a real InfluxDB and a real S3 server.
+func TestKillOnServices(t *testing.T) { testKill(t, servicesPlace(t)) }
+
+func testKill(t *testing.T, at place) {
 	kills, wipes := 3, []int{2}
 	if *long {
 		kills, wipes = 10, []int{3, 6, 9}
@@ -33,9 +36,7 @@ func TestKill(t *testing.T) {
 	rng := rand.New(rand.NewPCG(seed, 0))
 	t.Logf("seed %d", seed)
 
-	data := t.TempDir()
-	start := func() *server { return mustServe(t, data, "--archive-every", "1s") }
-	s := start()
+	s := mustServe(t, at, "--archive-every", "1s")
 	began := event.TimeOf(time.Now()).Floor(event.Minute)
 	l := startLoad(t, !*long)
 	l.target(s.url)
@@ -44,12 +45,12 @@ func TestKill(t *testing.T) {
 		s.kill()
 		wiped := slices.Contains(wipes, i)
 		if wiped {
-			if err := os.RemoveAll(filepath.Join(data, "state")); err != nil {
+			if err := os.RemoveAll(filepath.Join(at.data, "state")); err != nil {
 				t.Fatal(err)
 			}
 		}
 		down := time.Now()
-		s = start()
+		s = mustServe(t, at, "--archive-every", "1s")
 		l.target(s.url)
 		t.Logf("kill %d, state wiped: %v, up again after %v", i, wiped, time.Since(down).Round(10*time.Millisecond))
 	}
@@ -61,7 +62,7 @@ func TestKill(t *testing.T) {
 	}
 
 	waitFor(t, 40*time.Second, func() error { return checkRollups(s, sent) })
-	waitFor(t, 40*time.Second, func() error { return checkArchive(t.Context(), data, sent) })
+	waitFor(t, 40*time.Second, func() error { return checkArchive(t.Context(), at, sent) })
 	until := began // what is certainly final: events of the past, fired again at once
 	if *long {
 		until = event.TimeOf(time.Now()).Floor(event.Minute) + event.Minute
@@ -71,27 +72,27 @@ func TestKill(t *testing.T) {
 		}
 	}
 	s.mustStop(t)
-	checkReplay(t, data, until)
+	checkReplay(t, at, until)
 }
 
 // checkReplay verifies the rollup store, deletes it, and has it rebuilt as it was until an instant.
-func checkReplay(t *testing.T, data string, until event.Time) {
+func checkReplay(t *testing.T, at place, until event.Time) {
 	t.Helper()
-	t.Log(strings.TrimSpace(mustRun(t, exitOK, "replay", "--data", data, "--verify")))
-	before := dumpRollups(t, data, until)
+	t.Log(strings.TrimSpace(mustRun(t, exitOK, at.args("replay", "--verify")...)))
+	before := at.dump(t, until)
 	if len(before) == 0 {
 		t.Fatal("the rollup store has nothing to compare")
 	}
-	if err := os.RemoveAll(filepath.Join(data, "rollups")); err != nil {
+	if err := at.loseRollups(); err != nil {
 		t.Fatal(err)
 	}
-	mustRun(t, exitError, "replay", "--data", data, "--verify", "--to", until.Std().Format(time.RFC3339))
-	t.Log(strings.TrimSpace(mustRun(t, exitOK, "replay", "--data", data)))
-	after := dumpRollups(t, data, until)
-	if !maps.Equal(before, after) {
+	to := until.Std().Format(time.RFC3339)
+	mustRun(t, exitError, at.args("replay", "--verify", "--to", to)...)
+	t.Log(strings.TrimSpace(mustRun(t, exitOK, at.args("replay", "--to", to)...)))
+	if after := at.dump(t, until); !maps.Equal(before, after) {
 		t.Errorf("%d points before the store was rebuilt, %d after, or other numbers", len(before), len(after))
 	}
-	mustRun(t, exitOK, "replay", "--data", data, "--verify")
+	mustRun(t, exitOK, at.args("replay", "--verify", "--to", to)...)
 }
 
 // checkRollups asks for each page in each minute. Every request has a page of its own, so a double, a loss and a page that
@@ -118,12 +119,11 @@ func checkRollups(s *server, sent *sentList) error {
 }
 
 // checkArchive reads the whole archive: each event by its id, and the proof that no object is missing or double.
-func checkArchive(ctx context.Context, data string, sent *sentList) error {
-	store, err := blob.OpenFolder(filepath.Join(data, "lake"))
+func checkArchive(ctx context.Context, at place, sent *sentList) error {
+	l, err := at.lake()
 	if err != nil {
 		return err
 	}
-	l := parquet.NewLake(store)
 	report, err := l.Check(ctx)
 	if err := errors.Join(err, report.Err()); err != nil {
 		return err
@@ -150,35 +150,4 @@ func checkArchive(ctx context.Context, data string, sent *sentList) error {
 		}
 	}
 	return sent.check(have, eventsPerRequest, "archive")
-}
-
-// dumpRollups reads every point before an instant from the store of a stopped server.
-func dumpRollups(t *testing.T, data string, until event.Time) map[string]string {
-	t.Helper()
-	s, err := openLocal(filepath.Join(data, "rollups"), discardLog())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
-	points := map[string]string{}
-	sites, err := s.Sites(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, site := range sites {
-		for f := range window.NumFamilies {
-			sel := window.Selection{Site: site, Family: f, From: 0, To: until}
-			if err := s.Scan(t.Context(), sel, collect(points, site, f)); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	return points
-}
-
-func collect(points map[string]string, site string, f window.Family) func(event.Time, bool, *window.Point) error {
-	return func(start event.Time, final bool, p *window.Point) error {
-		points[fmt.Sprintf("%s %s %s %q", site, start, f, p.Dims)] = fmt.Sprintf("%+v, final: %v", p.Rollup, final)
-		return nil
-	}
 }

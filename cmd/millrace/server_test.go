@@ -28,18 +28,18 @@ type server struct {
 	stderr syncBuffer
 }
 
-// mustServe starts a server on a data folder and waits until it is ready.
-func mustServe(tb testing.TB, data string, args ...string) *server {
+// mustServe starts a server and waits until it is ready.
+func mustServe(tb testing.TB, at place, args ...string) *server {
 	tb.Helper()
-	s, err := startServer(tb, data, args...)
+	s, err := startServer(tb, append(at.args("serve"), args...))
 	if err != nil {
 		tb.Fatal(err)
 	}
 	return s
 }
 
-func startServer(tb testing.TB, data string, args ...string) (*server, error) {
-	args = append([]string{"serve", "--data", data, "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"}, args...)
+func startServer(tb testing.TB, args []string) (*server, error) {
+	args = append(args, "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0")
 	s := &server{cmd: exec.Command(mustExecutable(tb), args...), ended: make(chan struct{})}
 	s.cmd.Env = append(os.Environ(), asProgram+"=1")
 	s.cmd.Stderr = &s.stderr
