@@ -15,15 +15,18 @@
 //   - Rule J10: an older version of a window is not written after a newer one, see below.
 //   - A progress point is written after every window it speaks of.
 //   - Writing is idempotent: points are whole values, and a point is named by measurement, tags and minute.
+//   - A window is replaced as a whole: values that it has no more are overwritten with zeros, which readers skip.
 //   - Memory is bounded, however long InfluxDB is away: see [Emitter].
 //
 // # Rule J10: why no older version stays
 //
 // A version is kept where the value is: as a field of the point, in the same write. There is no second copy, in a
-// group table or a file, that could be lost, or run ahead of or behind what InfluxDB holds. Sink knows the versions of the
-// minutes it has to do with: it reads those of a minute (all sites at once) when it first touches the minute, and
+// group table or a file, that could be lost, grow without bound, or run ahead of or behind what InfluxDB holds. (goka's
+// table could not be written in the order that would be wanted, write, then table, then commit: a context sets
+// values only inside its callback, and a write of many windows ends after their callbacks.) Sink knows the versions of
+// the minutes it has to do with: it reads those of a minute (all sites at once) when it first touches the minute, and
 // again when what it knows is a minute old, and it notes what it sends, before it sends it. A window with a smaller
-// version than the known one is skipped.
+// version than the known one is skipped. What is remembered is bounded (maxKnown) and may be forgotten at any time.
 //
 // Let v be the largest version of a window among the records of the topic; its record lies at offset o.
 //

@@ -384,3 +384,44 @@ func TestQueueBlocksAndGivesUp(t *testing.T) {
 		t.Errorf("the item left behind: %v", errs)
 	}
 }
+
+// A partition goes to another process and comes back: what that one wrote is not overwritten from memory.
+func TestEmitterForgetsBetweenSessions(t *testing.T) {
+	b := newFake(t)
+	k := newKafka(t)
+	s, _ := mustSink(t, b, nil)
+	k.sendWindow(t, win("a.example", 60000, 5, "/x=5"))
+	stop := k.run(t, s, 0)
+	k.waitCommitted(t, 1)
+	stop()
+	other, _ := mustSink(t, b, nil)
+	if err := other.Write(t.Context(), []*window.Window{win("a.example", 60000, 9, "/x=9")}); err != nil {
+		t.Fatal(err)
+	}
+	k.sendWindow(t, win("a.example", 60000, 8, "/x=8"))
+	k.run(t, s, 0)
+	k.waitCommitted(t, 2)
+	b.want(t, "a.example", "60 page/x=9 v9", "60 totals=9 v9")
+}
+
+// A refused point that can't be kept as a dead letter holds the commit.
+func TestEmitterHoldsTheCommitForDeadLetters(t *testing.T) {
+	b := newFake(t)
+	b.fake.refuse = "/bad"
+	k := newKafka(t)
+	var broken atomic.Int64
+	s, dead := mustSink(t, b, nil)
+	good := s.opts.Dead
+	s.opts.Dead = func(ctx context.Context, l letter) error {
+		if broken.Add(1) < 3 {
+			return errors.New("nobody takes letters")
+		}
+		return good(ctx, l)
+	}
+	k.sendWindow(t, win("a.example", 60000, 5, "/bad=5 /x=1"))
+	k.run(t, s, 0)
+	k.waitCommitted(t, 1)
+	if dead.len() != 1 || broken.Load() != 3 {
+		t.Errorf("%d letters after %d tries", dead.len(), broken.Load())
+	}
+}

@@ -135,10 +135,9 @@ func parsePoint(line string) (point, error) {
 }
 
 var (
-	reFrom  = regexp.MustCompile(`^SELECT (.+) FROM (.+) WHERE (.+) GROUP BY .+$`)
-	reTime  = regexp.MustCompile(`time >= (\d+) AND time < (\d+)`)
-	reSite  = regexp.MustCompile(`"site" = '([^']*)'`)
-	reShard = regexp.MustCompile(`"shard" = '([^']*)'`)
+	reFrom = regexp.MustCompile(`^SELECT (.+) FROM (.+) WHERE (.+) GROUP BY .+$`)
+	reTime = regexp.MustCompile(`time >= (\d+) AND time < (\d+)`)
+	reSite = regexp.MustCompile(`"site" = '([^']*)'`)
 )
 
 func (f *fake) query(w http.ResponseWriter, q string) {
@@ -150,7 +149,10 @@ func (f *fake) query(w http.ResponseWriter, q string) {
 	span := reTime.FindStringSubmatch(m[3])
 	from, _ := strconv.ParseInt(span[1], 10, 64)
 	to, _ := strconv.ParseInt(span[2], 10, 64)
-	site, shard := reSite.FindStringSubmatch(m[3]), reShard.FindStringSubmatch(m[3])
+	var sites []string
+	for _, site := range reSite.FindAllStringSubmatch(m[3], -1) {
+		sites = append(sites, site[1])
+	}
 	var fields []string
 	for _, s := range strings.Split(m[1], ", ") {
 		fields = append(fields, strings.Trim(s, `"`))
@@ -158,7 +160,7 @@ func (f *fake) query(w http.ResponseWriter, q string) {
 	var series []influxdb.Series
 	for _, p := range f.points {
 		if !strings.Contains(m[2], `"`+p.name+`"`) || p.sec*1e9 < from || p.sec*1e9 >= to ||
-			site != nil && p.tags["site"] != site[1] || shard != nil && p.tags["shard"] != shard[1] {
+			sites != nil && !slices.Contains(sites, p.tags["site"]) {
 			continue
 		}
 		row := []any{p.sec}

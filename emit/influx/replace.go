@@ -3,6 +3,9 @@ package influx
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 
 	"millrace/engine/event"
 	"millrace/engine/window"
@@ -42,13 +45,13 @@ func (s *Sink) Replace(ctx context.Context, ws []*window.Window) error {
 // The marks go first: should the process end in the middle, the next live version of a window clears what is left.
 func (s *Sink) replace(ctx context.Context, ws []*window.Window) error {
 	from, to := ws[0].Start, ws[len(ws)-1].Start+event.Minute
-	stored, err := s.readStored(ctx, stream{ws[0].Site, ws[0].Shard}, from, to)
+	stored, err := s.readStored(ctx, []string{ws[0].Site}, from, to)
 	if err != nil {
 		return err
 	}
 	s.buf = s.buf[:0]
 	for _, w := range ws {
-		if st := stored[w.Start]; len(w.Points) > 0 || st != nil {
+		if st := stored[keyOf(w)]; len(w.Points) > 0 || st != nil {
 			s.buf = appendMark(s.buf, w, st.versionOf())
 		}
 		s.known.forget(w.Start)
@@ -57,7 +60,7 @@ func (s *Sink) replace(ctx context.Context, ws []*window.Window) error {
 		return err
 	}
 	for _, w := range ws {
-		st := stored[w.Start]
+		st := stored[keyOf(w)]
 		version := st.versionOf()
 		if err := s.appendWindow(ctx, zeros(w, st, version)); err != nil {
 			return err
@@ -81,13 +84,40 @@ func appendMark(dst []byte, w *window.Window, version int64) []byte {
 	return fmt.Appendf(dst, ",site=%s version=%di %d\n", w.Site, version, w.Start/event.Second)
 }
 
-// appendZeros clears the values that a replay wrote and w does not have.
-func (s *Sink) appendZeros(ctx context.Context, w *window.Window, version int64) error {
-	stored, err := s.readStored(ctx, stream{w.Site, w.Shard}, w.Start, w.Start+event.Minute)
-	if err != nil {
-		return err
+// sitesAtOnce is how many sites one query names: parsers of InfluxQL recurse into every OR.
+const sitesAtOnce = 50
+
+// findGone fills in the zeros of windows that may have lost values. That is so for all that were there before this
+// process knew them, after a restart and a rebalance, and else after a replay only: the stream adds values and takes none
+// away. So windows are read in bulk, by span of minutes and by site.
+func (s *Sink) findGone(ctx context.Context, outs []out) error {
+	var starts []event.Time
+	for i := range outs {
+		if outs[i].read {
+			starts = append(starts, outs[i].w.Start)
+		}
 	}
-	return s.appendWindow(ctx, zeros(w, stored[w.Start], version))
+	slices.Sort(starts)
+	for _, span := range spans(slices.Compact(starts)) {
+		bySite := map[string][]*out{}
+		for i := range outs {
+			if o := &outs[i]; o.read && o.w.Start >= span[0] && o.w.Start < span[1] {
+				bySite[o.w.Site] = append(bySite[o.w.Site], o)
+			}
+		}
+		for sites := range slices.Chunk(slices.Sorted(maps.Keys(bySite)), sitesAtOnce) {
+			stored, err := s.readStored(ctx, sites, span[0], span[1])
+			if err != nil {
+				return err
+			}
+			for _, site := range sites {
+				for _, o := range bySite[site] {
+					o.gone = zeros(o.w, stored[keyOf(o.w)], o.w.Version)
+				}
+			}
+		}
+	}
+	return nil
 }
 
 type value struct {
@@ -126,17 +156,20 @@ func zeros(w *window.Window, st *stored, version int64) *window.Window {
 	return z
 }
 
-// readStored reads which values a site's windows in [from, to) have.
-func (s *Sink) readStored(ctx context.Context, st stream, from, to event.Time) (map[event.Time]*stored, error) {
-	var list []string
+// readStored reads which values windows in [from, to) have.
+func (s *Sink) readStored(ctx context.Context, sites []string, from, to event.Time) (map[windowKey]*stored, error) {
+	var list, any []string
 	for f := range window.NumFamilies {
 		list = append(list, f.String())
 	}
-	where := fmt.Sprintf(`"site" = %s AND "shard" = %s AND %s`, influxdb.Quote(st.site), influxdb.Quote(shardTag(st.shard)), between(from, to))
-	q := fmt.Sprintf(`SELECT "version", "events", "pageviews" FROM %s WHERE %s GROUP BY *`, names(list...), where)
-	var out map[event.Time]*stored
+	for _, site := range sites {
+		any = append(any, `"site" = `+influxdb.Quote(site))
+	}
+	q := fmt.Sprintf(`SELECT "version", "events", "pageviews" FROM %s WHERE (%s) AND %s GROUP BY *`,
+		names(list...), strings.Join(any, " OR "), between(from, to))
+	var out map[windowKey]*stored
 	err := s.send.persist(ctx, sortRead, func() error {
-		out = map[event.Time]*stored{}
+		out = map[windowKey]*stored{}
 		err := s.client.Query(ctx, q, func(series *influxdb.Series) error {
 			addStored(out, series)
 			return nil
@@ -149,17 +182,10 @@ func (s *Sink) readStored(ctx context.Context, st stream, from, to event.Time) (
 	return out, err
 }
 
-// shardTag is the value of the tag; InfluxQL finds points without a tag under the empty one.
-func shardTag(shard uint16) string {
-	if shard == 0 {
-		return ""
-	}
-	return fmt.Sprint(shard)
-}
-
-func addStored(out map[event.Time]*stored, series *influxdb.Series) {
-	f, ok := window.ParseFamily(series.Name)
-	if !ok {
+func addStored(out map[windowKey]*stored, series *influxdb.Series) {
+	f, known := window.ParseFamily(series.Name)
+	st, ok := streamOf(series.Tags)
+	if !known || !ok {
 		return
 	}
 	v := value{family: f}
@@ -173,11 +199,11 @@ func addStored(out map[event.Time]*stored, series *influxdb.Series) {
 		if !ok {
 			continue
 		}
-		t := event.Time(sec) * event.Second
-		w := out[t]
+		key := windowKey{st, event.Time(sec) * event.Second}
+		w := out[key]
 		if w == nil {
 			w = &stored{}
-			out[t] = w
+			out[key] = w
 		}
 		n, _ := influxdb.Int(row, version)
 		w.version = max(w.version, n)

@@ -80,7 +80,7 @@ func (e *finalError) Unwrap() error { return e.err }
 // persist calls try until it succeeds or its failure is final: rejected, too large, or ctx at its end.
 func (s *sender) persist(ctx context.Context, sort func(error) failure, try func() error) error {
 	backoff := s.opts.MinBackoff
-	for {
+	for created := false; ; {
 		if s.fence != nil {
 			if err := s.fence(); err != nil {
 				return err
@@ -99,10 +99,12 @@ func (s *sender) persist(ctx context.Context, sort func(error) failure, try func
 			return &finalError{err}
 		}
 		s.stats.retries.Add(1)
-		s.outage.note(s.opts.Log, kind, err)
-		if kind == misconfigured && influxdb.NoDatabase(err) {
-			s.createDatabase(ctx)
+		if !created && influxdb.NoDatabase(err) {
+			if created = s.createDatabase(ctx); created {
+				continue
+			}
 		}
+		s.outage.note(s.opts.Log, kind, err)
 		pause := backoff/2 + rand.N(backoff/2+1)
 		var status *influxdb.StatusError
 		if errors.As(err, &status) && status.RetryAfter > 0 {
@@ -126,16 +128,17 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// createDatabase tries to: 1.x can, 2.x and 3.x have other ways, and rights may be missing.
-func (s *sender) createDatabase(ctx context.Context) {
+// createDatabase says whether it did: 1.x can, 2.x and 3.x have other ways, and rights may be missing.
+func (s *sender) createDatabase(ctx context.Context) bool {
 	if s.opts.DB.V2() {
-		return
+		return false
 	}
 	if err := s.client.CreateDatabase(ctx); err != nil {
 		s.opts.Log.Debug("create database", "db", s.opts.DB.String(), "err", err)
-		return
+		return false
 	}
 	s.opts.Log.Info("created database", "db", s.opts.DB.String())
+	return true
 }
 
 // compressFrom is the size from which compression pays for itself.

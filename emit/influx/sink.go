@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/maphash"
+	"slices"
 	"sync/atomic"
 
 	"millrace/engine/event"
@@ -23,6 +25,7 @@ type Sink struct {
 	turn   chan struct{} // holds a token while nobody has the turn, which guards what follows
 	send   sender
 	known  versions
+	seed   maphash.Seed
 	buf    []byte
 }
 
@@ -51,7 +54,8 @@ func NewSink(o Options) (*Sink, error) {
 		opts:   o,
 		client: influxdb.NewClient(o.DB, o.Timeout, o.Transport),
 		turn:   make(chan struct{}, 1),
-		known:  versions{minutes: map[event.Time]*minute{}},
+		known:  newVersions(),
+		seed:   maphash.MakeSeed(),
 	}
 	s.send = sender{client: s.client, opts: &s.opts, stats: &s.stats}
 	s.turn <- struct{}{}
@@ -74,6 +78,9 @@ func (s *Sink) Stats() Stats {
 }
 
 func (s *Sink) enter(ctx context.Context) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
 	select {
 	case <-s.turn:
 		return nil
@@ -91,13 +98,14 @@ func (s *Sink) Forget(ctx context.Context) error {
 		return err
 	}
 	defer s.leave()
-	s.known = versions{minutes: map[event.Time]*minute{}}
+	s.known = newVersions()
 	return nil
 }
 
-// Write writes windows that the stream has fired. One whose version is older than that in InfluxDB is left out. It
-// returns when every point is written or a dead letter, however long that takes, or with the error of ctx, of the
-// fence or of the dead letter; then it is to be called again with the same windows.
+// Write writes windows that the stream has fired, whole: values that an older version had and a window has not are
+// overwritten with zeros. A window whose version is older than that in InfluxDB is left out. It returns when every
+// point is written or a dead letter, however long that takes, or with the error of ctx or of the dead letter; then it
+// is to be called again with the same windows.
 func (s *Sink) Write(ctx context.Context, ws []*window.Window) error {
 	return s.writeLive(ctx, ws, nil)
 }
@@ -119,45 +127,95 @@ func (s *Sink) writeLive(ctx context.Context, ws []*window.Window, fence func() 
 	if err := s.learn(ctx, live); err != nil {
 		return err
 	}
-	var cleared []*window.Window
+	outs := s.admit(live)
+	if err := s.findGone(ctx, outs); err != nil {
+		return err
+	}
 	s.buf = s.buf[:0]
-	for _, w := range live {
-		k, ok := s.known.admit(w)
-		if !ok {
-			s.stats.older.Add(1)
-			continue
-		}
-		if k.replaced {
-			if err := s.appendZeros(ctx, w, w.Version); err != nil {
-				return err
-			}
-			cleared = append(cleared, w)
-		}
-		if err := s.appendWindow(ctx, w); err != nil {
+	for i := range outs {
+		o := &outs[i]
+		// Zeros first: if the rest is cut off, the version in totals does not claim yet that it is all there.
+		if err := s.appendWindow(ctx, o.gone); err != nil {
 			return err
 		}
-		s.stats.windows.Add(1)
+		if err := s.appendWindow(ctx, o.w); err != nil {
+			return err
+		}
 	}
 	if err := s.flush(ctx); err != nil {
 		return err
 	}
-	for _, w := range cleared {
-		s.known.cleared(w)
+	for i := range outs {
+		s.known.written(outs[i].w, outs[i].values)
 	}
+	s.known.forgetSome()
+	s.stats.windows.Add(int64(len(outs)))
 	return nil
+}
+
+// out is a window on its way.
+type out struct {
+	w      *window.Window
+	values []uint64
+	// read: which values InfluxDB has is not known, or some of them may be gone.
+	read bool
+	// gone holds the zeros.
+	gone *window.Window
+}
+
+// admit sorts out what is older than known.
+func (s *Sink) admit(live []*window.Window) []out {
+	outs := make([]out, 0, len(live))
+	for _, w := range live {
+		before, ok := s.known.admit(w)
+		if !ok {
+			s.stats.older.Add(1)
+			continue
+		}
+		values := s.hashes(w)
+		read := before.values == nil || !includes(values, before.values)
+		outs = append(outs, out{w: w, values: values, read: read, gone: &window.Window{}})
+	}
+	return outs
+}
+
+// hashes returns those of a window's values, sorted.
+func (s *Sink) hashes(w *window.Window) []uint64 {
+	list := make([]uint64, len(w.Points))
+	var h maphash.Hash
+	h.SetSeed(s.seed)
+	for i := range w.Points {
+		p := &w.Points[i]
+		h.Reset()
+		_ = h.WriteByte(byte(p.Family))
+		_, _ = h.WriteString(p.Dims[0])
+		_ = h.WriteByte(0)
+		_, _ = h.WriteString(p.Dims[1])
+		list[i] = h.Sum64()
+	}
+	slices.Sort(list)
+	return list
+}
+
+// includes says whether all of small is in large; both are sorted.
+func includes(large, small []uint64) bool {
+	for _, v := range small {
+		i, ok := slices.BinarySearch(large, v)
+		if !ok {
+			return false
+		}
+		large = large[i:]
+	}
+	return true
 }
 
 // newest keeps of each window the largest version, and of equal ones the last, in the order of their first
 // appearance.
 func newest(ws []*window.Window) []*window.Window {
-	type key struct {
-		stream
-		start event.Time
-	}
-	at := make(map[key]int, len(ws))
+	at := make(map[windowKey]int, len(ws))
 	out := make([]*window.Window, 0, len(ws))
 	for _, w := range ws {
-		k := key{stream{w.Site, w.Shard}, w.Start}
+		k := keyOf(w)
 		i, ok := at[k]
 		switch {
 		case !ok:
@@ -177,7 +235,7 @@ func (s *Sink) learn(ctx context.Context, ws []*window.Window) error {
 		starts[i] = w.Start
 	}
 	for _, span := range spans(s.known.stale(starts)) {
-		var read map[event.Time]map[stream]known
+		var read map[windowKey]known
 		err := s.send.persist(ctx, sortRead, func() (err error) {
 			read, err = readVersions(ctx, s.client, span[0], span[1])
 			return err

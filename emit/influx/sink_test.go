@@ -370,20 +370,26 @@ func TestBadWindowsAreRefused(t *testing.T) {
 }
 
 func TestVersionsAreForgottenInMinutes(t *testing.T) {
-	v := versions{minutes: map[eventTime]*minute{}}
+	v := newVersions()
 	for i := range eventTime(20) {
-		read := map[stream]known{}
-		for n := range maxVersions / 8 {
-			read[stream{site: fmt.Sprint(n)}] = known{version: 1}
+		read := map[windowKey]known{}
+		for n := range maxKnown / 8 / windowCost {
+			read[windowKey{stream{site: fmt.Sprint(n)}, i * 60000}] = known{version: 1}
 		}
 		v.stale([]eventTime{i * 60000})
-		v.learned(i*60000, (i+1)*60000, map[eventTime]map[stream]known{i * 60000: read})
-		if v.count > maxVersions {
-			t.Fatalf("%d versions remembered", v.count)
+		v.learned(i*60000, (i+1)*60000, read)
+		if v.bytes > maxKnown {
+			t.Fatalf("%d bytes remembered", v.bytes)
 		}
 		if v.minutes[i*60000] == nil {
 			t.Fatal("the minute in use was forgotten")
 		}
+	}
+	for start := range v.minutes {
+		v.forget(start)
+	}
+	if v.bytes != 0 {
+		t.Errorf("%d bytes left of nothing", v.bytes)
 	}
 }
 
@@ -459,4 +465,51 @@ func FuzzDecodedWindowsEncode(f *testing.F) {
 			t.Fatalf("%d points make %d lines: %q", len(it.window.Points), n, out)
 		}
 	})
+}
+
+// A replay in another process, of a minute that this one remembers.
+func TestReplaceByAnother(t *testing.T) {
+	eachDB(t, func(t *testing.T, b *bench) {
+		s, _ := mustSink(t, b, nil)
+		other, _ := mustSink(t, b, nil)
+		if err := s.Write(t.Context(), []*window.Window{win("a.example", 60000, 7, "/x=3")}); err != nil {
+			t.Fatal(err)
+		}
+		if err := other.Replace(t.Context(), []*window.Window{win("a.example", 60000, 0, "/x=3 /extra=1")}); err != nil {
+			t.Fatal(err)
+		}
+		s.known.minutes[60000].read = time.Now().Add(-2 * versionsFresh)
+		if err := s.Write(t.Context(), []*window.Window{win("a.example", 60000, 9, "/x=5")}); err != nil {
+			t.Fatal(err)
+		}
+		b.want(t, "a.example", "60 page/x=5 v9", "60 page/extra=0 v9", "60 totals=5 v9")
+	})
+}
+
+// A live stream costs one query a minute, and none per window.
+func TestQueriesOfALiveStream(t *testing.T) {
+	b := newFake(t)
+	tr := &faults{}
+	s, _ := mustSink(t, b, func(o *Options) { o.Transport = tr })
+	for v := range int64(10) {
+		if err := s.Write(t.Context(), []*window.Window{win("a.example", 60000, v, fmt.Sprintf("/x=3 /y%d=1", v)), win("b.example", 60000, v, "/x=1")}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	lost := 9 // each version of a.example has lost /y of the one before
+	if tr.seen != 1+10+lost {
+		t.Errorf("%d requests", tr.seen)
+	}
+	tr.seen = 0
+	for v := int64(10); v < 20; v++ {
+		if err := s.Write(t.Context(), []*window.Window{win("b.example", 60000, v, fmt.Sprintf("/x=%d", v))}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if tr.seen != 10 {
+		t.Errorf("%d requests for 10 writes", tr.seen)
+	}
+	b.want(t, "a.example", append([]string{"60 page/x=3 v9", "60 page/y9=1 v9", "60 totals=4 v9"},
+		"60 page/y0=0 v1", "60 page/y1=0 v2", "60 page/y2=0 v3", "60 page/y3=0 v4", "60 page/y4=0 v5",
+		"60 page/y5=0 v6", "60 page/y6=0 v7", "60 page/y7=0 v8", "60 page/y8=0 v9")...)
 }

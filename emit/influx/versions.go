@@ -1,6 +1,7 @@
 package influx
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -25,9 +26,11 @@ const (
 	// versionsFresh is how long a minute's versions are believed without reading them again: another process may
 	// replace windows. Rereading is one small query.
 	versionsFresh = time.Minute
-	// maxVersions is how many windows are remembered, about 100 B each. When there are more, whole minutes
-	// are forgotten, those first that were used longest ago: they would be read again.
-	maxVersions = 1 << 19
+	// maxKnown bounds what is remembered, in bytes: a window costs windowCost and 8 for each of its values, so that there
+	// is room for the two open minutes of 10,000 sites with 300 values each. When it is full, whole minutes are
+	// forgotten, those first that were used longest ago: they would be read again.
+	maxKnown   = 64 << 20
+	windowCost = 120
 	// maxSpan is how many minutes one query asks for.
 	maxSpan = 60
 )
@@ -37,12 +40,24 @@ type stream struct {
 	shard uint16
 }
 
+type windowKey struct {
+	stream
+	start event.Time
+}
+
+func keyOf(w *window.Window) windowKey { return windowKey{stream{w.Site, w.Shard}, w.Start} }
+
 // known is what is known of one window in InfluxDB.
 type known struct {
 	version int64
-	// replaced: a replay wrote it last, so that there may be values that the stream's window does not have.
+	// values are hashes of the values that are not zero, sorted; nil if they are not known, which is so at first, and
+	// after a replay and a write that was cut off.
+	values []uint64
+	// replaced: a replay wrote it last.
 	replaced bool
 }
+
+func (k *known) cost() int { return windowCost + 8*len(k.values) }
 
 type minute struct {
 	windows map[stream]known
@@ -50,11 +65,36 @@ type minute struct {
 	used    uint64
 }
 
-// versions remembers the versions of windows in InfluxDB. It is for one goroutine at a time.
+// versions remembers the versions of windows in InfluxDB, and which values they have. It is for one goroutine at a
+// time.
 type versions struct {
 	minutes map[event.Time]*minute
-	count   int
+	bytes   int
 	uses    uint64
+}
+
+func newVersions() versions { return versions{minutes: map[event.Time]*minute{}} }
+
+func (v *versions) get(k windowKey) (known, bool) {
+	m := v.minutes[k.start]
+	if m == nil {
+		return known{}, false
+	}
+	w, ok := m.windows[k.stream]
+	return w, ok
+}
+
+// set notes what is known of a window whose minute has been read.
+func (v *versions) set(k windowKey, now known) {
+	m := v.minutes[k.start]
+	if m == nil {
+		return
+	}
+	if old, ok := m.windows[k.stream]; ok {
+		v.bytes -= old.cost()
+	}
+	v.bytes += now.cost()
+	m.windows[k.stream] = now
 }
 
 // stale returns those of the minutes that have to be read, ascending and once each, and counts all as used.
@@ -88,9 +128,8 @@ func spans(starts []event.Time) [][2]event.Time {
 }
 
 // learned takes in what a query has said of the minutes in [from, to). What the process itself has sent stays: it
-// may be newer than the answer. Regressed is how many windows InfluxDB holds in an older version than was
-// sent and acknowledged.
-func (v *versions) learned(from, to event.Time, read map[event.Time]map[stream]known) (regressed int) {
+// may be newer than the answer. Regressed is how many windows InfluxDB holds in an older version than was sent.
+func (v *versions) learned(from, to event.Time, read map[windowKey]known) (regressed int) {
 	now := time.Now()
 	for t := from; t < to; t += event.Minute {
 		m := v.minutes[t]
@@ -99,62 +138,62 @@ func (v *versions) learned(from, to event.Time, read map[event.Time]map[stream]k
 			v.minutes[t] = m
 		}
 		m.read = now
-		for st, k := range read[t] {
-			have, ok := m.windows[st]
-			switch {
-			case !ok:
-				v.count++
-			case have.version > k.version:
-				regressed++
-				k.version = have.version
-			}
-			m.windows[st] = k
+	}
+	for key, k := range read {
+		have, ok := v.get(key)
+		switch {
+		case ok && have.version > k.version:
+			regressed++
+			continue
+		case ok && have.version == k.version && !k.replaced:
+			continue
 		}
+		v.set(key, k)
 	}
 	v.forgetSome()
 	return regressed
 }
 
-// admit says whether w is to be written, and notes it as sent if so. The window's minute must have been read.
-func (v *versions) admit(w *window.Window) (k known, ok bool) {
-	st := stream{w.Site, w.Shard}
-	m := v.minutes[w.Start]
-	k, found := m.windows[st]
-	if found && w.Version < k.version {
-		return k, false
+// admit says whether w is to be written, and notes it as sent if so, its values as unknown until written is called. Before
+// is what was known. The window's minute must have been read.
+func (v *versions) admit(w *window.Window) (before known, ok bool) {
+	before, found := v.get(keyOf(w))
+	if found && w.Version < before.version {
+		return before, false
 	}
 	if !found {
-		v.count++
+		before.values = []uint64{}
 	}
-	m.windows[st] = known{version: w.Version, replaced: k.replaced}
-	return k, true
+	v.set(keyOf(w), known{version: w.Version})
+	return before, true
 }
 
-// cleared notes that a window has no values left that a replay wrote.
-func (v *versions) cleared(w *window.Window) {
-	if m := v.minutes[w.Start]; m != nil {
-		st := stream{w.Site, w.Shard}
-		m.windows[st] = known{version: m.windows[st].version}
-	}
+// written notes that InfluxDB holds exactly w.
+func (v *versions) written(w *window.Window, values []uint64) {
+	v.set(keyOf(w), known{version: w.Version, values: values})
 }
 
-// forget drops a window's whole minute.
+// forget drops a minute.
 func (v *versions) forget(start event.Time) {
-	if m := v.minutes[start]; m != nil {
-		v.count -= len(m.windows)
-		delete(v.minutes, start)
+	m := v.minutes[start]
+	if m == nil {
+		return
 	}
+	for _, k := range m.windows {
+		v.bytes -= k.cost()
+	}
+	delete(v.minutes, start)
 }
 
 func (v *versions) forgetSome() {
-	if v.count <= maxVersions {
+	if v.bytes <= maxKnown {
 		return
 	}
 	byUse := slices.SortedFunc(maps.Keys(v.minutes), func(a, b event.Time) int {
-		return int(int64(v.minutes[a].used) - int64(v.minutes[b].used))
+		return cmp.Compare(v.minutes[a].used, v.minutes[b].used)
 	})
 	for _, t := range byUse {
-		if v.count <= maxVersions/2 || v.minutes[t].used == v.uses {
+		if v.bytes <= maxKnown/2 || v.minutes[t].used == v.uses {
 			return
 		}
 		v.forget(t)
@@ -163,15 +202,11 @@ func (v *versions) forgetSome() {
 
 // readVersions asks for the versions of all windows in [from, to). Every window has a point in totals, bot or
 // dropped, for every row is counted in one of them.
-func readVersions(ctx context.Context, c *influxdb.Client, from, to event.Time) (map[event.Time]map[stream]known, error) {
+func readVersions(ctx context.Context, c *influxdb.Client, from, to event.Time) (map[windowKey]known, error) {
 	q := fmt.Sprintf(`SELECT "version" FROM %s WHERE %s GROUP BY "site", "shard"`,
 		names(window.Totals.String(), window.Bots.String(), window.Dropped.String(), replacedName), between(from, to))
-	type mark struct {
-		start event.Time
-		stream
-	}
-	out := map[event.Time]map[stream]known{}
-	marks := map[mark]int64{}
+	out := map[windowKey]known{}
+	marks := map[windowKey]int64{}
 	err := c.Query(ctx, q, func(s *influxdb.Series) error {
 		st, ok := streamOf(s.Tags)
 		if !ok {
@@ -184,15 +219,12 @@ func readVersions(ctx context.Context, c *influxdb.Client, from, to event.Time) 
 			if !ok1 || !ok2 {
 				continue
 			}
-			t := event.Time(sec) * event.Second
-			if out[t] == nil {
-				out[t] = map[stream]known{}
-			}
-			k := out[t][st]
+			key := windowKey{st, event.Time(sec) * event.Second}
+			k := out[key]
 			k.version = max(k.version, v)
-			out[t][st] = k
+			out[key] = k
 			if s.Name == replacedName {
-				marks[mark{t, st}] = v
+				marks[key] = v
 			}
 		}
 		return nil
@@ -200,10 +232,10 @@ func readVersions(ctx context.Context, c *influxdb.Client, from, to event.Time) 
 	if influxdb.NoDatabase(err) {
 		return nil, nil
 	}
-	for m, v := range marks {
-		k := out[m.start][m.stream]
+	for key, v := range marks {
+		k := out[key]
 		k.replaced = v >= k.version
-		out[m.start][m.stream] = k
+		out[key] = k
 	}
 	return out, err
 }

@@ -37,7 +37,11 @@ var errEnded = errors.New("the server ended right after its start")
 
 // build returns the path of a server's program, built once for each version.
 func (m *Manager) build(ctx context.Context, s server) (string, error) {
-	dir := filepath.Join(m.Dir, "bin", s.binary+"-"+s.version)
+	all := m.Bin
+	if all == "" {
+		all = filepath.Join(m.Dir, "bin")
+	}
+	dir := filepath.Join(all, s.binary+"-"+s.version)
 	bin := filepath.Join(dir, s.binary+exeSuffix)
 	if _, err := os.Stat(bin); err == nil {
 		return bin, nil
@@ -70,8 +74,8 @@ func (m *Manager) build(ctx context.Context, s server) (string, error) {
 	return bin, nil
 }
 
-// start starts a server on a free port and waits until it is ready.
-func (m *Manager) start(ctx context.Context, s server, bin string) (Running, error) {
+// fresh chooses a free port and makes an empty folder.
+func (m *Manager) fresh(s server, bin string) (Running, error) {
 	port, err := freePort()
 	if err != nil {
 		return Running{}, err
@@ -80,19 +84,21 @@ func (m *Manager) start(ctx context.Context, s server, bin string) (Running, err
 	if err := os.RemoveAll(r.Dir); err != nil {
 		return r, err
 	}
-	if err := os.MkdirAll(r.Dir, 0o755); err != nil {
-		return r, err
-	}
-	args, env, err := s.args(r.Dir, port)
+	return r, os.MkdirAll(r.Dir, 0o755)
+}
+
+// start starts a server and waits until it is ready.
+func (m *Manager) start(ctx context.Context, s server, r Running) (Running, error) {
+	args, env, err := s.args(r.Dir, r.Port)
 	if err != nil {
 		return r, err
 	}
-	log, err := os.Create(filepath.Join(r.Dir, "log"))
+	log, err := os.OpenFile(filepath.Join(r.Dir, "log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
 		return r, err
 	}
 	defer log.Close()
-	cmd := exec.Command(bin, args...)
+	cmd := exec.Command(r.Binary, args...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = r.Dir, log, log
 	cmd.Env = append(os.Environ(), env...)
 	detach(cmd)
@@ -192,8 +198,8 @@ func load(file string) (Running, error) {
 	return r, nil
 }
 
-// lock keeps two calls from starting the same server twice. The lock is the listener of a folder: a file that is made
-// exclusively, and taken over when it is older than any call can last.
+// lock keeps two calls from starting the same server twice. It is a file that is made exclusively, and taken over when
+// it is older than any call can last.
 func (m *Manager) lock(ctx context.Context) (unlock func(), err error) {
 	if err := os.MkdirAll(m.runDir(), 0o755); err != nil {
 		return nil, fmt.Errorf("make folder for servers: %w", err)

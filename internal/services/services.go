@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 )
 
 // Names of the servers.
@@ -23,6 +24,8 @@ const (
 type Manager struct {
 	// Dir is the folder.
 	Dir string
+	// Bin is where built programs lie; "" is bin in Dir. Two Managers may share it.
+	Bin string
 	// Log takes a line for what takes long.
 	Log io.Writer
 }
@@ -99,7 +102,11 @@ func (m *Manager) up(ctx context.Context, s server) error {
 	// A port that was free a moment ago may be taken now: then the server ends at once, and another is tried.
 	var last error
 	for range 5 {
-		r, err := m.start(ctx, s, bin)
+		r, err := m.fresh(s, bin)
+		if err != nil {
+			return err
+		}
+		r, err = m.start(ctx, s, r)
 		if err == nil {
 			return m.store(r)
 		}
@@ -126,6 +133,46 @@ func (m *Manager) Down(ctx context.Context) error {
 		errs = append(errs, m.end(ctx, r))
 	}
 	return errors.Join(errs...)
+}
+
+// Crash ends a server as kill -9 does, and keeps its data and port.
+func (m *Manager) Crash(name string) error {
+	r, err := m.load(name)
+	if err != nil {
+		return fmt.Errorf("crash %s: %w", name, err)
+	}
+	if !r.alive() {
+		return fmt.Errorf("crash %s: it does not run", name)
+	}
+	p, err := os.FindProcess(r.PID)
+	if err != nil {
+		return fmt.Errorf("crash %s: %w", name, err)
+	}
+	if err := p.Kill(); err != nil {
+		return fmt.Errorf("crash %s: %w", name, err)
+	}
+	for deadline := time.Now().Add(stopTimeout); r.alive(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			return fmt.Errorf("crash %s: process %d does not end", name, r.PID)
+		}
+	}
+	return nil
+}
+
+// Resume starts a crashed server on its data and its port, and returns when it answers.
+func (m *Manager) Resume(ctx context.Context, name string) error {
+	r, err := m.load(name)
+	if err != nil {
+		return fmt.Errorf("resume %s: %w", name, err)
+	}
+	i := slices.IndexFunc(servers(), func(s server) bool { return s.name == name })
+	if i < 0 || r.alive() {
+		return fmt.Errorf("resume %s: it runs", name)
+	}
+	if r, err = m.start(ctx, servers()[i], r); err != nil {
+		return fmt.Errorf("resume %s: %w", name, err)
+	}
+	return m.store(r)
 }
 
 // Running returns the servers that were started and not stopped, sorted by name, whether they still live or not.
