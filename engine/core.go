@@ -85,7 +85,11 @@ type Core struct {
 	out     delta.Delta
 }
 
-type openWindow struct{ dirty bool }
+type openWindow struct {
+	dirty bool // has changed since it last fired
+	seen  bool // has rows
+	fresh bool // the record of the last Step brought its first rows
+}
 
 // windowID names a window of the partition.
 type windowID struct {
@@ -124,12 +128,19 @@ func (c *Core) Load(metaBytes []byte, windows func(func(site string, start event
 		// the horizon over it. One that is final and clean waits for nothing.
 		switch {
 		case !st.Final:
-			c.openSite(start, site).dirty = st.Dirty
+			w := c.openSite(start, site)
+			w.seen, w.dirty = true, st.Dirty
 		case st.Dirty:
 			c.late[windowID{start, site}] = struct{}{}
 		}
 		return nil
 	})
+}
+
+// fresh reports whether a chunk of the last Step is the first of its window.
+func (c *Core) fresh(a *delta.Add) bool {
+	w := c.open[a.Start][a.Site]
+	return w != nil && w.fresh
 }
 
 // Watermark returns the event time up to which the partition's input is complete.
@@ -254,7 +265,9 @@ func (c *Core) collect(d *delta.Delta) {
 				c.late[windowID{g.id.start, strings.Clone(g.id.site)}] = struct{}{}
 			}
 		} else {
-			c.openSite(g.id.start, g.id.site).dirty = true
+			w := c.openSite(g.id.start, g.id.site)
+			w.fresh = !w.seen
+			w.seen, w.dirty = true, true
 		}
 	}
 }

@@ -48,17 +48,21 @@ type Partition struct {
 	id    int32
 	store Store
 	core  *Core
-	agg   *window.Agg
-	size  int // of the last window encoded: the next is likely as long
+	hot   hotWindows
+	agg   *window.Agg // for windows that are not hot
 }
 
-// compactFrom is the size in bytes of a window's state from which an early firing leaves its fold in the store: the
-// next firing then need not fold the same rows again. Smaller ones cost less to fold than to write.
+// maxRecordBytes is the size at which a fired window goes on in another record: far below what brokers take, and so
+// large that only a giant site's window has two.
+const maxRecordBytes = 4 << 20
+
+// compactFrom is the size in bytes of a window's state from which an early firing that had to read it leaves its fold in
+// the store: the next firing then need not fold the same rows again. Smaller ones cost less to fold than to write.
 const compactFrom = 4 << 10
 
 // OpenPartition returns a Partition that goes on where the store ends.
 func OpenPartition(id int32, s Store, r Rules, d Deriver) (*Partition, error) {
-	p := &Partition{id: id, store: s, core: NewCore(r, d), agg: window.NewAgg(s.Limit())}
+	p := &Partition{id: id, store: s, core: NewCore(r, d), agg: window.NewAgg(s.Limit()), hot: newHotWindows(s.Limit())}
 	if err := p.core.Load(s.Meta(), s.Windows); err != nil {
 		return nil, fmt.Errorf("load state of partition %d: %w", id, err)
 	}
@@ -87,6 +91,12 @@ func (p *Partition) Process(offset int64, value []byte, out Output) error {
 	}
 	if dead != nil {
 		if err := out.Dead(dead); err != nil {
+			return err
+		}
+	}
+	for i := range d.Adds {
+		a := &d.Adds[i]
+		if err := p.hot.add(windowID{a.Start, a.Site}, a.Chunk, p.core.fresh(a)); err != nil {
 			return err
 		}
 	}
@@ -133,26 +143,40 @@ func (p *Partition) emit(offset int64, fired []delta.Fired, progress event.Time,
 	return out.Window(event.Key(p.id), line)
 }
 
+// fire writes a window whole, as it is now.
 func (p *Partition) fire(offset int64, f *delta.Fired, out Output) error {
-	p.agg.Reset(p.store.Limit())
-	size, err := p.store.Fold(f.Site, f.Start, p.agg)
+	id := windowID{f.Start, f.Site}
+	a, err := p.fold(id, f.Final)
 	if err != nil {
 		return err
 	}
-	w := p.agg.Window(f.Site, 0, f.Start, offset, f.Final)
-	if len(w.Points) == 0 {
-		return nil // closed and deleted: its last firing has long been acknowledged (J8)
+	head := window.Window{Site: f.Site, Start: f.Start, Version: offset, Final: f.Final}
+	key := event.WindowKey(f.Site, f.Start, 0)
+	// A window without points has closed and is deleted: its last firing has long been acknowledged (J8).
+	err = a.Records(&head, maxRecordBytes, func(b []byte) error { return out.Window(key, b) })
+	if f.Final {
+		p.hot.drop(id)
 	}
-	lines, err := w.AppendLines(make([]byte, 0, p.size+p.size/4))
-	if err != nil {
-		return err
+	return err
+}
+
+// fold returns the rollups of a window: from memory if it is hot, else from the store.
+func (p *Partition) fold(id windowID, final bool) (*window.Agg, error) {
+	if a := p.hot.get(id); a != nil {
+		return a, nil
 	}
-	p.size = len(lines)
-	if err := out.Window(event.WindowKey(f.Site, f.Start, 0), lines); err != nil {
-		return err
+	a := p.agg
+	a.Reset(p.store.Limit())
+	size, err := p.store.Fold(id.site, id.start, a)
+	if err != nil || final {
+		return a, err
 	}
-	if !f.Final && size >= compactFrom {
-		return p.store.Compact(f.Site, f.Start, p.agg)
+	if p.hot.put(id, a) {
+		p.agg = p.hot.take()
+		return a, nil
 	}
-	return nil
+	if size >= compactFrom {
+		return a, p.store.Compact(id.site, id.start, a)
+	}
+	return a, nil
 }

@@ -42,7 +42,7 @@ func (t *Table) Builder(_ string, partition int32) (storage.Storage, error) {
 func (t *Table) Update(ctx goka.UpdateContext, _ storage.Storage, _ string, value []byte) error {
 	s, ok := t.Store(ctx.Partition())
 	if !ok {
-		return fmt.Errorf("recover partition %d: %w", ctx.Partition(), errClosed)
+		return fmt.Errorf("recover partition %d: %w", ctx.Partition(), ErrClosed)
 	}
 	return s.Recover(ctx.Offset(), value)
 }
@@ -60,8 +60,6 @@ func (t *Table) Committed(partition int32, next int64) {
 		s.Committed(next)
 	}
 }
-
-var errClosed = errors.New("state is not open")
 
 // adapter is the storage of one partition.
 type adapter struct {
@@ -97,7 +95,7 @@ func (a *adapter) Close() error {
 // Set is a live delta. Its key only names the partition.
 func (a *adapter) Set(_ string, value []byte) error {
 	if a.store == nil {
-		return errClosed
+		return ErrClosed
 	}
 	return a.store.Apply(value)
 }
@@ -105,7 +103,7 @@ func (a *adapter) Set(_ string, value []byte) error {
 // GetOffset returns the position of the changelog up to which the store has read.
 func (a *adapter) GetOffset(def int64) (int64, error) {
 	if a.store == nil {
-		return 0, errClosed
+		return 0, ErrClosed
 	}
 	if p := a.store.Position(); p > 0 {
 		return p - 1, nil

@@ -13,6 +13,10 @@ import (
 // Apply applies a delta of the live path, encoded, in one batch. One that has been applied already changes
 // nothing (J1).
 func (s *Store) Apply(b []byte) error {
+	if err := s.begin(); err != nil {
+		return err
+	}
+	defer s.end()
 	d := &s.decoded
 	if err := d.Decode(b); err != nil {
 		return err
@@ -46,6 +50,10 @@ func (s *Store) Apply(b []byte) error {
 // Recover reads one record of the changelog, which stands at a position. It is called for all records from
 // Position on, in order.
 func (s *Store) Recover(position int64, b []byte) error {
+	if err := s.begin(); err != nil {
+		return err
+	}
+	defer s.end()
 	d := &s.decoded
 	if err := d.Decode(b); err != nil {
 		return fmt.Errorf("changelog position %d: %w", position, err)
@@ -211,6 +219,10 @@ func (s *Store) commit(batch *pebble.Batch, d *delta.Delta) error {
 // Outbox returns the delta of a record that is applied and not known to be in the changelog, to be written
 // again verbatim (J2), or nil.
 func (s *Store) Outbox(offset int64) ([]byte, error) {
+	if err := s.begin(); err != nil {
+		return nil, err
+	}
+	defer s.end()
 	s.mu.Lock()
 	waiting := false
 	for i := range s.outbox {
@@ -298,6 +310,10 @@ func (s *Store) Committed(next int64) {
 
 // Fired returns what a record that has been applied fired and announced, until the commit has passed it.
 func (s *Store) Fired(offset int64) (list []delta.Fired, progress int64, err error) {
+	if err := s.begin(); err != nil {
+		return nil, 0, err
+	}
+	defer s.end()
 	if s.opts.Without&J11 != 0 {
 		return nil, 0, nil
 	}

@@ -2,6 +2,7 @@ package state
 
 import (
 	"io"
+	"sync/atomic"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -10,12 +11,13 @@ import (
 
 // merger concatenates a window's chunks and lets window.Merge fold them. Folding everything at each merge
 // would be the textbook form and was not taken: most windows fire before a compaction ever sees them, and are
-// then folded once, by the firing.
-func merger(limit int) *pebble.Merger {
+// then folded once, by the firing. A read wants the chunks as they are, since it folds them itself: plain says that one
+// is going on. A compaction that sees plain set concatenates too, which is as right.
+func merger(limit int, plain *atomic.Bool) *pebble.Merger {
 	return &pebble.Merger{
 		Name: "millrace.window.v1",
 		Merge: func(_, value []byte) (pebble.ValueMerger, error) {
-			m := &valueMerger{limit: limit}
+			m := &valueMerger{limit: limit, plain: plain}
 			return m, m.MergeNewer(value)
 		},
 	}
@@ -24,6 +26,7 @@ func merger(limit int) *pebble.Merger {
 // valueMerger collects operands. Older ones come in an order from new to old, so they are kept apart.
 type valueMerger struct {
 	limit int
+	plain *atomic.Bool
 	older [][]byte
 	newer []byte
 }
@@ -50,6 +53,9 @@ func (m *valueMerger) Finish(whole bool) ([]byte, io.Closer, error) {
 			chunks = append(chunks, m.older[i]...)
 		}
 		chunks = append(chunks, m.newer...)
+	}
+	if m.plain.Load() {
+		return chunks, nil, nil
 	}
 	v, err := window.Merge(chunks, whole, m.limit)
 	return v, nil, err

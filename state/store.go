@@ -1,11 +1,13 @@
 package state
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"sync"
+	"sync/atomic"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -59,6 +61,8 @@ var (
 	ErrCorrupt = errors.New("state is damaged or of another version; stop, delete the folder and start again: it comes back from the changelog")
 	// ErrChain: a delta does not follow the last one applied.
 	ErrChain = errors.New("delta does not follow the state")
+	// ErrClosed: the store has been closed, or its partition is not open.
+	ErrClosed = errors.New("state is not open")
 )
 
 // formatVersion is stored in the folder.
@@ -78,12 +82,16 @@ const (
 
 // Store is the state of one partition.
 type Store struct {
-	db      *pebble.DB
+	life  sync.RWMutex // guards db: Close waits for whoever is at it
+	db    *pebble.DB   // nil once closed
+	fence *fence
+
 	opts    Options
 	limit   int
 	keybuf  []byte
 	valbuf  []byte
 	decoded delta.Delta
+	reading atomic.Bool // Fold is reading; see merger
 
 	// Owned by the partition's goroutine.
 	last    int64  // offset of the last delta applied (J1)
@@ -126,44 +134,70 @@ func Open(o Options) (*Store, error) {
 	if s.opts.Life == 0 {
 		s.opts.Life = 2 * event.Hour
 	}
-	db, err := openPebble(o, s.limit)
+	if o.FS == nil {
+		o.FS = vfs.Default
+	}
+	s.fence = newFence(o.FS)
+	db, err := s.openPebble(o)
 	if err != nil {
 		return nil, fmt.Errorf("open state %q: %w", o.Dir, err)
 	}
 	s.db = db
-	if err := s.load(); err != nil {
+	if err := cmp.Or(s.load(), s.fence.err()); err != nil {
 		db.Close()
 		return nil, fmt.Errorf("open state %q: %w", o.Dir, err)
 	}
 	return s, nil
 }
 
-func openPebble(o Options, limit int) (*pebble.DB, error) {
+func (s *Store) openPebble(o Options) (*pebble.DB, error) {
 	po := &pebble.Options{
-		FS:                          o.FS,
+		FS:                          s.fence,
 		FormatMajorVersion:          pebble.FormatNewest,
 		MemTableSize:                o.MemTableBytes,
 		MemTableStopWritesThreshold: 4,
 		L0CompactionThreshold:       4,
 		MaxOpenFiles:                256,
 		Logger:                      quiet{o.Logger},
-		Merger:                      merger(max(limit, 0)),
+		Merger:                      merger(max(s.limit, 0), &s.reading),
 	}
 	if po.MemTableSize == 0 {
 		po.MemTableSize = 16 << 20
 	}
-	if po.FS == nil {
-		po.FS = vfs.Default
-	}
+	// Pebble's own answer to a block that does not check is Fatalf.
+	po.EventListener = &pebble.EventListener{DataCorruption: func(i pebble.DataCorruptionInfo) {
+		s.fence.fall(fmt.Errorf("%w: %s: %w", ErrCorrupt, i.Path, i.Details))
+	}}
 	cache := pebble.NewCache(8 << 20)
 	defer cache.Unref()
 	po.Cache = cache
 	db, err := pebble.Open(o.Dir, po)
-	if err != nil && (errors.Is(err, pebble.ErrCorruption) || errors.Is(err, io.ErrUnexpectedEOF)) {
-		return nil, fmt.Errorf("%w: %w", ErrCorrupt, err)
-	}
-	return db, err
+	return db, damage(err)
 }
+
+// damage tells what is wrong with the folder's content from other errors.
+func damage(err error) error {
+	if err != nil && (errors.Is(err, pebble.ErrCorruption) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, window.ErrChunk)) {
+		return fmt.Errorf("%w: %w", ErrCorrupt, err)
+	}
+	return err
+}
+
+// begin is called by every method that goes to Pebble, and end after it, unless begin returned an error.
+func (s *Store) begin() error {
+	s.life.RLock()
+	err := ErrClosed
+	if s.db != nil {
+		err = s.fence.err()
+	}
+	if err != nil {
+		s.life.RUnlock()
+		return fmt.Errorf("state %q: %w", s.opts.Dir, err)
+	}
+	return nil
+}
+
+func (s *Store) end() { s.life.RUnlock() }
 
 // load reads what the live path keeps in memory.
 func (s *Store) load() error {
@@ -215,19 +249,31 @@ func (s *Store) load() error {
 // follows.
 const metaHead = 40
 
-// Close flushes and closes the store. It is idempotent.
+// Close flushes and closes the store, and waits for calls that are under way. It is idempotent. Every method that
+// needs the disk returns ErrClosed from then on.
 func (s *Store) Close() error {
+	s.life.Lock()
+	defer s.life.Unlock()
 	if s.db == nil {
 		return nil
 	}
 	err := errors.Join(s.db.Flush(), s.db.Close())
 	s.db = nil
-	return err
+	if err = cmp.Or(s.fence.err(), err); err != nil {
+		return fmt.Errorf("close state %q: %w", s.opts.Dir, err)
+	}
+	return nil
 }
 
 // Sync makes all that was applied so far durable. Correctness does not need it; it shortens recovery after a loss
 // of power.
-func (s *Store) Sync() error { return s.db.LogData(nil, pebble.Sync) }
+func (s *Store) Sync() error {
+	if err := s.begin(); err != nil {
+		return err
+	}
+	defer s.end()
+	return cmp.Or(s.db.LogData(nil, pebble.Sync), s.fence.err())
+}
 
 // Last returns the offset of the last delta applied, or delta.None.
 func (s *Store) Last() int64 { return s.last }
@@ -249,8 +295,12 @@ func (s *Store) OutboxLen() int {
 	return len(s.outbox)
 }
 
-// Windows calls fn for every window in the store, in order of start and then site.
+// Windows calls fn for every window in the store, in order of start and then site. Fn must not call s.
 func (s *Store) Windows(fn func(site string, start event.Time, st window.Status) error) error {
+	if err := s.begin(); err != nil {
+		return err
+	}
+	defer s.end()
 	return s.scan(prefixWindow, func(k, v []byte) error {
 		st, err := window.ReadStatus(v)
 		if err != nil {
@@ -264,17 +314,23 @@ func (s *Store) Windows(fn func(site string, start event.Time, st window.Status)
 // Fold adds the state of a window to a, which the caller has reset with Limit, and returns its size in bytes. A window
 // that is not there adds nothing.
 func (s *Store) Fold(site string, start event.Time, a *window.Agg) (int, error) {
+	if err := s.begin(); err != nil {
+		return 0, err
+	}
+	defer s.end()
 	s.keybuf = appendWindowKey(s.keybuf[:0], site, start)
+	s.reading.Store(true)
+	defer s.reading.Store(false)
 	v, closer, err := s.db.Get(s.keybuf)
 	if errors.Is(err, pebble.ErrNotFound) {
 		return 0, nil
 	}
 	if err != nil {
-		return 0, fmt.Errorf("read window %s %s: %w", site, start, err)
+		return 0, fmt.Errorf("read window %s %s: %w", site, start, damage(err))
 	}
 	defer closer.Close()
 	if err := a.Add(v); err != nil {
-		return 0, fmt.Errorf("read window %s %s: %w", site, start, err)
+		return 0, fmt.Errorf("read window %s %s: %w", site, start, damage(err))
 	}
 	return len(v), nil
 }
@@ -285,13 +341,23 @@ func (s *Store) Limit() int { return max(s.limit, 0) }
 // Compact replaces a window's chunks by their fold, which a holds after Fold. It changes nothing that can be
 // read; it spares the next Fold the work.
 func (s *Store) Compact(site string, start event.Time, a *window.Agg) error {
+	if err := s.begin(); err != nil {
+		return err
+	}
+	defer s.end()
 	s.keybuf = appendWindowKey(s.keybuf[:0], site, start)
 	s.valbuf = a.AppendFolded(s.valbuf[:0])
 	return s.db.Set(s.keybuf, s.valbuf, pebble.NoSync)
 }
 
-// SizeBytes returns the space the store takes on disk.
-func (s *Store) SizeBytes() uint64 { return s.db.Metrics().DiskSpaceUsage() }
+// SizeBytes returns the space the store takes on disk, 0 once it is closed.
+func (s *Store) SizeBytes() uint64 {
+	if s.begin() != nil {
+		return 0
+	}
+	defer s.end()
+	return s.db.Metrics().DiskSpaceUsage()
+}
 
 func (s *Store) get(key []byte) ([]byte, error) {
 	v, closer, err := s.db.Get(key)
@@ -299,7 +365,7 @@ func (s *Store) get(key []byte) ([]byte, error) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, err
+		return nil, damage(err)
 	}
 	defer closer.Close()
 	return append([]byte{}, v...), nil
@@ -308,7 +374,7 @@ func (s *Store) get(key []byte) ([]byte, error) {
 func (s *Store) scan(prefix byte, fn func(k, v []byte) error) error {
 	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: []byte{prefix}, UpperBound: []byte{prefix + 1}})
 	if err != nil {
-		return err
+		return damage(err)
 	}
 	for it.First(); it.Valid(); it.Next() {
 		v, err := it.ValueAndErr()
@@ -317,10 +383,10 @@ func (s *Store) scan(prefix byte, fn func(k, v []byte) error) error {
 		}
 		if err != nil {
 			it.Close()
-			return err
+			return damage(err)
 		}
 	}
-	return it.Close()
+	return damage(it.Close())
 }
 
 func appendOffsetKey(b []byte, prefix byte, offset int64) []byte {

@@ -56,6 +56,9 @@ func (f *engineFlags) rules() engine.Rules {
 	return r
 }
 
+// stateSlack is what a record can matter to a window beyond the lateness: the window itself, and what collectors lag.
+const stateSlack = 5 * event.Minute
+
 func msec(d time.Duration) event.Time { return event.Time(d.Milliseconds()) }
 
 // startEngine runs package engine on the stores of package state. A goka processor runs once, so each start of the task
@@ -74,6 +77,7 @@ func (n *node) startEngine() error {
 				return state.Options{
 					Dir:   filepath.Join(n.dir.State(), "partition-"+strconv.Itoa(int(partition))),
 					Limit: valuesPerFamily,
+					Life:  rules.Lateness + stateSlack,
 				}
 			})
 			p, err := engine.New(engine.Options{
@@ -119,8 +123,8 @@ func (n *node) startEmit() error {
 func (n *node) startArchive() error {
 	a, err := parquet.New(parquet.Options{
 		Brokers: n.cluster.Brokers,
-		Goka: func(parquet.Limit) []goka.ProcessorOption {
-			return n.cluster.GokaOptions(kafka.GroupOptions{Hasher: event.NewHasher, Log: n.log})
+		Goka: func(limit parquet.Limit) []goka.ProcessorOption {
+			return n.cluster.GokaOptions(kafka.GroupOptions{Hasher: event.NewHasher, Log: n.log, Limit: limit})
 		},
 		Topic:         engine.EventsTopic,
 		Partitions:    n.flags.Partitions,

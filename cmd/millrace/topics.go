@@ -29,9 +29,9 @@ func (n *node) openTopics(ctx context.Context) error {
 		topic(engine.EventsTopic, f.Retention),
 		topic(engine.WindowsTopic, f.Retention),
 		topic(deadletter.Topic, deadRetention),
-		// Rule J9: the changelog outlives the longest life of state (a window's lateness), and after a pause as long
-		// as events are kept there is nothing left to go on with anyway.
-		topic(kafka.TableTopic(engine.Group), 2*f.Retention+f.Lateness),
+		// Rule J9: the changelog outlives three lives of state (state.Options.Life), and after a pause as long as events
+		// are kept there is nothing left to go on with anyway.
+		topic(kafka.TableTopic(engine.Group), max(2*f.Retention+f.Lateness, 4*(f.Lateness+time.Duration(stateSlack)*time.Millisecond))),
 	)
 	if err != nil {
 		return fmt.Errorf("set up topics: %w", err)

@@ -69,6 +69,15 @@ func (a *Agg) Reset(limit int) {
 	}
 }
 
+// Len returns the number of values held, over all families.
+func (a *Agg) Len() int {
+	n := 0
+	for f := range a.fams {
+		n += len(a.fams[f].cells)
+	}
+	return n
+}
+
 // Status returns what the chunks added so far say about firings.
 func (a *Agg) Status() Status { return a.status }
 

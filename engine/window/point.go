@@ -52,32 +52,80 @@ type Rollup struct {
 
 // AppendLines appends w as line protocol.
 func (w *Window) AppendLines(dst []byte) ([]byte, error) {
-	var e lineprotocol.Encoder
-	e.SetPrecision(lineprotocol.Second)
-	e.SetBuffer(dst)
-	at := w.Start.Std()
-	var sk []byte
+	l := newLineWriter(w, dst)
 	for i := range w.Points {
-		p := &w.Points[i]
-		e.StartLine(p.Family.String())
-		w.addTags(&e, p)
-		e.AddField("events", lineprotocol.IntValue(p.Events))
-		e.AddField("pageviews", lineprotocol.IntValue(p.Pageviews))
-		e.AddField("visitors", lineprotocol.IntValue(int64(p.Visitors)))
-		sk = base64.StdEncoding.AppendEncode(sk[:0], p.Sketch)
-		v, ok := lineprotocol.StringValueFromBytes(sk)
-		if !ok {
-			return nil, errors.New("encode sketch: not valid UTF-8")
+		l.point(&w.Points[i])
+	}
+	return l.finish()
+}
+
+// Records encodes the rollups of a as records of head, which says of which window; its Points are not used. A record is
+// closed as soon as it has most bytes, so that the window of a giant site does not become a record that no broker
+// takes: the parts have one Version, and a sink adds a part to what it has of that Version. The slices given to
+// emit are its own.
+func (a *Agg) Records(head *Window, most int, emit func([]byte) error) error {
+	l := newLineWriter(head, nil)
+	var err error
+	flush := func() {
+		var b []byte
+		if b, err = l.finish(); err == nil {
+			err = emit(b)
 		}
-		e.AddField("sketch", v)
-		e.AddField("version", lineprotocol.IntValue(w.Version))
-		e.AddField("final", lineprotocol.BoolValue(w.Final))
-		e.EndLine(at)
+		l = newLineWriter(head, make([]byte, 0, len(b)))
 	}
-	if err := e.Err(); err != nil {
-		return nil, fmt.Errorf("encode window %s %s: %w", w.Site, w.Start, err)
+	var p Point
+	a.eachSorted(func(f Family, c *cell) {
+		if err != nil {
+			return
+		}
+		p = Point{Family: f, Rollup: Rollup{Events: c.events, Pageviews: c.pageviews, Visitors: c.visitors.Estimate(), Sketch: c.visitors.AppendBinary(p.Sketch[:0])}}
+		p.setDims(c.value)
+		l.point(&p)
+		if len(l.enc.Bytes()) >= most {
+			flush()
+		}
+	})
+	if err == nil && len(l.enc.Bytes()) > 0 {
+		flush()
 	}
-	return e.Bytes(), nil
+	return err
+}
+
+// lineWriter encodes the points of one window.
+type lineWriter struct {
+	enc  lineprotocol.Encoder
+	head *Window
+	at   time.Time
+	text []byte // base64 of a sketch
+}
+
+func newLineWriter(head *Window, dst []byte) *lineWriter {
+	l := &lineWriter{head: head, at: head.Start.Std()}
+	l.enc.SetPrecision(lineprotocol.Second)
+	l.enc.SetBuffer(dst)
+	return l
+}
+
+func (l *lineWriter) point(p *Point) {
+	e := &l.enc
+	e.StartLine(p.Family.String())
+	l.head.addTags(e, p)
+	e.AddField("events", lineprotocol.IntValue(p.Events))
+	e.AddField("pageviews", lineprotocol.IntValue(p.Pageviews))
+	e.AddField("visitors", lineprotocol.IntValue(int64(p.Visitors)))
+	l.text = base64.StdEncoding.AppendEncode(l.text[:0], p.Sketch)
+	v, _ := lineprotocol.StringValueFromBytes(l.text) // base64 is valid UTF-8
+	e.AddField("sketch", v)
+	e.AddField("version", lineprotocol.IntValue(l.head.Version))
+	e.AddField("final", lineprotocol.BoolValue(l.head.Final))
+	e.EndLine(l.at)
+}
+
+func (l *lineWriter) finish() ([]byte, error) {
+	if err := l.enc.Err(); err != nil {
+		return nil, fmt.Errorf("encode window %s %s: %w", l.head.Site, l.head.Start, err)
+	}
+	return l.enc.Bytes(), nil
 }
 
 func (w *Window) addTags(e *lineprotocol.Encoder, p *Point) {

@@ -19,6 +19,9 @@ type GroupOptions struct {
 	// OnCommit is told the offset that the broker has taken as committed, once per partition at the start
 	// of a session and after each commit. It is called from one goroutine per session. May be nil.
 	OnCommit func(topic string, partition int32, next int64)
+	// Limit, if set, returns the offset that commits of a partition must not pass yet: records that are finished for
+	// goka, but that the processor holds on to. It is called from one goroutine per session.
+	Limit func(topic string, partition int32) int64
 	// OnProduced is told each record that the brokers have acknowledged, before goka is told. It is called
 	// from one goroutine for all partitions, so it must be quick. May be nil.
 	OnProduced func(m *sarama.ProducerMessage)
@@ -33,7 +36,7 @@ func (c *Cluster) GokaOptions(o GroupOptions) []goka.ProcessorOption {
 		goka.WithLogger(gokaLogger{o.Log}),
 		goka.WithNilHandling(goka.NilProcess),
 		goka.WithConsumerGroupBuilder(func(_ []string, name, clientID string) (sarama.ConsumerGroup, error) {
-			return c.newGroup(name, clientID, o.Log, o.OnCommit)
+			return c.newGroup(name, clientID, o)
 		}),
 		goka.WithConsumerSaramaBuilder(func(_ []string, clientID string) (sarama.Consumer, error) {
 			cfg := c.Config()

@@ -22,9 +22,10 @@ type group struct {
 	name     string
 	log      *slog.Logger
 	onCommit func(topic string, partition int32, next int64)
+	limit    func(topic string, partition int32) int64
 }
 
-func (c *Cluster) newGroup(name, clientID string, log *slog.Logger, onCommit func(string, int32, int64)) (sarama.ConsumerGroup, error) {
+func (c *Cluster) newGroup(name, clientID string, o GroupOptions) (sarama.ConsumerGroup, error) {
 	cfg := c.Config()
 	cfg.ClientID = clientID
 	client, err := sarama.NewClient(c.copyBrokers(), cfg)
@@ -36,7 +37,7 @@ func (c *Cluster) newGroup(name, clientID string, log *slog.Logger, onCommit fun
 		client.Close()
 		return nil, fmt.Errorf("join consumer group %s: %w", name, err)
 	}
-	return &group{ConsumerGroup: cg, client: client, name: name, log: log, onCommit: onCommit}, nil
+	return &group{ConsumerGroup: cg, client: client, name: name, log: o.Log, onCommit: o.OnCommit, limit: o.Limit}, nil
 }
 
 func (g *group) Consume(ctx context.Context, topics []string, h sarama.ConsumerGroupHandler) error {
@@ -235,7 +236,11 @@ func (s *session) moved() map[topicPartition]int64 {
 	defer s.mu.Unlock()
 	moved := map[topicPartition]int64{}
 	for tp, p := range s.prefixes {
-		if next := p.Position(); next >= 0 && next > s.sent[tp] {
+		next := p.Position()
+		if s.group.limit != nil {
+			next = min(next, s.group.limit(tp.topic, tp.partition))
+		}
+		if next >= 0 && next > s.sent[tp] {
 			moved[tp] = next
 		}
 	}
