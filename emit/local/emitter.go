@@ -12,6 +12,7 @@ import (
 	"github.com/lovoo/goka/codec"
 
 	"millrace/engine/event"
+	"millrace/engine/sketch"
 	"millrace/engine/window"
 	"millrace/internal/deadletter"
 )
@@ -91,7 +92,13 @@ func (e *Emitter) Run(ctx context.Context) error {
 	err = proc.Run(ctx)
 	close(e.input) // no callback runs any more
 	writer.Wait()
-	if err := errors.Join(err, writeErr); err != nil && (ctx.Err() == nil || writeErr != nil) {
+	if ctx.Err() != nil && writeErr == nil {
+		if err != nil { // of connections that were closing; what is not committed comes again
+			e.opts.Logger.Debug("stopped", "group", Group, "err", err)
+		}
+		return nil
+	}
+	if err := errors.Join(err, writeErr); err != nil {
 		return fmt.Errorf("run %s: %w", Group, err)
 	}
 	return nil
@@ -101,11 +108,31 @@ func (e *Emitter) Run(ctx context.Context) error {
 func (e *Emitter) process(ctx goka.Context, msg any) {
 	value, _ := msg.([]byte)
 	rec, err := window.Decode(value)
+	if err == nil {
+		err = checkSketches(rec.Window)
+	}
 	if err != nil {
 		e.bury(ctx, value, err)
 		return
 	}
 	e.input <- item{rec, ctx.DeferCommit()} // the writer drains it until Run has ended
+}
+
+// checkSketches tells whether readers will be able to unite the sketches of w, which may be nil: one that they can't
+// would fail every question about its minute.
+func checkSketches(w *window.Window) error {
+	if w == nil {
+		return nil
+	}
+	var s sketch.Sketch
+	for i := range w.Points {
+		p := &w.Points[i]
+		s.Reset()
+		if err := s.MergeBinary(p.Sketch); err != nil {
+			return fmt.Errorf("sketch of %s %q: %w", p.Family, p.Dims, err)
+		}
+	}
+	return nil
 }
 
 // bury puts a record into the dead letters; goka finishes it once that is acknowledged.

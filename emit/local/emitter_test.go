@@ -159,7 +159,7 @@ func TestEmitter(t *testing.T) {
 		}
 	}
 	send(50)
-	poison := [][]byte{[]byte("no line protocol"), nil, []byte("totals,site=a events=1i 60\ntotals,site=b events=1i 60\n"), []byte("cpu,site=a v=1i 60\n")}
+	poison := [][]byte{[]byte("no line protocol"), nil, []byte("totals,site=a events=1i 60\ntotals,site=b events=1i 60\n"), []byte("totals,site=a sketch=\"AAAA\" 60\n")}
 	for i, b := range poison {
 		c.produce(int32(i), "key|1", b)
 	}

