@@ -15,7 +15,8 @@
 //   - Rule J10: an older version of a window is not written after a newer one, see below.
 //   - A progress point is written after every window it speaks of.
 //   - Writing is idempotent: points are whole values, and a point is named by measurement, tags and minute.
-//   - A window is replaced as a whole: values that it has no more are overwritten with zeros, which readers skip.
+//   - A newer version takes the place of an older one as a whole: values that it has no more are overwritten with zeros,
+//     which readers skip. Windows of one version are parts of one firing, and add up.
 //   - Memory is bounded, however long InfluxDB is away: see [Emitter].
 //
 // # Rule J10: why no older version stays
@@ -37,7 +38,8 @@
 //   - Killed between write and commit: the records since the commit come again, in order. Older versions among them
 //     are skipped, for v is read; v itself is written again, which changes nothing.
 //   - Killed in the middle of a window, some points of v written: totals, bot or dropped may still carry the older
-//     version, and an older one is let through if it comes first; but v was not committed, and v comes again.
+//     version, and an older one is let through if it comes first; but v was not committed, and v comes again. What
+//     the older version has left is found by the points' own versions: below v, it goes.
 //   - A rebalance: the version cache is emptied when a session begins, because another owner may have written
 //     between. Within a session there is one writer per partition, and one request at a time.
 //

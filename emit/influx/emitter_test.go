@@ -307,7 +307,7 @@ func TestEmitterMemoryIsBounded(t *testing.T) {
 	noise := rand.NewChaCha8([32]byte{1}) // real sketches don't compress either
 	var batch []*sarama.ProducerMessage
 	for i := range windows {
-		w := win("a.example", event.Time(i)*60000, 1, "/x=1")
+		w := win(fmt.Sprintf("s%d.example", i%500), event.Time(i/500)*60000, 1, "/x=1")
 		noise.Read(sketch)
 		w.Points[0].Sketch = sketch
 		lines, err := w.AppendLines(nil)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 
@@ -12,7 +13,7 @@ import (
 	"millrace/internal/influxdb"
 )
 
-// Replace writes windows that a replay has counted, whole, whatever their version. The version in InfluxDB stays, 0 if
+// Replace writes windows that a replay has counted, whole, whatever their version. The version in InfluxDB stays, -1 if
 // there is none, so that a later firing of the stream still wins. Values that InfluxDB has and a window has not are
 // overwritten with zeros, which readers take for nothing; a window without points clears its minute. Errors are
 // those of Write.
@@ -62,7 +63,8 @@ func (s *Sink) replace(ctx context.Context, ws []*window.Window) error {
 	for _, w := range ws {
 		st := stored[keyOf(w)]
 		version := st.versionOf()
-		if err := s.appendWindow(ctx, zeros(w, st, version)); err != nil {
+		gone, _ := compare(w, st, math.MaxInt64, version)
+		if err := s.appendWindow(ctx, gone); err != nil {
 			return err
 		}
 		c := *w
@@ -112,7 +114,11 @@ func (s *Sink) findGone(ctx context.Context, outs []out) error {
 			}
 			for _, site := range sites {
 				for _, o := range bySite[site] {
-					o.gone = zeros(o.w, stored[keyOf(o.w)], o.w.Version)
+					var kept []value
+					o.gone, kept = compare(o.w, stored[keyOf(o.w)], o.w.Version, o.w.Version)
+					for _, v := range kept {
+						o.values = union(o.values, []uint64{s.hash(v)})
+					}
 				}
 			}
 		}
@@ -127,33 +133,43 @@ type value struct {
 
 // stored is what InfluxDB holds of one window.
 type stored struct {
-	version int64
-	values  []value // that are not zero
+	version int64           // the largest
+	values  map[value]int64 // those that are not zero, with their versions
 }
 
 func (s *stored) versionOf() int64 {
 	if s == nil {
-		return 0
+		return neverLive
 	}
 	return s.version
 }
 
-// zeros returns a window of zeros for the values that st has and w has not.
-func zeros(w *window.Window, st *stored, version int64) *window.Window {
-	z := &window.Window{Site: w.Site, Shard: w.Shard, Start: w.Start, Version: version, Final: w.Final}
-	if st == nil {
-		return z
-	}
+func valuesOf(w *window.Window) map[value]bool {
 	have := make(map[value]bool, len(w.Points))
 	for i := range w.Points {
 		have[value{w.Points[i].Family, w.Points[i].Dims}] = true
 	}
-	for _, v := range st.values {
-		if !have[v] {
-			z.Points = append(z.Points, window.Point{Family: v.family, Dims: v.dims})
+	return have
+}
+
+// compare returns, of the values that st has and w has not, those of a version below a limit as zeros, which are to
+// carry a version, and the others, which are of other parts of w's firing.
+func compare(w *window.Window, st *stored, below, version int64) (gone *window.Window, kept []value) {
+	gone = &window.Window{Site: w.Site, Shard: w.Shard, Start: w.Start, Version: version, Final: w.Final}
+	if st == nil {
+		return gone, nil
+	}
+	have := valuesOf(w)
+	for v, of := range st.values {
+		switch {
+		case have[v]:
+		case of < below:
+			gone.Points = append(gone.Points, window.Point{Family: v.family, Dims: v.dims})
+		default:
+			kept = append(kept, v)
 		}
 	}
-	return z
+	return gone, kept
 }
 
 // readStored reads which values windows in [from, to) have.
@@ -202,7 +218,7 @@ func addStored(out map[windowKey]*stored, series *influxdb.Series) {
 		key := windowKey{st, event.Time(sec) * event.Second}
 		w := out[key]
 		if w == nil {
-			w = &stored{}
+			w = &stored{version: neverLive, values: map[value]int64{}}
 			out[key] = w
 		}
 		n, _ := influxdb.Int(row, version)
@@ -210,7 +226,7 @@ func addStored(out map[windowKey]*stored, series *influxdb.Series) {
 		e, _ := influxdb.Int(row, events)
 		p, _ := influxdb.Int(row, pageviews)
 		if e != 0 || p != 0 {
-			w.values = append(w.values, v)
+			w.values[v] = n
 		}
 	}
 }

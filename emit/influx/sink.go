@@ -102,8 +102,9 @@ func (s *Sink) Forget(ctx context.Context) error {
 	return nil
 }
 
-// Write writes windows that the stream has fired, whole: values that an older version had and a window has not are
-// overwritten with zeros. A window whose version is older than that in InfluxDB is left out. It returns when every
+// Write writes windows that the stream has fired. A window whose version is older than that in InfluxDB is left out. A newer
+// one takes its place: values of the older that it has not are overwritten with zeros. One of the same version is a part
+// of the same firing, or the same again, and adds to what is there. It returns when every
 // point is written or a dead letter, however long that takes, or with the error of ctx or of the dead letter; then it
 // is to be called again with the same windows.
 func (s *Sink) Write(ctx context.Context, ws []*window.Window) error {
@@ -155,7 +156,8 @@ func (s *Sink) writeLive(ctx context.Context, ws []*window.Window, fence func() 
 
 // out is a window on its way.
 type out struct {
-	w      *window.Window
+	w *window.Window
+	// values are what InfluxDB will have of it.
 	values []uint64
 	// read: which values InfluxDB has is not known, or some of them may be gone.
 	read bool
@@ -172,9 +174,16 @@ func (s *Sink) admit(live []*window.Window) []out {
 			s.stats.older.Add(1)
 			continue
 		}
-		values := s.hashes(w)
-		read := before.values == nil || !includes(values, before.values)
-		outs = append(outs, out{w: w, values: values, read: read, gone: &window.Window{}})
+		o := out{w: w, values: s.hashes(w), gone: &window.Window{}}
+		switch {
+		case before.values == nil:
+			o.read = true
+		case before.version == w.Version:
+			o.values = union(o.values, before.values)
+		default:
+			o.read = !includes(o.values, before.values)
+		}
+		outs = append(outs, o)
 	}
 	return outs
 }
@@ -182,19 +191,20 @@ func (s *Sink) admit(live []*window.Window) []out {
 // hashes returns those of a window's values, sorted.
 func (s *Sink) hashes(w *window.Window) []uint64 {
 	list := make([]uint64, len(w.Points))
-	var h maphash.Hash
-	h.SetSeed(s.seed)
 	for i := range w.Points {
-		p := &w.Points[i]
-		h.Reset()
-		_ = h.WriteByte(byte(p.Family))
-		_, _ = h.WriteString(p.Dims[0])
-		_ = h.WriteByte(0)
-		_, _ = h.WriteString(p.Dims[1])
-		list[i] = h.Sum64()
+		list[i] = s.hash(value{w.Points[i].Family, w.Points[i].Dims})
 	}
 	slices.Sort(list)
 	return list
+}
+
+func (s *Sink) hash(v value) uint64 { return maphash.Comparable(s.seed, v) }
+
+// union returns what is in one of two sorted lists.
+func union(a, b []uint64) []uint64 {
+	all := append(slices.Clone(a), b...)
+	slices.Sort(all)
+	return slices.Compact(all)
 }
 
 // includes says whether all of small is in large; both are sorted.
@@ -209,8 +219,7 @@ func includes(large, small []uint64) bool {
 	return true
 }
 
-// newest keeps of each window the largest version, and of equal ones the last, in the order of their first
-// appearance.
+// newest keeps of each window the largest version, with its parts joined, in the order of their first appearance.
 func newest(ws []*window.Window) []*window.Window {
 	at := make(map[windowKey]int, len(ws))
 	out := make([]*window.Window, 0, len(ws))
@@ -221,11 +230,26 @@ func newest(ws []*window.Window) []*window.Window {
 		case !ok:
 			at[k] = len(out)
 			out = append(out, w)
-		case w.Version >= out[i].Version:
+		case w.Version > out[i].Version:
 			out[i] = w
+		case w.Version == out[i].Version:
+			out[i] = join(out[i], w)
 		}
 	}
 	return out
+}
+
+// join returns a window with the values of both; b's count where both have one.
+func join(a, b *window.Window) *window.Window {
+	w := *b
+	have := valuesOf(b)
+	w.Points = slices.Clip(w.Points)
+	for _, p := range a.Points {
+		if !have[value{p.Family, p.Dims}] {
+			w.Points = append(w.Points, p)
+		}
+	}
+	return &w
 }
 
 // learn reads the versions of the windows' minutes, where they are not known.

@@ -312,7 +312,7 @@ func TestReplace(t *testing.T) {
 			}
 		}
 		do(s.Replace, win("new.example", 60000, 99, "/x=1"))
-		b.want(t, "new.example", "60 page/x=1 v0", "60 totals=1 v0")
+		b.want(t, "new.example", "60 page/x=1 v-1", "60 totals=1 v-1")
 		do(s.Write, win("new.example", 60000, 0, "/x=2"))
 		b.want(t, "new.example", "60 page/x=2 v0", "60 totals=2 v0")
 
@@ -322,6 +322,12 @@ func TestReplace(t *testing.T) {
 			"60 page/x=2 v7", "60 page/gone=0 v7", "60 page/extra=1 v7", "60 totals=3 v7",
 			"120 page/x=0 v8", "120 totals=0 v8")
 		do(s.Write, win("a.example", 60000, 6, "/x=9"))
+		b.want(t, "a.example",
+			"60 page/x=2 v7", "60 page/gone=0 v7", "60 page/extra=1 v7", "60 totals=3 v7",
+			"120 page/x=0 v8", "120 totals=0 v8")
+
+		// The firing that was replaced, delivered again, does not undo it.
+		do(s.Write, win("a.example", 60000, 7, "/x=3 /gone=1"))
 		b.want(t, "a.example",
 			"60 page/x=2 v7", "60 page/gone=0 v7", "60 page/extra=1 v7", "60 totals=3 v7",
 			"120 page/x=0 v8", "120 totals=0 v8")
@@ -512,4 +518,50 @@ func TestQueriesOfALiveStream(t *testing.T) {
 	b.want(t, "a.example", append([]string{"60 page/x=3 v9", "60 page/y9=1 v9", "60 totals=4 v9"},
 		"60 page/y0=0 v1", "60 page/y1=0 v2", "60 page/y2=0 v3", "60 page/y3=0 v4", "60 page/y4=0 v5",
 		"60 page/y5=0 v6", "60 page/y6=0 v7", "60 page/y7=0 v8", "60 page/y8=0 v9")...)
+}
+
+// A firing too large for a record comes in parts; killed at any request, it is whole after it has come again.
+func TestPartsAndCrashes(t *testing.T) {
+	part := func(version int64, pages string, totals int64) *window.Window {
+		w := win("a.example", 60000, version, pages)
+		w.Points = w.Points[:len(w.Points)-1] // without totals
+		if totals > 0 {
+			w.Points = append(w.Points, window.Point{Family: window.Totals, Rollup: window.Rollup{Events: totals}})
+		}
+		return w
+	}
+	log := []*window.Window{part(5, "/a=1 /b=1 /c=1 /d=1", 4), part(6, "/a=2 /b=2", 9), part(6, "/c=5", 0), part(5, "/d=9", 0), part(6, "/a=2 /b=2", 9)}
+	for crash := range 25 {
+		b := newFake(t)
+		left := crash // requests until the process dies
+		tr := &faults{always: func(r *http.Request) (*http.Response, error) {
+			if left--; left < 0 {
+				return nil, syscall.ECONNREFUSED
+			}
+			return http.DefaultTransport.RoundTrip(r)
+		}}
+		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Millisecond)
+		s, _ := mustSink(t, b, func(o *Options) { o.Transport, o.MaxLines = tr, 1 })
+		done := 0
+		for done < len(log) && s.Write(ctx, log[done:done+1]) == nil {
+			done++
+		}
+		cancel()
+		s, _ = mustSink(t, b, nil)
+		for _, w := range log[done:] {
+			if err := s.Write(t.Context(), []*window.Window{w}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got, want := b.dump(t, "a.example"), "60 page/a=2 v6\n60 page/b=2 v6\n60 page/c=5 v6\n60 page/d=0 v6\n60 totals=9 v6"; got != want {
+			t.Errorf("killed before request %d:\n%s", crash, got)
+		}
+	}
+	// All at once, in one call.
+	b := newFake(t)
+	s, _ := mustSink(t, b, nil)
+	if err := s.Write(t.Context(), log); err != nil {
+		t.Fatal(err)
+	}
+	b.want(t, "a.example", "60 page/a=2 v6", "60 page/b=2 v6", "60 page/c=5 v6", "60 totals=9 v6")
 }

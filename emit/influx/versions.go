@@ -22,6 +22,9 @@ import (
 // Version is the one that the window had, and kept. A window whose points carry a larger one was written live since.
 const replacedName = "replaced"
 
+// neverLive is the version of a window that only a replay has written: any firing of the stream is newer.
+const neverLive = -1
+
 const (
 	// versionsFresh is how long a minute's versions are believed without reading them again: another process may
 	// replace windows. Rereading is one small query.
@@ -156,9 +159,11 @@ func (v *versions) learned(from, to event.Time, read map[windowKey]known) (regre
 
 // admit says whether w is to be written, and notes it as sent if so, its values as unknown until written is called. Before
 // is what was known. The window's minute must have been read.
+//
+// A firing that a replay has replaced since stays out too: the replay knew all of it.
 func (v *versions) admit(w *window.Window) (before known, ok bool) {
 	before, found := v.get(keyOf(w))
-	if found && w.Version < before.version {
+	if found && (w.Version < before.version || w.Version == before.version && before.replaced) {
 		return before, false
 	}
 	if !found {
@@ -168,7 +173,7 @@ func (v *versions) admit(w *window.Window) (before known, ok bool) {
 	return before, true
 }
 
-// written notes that InfluxDB holds exactly w.
+// written notes that InfluxDB holds w with exactly these values.
 func (v *versions) written(w *window.Window, values []uint64) {
 	v.set(keyOf(w), known{version: w.Version, values: values})
 }
@@ -220,8 +225,10 @@ func readVersions(ctx context.Context, c *influxdb.Client, from, to event.Time) 
 				continue
 			}
 			key := windowKey{st, event.Time(sec) * event.Second}
-			k := out[key]
-			k.version = max(k.version, v)
+			k, ok := out[key]
+			if !ok || k.version < v {
+				k.version = v
+			}
 			out[key] = k
 			if s.Name == replacedName {
 				marks[key] = v
