@@ -12,11 +12,11 @@ import (
 	"time"
 )
 
-// The load: 300 requests a second of 10 events, from 4 workers, over 60 sites. A request has a page of its own, and
+// The load: 400 requests a second of 10 events, from 8 workers, over 60 sites. A request has a page of its own, and
 // a site has fewer of them in a minute than the 500 values a family keeps.
 const (
-	loadWorkers      = 4
-	requestsPerSec   = 300
+	loadWorkers      = 8
+	requestsPerSec   = 400
 	eventsPerRequest = 10
 	loadSites        = 60
 )
