@@ -21,6 +21,8 @@
 // Invariants:
 //   - Every batch is atomic and the write-ahead log is a prefix: after any crash the store is what it was after
 //     some delta. Nothing is synced: what the disk forgets, the changelog has.
+//   - A write that the disk refuses is a crash: nothing more reaches the disk, and the next call returns ErrDisk. What is
+//     opened after that is the state after some delta.
 //   - The hot path reads nothing: a delta's windows are appended to by Pebble's merge operator.
 //
 // Units: offsets of the log ("offset") and of the changelog ("position") are different numbers.

@@ -150,7 +150,14 @@ func (f *fence) Rename(oldname, newname string) error {
 // MkdirAll and Lock are the first that Open does; their errors are plain.
 func (f *fence) MkdirAll(dir string, perm os.FileMode) error { return f.FS.MkdirAll(dir, perm) }
 
-func (f *fence) Lock(name string) (io.Closer, error) { return f.FS.Lock(name) }
+func (f *fence) Lock(name string) (io.Closer, error) {
+	lock, err := f.FS.Lock(name)
+	var path *os.PathError
+	if err != nil && !errors.As(err, &path) { // the file is there, and somebody else has it
+		err = fmt.Errorf("%w: %w", ErrLocked, err)
+	}
+	return lock, err
+}
 
 // Unwrap hides the disk: nobody is to reach it around the fence.
 func (f *fence) Unwrap() vfs.FS { return nil }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"sync"
 	"sync/atomic"
 
@@ -63,6 +64,8 @@ var (
 	ErrChain = errors.New("delta does not follow the state")
 	// ErrClosed: the store has been closed, or its partition is not open.
 	ErrClosed = errors.New("state is not open")
+	// ErrLocked: another process, or another store of this one, has the folder open.
+	ErrLocked = errors.New("in use by another process")
 )
 
 // formatVersion is stored in the folder.
@@ -172,12 +175,22 @@ func (s *Store) openPebble(o Options) (*pebble.DB, error) {
 	defer cache.Unref()
 	po.Cache = cache
 	db, err := pebble.Open(o.Dir, po)
-	return db, damage(err)
+	var path *fs.PathError
+	switch {
+	case err == nil:
+		return db, nil
+	case s.fence.down():
+		return nil, s.fence.err()
+	case errors.Is(err, ErrLocked), errors.As(err, &path) && !errors.Is(err, fs.ErrNotExist):
+		return nil, err
+	}
+	// The machine has done what was asked of it: the content is wrong, or a file is missing.
+	return nil, fmt.Errorf("%w: %w", ErrCorrupt, err)
 }
 
 // damage tells what is wrong with the folder's content from other errors.
 func damage(err error) error {
-	if err != nil && (errors.Is(err, pebble.ErrCorruption) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, window.ErrChunk)) {
+	if err != nil && (pebble.IsCorruptionError(err) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, window.ErrChunk)) {
 		return fmt.Errorf("%w: %w", ErrCorrupt, err)
 	}
 	return err
