@@ -135,7 +135,6 @@ func (s *Sink) writeLive(ctx context.Context, ws []*window.Window, fence func() 
 	s.buf = s.buf[:0]
 	for i := range outs {
 		o := &outs[i]
-		// Zeros first: if the rest is cut off, the version in totals does not claim yet that it is all there.
 		if err := s.appendWindow(ctx, o.gone); err != nil {
 			return err
 		}
