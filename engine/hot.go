@@ -6,87 +6,109 @@ import (
 	"millrace/engine/window"
 )
 
-// hotWindows keeps the rollups of open windows in memory, folded row by row as the records come, so that firing a window
-// need not read it from the store. It is a cache: what it holds equals the fold of the store's chunks, and losing it
-// costs only time.
+// hotWindows keeps the rollups of open windows in memory, so that firing a window need not read it from the store. It is
+// a cache: what it holds equals the fold of the store's chunks, and losing it costs only time.
 //
-// Tried and dropped: folding the store's chunks at each firing. With early firings every 5 s each row was then folded
-// again and again.
+// Chunks are kept as they come and folded when the window fires. Tried and dropped: folding the store's chunks at each
+// firing (with early firings each row was folded again and again), and folding each chunk when it comes (the maps of
+// many windows by turns do not stay in the processor's caches).
 type hotWindows struct {
-	limit int // cardinality budget of a window
-	aggs  map[windowID]*window.Agg
-	free  []*window.Agg
-	cells int // values held, as of the last count
-	adds  int // since then
+	limit   int // cardinality budget of a window
+	windows map[windowID]*hotWindow
+	free    []*hotWindow
+	bytes   int // held by all, by estimate
 }
 
-// maxHotCells bounds the memory of a partition's hot windows: a value with a small sketch takes some 250 bytes, so these
-// are 64 MB. Windows that come when it is reached are folded from the store.
-const maxHotCells = 256 << 10
+type hotWindow struct {
+	agg     *window.Agg
+	pending []byte // chunks that agg does not hold yet
+	bytes   int    // of agg, when it was last folded
+}
 
-// maxFree is the number of emptied Aggs kept for their memory.
-const maxFree = 64
+const (
+	// maxHotBytes bounds the memory of a partition's hot windows. Windows that come when it is reached are folded from
+	// the store.
+	maxHotBytes = 64 << 20
+	// cellBytes is what a value with a small sketch takes in an Agg.
+	cellBytes = 250
+	// maxPending is the length at which chunks are folded without a firing.
+	maxPending = 512 << 10
+	// maxFree is the number of emptied windows kept for their memory.
+	maxFree = 64
+)
 
 func newHotWindows(limit int) hotWindows {
-	return hotWindows{limit: limit, aggs: map[windowID]*window.Agg{}}
+	return hotWindows{limit: limit, windows: map[windowID]*hotWindow{}}
 }
 
-func (h *hotWindows) get(id windowID) *window.Agg { return h.aggs[id] }
-
-// add folds a chunk into a window that is hot. One that is fresh, whose first chunk this is, becomes so.
+// add takes in a chunk of a window that is hot. One that is fresh, whose first chunk this is, becomes so if there is
+// room.
 func (h *hotWindows) add(id windowID, chunk []byte, fresh bool) error {
-	a := h.aggs[id]
-	if a == nil {
-		if !fresh || !h.room() {
+	w := h.windows[id]
+	if w == nil {
+		if !fresh || h.bytes >= maxHotBytes {
 			return nil
 		}
-		a = h.take()
-		h.aggs[windowID{id.start, strings.Clone(id.site)}] = a
+		w = h.take()
+		h.windows[windowID{id.start, strings.Clone(id.site)}] = w
 	}
-	return a.Add(chunk)
+	w.pending = append(w.pending, chunk...)
+	h.bytes += len(chunk)
+	if len(w.pending) < maxPending {
+		return nil
+	}
+	return h.fold(w)
 }
 
-// put makes a window hot, if there is room, and takes over its Agg.
-func (h *hotWindows) put(id windowID, a *window.Agg) bool {
-	if !h.room() {
-		return false
+// get returns the rollups of a window, or nil if it is not hot.
+func (h *hotWindows) get(id windowID) (*window.Agg, error) {
+	w := h.windows[id]
+	if w == nil {
+		return nil, nil
 	}
-	h.aggs[id] = a
-	return true
+	return w.agg, h.fold(w)
 }
 
-// take returns an empty Agg.
-func (h *hotWindows) take() *window.Agg {
+// put makes a window hot, if there is room, and exchanges its Agg for an empty one.
+func (h *hotWindows) put(id windowID, a *window.Agg) (empty *window.Agg, ok bool) {
+	if h.bytes >= maxHotBytes {
+		return a, false
+	}
+	w := h.take()
+	w.agg, empty = a, w.agg
+	h.windows[id] = w
+	return empty, h.fold(w) == nil
+}
+
+func (h *hotWindows) fold(w *hotWindow) error {
+	err := w.agg.Add(w.pending)
+	now := w.agg.Len() * cellBytes
+	h.bytes += now - w.bytes - len(w.pending)
+	w.bytes, w.pending = now, w.pending[:0]
+	return err
+}
+
+// take returns an empty window.
+func (h *hotWindows) take() *hotWindow {
 	n := len(h.free)
 	if n == 0 {
-		return window.NewAgg(h.limit)
+		return &hotWindow{agg: window.NewAgg(h.limit)}
 	}
-	a := h.free[n-1]
+	w := h.free[n-1]
 	h.free = h.free[:n-1]
-	a.Reset(h.limit)
-	return a
+	w.agg.Reset(h.limit)
+	return w
 }
 
 func (h *hotWindows) drop(id windowID) {
-	a := h.aggs[id]
-	if a == nil {
+	w := h.windows[id]
+	if w == nil {
 		return
 	}
-	delete(h.aggs, id)
-	h.cells -= a.Len()
-	if len(h.free) < maxFree {
-		h.free = append(h.free, a)
+	delete(h.windows, id)
+	h.bytes -= w.bytes + len(w.pending)
+	w.bytes, w.pending = 0, w.pending[:0]
+	if len(h.free) < maxFree && cap(w.pending) < maxPending {
+		h.free = append(h.free, w)
 	}
-}
-
-// room reports whether another window may become hot. Counting the values of all is not free, so it is done once in a
-// while.
-func (h *hotWindows) room() bool {
-	if h.adds++; h.adds >= 256 {
-		h.adds, h.cells = 0, 0
-		for _, a := range h.aggs {
-			h.cells += a.Len()
-		}
-	}
-	return h.cells < maxHotCells
 }

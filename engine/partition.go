@@ -162,8 +162,8 @@ func (p *Partition) fire(offset int64, f *delta.Fired, out Output) error {
 
 // fold returns the rollups of a window: from memory if it is hot, else from the store.
 func (p *Partition) fold(id windowID, final bool) (*window.Agg, error) {
-	if a := p.hot.get(id); a != nil {
-		return a, nil
+	if a, err := p.hot.get(id); a != nil {
+		return a, err
 	}
 	a := p.agg
 	a.Reset(p.store.Limit())
@@ -171,8 +171,8 @@ func (p *Partition) fold(id windowID, final bool) (*window.Agg, error) {
 	if err != nil || final {
 		return a, err
 	}
-	if p.hot.put(id, a) {
-		p.agg = p.hot.take()
+	if empty, ok := p.hot.put(id, a); ok {
+		p.agg = empty
 		return a, nil
 	}
 	if size >= compactFrom {

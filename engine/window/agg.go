@@ -386,6 +386,7 @@ func Merge(chunks []byte, whole bool, limit int) ([]byte, error) {
 	return a.AppendFolded(make([]byte, 0, len(chunks)/2)), nil
 }
 
-// foldFrom is the size in bytes from which Merge folds. Below it concatenation is cheaper than the maps; a
-// much larger value makes the memory of a giant window's state grow before anything bounds it.
-const foldFrom = 16 << 10
+// foldFrom is the size in bytes from which Merge folds. Most windows never reach it: they are folded once, when they
+// fire, and folding them at every flush too is work for nothing. A much larger value makes a giant window's state grow
+// before anything bounds it.
+const foldFrom = 512 << 10

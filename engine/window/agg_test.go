@@ -134,7 +134,7 @@ func TestBudget(t *testing.T) {
 // TestMerge runs the store's merge operator over a state that is large enough to be folded.
 func TestMerge(t *testing.T) {
 	var small, large []byte
-	rows := make([]Row, 400)
+	rows := make([]Row, foldFrom/40)
 	for i := range rows {
 		rows[i] = Row{Flags: PageviewRow, Visitor: event.Visitor(i%50 + 1), Dims: [NumDims]string{Page: fmt.Sprintf("/%d", i%40), Source: "a source with a name that takes room"}}
 		large = append(large, chunkOf(rows[i:i+1])...)
@@ -161,6 +161,36 @@ func TestMerge(t *testing.T) {
 	f(false)
 	if _, err := Merge(large[:len(large)-1], true, 5); !errors.Is(err, ErrChunk) {
 		t.Errorf("cut short: %v", err)
+	}
+}
+
+// TestRecords cuts a window into records: together they hold its points, each once, and each is a record of its own.
+func TestRecords(t *testing.T) {
+	a := NewAgg(0)
+	for i := range 300 {
+		a.AddRow(&Row{Flags: PageviewRow, Visitor: event.Visitor(i + 1), Dims: [NumDims]string{Page: fmt.Sprintf("/%d", i), Country: "EE"}})
+	}
+	head := &Window{Site: "s", Start: event.Minute, Version: 7, Final: true}
+	var whole string
+	parts := 0
+	err := a.Records(head, 2000, func(b []byte) error {
+		rec, err := Decode(b)
+		if err != nil || rec.Window == nil || rec.Window.Version != 7 || !rec.Window.Final {
+			t.Errorf("part %d: %+v, %v", parts, rec, err)
+		}
+		parts++
+		whole += string(b)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := mustLines(t, a.Window("s", 0, event.Minute, 7, true)); whole != want || parts < len(want)/3000 {
+		t.Errorf("%d parts of %d bytes, want %d bytes", parts, len(whole), len(want))
+	}
+	fail := errors.New("full")
+	if err := a.Records(head, 2000, func([]byte) error { return fail }); !errors.Is(err, fail) {
+		t.Errorf("emit's error: %v", err)
 	}
 }
 

@@ -1,0 +1,91 @@
+package engine
+
+import (
+	"fmt"
+	"testing"
+
+	"millrace/engine/event"
+	"millrace/engine/window"
+)
+
+func chunk(rows ...window.Row) []byte {
+	var w window.RowWriter
+	for i := range rows {
+		w.Add(&rows[i])
+	}
+	return w.AppendChunk(nil)
+}
+
+func lines(t *testing.T, a *window.Agg) string {
+	t.Helper()
+	b, err := a.Window("s.example", 0, event.Minute, 1, true).AppendLines(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// A hot window is the fold of its chunks, whether they were folded in between or not, and its memory is given back.
+func TestHotWindows(t *testing.T) {
+	const limit = 5
+	h := newHotWindows(limit)
+	id := windowID{event.Minute, "s.example"}
+	want := window.NewAgg(limit)
+	for i := range 20_000 {
+		c := chunk(window.Row{Visitor: event.Visitor(i%900 + 1), Dims: [window.NumDims]string{window.Page: fmt.Sprintf("/a-page-with-a-name-that-takes-room/%d", i%9)}})
+		if err := h.add(id, c, i == 0); err != nil {
+			t.Fatal(err)
+		}
+		if err := want.Add(c); err != nil {
+			t.Fatal(err)
+		}
+		if n := len(h.windows[id].pending); n >= maxPending {
+			t.Fatalf("%d bytes pending", n)
+		}
+		if i%7000 == 0 {
+			a, err := h.get(id)
+			if err != nil || lines(t, a) != lines(t, want) {
+				t.Fatalf("after %d rows: not the fold of the chunks: %v", i+1, err)
+			}
+		}
+	}
+	a, err := h.get(id)
+	if err != nil || lines(t, a) != lines(t, want) {
+		t.Fatalf("not the fold of the chunks: %v", err)
+	}
+	h.drop(id)
+	if h.bytes != 0 || len(h.windows) != 0 {
+		t.Errorf("%d bytes in %d windows are left", h.bytes, len(h.windows))
+	}
+	// The memory is used again, and must be clean.
+	if err := h.add(id, chunk(window.Row{Visitor: 1}), true); err != nil {
+		t.Fatal(err)
+	}
+	one := window.NewAgg(limit)
+	one.AddRow(&window.Row{Visitor: 1})
+	if a, err := h.get(id); err != nil || lines(t, a) != lines(t, one) {
+		t.Errorf("a window in used memory: %v", err)
+	}
+}
+
+// A window that is not fresh stays out: part of it is only in the store. So does one that comes when memory is used up.
+func TestHotWindowsStayOut(t *testing.T) {
+	h := newHotWindows(0)
+	id := windowID{event.Minute, "s.example"}
+	if err := h.add(id, chunk(window.Row{Visitor: 1}), false); err != nil {
+		t.Fatal(err)
+	}
+	if a, _ := h.get(id); a != nil {
+		t.Error("a window became hot in its middle")
+	}
+	h.bytes = maxHotBytes
+	if err := h.add(id, chunk(window.Row{Visitor: 1}), true); err != nil {
+		t.Fatal(err)
+	}
+	if a, _ := h.get(id); a != nil {
+		t.Error("a window became hot without room")
+	}
+	if _, ok := h.put(id, window.NewAgg(0)); ok {
+		t.Error("put without room")
+	}
+}
