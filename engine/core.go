@@ -143,6 +143,9 @@ func (c *Core) fresh(a *delta.Add) bool {
 	return w != nil && w.fresh
 }
 
+// isOpen reports whether a window has not fired as final.
+func (c *Core) isOpen(id windowID) bool { return c.open[id.start][id.site] != nil }
+
 // Watermark returns the event time up to which the partition's input is complete.
 func (c *Core) Watermark() event.Time { return c.meta.watermark }
 

@@ -168,8 +168,8 @@ func (p *Partition) fold(id windowID, final bool) (*window.Agg, error) {
 	a := p.agg
 	a.Reset(p.store.Limit())
 	size, err := p.store.Fold(id.site, id.start, a)
-	if err != nil || final {
-		return a, err
+	if err != nil || final || !p.core.isOpen(id) {
+		return a, err // it will not fire again soon
 	}
 	if empty, ok := p.hot.put(id, a); ok {
 		p.agg = empty
