@@ -223,7 +223,7 @@ func (c *Core) place(start event.Time) event.Time {
 
 // final reports whether the watermark has passed a window.
 func (c *Core) final(start event.Time) bool {
-	return start+event.Minute+c.rules.Grace <= c.meta.watermark
+	return start <= c.meta.watermark-event.Minute-c.rules.Grace // this way around a start at the end of time can't overflow
 }
 
 // horizon returns the start of the oldest window that has not closed.

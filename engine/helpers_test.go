@@ -1,0 +1,197 @@
+package engine
+
+import (
+	"bytes"
+	"fmt"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"go.uber.org/goleak"
+
+	"millrace/engine/delta"
+	"millrace/engine/event"
+	"millrace/engine/window"
+	"millrace/state"
+)
+
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m,
+		// Sarama's metrics library starts one per process, for good.
+		goleak.IgnoreTopFunction("github.com/rcrowley/go-metrics.(*meterArbiter).tick"))
+}
+
+// base is the start of a minute; times of the tests count from it.
+const base = event.Time(1_700_000_040_000)
+
+// plain is a Deriver whose rows need no parser to predict.
+type plain struct{}
+
+func (plain) Row(e *event.Event, r *window.Row) {
+	r.Visitor = e.Visitor
+	if e.Name == event.Pageview {
+		r.Flags |= window.PageviewRow
+	}
+	if e.Bot != "" {
+		r.Flags |= window.BotRow
+		r.Dims[window.Reason] = e.Bot
+	}
+	r.Dims[window.Page] = e.URL
+	r.Dims[window.Name] = e.Name
+}
+
+// rig is a Partition on a real store. At every step it holds the Partition to what a core that was loaded from the store just before
+// does, and every window to what the store's chunks fold to: that nothing depends on what is only in memory.
+type rig struct {
+	tb    testing.TB
+	rules Rules
+	store *state.Store
+	part  *Partition
+	next  int64
+
+	// Of the last record.
+	delta   delta.Delta
+	dead    error
+	windows []window.Record
+	// All windows, by key, the newest version.
+	final map[string]*window.Window
+}
+
+func newRig(tb testing.TB, r Rules, limit int) *rig {
+	tb.Helper()
+	s, err := state.Open(state.Options{Dir: "state", FS: vfs.NewMem(), MemTableBytes: 256 << 10, Limit: limit})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { s.Close() })
+	g := &rig{tb: tb, rules: r, store: s, final: map[string]*window.Window{}}
+	if g.part, err = OpenPartition(0, s, r, plain{}); err != nil {
+		tb.Fatal(err)
+	}
+	return g
+}
+
+// process takes the next record.
+func (g *rig) process(value []byte) {
+	g.tb.Helper()
+	g.at(g.next, value)
+	g.next++
+}
+
+// at takes a record at an offset, for the first time or again.
+func (g *rig) at(offset int64, value []byte) {
+	g.tb.Helper()
+	g.delta, g.dead, g.windows = delta.Delta{}, nil, nil
+	out := &rigOutput{rig: g, offset: offset}
+	if offset > g.store.Last() {
+		loaded := NewCore(g.rules, plain{})
+		if err := loaded.Load(g.store.Meta(), g.store.Windows); err != nil {
+			g.tb.Fatal(err)
+		}
+		d, dead := loaded.Step(0, offset, value)
+		out.want, out.wantDead = d.Append(nil), dead
+	}
+	if err := g.part.Process(offset, value, out); err != nil {
+		g.tb.Fatalf("record %d: %v", offset, err)
+	}
+	if out.want != nil && fmt.Sprint(g.dead) != fmt.Sprint(out.wantDead) {
+		g.tb.Fatalf("record %d is dead for %v, and for %v by a core loaded before it", offset, g.dead, out.wantDead)
+	}
+}
+
+type rigOutput struct {
+	*rig
+	offset   int64
+	want     []byte // nil for a record that comes again
+	wantDead error
+}
+
+func (o *rigOutput) Delta(b []byte) error {
+	o.tb.Helper()
+	if o.want != nil && !bytes.Equal(b, o.want) {
+		o.tb.Fatalf("record %d has the delta\n%x\nand by a core loaded before it\n%x", o.offset, b, o.want)
+	}
+	if err := o.delta.Decode(bytes.Clone(b)); err != nil {
+		return err
+	}
+	return o.store.Apply(b)
+}
+
+func (o *rigOutput) Window(key string, value []byte) error {
+	rec, err := window.Decode(value)
+	if err != nil {
+		return err
+	}
+	o.windows = append(o.windows, rec)
+	w := rec.Window
+	if w == nil {
+		return nil
+	}
+	a := window.NewAgg(o.store.Limit())
+	if _, err := o.store.Fold(w.Site, w.Start, a); err != nil {
+		return err
+	}
+	want, err := a.Window(w.Site, 0, w.Start, o.offset, w.Final).AppendLines(nil)
+	if err != nil {
+		return err
+	}
+	if !bytes.Equal(value, want) {
+		o.tb.Fatalf("record %d fires\n%sand the store holds\n%s", o.offset, value, want)
+	}
+	if old := o.final[key]; old == nil || old.Version <= w.Version {
+		o.final[key] = w
+	}
+	return nil
+}
+
+func (o *rigOutput) Dead(reason error) error {
+	o.dead = reason
+	return nil
+}
+
+// envelope encodes a record.
+func envelope(collector string, low event.Time, events ...event.Event) []byte {
+	var list []byte
+	for i := range events {
+		if i > 0 {
+			list = append(list, ',')
+		}
+		list = events[i].Append(list)
+	}
+	return event.AppendEnvelope(nil, collector, low, list)
+}
+
+// clock reads m:ss or m:ss.mmm, minutes and seconds since base; a minus in front goes back.
+func clock(tb testing.TB, s string) event.Time {
+	tb.Helper()
+	digits, neg := strings.CutPrefix(s, "-")
+	m, sec, ok := strings.Cut(digits, ":")
+	minutes, err := strconv.Atoi(m)
+	seconds, err2 := strconv.ParseFloat(sec, 64)
+	if !ok || err != nil || err2 != nil {
+		tb.Fatalf("%q is not a time m:ss", s)
+	}
+	d := event.Time(minutes)*event.Minute + event.Time(seconds*1000+0.5)
+	if neg {
+		d = -d
+	}
+	return base + d
+}
+
+// since renders a time as clock reads it.
+func since(t event.Time) string {
+	if t == 0 {
+		return "0"
+	}
+	t -= base
+	sign := ""
+	if t < 0 {
+		sign, t = "-", -t
+	}
+	s := fmt.Sprintf("%s%d:%02d", sign, t/event.Minute, t%event.Minute/event.Second)
+	if ms := t % event.Second; ms != 0 {
+		s += fmt.Sprintf(".%03d", ms)
+	}
+	return s
+}

@@ -1,0 +1,146 @@
+package engine
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"millrace/engine/event"
+	"millrace/engine/window"
+)
+
+// The same events in records of other sizes, with the same low at the end of each second, give the same windows, byte for
+// byte but for the version.
+func TestBatchSizeDoesNotMatter(t *testing.T) {
+	for seed := range uint64(4) {
+		var want map[string]string
+		for _, size := range []int{1, 3, 1000} {
+			got := batched(t, seed, size)
+			if want == nil {
+				want = got
+			}
+			if len(got) != len(want) || len(got) < 10 {
+				t.Fatalf("seed %d: %d windows in records of %d, %d in records of 1", seed, len(got), size, len(want))
+			}
+			for key, w := range want {
+				if got[key] != w {
+					t.Fatalf("seed %d: in records of %d window %s is\n%s\nin records of 1\n%s", seed, size, key, got[key], w)
+				}
+			}
+		}
+	}
+}
+
+// batched runs a seeded log in records of at most size events and returns the last firing of each window.
+func batched(t *testing.T, seed uint64, size int) map[string]string {
+	rng := rand.New(rand.NewPCG(seed, 2))
+	g := newRig(t, Rules{Lateness: 2 * event.Minute}, 3)
+	now := base
+	for range 400 {
+		var list []event.Event
+		for range rng.IntN(6) {
+			at := now + event.Time(rng.IntN(1000))
+			if rng.IntN(8) == 0 {
+				at -= event.Time(rng.IntN(200)) * event.Second
+			}
+			list = append(list, event.Event{
+				Site: fmt.Sprintf("s%d", rng.IntN(3)), Time: at, Name: event.Pageview,
+				URL: fmt.Sprintf("/%d", rng.IntN(8)), Visitor: event.Visitor(rng.IntN(30) + 1),
+			})
+		}
+		low := now // what the records before the last one say: nothing new
+		now += event.Second
+		for len(list) > size {
+			g.process(envelope("c", low, list[:size]...))
+			list = list[size:]
+		}
+		g.process(envelope("c", now, list...))
+	}
+	g.process(envelope("c", now+2*event.Minute))
+	out := map[string]string{}
+	for key, w := range g.final {
+		if !w.Final {
+			t.Errorf("window %s ended with an early firing", key)
+		}
+		w.Version = 0
+		b, err := w.AppendLines(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out[key] = string(b)
+	}
+	return out
+}
+
+// No record that decodes stops a partition, whatever its times are: each comes through Process, is loaded from the store
+// again (the rig does) and fires.
+func TestExtremeTimes(t *testing.T) {
+	for _, at := range []event.Time{math.MinInt64, math.MinInt64 + 1, -1 << 53, -1, 1, 1 << 53, math.MaxInt64 - 62_001, math.MaxInt64} {
+		for _, low := range []event.Time{math.MinInt64, -1, 0, 1, math.MaxInt64} {
+			t.Run(fmt.Sprintf("ts %d low %d", at, low), func(t *testing.T) {
+				g := newRig(t, Rules{}, 0)
+				e := event.Event{Site: "a", Name: "x", Time: at, Visitor: 1}
+				g.process(envelope("c", base, event.Event{Site: "a", Name: "x", Time: base}))
+				g.process(envelope("c", low, e))
+				g.process(envelope("d", low, e))
+				g.process(envelope("c", base+2*event.Second, e))
+				g.process(envelope("c", base+10*event.Second))
+				g.process(envelope("c", base+event.Hour))
+			})
+		}
+	}
+}
+
+func TestRulesValidate(t *testing.T) {
+	f := func(r Rules, want ...string) {
+		t.Helper()
+		err := r.Validate()
+		if (err == nil) != (len(want) == 0) {
+			t.Fatalf("%+v: %v", r, err)
+		}
+		for _, w := range want {
+			if !strings.Contains(err.Error(), w) {
+				t.Errorf("%+v: %q does not say %q", r, err, w)
+			}
+		}
+	}
+	f(Rules{})
+	f(Rules{Grace: event.Minute, Lateness: event.Minute, EarlyEvery: -1, SilentAfter: event.Second})
+	f(Rules{Grace: -1}, "grace")
+	f(Rules{Grace: event.Minute + 1}, "grace")
+	f(Rules{Lateness: 1999}, "lateness 1999 ms is below the grace of 2000 ms")
+	f(Rules{Lateness: -1}, "lateness")
+	f(Rules{SilentAfter: 999}, "silent-after")
+	f(Rules{Grace: -1, Lateness: -2, SilentAfter: -1}, "grace", "lateness", "silent-after") // all at once
+}
+
+// The core's own state reads back as it was, and no bytes make it panic.
+func FuzzMeta(f *testing.F) {
+	m := meta{last: 7, logTime: base, watermark: base - 1, counters: Counters{Records: 8, Dead: 1}, collectors: []collector{{"c1", base, base}}}
+	f.Add(m.append(nil))
+	f.Add([]byte{metaVersion})
+	f.Add([]byte{metaVersion + 1})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		var m, again meta
+		if m.decode(b) != nil || len(b) == 0 {
+			return
+		}
+		if err := again.decode(m.append(nil)); err != nil || fmt.Sprintf("%+v", again) != fmt.Sprintf("%+v", m) {
+			t.Fatalf("%+v reads back as %+v, %v", m, again, err)
+		}
+	})
+}
+
+// A core can't be loaded from what is no state.
+func TestLoadDamaged(t *testing.T) {
+	c := NewCore(Rules{}, plain{})
+	none := func(func(string, event.Time, window.Status) error) error { return nil }
+	if err := c.Load([]byte("x"), none); err == nil {
+		t.Error("no error")
+	}
+	if err := c.Load(nil, none); err != nil || c.Watermark() != 0 {
+		t.Errorf("of an empty store: %v", err)
+	}
+}
