@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/IBM/sarama"
@@ -23,6 +24,10 @@ type group struct {
 	log      *slog.Logger
 	onCommit func(topic string, partition int32, next int64)
 	limit    func(topic string, partition int32) int64
+
+	errs chan error            // what watch passes on
+	done chan struct{}         // closed when watch has ended
+	lost atomic.Pointer[error] // a committed offset is not in its topic any more
 }
 
 func (c *Cluster) newGroup(name, clientID string, o GroupOptions) (sarama.ConsumerGroup, error) {
@@ -37,15 +42,50 @@ func (c *Cluster) newGroup(name, clientID string, o GroupOptions) (sarama.Consum
 		client.Close()
 		return nil, fmt.Errorf("join consumer group %s: %w", name, err)
 	}
-	return &group{ConsumerGroup: cg, client: client, name: name, log: o.Log, onCommit: o.OnCommit, limit: o.Limit}, nil
+	g := &group{
+		ConsumerGroup: cg, client: client, name: name, log: o.Log, onCommit: o.OnCommit, limit: o.Limit,
+		errs: make(chan error, 16), done: make(chan struct{}),
+	}
+	go g.watch()
+	return g, nil
 }
 
+// watch passes the group's errors on until it is closed. goka only logs them and joins again, for ever; an offset that is
+// lost stays lost, so that error is kept for Consume to return.
+func (g *group) watch() {
+	defer close(g.done)
+	defer close(g.errs)
+	for err := range g.ConsumerGroup.Errors() {
+		if errors.Is(err, sarama.ErrOffsetOutOfRange) {
+			err = fmt.Errorf("consumer group %s: its offset is not in the topic: records have expired unread, or the topic was made anew; set the group's offset by hand to say where to go on: %w", g.name, err)
+			g.lost.CompareAndSwap(nil, &err)
+		}
+		select {
+		case g.errs <- err:
+		default: // nobody listens
+		}
+	}
+}
+
+func (g *group) Errors() <-chan error { return g.errs }
+
 func (g *group) Consume(ctx context.Context, topics []string, h sarama.ConsumerGroupHandler) error {
-	return g.ConsumerGroup.Consume(ctx, topics, &handler{group: g, inner: h})
+	// The error may come a moment after the session that it ended: then the next one is not begun.
+	if err := g.lost.Load(); err != nil {
+		return *err
+	}
+	if err := g.ConsumerGroup.Consume(ctx, topics, &handler{group: g, inner: h}); err != nil {
+		return err
+	}
+	if err := g.lost.Load(); err != nil {
+		return *err
+	}
+	return nil
 }
 
 func (g *group) Close() error {
 	err := g.ConsumerGroup.Close()
+	<-g.done
 	if cerr := g.client.Close(); cerr != nil && !errors.Is(cerr, sarama.ErrClosedClient) {
 		err = errors.Join(err, cerr)
 	}

@@ -1,0 +1,89 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/IBM/sarama"
+)
+
+func TestEnsureTopics(t *testing.T) {
+	c := mustBroker(t)
+	day := Topic{Name: "a", Partitions: 3, Retention: 24 * time.Hour}
+	mustEnsure(t, c, day, Topic{Name: "b", Partitions: 1})
+	mustEnsure(t, c, day) // there already
+	for topic, want := range map[string]int32{"a": 3, "b": 1, "c": 0} {
+		if got, err := c.Partitions(t.Context(), topic); err != nil || got != want {
+			t.Errorf("%s has %d partitions, %v; want %d", topic, got, err, want)
+		}
+	}
+	admin, err := sarama.NewClusterAdmin(c.Brokers, c.Config())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer admin.Close()
+	for topic, retention := range map[string]string{"a": "86400000", "b": "-1"} {
+		got := map[string]string{}
+		entries, err := admin.DescribeConfig(sarama.ConfigResource{Type: sarama.TopicResource, Name: topic})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range entries {
+			got[e.Name] = e.Value
+		}
+		if got["retention.ms"] != retention || got["cleanup.policy"] != "delete" || got["max.message.bytes"] != "15728640" {
+			t.Errorf("%s: %v", topic, got)
+		}
+	}
+	err = c.EnsureTopics(t.Context(), Topic{Name: "d", Partitions: 1}, Topic{Name: "a", Partitions: 4})
+	if !errors.Is(err, ErrPartitions) || !strings.Contains(err.Error(), "topic a has 3 partitions, configured are 4") {
+		t.Errorf("another number of partitions: %v", err)
+	}
+}
+
+// A broker that takes connections and says nothing, and one that is not there: a clear error, in time.
+func TestUnreachable(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dumb := ln.Addr().String()
+	gone, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	gone.Close()
+	for _, addr := range []string{dumb, gone.Addr().String()} {
+		c := &Cluster{Brokers: []string{addr}}
+		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+		began := time.Now()
+		err := c.EnsureTopics(ctx, Topic{Name: "a", Partitions: 1})
+		cancel()
+		if err == nil || !strings.Contains(err.Error(), "connect to Kafka at "+addr) {
+			t.Errorf("%v does not name %s", err, addr)
+		}
+		if took := time.Since(began); took > 3*time.Second {
+			t.Errorf("it took %v", took)
+		}
+	}
+	ln.Close()
+}
+
+func TestEnds(t *testing.T) {
+	c := mustBroker(t)
+	mustEnsure(t, c, Topic{Name: "a", Partitions: 2})
+	mustProduce(t, c, "a", 5)
+	ends, err := c.Ends(t.Context(), "a")
+	if err != nil || len(ends) != 2 || ends[0] != 5 || ends[1] != 0 {
+		t.Errorf("ends %v, %v", ends, err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := c.Ends(ctx, "a"); !errors.Is(err, context.Canceled) {
+		t.Errorf("cancelled: %v", err)
+	}
+}
