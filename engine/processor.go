@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -65,6 +66,7 @@ type Processor struct {
 	mu         sync.Mutex // guards what follows
 	partitions map[int32]*owned
 	committed  map[int32]int64
+	failed     error // the first failure of a callback: goka hands on no more than its text, and a stack
 }
 
 // owned is a Partition and the store it was opened on: after a rebalance the store is another one.
@@ -121,7 +123,20 @@ func (p *Processor) Run(ctx context.Context) error {
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		return nil
 	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if err != nil && p.failed != nil {
+		return p.failed
+	}
 	return err
+}
+
+// fail ends the processor.
+func (p *Processor) fail(ctx goka.Context, err error) {
+	p.mu.Lock()
+	p.failed = cmp.Or(p.failed, err)
+	p.mu.Unlock()
+	ctx.Fail(err)
 }
 
 // Ready reports whether the state is recovered and records are being processed.
@@ -170,11 +185,11 @@ func (p *Processor) process(ctx goka.Context, msg any) {
 	value, _ := msg.([]byte) // nil for a record without a value
 	part, err := p.partition(ctx.Partition())
 	if err != nil {
-		ctx.Fail(err)
+		p.fail(ctx, err)
 		return
 	}
 	if err := part.Process(ctx.Offset(), value, &output{ctx: ctx, value: value}); err != nil {
-		ctx.Fail(err)
+		p.fail(ctx, err)
 		return
 	}
 	if p.opts.Observe != nil {
