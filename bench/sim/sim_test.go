@@ -116,6 +116,7 @@ func TestRules(t *testing.T) {
 		{"J11", state.J11, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			for seed := range uint64(most) {
 				r, err := Run(Options{Seed: seed, Records: records(seed), Without: c.inside, WithoutOutside: c.outside})
 				if err != nil {

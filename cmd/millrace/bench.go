@@ -3,8 +3,8 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
-	"runtime/pprof"
 
 	"millrace/bench"
 	"millrace/internal/progress"
@@ -23,7 +23,7 @@ type benchEngineCommand struct {
 	Early      bool   `help:"Also update the running minute every 5 s of log time, as serve does."`
 	Runs       int    `default:"1" help:"How often to measure."`
 	Dir        string `placeholder:"DIR" help:"Folder for log and state, emptied afterwards. Default: a temporary one."`
-	CPUProfile string `name:"cpu-profile" placeholder:"FILE" help:"Write a CPU profile of all runs, for go tool pprof."`
+	CPUProfile string `name:"cpu-profile" placeholder:"FILE" help:"Write a CPU profile of the last run's measured part, for go tool pprof."`
 }
 
 // Help is the text behind the list of flags.
@@ -37,34 +37,40 @@ func (c *benchEngineCommand) Run(p *process) (err error) {
 	if c.Events < 1 || c.Batch < 1 || c.Partitions < 1 || c.Runs < 1 {
 		return usagef("--events, --batch, --partitions and --runs are 1 or more")
 	}
+	var profile io.Writer
 	if c.CPUProfile != "" {
 		f, err := os.Create(c.CPUProfile)
 		if err != nil {
 			return fmt.Errorf("--cpu-profile: %w", err)
 		}
-		if err := pprof.StartCPUProfile(f); err != nil {
-			return fmt.Errorf("--cpu-profile: %w", err)
-		}
-		defer func() {
-			pprof.StopCPUProfile()
-			err = errors.Join(err, f.Close())
-		}()
+		defer func() { err = errors.Join(err, f.Close()) }()
+		profile = f
 	}
+	var reports []*bench.EngineReport
 	for run := range c.Runs {
+		o := bench.EngineOptions{
+			Events: c.Events, Seed: c.Seed, Batch: c.Batch, Partitions: c.Partitions, Early: c.Early, Dir: c.Dir,
+		}
+		if run == c.Runs-1 {
+			o.CPUProfile = profile
+		}
+		r, err := c.measure(p, o)
+		if err != nil {
+			return err
+		}
 		if c.Runs > 1 {
 			fmt.Fprintf(p.stdout, "run %d of %d\n", run+1, c.Runs)
 		}
-		if err := c.measure(p); err != nil {
-			return err
-		}
+		fmt.Fprintln(p.stdout, r)
+		reports = append(reports, r)
+	}
+	if c.Runs > 1 {
+		fmt.Fprint(p.stdout, bench.Summary(reports))
 	}
 	return nil
 }
 
-func (c *benchEngineCommand) measure(p *process) error {
-	o := bench.EngineOptions{
-		Events: c.Events, Seed: c.Seed, Batch: c.Batch, Partitions: c.Partitions, Early: c.Early, Dir: c.Dir,
-	}
+func (c *benchEngineCommand) measure(p *process, o bench.EngineOptions) (*bench.EngineReport, error) {
 	var bar *progress.Bar
 	phase := ""
 	o.Progress = func(now string, done, total int) {
@@ -80,9 +86,5 @@ func (c *benchEngineCommand) measure(p *process) error {
 	if bar != nil {
 		bar.Finish()
 	}
-	if err != nil {
-		return err
-	}
-	_, err = fmt.Fprintln(p.stdout, report)
-	return err
+	return report, err
 }
