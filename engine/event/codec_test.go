@@ -23,8 +23,8 @@ func anyEvent(t *rapid.T) Event {
 		ID:       text("id"),
 		Site:     rapid.StringMatching(`[a-z0-9.-]{1,30}`).Draw(t, "site"),
 		Name:     text("name") + "n",
-		Time:     Time(rapid.Int64().Filter(func(n int64) bool { return n != 0 }).Draw(t, "ts")),
-		Received: Time(rapid.Int64().Filter(func(n int64) bool { return n != 0 }).Draw(t, "received")),
+		Time:     Time(rapid.Int64Range(1, int64(maxTime)-1).Draw(t, "ts")),
+		Received: Time(rapid.Int64Range(1, int64(maxTime)-1).Draw(t, "received")),
 		Visitor:  Visitor(rapid.Uint64().Draw(t, "visitor")), VisitorPrev: Visitor(rapid.Uint64().Draw(t, "prev")),
 		URL: text("url"), Referrer: text("referrer"), UA: text("ua"), Language: text("language"), Screen: text("screen"),
 		Country: text("country"), Region: text("region"), City: text("city"), Client: text("client"), Bot: text("bot"),
@@ -68,7 +68,7 @@ func TestEnvelopeComesBack(t *testing.T) {
 	var env Envelope
 	rapid.Check(t, func(t *rapid.T) {
 		want := rapid.SliceOfN(rapid.Custom(anyEvent), 0, 5).Draw(t, "events")
-		low := Time(rapid.Int64().Draw(t, "low"))
+		low := Time(rapid.Int64Range(0, int64(maxTime)-1).Draw(t, "low"))
 		var events []byte
 		for i := range want {
 			if i > 0 {
@@ -141,6 +141,8 @@ func TestDecodeRefuses(t *testing.T) {
 	f(`{"v":1,"low":1,"collector":"c"}`, ErrField, "field is missing or of the wrong type: events is not an array")
 	f(`{"v":1,"low":1,"collector":"c","events":{}}`, ErrField, "field is missing or of the wrong type: events is not an array")
 	f(`{"v":1,"low":1.5,"collector":"c","events":[]}`, ErrField, "field is missing or of the wrong type: low: 1.5 is not a whole number")
+	f(`{"v":1,"low":7258118400000,"collector":"c","events":[]}`, ErrField, "field is missing or of the wrong type: low: 7258118400000 ms is not between 1970 and 2200")
+	f(`{"v":1,"low":-1,"collector":"c","events":[]}`, ErrField, "field is missing or of the wrong type: low: -1 ms is not between 1970 and 2200")
 	event := func(e, want string) {
 		t.Helper()
 		f(`{"v":1,"low":1,"collector":"c","events":[{"site":"a","name":"x","ts":1},`+e+`]}`, ErrField,

@@ -172,11 +172,18 @@ func (d *Decoder) str(v *fastjson.Value, name string) string {
 
 func (d *Decoder) time(v *fastjson.Value, name string) Time {
 	n, err := number(v)
-	if err != nil {
+	switch {
+	case err != nil:
 		d.fail(fmt.Errorf("%s: %w", name, err))
+	case n < 0 || Time(n) >= maxTime:
+		d.fail(fmt.Errorf("%s: %d ms is not between 1970 and 2200", name, n))
 	}
 	return Time(n)
 }
+
+// maxTime is the start of the year 2200. A time out of bounds is a clock gone mad or a unit mistaken, and as a low
+// watermark it would close every window of the partition for good.
+const maxTime Time = 7_258_118_400_000
 
 func (d *Decoder) visitor(v *fastjson.Value, name string) Visitor {
 	s := d.str(v, name)
