@@ -2,7 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"strconv"
 	"sync/atomic"
@@ -68,18 +71,22 @@ func (n *node) startEngine() error {
 	if err := rules.Validate(); err != nil {
 		return usagef("%w", err)
 	}
+	options := func(partition int32) state.Options {
+		return state.Options{
+			Dir:   filepath.Join(n.dir.State(), "partition-"+strconv.Itoa(int(partition))),
+			Limit: valuesPerFamily,
+			Life:  rules.Lateness + stateSlack,
+		}
+	}
+	if err := n.checkState(options); err != nil {
+		return err
+	}
 	var current atomic.Pointer[engine.Processor]
 	seen := &engineMetrics{}
 	n.admin.registry.MustRegister(seen)
 	n.startTask(roleProcess, func() bool { p := current.Load(); return p != nil && p.Ready() },
 		func(ctx context.Context) error {
-			table := state.NewTable(func(partition int32) state.Options {
-				return state.Options{
-					Dir:   filepath.Join(n.dir.State(), "partition-"+strconv.Itoa(int(partition))),
-					Limit: valuesPerFamily,
-					Life:  rules.Lateness + stateSlack,
-				}
-			})
+			table := state.NewTable(options)
 			p, err := engine.New(engine.Options{
 				Cluster:    n.cluster,
 				Table:      table,
@@ -95,6 +102,25 @@ func (n *node) startEngine() error {
 			current.Store(p)
 			return p.Run(ctx)
 		})
+	return nil
+}
+
+// checkState opens and closes the state of each partition that is there: damage is told at the start, to whoever started it,
+// and not by a processor that fails again and again.
+func (n *node) checkState(options func(int32) state.Options) error {
+	for partition := range n.flags.Partitions {
+		o := options(partition)
+		if _, err := os.Stat(o.Dir); errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		s, err := state.Open(o)
+		if err != nil {
+			return err
+		}
+		if err := s.Close(); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 

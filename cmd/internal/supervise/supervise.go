@@ -3,6 +3,8 @@ package supervise
 import (
 	"context"
 	"log/slog"
+	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 )
@@ -64,7 +66,7 @@ func (t *Task) loop(ctx context.Context) {
 		err := t.run(ctx)
 		if ctx.Err() != nil {
 			if err != nil {
-				t.log.Warn("stopped with an error", "task", t.name, "err", err)
+				t.log.Warn("stopped with an error", "task", t.name, "err", oneLine(err))
 			}
 			return
 		}
@@ -72,7 +74,7 @@ func (t *Task) loop(ctx context.Context) {
 			pause = firstPause
 		}
 		if err != nil {
-			t.log.Error("task failed, will be started again", "task", t.name, "in", pause, "err", err)
+			t.log.Error("task failed, will be started again", "task", t.name, "in", pause, "err", oneLine(err))
 		} else {
 			t.log.Error("task ended by itself, will be started again", "task", t.name, "in", pause)
 		}
@@ -86,4 +88,10 @@ func (t *Task) loop(ctx context.Context) {
 		t.restarts.Add(1)
 		pause = min(2*pause, lastPause)
 	}
+}
+
+// oneLine is the text of an error without the line breaks and bullets that lists of errors come with.
+func oneLine(err error) string {
+	words := strings.Fields(err.Error())
+	return strings.Join(slices.DeleteFunc(words, func(w string) bool { return w == "*" }), " ")
 }
