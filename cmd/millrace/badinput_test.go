@@ -23,7 +23,7 @@ const (
 // TestBadRequests sends what can be wrong with a request to a running server: each answer has the right status and names
 // what is wrong, and only the good beacons between them are counted.
 func TestBadRequests(t *testing.T) {
-	s := mustServe(t, localPlace(t))
+	s := mustServe(t, localPlace(t), "--early", "500ms")
 	f := func(path, body string, status int, want string) {
 		t.Helper()
 		code, answer := mustPost(t, s.url+path, body)
@@ -83,7 +83,7 @@ func TestBadRequests(t *testing.T) {
 func TestDamagedFolder(t *testing.T) {
 	const site = "a.example"
 	sound := localPlace(t)
-	s := mustServe(t, sound)
+	s := mustServe(t, sound, "--early", "500ms")
 	const beacons = 20
 	for i := range beacons {
 		mustBeacon(t, s, site, i)
