@@ -28,11 +28,11 @@ func TestEnsureTopics(t *testing.T) {
 	defer admin.Close()
 	for topic, retention := range map[string]string{"a": "86400000", "b": "-1"} {
 		got := map[string]string{}
-		entries, err := admin.DescribeConfig(sarama.ConfigResource{Type: sarama.TopicResource, Name: topic})
-		if err != nil {
-			t.Fatal(err)
+		described, err := admin.DescribeConfigs([]*sarama.ConfigResource{{Type: sarama.TopicResource, Name: topic}}, sarama.DescribeConfigsOptions{})
+		if err != nil || len(described) != 1 {
+			t.Fatalf("describe %s: %v, %v", topic, described, err)
 		}
-		for _, e := range entries {
+		for _, e := range described[0].Configs {
 			got[e.Name] = e.Value
 		}
 		if got["retention.ms"] != retention || got["cleanup.policy"] != "delete" || got["max.message.bytes"] != "15728640" {
