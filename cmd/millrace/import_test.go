@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"maps"
 	"math"
 	"os"
@@ -43,8 +44,8 @@ func TestImportAccessLog(t *testing.T) {
 // TestImportSmallLog does the same with a log whose numbers can be told by reading it.
 func TestImportSmallLog(t *testing.T) {
 	testImport(t, "testdata/import/small.log", "shop.example", []string{"2024-02-01", "2024-03-31"}, "testdata/import/small.tsv", importSummary{
-		Lines: 17, Events: 7, Bots: 1, Malformed: 4,
-		Skipped: map[string]int64{"asset": 2, "method": 2, "status": 2},
+		Lines: 17, Events: 7, Bots: 1, Malformed: 3,
+		Skipped: map[string]int64{"asset": 2, "empty": 1, "method": 2, "status": 2},
 	})
 }
 
@@ -219,6 +220,60 @@ not json
 		}
 	}
 	s.mustStop(t)
+}
+
+// TestImportBreaksOff: what got into the archive before a file fails is counted.
+func TestImportBreaksOff(t *testing.T) {
+	at := localPlace(t)
+	c := importCommand{Format: "combined", Site: "shop.example", Files: []string{"testdata/import/small.log", "testdata/import/small.tsv"}}
+	c.Data = at.data
+	var out, log bytes.Buffer
+	p := &process{ctx: t.Context(), stdout: &out, stderr: &log}
+	files, err := c.open(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closeFiles(files)
+	off, err := openOffline(&c.storeFlags, true, true, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	id, err := c.identity(off)
+	if err != nil {
+		t.Fatal(err)
+	}
+	files[1].Close() // reading it fails
+	err = newImported(&c, p, slog.New(slog.DiscardHandler), off, id).all(files)
+	if err == nil || !strings.Contains(err.Error(), "small.tsv") || !strings.Contains(err.Error(), "repeat the import") {
+		t.Errorf("the error is %v", err)
+	}
+	if err := off.close(); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(out.String(), "17 lines: 7 events") {
+		t.Errorf("printed %q", &out)
+	}
+	mustRun(t, 0, at.args("replay", "--verify")...)
+}
+
+// TestImportRecent: events whose minutes the engine may still fire are told.
+func TestImportRecent(t *testing.T) {
+	at := localPlace(t)
+	file := filepath.Join(t.TempDir(), "events")
+	var b strings.Builder
+	for _, age := range []time.Duration{3 * time.Hour, 61 * time.Minute, 30 * time.Minute, time.Minute} {
+		fmt.Fprintf(&b, "{\"site\":\"a.example\",\"name\":\"pageview\",\"ts\":%d}\n", time.Now().Add(-age).UnixMilli())
+	}
+	if err := os.WriteFile(file, []byte(b.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var out, log bytes.Buffer
+	if code := run(t.Context(), at.args("import", "--format", "events", file), nil, &out, &log); code != 0 {
+		t.Fatalf("exit code %d: %s", code, &log)
+	}
+	if got := log.String(); !strings.Contains(got, "millrace replay") || !strings.Contains(got, "events=2") {
+		t.Errorf("the log is %q, want 2 events told", got)
+	}
 }
 
 // lakeFiles returns the rows' files of the archive in the folder, by name, with their content.

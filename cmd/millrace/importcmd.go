@@ -9,6 +9,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"millrace/cmd/internal/datadir"
 	"millrace/cmd/internal/importfile"
@@ -35,7 +36,11 @@ type importCommand struct {
 // Help is the text behind the list of flags.
 func (importCommand) Help() string {
 	return `Writes the events into the archive and then counts their range again from there, so importing a file twice changes
-nothing, and an import that was cut short is completed by repeating it.
+nothing, and an import that was cut short is completed by repeating it. A file that can't be opened stops everything before
+anything is done; one of which no line can be read is told at the end, with exit code 1.
+
+Events of the last hour, seen from the end of the archived stream, may be taken out of the numbers again when serve counts
+their minute once more for a late event: import says how many there are, and "millrace replay" an hour later puts them in.
 
 Examples:
 
@@ -64,21 +69,41 @@ func (c *importCommand) Run(p *process, logs *logFlags) (err error) {
 	if err != nil {
 		return err
 	}
-	i := &imported{
-		command: c, process: p, log: log, off: off, id: id,
-		facts: facts.New(facts.Options{}),
-		sum:   importSummary{Skipped: map[string]int64{}},
-		sites: map[string]bool{},
+	files, err := c.open(p)
+	defer func() { err = errors.Join(err, closeFiles(files)) }()
+	if err != nil {
+		return fmt.Errorf("nothing was imported: %w", err)
 	}
+	i := newImported(c, p, log, off, id)
+	if err := i.findEnd(); err != nil {
+		return err
+	}
+	return i.all(files)
+}
+
+// open opens all files, so that a wrong name is told before anything is done. The error names each that can't be read.
+func (c *importCommand) open(p *process) (files []*importfile.File, err error) {
+	var errs []error
 	for _, path := range c.Files {
-		if err := i.file(path); err != nil {
-			return err
+		f, err := importfile.Open(p.ctx, path, p.stdin)
+		if err != nil {
+			errs = append(errs, err)
+			if p.ctx.Err() != nil {
+				break
+			}
+			continue
 		}
+		files = append(files, f)
 	}
-	if err := i.count(); err != nil {
-		return fmt.Errorf("%w; the events are in the archive: millrace replay counts them", err)
+	return files, errors.Join(errs...)
+}
+
+func closeFiles(files []*importfile.File) error {
+	var errs []error
+	for _, f := range files {
+		errs = append(errs, f.Close())
 	}
-	return i.print()
+	return errors.Join(errs...)
 }
 
 func (c *importCommand) identity(off *offline) (*enrich.Identity, error) {
@@ -117,16 +142,68 @@ type imported struct {
 	sum      importSummary
 	sites    map[string]bool
 	from, to event.Time // of the events: the first, and just behind the last
+
+	end     event.Time // of the archived stream
+	streams bool       // whether there is one
+	recent  int64      // events from unsettled on
 }
 
-// file writes one file into the archive.
-func (i *imported) file(path string) error {
-	ctx := i.process.ctx
-	f, err := importfile.Open(ctx, path, i.process.stdin)
-	if err != nil {
-		return err
+func newImported(c *importCommand, p *process, log *slog.Logger, off *offline, id *enrich.Identity) *imported {
+	return &imported{
+		command: c, process: p, log: log, off: off, id: id,
+		facts: facts.New(facts.Options{}),
+		sum:   importSummary{Skipped: map[string]int64{}},
+		sites: map[string]bool{},
 	}
-	defer f.Close()
+}
+
+// unsettled is how long before the end of the stream minutes begin that the engine may fire again: the default of serve's
+// --lateness, which is not known here.
+const unsettled = event.Hour
+
+// findEnd asks where the archived stream ends. Where there is none, serve can begin one now.
+func (i *imported) findEnd() (err error) {
+	i.end, i.streams, err = lake{parquet.NewLake(i.off.stores.lake)}.CompleteUntil(i.process.ctx)
+	if err != nil {
+		return fmt.Errorf("ask the archive where its stream ends: %w", err)
+	}
+	if !i.streams {
+		i.end = event.TimeOf(time.Now())
+	}
+	return nil
+}
+
+// all imports the files and counts what got into the archive, also if one of them fails on the way.
+func (i *imported) all(files []*importfile.File) error {
+	var errs []error
+	for _, f := range files {
+		err := i.file(f)
+		if err == nil {
+			continue
+		}
+		errs = append(errs, err)
+		if !errors.Is(err, errNoLine) {
+			errs = append(errs, errors.New("repeat the import to complete it"))
+			break
+		}
+	}
+	if err := i.count(); err != nil {
+		errs = append(errs, fmt.Errorf("%w; the events are in the archive: millrace replay counts them", err))
+		return errors.Join(errs...)
+	}
+	if i.recent > 0 {
+		i.log.Warn("events are so recent that serve may yet count their minutes without them: run \"millrace replay\" in an hour",
+			"events", i.recent, "since", i.end-unsettled)
+	}
+	return errors.Join(append(errs, i.print())...)
+}
+
+// errNoLine is wrapped by the error about a file whose lines are all malformed.
+var errNoLine = errors.New("not one line could be read")
+
+// file writes one file into the archive.
+func (i *imported) file(f *importfile.File) error {
+	ctx := i.process.ctx
 	topic, err := parquet.ImportTopic(f.Digest(i.command.Format, i.command.Site))
 	if err != nil {
 		return err
@@ -150,6 +227,9 @@ func (i *imported) file(path string) error {
 	i.sum.Malformed += s.Malformed
 	for reason, n := range s.Skipped {
 		i.sum.Skipped[reason] += n
+	}
+	if s.Malformed > 0 && s.Malformed == s.Lines-s.Skipped[importfile.SkipEmpty] {
+		return fmt.Errorf("%s: %w as --format %s: is it a text file of that format?", f.Name, errNoLine, i.command.Format)
 	}
 	return nil
 }
@@ -191,6 +271,9 @@ func (i *imported) note(e *event.Event) {
 		i.from = e.Time
 	}
 	i.to = max(i.to, e.Time+1)
+	if e.Time >= i.end-unsettled {
+		i.recent++
+	}
 }
 
 // count makes the rollup store hold the archive's windows of the imported range.
@@ -210,13 +293,8 @@ func (i *imported) count() error {
 		}
 	}
 	// Where a stream is archived too, minutes that it is not done with can't be counted yet.
-	until, streams, err := l.CompleteUntil(ctx)
-	if err != nil {
-		return err
-	}
-	if streams && o.To > until {
-		o.To = max(until.Floor(event.Minute), o.From)
-		i.log.Warn("events behind the end of the archived stream are counted by a later replay", "end", until)
+	if i.streams {
+		o.To = max(min(o.To, i.end.Floor(event.Minute)), o.From)
 	}
 	if o.To <= o.From {
 		return nil
@@ -224,7 +302,7 @@ func (i *imported) count() error {
 	bar := progress.Start(i.process.stderr, "count")
 	defer bar.Finish()
 	o.Progress = func(p replay.Progress) { bar.Set(int64(p.Hours), int64(p.HoursTotal), p.Events) }
-	_, err = replay.Run(ctx, o)
+	_, err := replay.Run(ctx, o)
 	return err
 }
 

@@ -22,6 +22,7 @@ const (
 
 // Reasons a line is skipped for.
 const (
+	SkipEmpty  = "empty"  // nothing in it
 	SkipMethod = "method" // not GET
 	SkipStatus = "status" // neither 2xx nor 304
 	SkipAsset  = "asset"  // the path is that of a style sheet, script, image, font, sound or film
@@ -125,7 +126,7 @@ func (s *Scanner) line() ([]byte, bool) {
 	s.sum.Lines++
 	line = bytes.TrimRight(line, "\r\n")
 	if len(bytes.TrimSpace(line)) == 0 {
-		s.malformed("the line is empty")
+		s.sum.Skipped[SkipEmpty]++
 		return nil, true
 	}
 	return line, true

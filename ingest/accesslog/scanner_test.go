@@ -83,6 +83,10 @@ func TestSkippedAndMalformed(t *testing.T) {
 	skipped("GET /a.css HTTP/1.1", "200", SkipAsset)
 	skipped("GET /A.PNG?x=1 HTTP/1.1", "304", SkipAsset)
 	skipped("GET /a/b.c.woff2 HTTP/1.1", "200", SkipAsset)
+	s := mustScanner(t, strings.NewReader("\n \r\n"))
+	if s.Scan() || s.Summary().Skipped[SkipEmpty] != 2 || s.Summary().Malformed != 0 {
+		t.Errorf("empty lines: %+v %v", s.Summary(), s.Malformed())
+	}
 
 	malformed := func(line, want string) {
 		t.Helper()
@@ -98,7 +102,6 @@ func TestSkippedAndMalformed(t *testing.T) {
 		}
 	}
 	head := `8.8.8.8 - - ` + when + ` `
-	malformed(``, `the line is empty`)
 	malformed(`nonsense`, `no host at its start`)
 	malformed(`8.8.8.8 - - "GET /"`, `no time in brackets`)
 	malformed(`8.8.8.8 - - [yesterday] "GET /" 200 5 "-" "-"`, `time "yesterday" is not like 10/Oct/2000:13:55:36 -0700`)
@@ -196,7 +199,7 @@ func FuzzScanner(f *testing.F) {
 			}
 		}
 		sum := s.Summary()
-		if sum.Events != events || sum.Lines != sum.Events+sum.Malformed+sum.Skipped[SkipMethod]+sum.Skipped[SkipStatus]+sum.Skipped[SkipAsset] {
+		if sum.Events != events || sum.Lines != sum.Events+sum.Malformed+sum.Skipped[SkipEmpty]+sum.Skipped[SkipMethod]+sum.Skipped[SkipStatus]+sum.Skipped[SkipAsset] {
 			t.Fatalf("%d events, %+v", events, sum)
 		}
 	})

@@ -11,6 +11,7 @@ import (
 
 	"millrace/engine/event"
 	"millrace/ingest"
+	"millrace/ingest/accesslog"
 	"millrace/ingest/enrich"
 )
 
@@ -21,8 +22,8 @@ const (
 
 // Reasons for which a line of events is skipped.
 const (
-	SkipEmpty = "empty" // nothing in it
-	SkipSite  = "site"  // of another site than the one that was asked for
+	SkipEmpty = accesslog.SkipEmpty // nothing in it
+	SkipSite  = "site"              // of another site than the one that was asked for
 )
 
 // events reads NDJSON of our own event. It belongs to one goroutine.

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 )
 
@@ -89,7 +90,10 @@ func (f *File) content() (io.Reader, error) {
 
 func (f *File) wrap(err error) error {
 	if errors.Is(err, io.ErrUnexpectedEOF) {
-		return fmt.Errorf("%s is cut off: its gzip data ends too early; nothing was imported", f.Name)
+		return fmt.Errorf("%s is cut off: its gzip data ends too early", f.Name)
+	}
+	if pathErr := (*fs.PathError)(nil); errors.As(err, &pathErr) {
+		err = pathErr.Err // "read" and the name are in what is put before it
 	}
 	return fmt.Errorf("read %s: %w", f.Name, err)
 }
