@@ -72,9 +72,18 @@ func findDimension(key string, v any) (*dimension, error) {
 		}
 	}
 	if slices.Contains(unanswered, name) || strings.HasPrefix(name, "event:props:") {
-		return nil, bad("Invalid %s %q: this dimension can't be answered yet.", key, name)
+		return nil, bad("Invalid %s %q: this dimension can't be answered yet; there are %s.", key, name, dimensionNames())
 	}
-	return nil, bad("Invalid %s %q: unknown dimension.", key, name)
+	return nil, bad("Invalid %s %q: unknown dimension; there are %s.", key, name, dimensionNames())
+}
+
+// dimensionNames lists all dimensions for a message.
+func dimensionNames() string {
+	names := make([]string, len(dimensions))
+	for i := range dimensions {
+		names[i] = dimensions[i].name
+	}
+	return strings.Join(names, ", ")
 }
 
 func (d *dimension) isTime() bool { return d.unit != noTime }
@@ -129,6 +138,15 @@ var (
 	}
 )
 
+// metricNames lists all metrics for a message.
+func metricNames() string {
+	names := make([]string, len(metrics))
+	for i, m := range metrics {
+		names[i] = string(m)
+	}
+	return strings.Join(names, ", ")
+}
+
 func findMetric(v any) (metric, error) {
 	name, ok := v.(string)
 	switch {
@@ -137,7 +155,7 @@ func findMetric(v any) (metric, error) {
 	case slices.Contains(metrics, metric(name)):
 		return metric(name), nil
 	case slices.Contains(unansweredMetrics, name):
-		return "", bad("Invalid metrics %q: this metric can't be answered yet.", name)
+		return "", bad("Invalid metrics %q: this metric can't be answered yet; there are %s.", name, metricNames())
 	}
-	return "", bad("Invalid metrics %q: unknown metric.", name)
+	return "", bad("Invalid metrics %q: unknown metric; there are %s.", name, metricNames())
 }

@@ -25,7 +25,7 @@
 //
 // A question that makes more than Options.MaxGroups rows is refused (400), one that takes longer than
 // Options.Timeout is given up (503), and more than Options.MaxConcurrent at once wait up to a second, then are
-// turned away (429 with Retry-After). The sketches of a bucket are reduced to a number once time has passed it.
+// turned away (429 with Retry-After). While the store can't be read the answer is 503 with Retry-After. The sketches of a bucket are reduced to a number once time has passed it.
 //
 // Units: event.Time is ms UTC; percentages are 0 to 100 with one decimal place.
 //

@@ -1,12 +1,18 @@
 package query
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/valyala/fasthttp"
 
 	"millrace/engine/event"
 	"millrace/engine/window"
@@ -182,11 +188,51 @@ func TestLimits(t *testing.T) {
 	}
 	f(Options{MaxGroups: 20}, 200, "")
 	f(Options{MaxGroups: 19}, 400, "more than 19 rows")
-	m.err = errors.New("the disk said something secret")
-	f(Options{}, 500, "internal error")
 	resp := do(mustServer(t, Options{Reader: &memory{}, MaxGroups: 30}), "POST", PathQuery, `{"site_id":"a","metrics":["visitors"],"date_range":["2024-01-01","2024-01-31"],"dimensions":["time:day"],"include":{"time_labels":true}}`)
 	if resp.StatusCode() != 400 || !strings.Contains(string(resp.Body()), "30 buckets") {
 		t.Errorf("too many labels: %d %s", resp.StatusCode(), resp.Body())
+	}
+}
+
+// TestStoreFails: a store that can't be read is no fault of the question. The cause is logged once a minute and not told.
+func TestStoreFails(t *testing.T) {
+	m := &memory{err: errors.New("the disk said something secret")}
+	var log strings.Builder
+	clock := now
+	s := mustServer(t, Options{Reader: m, Logger: slog.New(slog.NewTextHandler(&log, nil)), Now: func() time.Time { return clock }})
+	f := func(want string, logged int) {
+		t.Helper()
+		for _, resp := range []*fasthttp.Response{do(s, "POST", PathQuery, totals), do(s, "GET", PathRealtime+"?site_id=a", "")} {
+			body := string(resp.Body())
+			if resp.StatusCode() != 503 || !strings.HasPrefix(body, `{"error":"The rollup store`) || !strings.Contains(body, want) || strings.Contains(body, "secret") {
+				t.Errorf("%d %s, want 503 with %q", resp.StatusCode(), body, want)
+			}
+			if len(resp.Header.Peek("Retry-After")) == 0 {
+				t.Error("there is no Retry-After")
+			}
+		}
+		if got := strings.Count(log.String(), "level=ERROR"); got != logged {
+			t.Errorf("%d errors are logged, want %d:\n%s", got, logged, &log)
+		}
+	}
+	f("could not be read", 1)
+	clock = clock.Add(59 * time.Second)
+	f("could not be read", 1)
+	clock = clock.Add(time.Second)
+	f("could not be read", 2)
+
+	server := httptest.NewServer(nil)
+	at := server.Listener.Addr().String()
+	server.Close()
+	_, err := http.Post("http://secret:secret@"+at+"/query?p=secret", "", nil)
+	m.err = fmt.Errorf("read rollups: %w", err)
+	f("at "+at+" is not reachable", 2)
+
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	m.err = context.Canceled
+	if _, err := s.Answer(ctx, []byte(totals)); !errors.Is(err, context.Canceled) {
+		t.Errorf("a request that has ended: %v", err)
 	}
 }
 

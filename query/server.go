@@ -46,7 +46,8 @@ type Options struct {
 	MaxConcurrent int
 	// Origins are the origins, as a browser sends them, whose scripts may ask (CORS); "*" is any.
 	Origins []string
-	// Logger takes internal errors, of which the asker is told no detail. Nil discards.
+	// Logger takes internal errors, of which the asker is told no detail; those of the Reader once a minute. Nil
+	// discards.
 	Logger *slog.Logger
 }
 
@@ -79,6 +80,7 @@ func New(o Options) (*Server, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
+	o.Reader = &storeReader{r: o.Reader, log: o.Logger, now: o.Now}
 	return &Server{opts: o, slot: make(chan struct{}, o.MaxConcurrent)}, nil
 }
 
