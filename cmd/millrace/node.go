@@ -61,7 +61,7 @@ const connectTime = 8 * time.Second
 // start brings everything up, or returns the first error; stop has to be called in both cases. Ctx ends only the start.
 func (n *node) start(ctx context.Context) error {
 	steps := []func(context.Context) error{
-		n.openFolder, n.openAdmin, n.openCluster, n.openTopics, n.openStores, n.startTasks, n.openFront, n.startDemo,
+		n.openFolder, n.openAdmin, n.openCluster, n.openTopics, n.openStores, n.checkLog, n.startTasks, n.openFront, n.startDemo,
 	}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {

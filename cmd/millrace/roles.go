@@ -2,12 +2,7 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
-	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -59,40 +54,23 @@ func (f *engineFlags) rules() engine.Rules {
 	return r
 }
 
-// stateSlack is what a record can matter to a window beyond the lateness: the window itself, and what collectors lag.
-const stateSlack = 5 * event.Minute
-
 func msec(d time.Duration) event.Time { return event.Time(d.Milliseconds()) }
 
 // startEngine runs package engine on the stores of package state. A goka processor runs once, so each start of the task
 // makes another; the state's folders stay.
 func (n *node) startEngine() error {
-	rules := n.flags.rules()
-	if err := rules.Validate(); err != nil {
-		return usagef("%w", err)
-	}
-	options := func(partition int32) state.Options {
-		return state.Options{
-			Dir:   filepath.Join(n.dir.State(), "partition-"+strconv.Itoa(int(partition))),
-			Limit: valuesPerFamily,
-			Life:  rules.Lateness + stateSlack,
-		}
-	}
-	if err := n.checkState(options); err != nil {
-		return err
-	}
 	var current atomic.Pointer[engine.Processor]
 	seen := &engineMetrics{}
 	n.admin.registry.MustRegister(seen)
 	n.startTask(roleProcess, func() bool { p := current.Load(); return p != nil && p.Ready() },
 		func(ctx context.Context) error {
-			table := state.NewTable(options)
+			table := state.NewTable(n.stateOptions)
 			p, err := engine.New(engine.Options{
 				Cluster:    n.cluster,
 				Table:      table,
 				Store:      func(partition int32) (engine.Store, bool) { return table.Store(partition) },
 				NewDeriver: func() engine.Deriver { return facts.New(facts.Options{}) },
-				Rules:      rules,
+				Rules:      n.flags.rules(),
 				Log:        n.log,
 				Observe:    seen.observe,
 			})
@@ -102,25 +80,6 @@ func (n *node) startEngine() error {
 			current.Store(p)
 			return p.Run(ctx)
 		})
-	return nil
-}
-
-// checkState opens and closes the state of each partition that is there: damage is told at the start, to whoever started it,
-// and not by a processor that fails again and again.
-func (n *node) checkState(options func(int32) state.Options) error {
-	for partition := range n.flags.Partitions {
-		o := options(partition)
-		if _, err := os.Stat(o.Dir); errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		s, err := state.Open(o)
-		if err != nil {
-			return err
-		}
-		if err := s.Close(); err != nil {
-			return err
-		}
-	}
 	return nil
 }
 
@@ -139,6 +98,7 @@ func (n *node) startEmit() error {
 	}
 	e := local.NewEmitter(local.EmitterOptions{
 		Store: n.stores.local, Brokers: n.cluster.Brokers, Goka: n.gokaOptions(), Logger: n.log,
+		Rewind: func(ctx context.Context) error { return n.cluster.Rewind(ctx, local.Group) },
 	})
 	n.countLocal(e)
 	n.startTask(roleEmit, always, e.Run)

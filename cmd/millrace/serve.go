@@ -1,10 +1,15 @@
 package main
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
+	"net"
 	"slices"
 	"strings"
 	"time"
+
+	"millrace/cmd/internal/datadir"
 )
 
 // serveCommand runs the roles of the stream: collect, process, emit, archive, query.
@@ -140,8 +145,37 @@ func (c *serveCommand) validate() error {
 	if c.Early < 0 {
 		return usagef("--early: %v is negative", c.Early)
 	}
-	if _, _, err := c.siteList(c.Listen); err != nil {
+	if err := c.rules().Validate(); err != nil {
+		return usagef("%w", err)
+	}
+	if c.ArchiveEvery < time.Second {
+		return usagef("--archive-every: %v is less than 1s", c.ArchiveEvery)
+	}
+	return c.validateAccess()
+}
+
+// validateAccess finds what is wrong with addresses, sites, keys and time zones, before anything is started.
+func (c *serveCommand) validateAccess() error {
+	if err := errors.Join(validAddr("--listen", c.Listen), validAddr("--admin", c.Admin)); err != nil {
 		return err
+	}
+	if c.Secret != "" {
+		if _, err := datadir.ParseSecret(c.Secret); err != nil {
+			return usagef("--secret: %w", err)
+		}
+	}
+	_, _, sites := c.siteList(c.Listen)
+	_, keys := parseKeys("--write-keys", c.WriteKeys)
+	_, queryKeys := c.queryKeyring()
+	_, proxies := c.proxies()
+	_, _, zones := c.zones()
+	return cmp.Or(sites, keys, queryKeys, proxies, zones)
+}
+
+// validAddr tells what is no address to listen on. Whether it can be had shows when it is tried.
+func validAddr(flag, addr string) error {
+	if _, _, err := net.SplitHostPort(addr); err != nil {
+		return usagef("%s: %q is not HOST:PORT, such as 127.0.0.1:8080, or :8080 for all addresses of this machine", flag, addr)
 	}
 	return nil
 }

@@ -135,7 +135,7 @@ func New(o Options) (*Archiver, error) {
 // Run archives until ctx is done, and returns nil then. An error says why archiving can't go on as it is; Run
 // may be called again after it, but not while it runs.
 //
-// An error that wraps ErrGap or ErrLog comes again until an operator has decided what to do.
+// An error that wraps ErrGap, ErrLog or ErrProgress comes again until an operator has decided what to do.
 func (a *Archiver) Run(ctx context.Context) error {
 	graph := goka.DefineGroup(Group, goka.Input(goka.Stream(a.o.Topic), rawCodec{}, a.consume))
 	opts := append(a.o.Goka(a.Limit), goka.WithNilHandling(goka.NilProcess))
@@ -205,7 +205,7 @@ func (a *Archiver) consume(ctx goka.Context, msg any) {
 	}
 }
 
-// retry calls f until it succeeds or ctx is done.
+// retry calls f until it succeeds, ctx is done, or the error is one that stays.
 func (a *Archiver) retry(ctx context.Context, what string, f func() error) error {
 	pause := a.o.backoff
 	for failed := 0; ; failed++ {
@@ -218,6 +218,9 @@ func (a *Archiver) retry(ctx context.Context, what string, f func() error) error
 		}
 		if ctx.Err() != nil {
 			return ctx.Err()
+		}
+		if errors.Is(err, ErrProgress) {
+			return err
 		}
 		a.stats.failures.Add(1)
 		level := slog.LevelDebug // once is enough; the counter tells the rest

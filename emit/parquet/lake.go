@@ -192,6 +192,22 @@ func (l *Lake) Progress(ctx context.Context) ([]Progress, error) {
 	return all, nil
 }
 
+// ProgressOf returns how far the partitions of one topic have come that have begun, by partition. A damaged progress
+// object is an error that wraps ErrProgress.
+func (l *Lake) ProgressOf(ctx context.Context, topic string) (map[int32]Progress, error) {
+	all, err := readProgress(ctx, l.store, progressPrefix+topic+"-")
+	if err != nil {
+		return nil, fmt.Errorf("read progress: %w", err)
+	}
+	of := map[int32]Progress{}
+	for _, p := range all {
+		if p.Topic == topic {
+			of[p.Partition] = p
+		}
+	}
+	return of, nil
+}
+
 // CompleteUntil returns the event time before which the lake has everything that the collectors of a topic
 // have taken in: the minimum over the partitions. Until each of them has progress the error wraps
 // ErrIncomplete.

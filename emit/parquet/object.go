@@ -41,7 +41,8 @@ func protect(name string, f func() error) (err error) {
 			err = fmt.Errorf("%v", r)
 		}
 		if err != nil {
-			err = fmt.Errorf("object %q: %w: %w", name, ErrCorrupt, err)
+			err = fmt.Errorf("object %q: %w: %w; restore it from a copy, or move it out of the archive: replays then count without its events",
+				name, ErrCorrupt, err)
 		}
 	}()
 	return f()

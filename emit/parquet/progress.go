@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 
 	"millrace/engine/event"
 	"millrace/internal/blob"
@@ -20,6 +21,10 @@ const progressVersion = 1
 // progressPrefix is where the progress of all partitions is. Readers of Parquet pass over names that start
 // with an underscore.
 const progressPrefix = "_progress/"
+
+// ErrProgress is wrapped by the error for a progress object that is not what an archiver or importer of this version
+// wrote. Trying again does not help; the error says what does.
+var ErrProgress = errors.New("the progress object is damaged or of another version")
 
 // Progress says how far the archive of one partition has come. It is written after the objects of a segment,
 // and the offset commit follows it, so that it is never ahead of the objects and never behind the commit.
@@ -117,17 +122,34 @@ func tryReadProgress(ctx context.Context, store blob.Store, prefix string) ([]Pr
 		if err != nil {
 			return nil, err
 		}
-		var p Progress
-		if err := json.Unmarshal(body, &p); err != nil {
-			return nil, fmt.Errorf("object %q: %w", key, err)
-		}
-		if p.Version != progressVersion {
-			return nil, fmt.Errorf("object %q: version %d, this build reads %d", key, p.Version, progressVersion)
-		}
-		if p.key() != key {
-			return nil, fmt.Errorf("object %q: it holds the progress that belongs under %q", key, p.key())
+		p, err := decodeProgress(key, body)
+		if err != nil {
+			return nil, err
 		}
 		all = append(all, p)
 	}
 	return all, nil
+}
+
+// decodeProgress reads a progress object. Its errors wrap ErrProgress and say what an operator can do.
+func decodeProgress(key string, body []byte) (Progress, error) {
+	var p Progress
+	err := json.Unmarshal(body, &p)
+	switch {
+	case err != nil:
+	case p.Version != progressVersion:
+		err = fmt.Errorf("version %d, this build reads %d", p.Version, progressVersion)
+	case p.key() != key:
+		err = fmt.Errorf("it holds the progress that belongs under %q", p.key())
+	default:
+		return p, nil
+	}
+	// Deleting is safe: the committed offset never passes the progress, so at worst a piece of the log is archived a
+	// second time, and readPartition drops what is there twice.
+	way := "the archive of this partition then goes on at the offset that is committed in the log"
+	if strings.HasPrefix(key, progressPrefix+ImportPrefix) {
+		way = "importing the same file again then writes it anew"
+	}
+	return Progress{}, fmt.Errorf("object %q of the archive: %w: %w; restore it from a copy, or delete it: %s, and no event is lost",
+		key, ErrProgress, err, way)
 }

@@ -41,8 +41,8 @@ func partDir(topic string, p int32) string {
 
 // damaged says what is wrong with the folder and what its owner can do.
 func damaged(dir, format string, args ...any) error {
-	return fmt.Errorf("broker log in %q is %w: %s (restore the folder from a copy, or move it away to start with an "+
-		"empty log: what is already counted and archived stays, events not yet processed are lost)",
+	return fmt.Errorf("broker log in %q is %w: %s (restore the folder from a copy; to start with an empty log, move "+
+		"away all of the data folder: state and archive beside it hold offsets of this log, and do not go with another)",
 		dir, ErrDamaged, fmt.Sprintf(format, args...))
 }
 

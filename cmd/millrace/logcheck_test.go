@@ -1,0 +1,166 @@
+package main
+
+import (
+	"errors"
+	"maps"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"millrace/engine"
+)
+
+func TestFirstBehind(t *testing.T) {
+	ends := map[string]map[int32]int64{"log": {0: 10, 1: 0}, "table": {0: 3}}
+	f := func(want string, marks ...mark) {
+		t.Helper()
+		err := firstBehind(marks, ends)
+		if want == "" && err != nil || want != "" && (!errors.Is(err, errLog) || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%v: %v; want %q", marks, err, want)
+		}
+	}
+	f("")
+	f("", mark{"log", 0, 10, "x"}, mark{"log", 1, 0, "x"}, mark{"table", 0, 3, "x"})
+	f("topic log, partition 0 ends at offset 10, but x has got to offset 11", mark{"log", 0, 11, "x"})
+	f("topic table, partition 0 ends at offset 3, but y has got to offset 4", mark{"log", 0, 10, "x"}, mark{"table", 0, 4, "y"})
+	f("topic log, partition 1 ends at offset 0, but x has got to offset 1 (and 1 more", mark{"log", 1, 1, "x"}, mark{"log", 2, 7, "x"})
+}
+
+// refused starts a server, which must end within 10 s and say why, without a word of the engine before it.
+func refused(t *testing.T, at place, wants ...string) {
+	t.Helper()
+	began := time.Now()
+	_, err := startServer(t, at.args("serve"))
+	if err == nil {
+		t.Fatal("the server starts")
+	}
+	for _, want := range append(wants, "exit status 1") {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("%v\nwant %q", err, want)
+		}
+	}
+	if strings.Contains(err.Error(), "level=") || time.Since(began) > 10*time.Second {
+		t.Errorf("after %v: %v", time.Since(began), err)
+	}
+}
+
+// mustArchive waits until the archive has n events of the log.
+func mustArchive(t *testing.T, at place, n int64) {
+	t.Helper()
+	lake, err := at.lake()
+	if err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, 20*time.Second, func() error {
+		progress, err := lake.ProgressOf(t.Context(), engine.EventsTopic)
+		var rows int64
+		for _, p := range progress {
+			rows += p.Rows
+		}
+		if err == nil && rows < n {
+			err = errors.New("not archived yet")
+		}
+		return err
+	})
+}
+
+func mustRemove(t *testing.T, at place, name string) {
+	t.Helper()
+	if err := os.RemoveAll(filepath.Join(at.data, name)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestLostLog takes the log away from under state and archive: the server does not start on another one, whose records would
+// be taken for those it has counted, and goes on in a new folder, with the old numbers.
+func TestLostLog(t *testing.T) {
+	const site = "a.example"
+	flags := []string{"--early", "500ms", "--archive-every", "1s"}
+	at := localPlace(t)
+	mustRun(t, 0, at.args("import", "--format", "combined", "--site", "shop.example", "testdata/import/small.log")...)
+	old := at.dump(t, math.MaxInt64)
+	s := mustServe(t, at, flags...)
+	mustBeacon(t, s, site, 0)
+	s.mustStop(t)
+	early := filepath.Join(t.TempDir(), "broker")
+	if err := os.CopyFS(early, os.DirFS(filepath.Join(at.data, "broker"))); err != nil {
+		t.Fatal(err)
+	}
+	s = mustServe(t, at, flags...)
+	for i := range 9 {
+		mustBeacon(t, s, site, 1+i)
+	}
+	mustArchive(t, at, 10)
+	waitFor(t, 10*time.Second, func() error { return checkPageviews(s, site, 10) })
+	s.mustStop(t)
+
+	brokerDir := filepath.Join(at.data, "broker")
+	mustRemove(t, at, "broker")
+	if err := os.CopyFS(brokerDir, os.DirFS(early)); err != nil {
+		t.Fatal(err)
+	}
+	refused(t, at, "millrace: the log was lost, cut short or made anew: topic millrace.", "the state in", brokerDir, "replay --s3 file://")
+	mustRemove(t, at, "broker")
+	refused(t, at, "topic millrace.events, partition 0 ends at offset 0", "the state in", "more such findings")
+	mustRemove(t, at, "state")
+	refused(t, at, "topic millrace.events, partition 0 ends at offset 0", "the archive in", filepath.Join(at.data, "lake"), "move the data folder away")
+
+	fresh := localPlace(t)
+	mustRun(t, 0, fresh.args("replay", "--s3", "file://"+filepath.Join(at.data, "lake"))...)
+	if got := fresh.dump(t, math.MaxInt64); len(old) == 0 || !maps.Equal(got, old) {
+		t.Errorf("replay of the old archive: %d points, want the %d of its import", len(got), len(old))
+	}
+	s = mustServe(t, fresh, flags...)
+	mustBeacon(t, s, "b.example", 0)
+	waitFor(t, 10*time.Second, func() error { return checkPageviews(s, "b.example", 1) })
+	mustArchive(t, fresh, 1)
+	s.mustStop(t)
+}
+
+// TestDamagedProgress spoils what says how far the archive is: serve and replay name the object, and do as they say once it
+// is gone.
+func TestDamagedProgress(t *testing.T) {
+	const site = "a.example"
+	flags := []string{"--early", "500ms", "--archive-every", "1s"}
+	at := localPlace(t)
+	s := mustServe(t, at, flags...)
+	for i := range 10 {
+		mustBeacon(t, s, site, i)
+	}
+	mustArchive(t, at, 10)
+	s.kill()
+	files, err := filepath.Glob(filepath.Join(at.data, "lake", "_progress", "millrace.events-*.json"))
+	if err != nil || len(files) == 0 {
+		t.Fatal(files, err)
+	}
+	for _, name := range files {
+		if err := os.WriteFile(name, []byte("junk"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	hint := []string{"_progress/millrace.events-", "damaged or of another version", "delete it"}
+	refused(t, at, hint...)
+	var out, errs syncBuffer
+	code := run(t.Context(), at.args("replay", "--verify"), strings.NewReader(""), &out, &errs)
+	for _, want := range hint {
+		if code != exitError || !strings.Contains(errs.String(), want) {
+			t.Errorf("replay: exit code %d, %s; want %q", code, errs.String(), want)
+		}
+	}
+	for _, name := range files {
+		if err := os.Remove(name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s = mustServe(t, at, flags...)
+	for i := range 5 {
+		mustBeacon(t, s, site, 10+i)
+	}
+	mustArchive(t, at, 5)
+	waitFor(t, 10*time.Second, func() error { return checkPageviews(s, site, 15) })
+	s.mustStop(t)
+	mustRun(t, 0, at.args("replay", "--verify")...)
+}
