@@ -284,13 +284,17 @@ func (i *imported) count() error {
 	ctx := i.process.ctx
 	l := lake{parquet.NewLake(i.off.stores.lake)}
 	o := replay.Options{
-		Lake: l, Reader: i.off.stores.rollups(), Sink: i.off.stores.rollups(), Limit: valuesPerFamily,
+		Lake: l, Reader: i.off.stores.rollups(), Sink: i.off.stores.replaySink(), Limit: valuesPerFamily,
 		From: i.from.Floor(event.Minute), To: (i.to + event.Minute - 1).Floor(event.Minute),
 	}
 	if len(i.sites) == 1 {
 		for site := range i.sites {
 			o.Site = site
 		}
+	}
+	var err error
+	if o.Version, err = archivedOffset(ctx, l.Lake); err != nil {
+		return err
 	}
 	// Where a stream is archived too, minutes that it is not done with can't be counted yet.
 	if i.streams {
@@ -302,7 +306,7 @@ func (i *imported) count() error {
 	bar := progress.Start(i.process.stderr, "count")
 	defer bar.Finish()
 	o.Progress = func(p replay.Progress) { bar.Set(int64(p.Hours), int64(p.HoursTotal), p.Events) }
-	_, err := replay.Run(ctx, o)
+	_, err = replay.Run(ctx, o)
 	return err
 }
 

@@ -63,6 +63,9 @@ func (c *replayCommand) Run(p *process, logs *logFlags) (err error) {
 	defer func() { err = errors.Join(err, off.close()) }()
 	o := c.options(off)
 	o.From, o.To = from, to
+	if o.Version, err = archivedOffset(p.ctx, parquet.NewLake(off.stores.lake)); err != nil {
+		return err
+	}
 	if err := c.openEnd(p, off, &o); err != nil {
 		return err
 	}
@@ -80,7 +83,7 @@ func (c *replayCommand) options(off *offline) replay.Options {
 	o := replay.Options{
 		Lake:           lake{parquet.NewLake(off.stores.lake)},
 		Reader:         off.stores.rollups(),
-		Sink:           off.stores.rollups(),
+		Sink:           off.stores.replaySink(),
 		Site:           c.Site,
 		Limit:          valuesPerFamily,
 		MaxDifferences: mostDifferences,

@@ -27,12 +27,15 @@ const (
 // disk's time to sync is what fills a batch; while nothing is behind, batches have one record.
 const maxBatch = 256
 
-// EmitterOptions of an Emitter. All but Logger are required.
+// EmitterOptions of an Emitter. All but Rewind and Logger are required.
 type EmitterOptions struct {
 	Store   *Store
 	Brokers []string
 	// Goka are the options of the processor: hasher, commits over the contiguous prefix of finished records.
-	Goka   []goka.ProcessorOption
+	Goka []goka.ProcessorOption
+	// Rewind makes the group begin with the oldest record again. It is called once for a new Store: what the group has
+	// committed is in the store that was there before.
+	Rewind func(ctx context.Context) error
 	Logger *slog.Logger
 }
 
@@ -77,6 +80,9 @@ func (e *Emitter) Stats() EmitterStats {
 // Run consumes until ctx is done, which is a clean stop: what has been read is written and committed. It may be
 // called again after an error.
 func (e *Emitter) Run(ctx context.Context) error {
+	if err := e.rewind(ctx); err != nil {
+		return fmt.Errorf("begin a new rollup store: %w", err)
+	}
 	e.input = make(chan item, maxBatch)
 	graph := goka.DefineGroup(goka.Group(Group),
 		goka.Input(goka.Stream(Topic), new(codec.Bytes), e.process),
@@ -102,6 +108,22 @@ func (e *Emitter) Run(ctx context.Context) error {
 		return fmt.Errorf("run %s: %w", Group, err)
 	}
 	return nil
+}
+
+// rewind begins with the oldest window that Kafka still has if the store is a new one. Windows that replay has put
+// there meanwhile are not undone: their versions tell.
+func (e *Emitter) rewind(ctx context.Context) error {
+	if e.opts.Rewind == nil {
+		return nil
+	}
+	emitted, err := e.opts.Store.Emitted()
+	if err != nil || emitted {
+		return err
+	}
+	if err := e.opts.Rewind(ctx); err != nil {
+		return err
+	}
+	return e.opts.Store.MarkEmitted()
 }
 
 // process takes one record of the topic. It runs on the goroutine of the record's partition.
@@ -191,7 +213,7 @@ func (e *Emitter) flush(ctx context.Context, batch []item) error {
 			ps = append(ps, *batch[i].rec.Progress)
 		}
 	}
-	stale, err := e.opts.Store.apply(ctx, ws, false, ps)
+	stale, err := e.opts.Store.apply(ctx, ws, live, ps)
 	if err != nil {
 		return err
 	}

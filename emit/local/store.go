@@ -31,6 +31,8 @@ var (
 // format is the number of the layout in doc.go.
 const format = "1"
 
+var emittedKey = []byte{tableMeta, 'e', 'm', 'i', 't', 't', 'e', 'd'}
+
 var formatKey = []byte{tableMeta, 'f', 'o', 'r', 'm', 'a', 't'}
 
 // Options of a Store.
@@ -143,6 +145,32 @@ func openPebble(o *Options, lock *pebble.Lock) (*pebble.DB, error) {
 	// What else stops Pebble from opening a folder that is there, can be read and is not locked are its
 	// files; it marks only some of these errors as corruption.
 	return nil, fmt.Errorf("%w (%w)", ErrDamaged, err)
+}
+
+// Emitted reports whether an Emitter has ever begun to fill the store. Where none has, what the group has committed
+// speaks of another store.
+func (s *Store) Emitted() (bool, error) {
+	if err := s.enter(); err != nil {
+		return false, err
+	}
+	defer s.leave()
+	_, closer, err := s.db.Get(emittedKey)
+	if errors.Is(err, pebble.ErrNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, damaged(err)
+	}
+	return true, closer.Close()
+}
+
+// MarkEmitted notes that an Emitter fills the store from the topic's beginning.
+func (s *Store) MarkEmitted() error {
+	if err := s.enter(); err != nil {
+		return err
+	}
+	defer s.leave()
+	return damaged(s.db.Set(emittedKey, nil, s.write))
 }
 
 // checkFormat marks a new store with its format and refuses any other.

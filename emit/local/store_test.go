@@ -262,7 +262,7 @@ func TestRefireWritesChanges(t *testing.T) {
 	w.Points[3].Events++
 	w.Version++
 	b := &batch{store: s, Batch: s.db.NewBatch()}
-	if _, err := b.windows([]*window.Window{w}, false); err != nil {
+	if _, err := b.windows([]*window.Window{w}, live); err != nil {
 		t.Fatal(err)
 	}
 	if n := b.Count(); n != 3 {
@@ -317,4 +317,38 @@ func TestScanValues(t *testing.T) {
 			t.Fatalf("%q:\ngot  %q\nwant %q", sel.Values, got, want)
 		}
 	}
+}
+
+// TestReplaceVersion: a replayed window keeps out the firings that it holds already, and yields to later ones.
+func TestReplaceVersion(t *testing.T) {
+	s := mustOpen(t, Options{Dir: t.TempDir()})
+	w := func(version, events int64) []*window.Window {
+		return []*window.Window{{Site: "a.example", Start: event.Minute, Version: version, Final: true,
+			Points: []window.Point{{Rollup: window.Rollup{Events: events, Pageviews: events}}}}}
+	}
+	events := func() (n int64) {
+		err := s.Scan(t.Context(), window.Selection{Site: "a.example", To: event.Hour}, func(_ event.Time, _ bool, p *window.Point) error {
+			n += p.Events
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	f := func(write func(context.Context, []*window.Window) error, version, count, want int64) {
+		t.Helper()
+		if err := write(t.Context(), w(version, count)); err != nil {
+			t.Fatal(err)
+		}
+		if got := events(); got != want {
+			t.Errorf("after version %d with %d events: %d, want %d", version, count, got, want)
+		}
+	}
+	f(s.ReplaceArchived, 20, 5, 5)
+	f(s.Write, 10, 3, 5) // fired before what the archive had
+	f(s.Write, 30, 6, 6)
+	f(s.ReplaceArchived, 20, 5, 5)
+	f(s.Write, 29, 4, 5) // the store had seen 30
+	f(s.Write, 31, 7, 7)
 }

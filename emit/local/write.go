@@ -17,25 +17,41 @@ import (
 // firing, which add up, whether they come together or one after the other; a value given twice counts once, as last
 // given.
 func (s *Store) Write(ctx context.Context, ws []*window.Window) error {
-	_, err := s.apply(ctx, ws, false, nil)
+	_, err := s.apply(ctx, ws, live, nil)
 	return err
 }
 
 // Replace stores windows whatever the stored version is, which stays. A window without points clears its
 // minute. Of two of the same site, shard and start in the list the last one counts.
 func (s *Store) Replace(ctx context.Context, ws []*window.Window) error {
-	_, err := s.apply(ctx, ws, true, nil)
+	_, err := s.apply(ctx, ws, replaced, nil)
 	return err
 }
 
+// ReplaceArchived is Replace for windows that hold all that the log has up to the offset that is their Version. That
+// version is kept if it is the larger one: firings at it or before stay out, later ones win.
+func (s *Store) ReplaceArchived(ctx context.Context, ws []*window.Window) error {
+	_, err := s.apply(ctx, ws, archived, nil)
+	return err
+}
+
+// origin is where windows come from.
+type origin uint8
+
+const (
+	live     origin = iota // a firing
+	replaced               // a replay
+	archived               // a replay that knows the log's offset
+)
+
 // WriteProgress stores how far partitions have been counted. An older offset than the stored one is ignored.
 func (s *Store) WriteProgress(ctx context.Context, ps []window.Progress) error {
-	_, err := s.apply(ctx, nil, false, ps)
+	_, err := s.apply(ctx, nil, live, ps)
 	return err
 }
 
 // apply is one batch. Stale is the number of windows that were ignored as older.
-func (s *Store) apply(ctx context.Context, ws []*window.Window, replace bool, ps []window.Progress) (stale int, err error) {
+func (s *Store) apply(ctx context.Context, ws []*window.Window, from origin, ps []window.Progress) (stale int, err error) {
 	if err := s.enter(); err != nil {
 		return 0, err
 	}
@@ -47,7 +63,7 @@ func (s *Store) apply(ctx context.Context, ws []*window.Window, replace bool, ps
 	}
 	b := &batch{store: s, Batch: s.db.NewBatch()}
 	defer func() { err = b.close(err) }()
-	if stale, err = b.windows(ws, replace); err != nil {
+	if stale, err = b.windows(ws, from); err != nil {
 		return 0, fmt.Errorf("write windows: %w", damaged(err))
 	}
 	if err := b.progress(ps); err != nil {
@@ -78,7 +94,7 @@ func (b *batch) close(err error) error {
 }
 
 // windows adds the windows that are to be written: the last of each key, or all parts of the newest, if versions count.
-func (b *batch) windows(ws []*window.Window, replace bool) (stale int, err error) {
+func (b *batch) windows(ws []*window.Window, from origin) (stale int, err error) {
 	last := make(map[string]*window.Window, len(ws))
 	order := make([]string, 0, len(ws))
 	for _, w := range ws {
@@ -86,10 +102,10 @@ func (b *batch) windows(ws []*window.Window, replace bool) (stale int, err error
 		prev := last[string(b.key)]
 		if prev == nil {
 			order = append(order, string(b.key))
-		} else if !replace && w.Version < prev.Version {
+		} else if from == live && w.Version < prev.Version {
 			stale++
 			continue
-		} else if !replace && w.Version == prev.Version {
+		} else if from == live && w.Version == prev.Version {
 			// Parts of one firing, or the same firing again: points given twice count as the last says.
 			both := *w
 			both.Points = slices.Concat(prev.Points, w.Points)
@@ -98,7 +114,7 @@ func (b *batch) windows(ws []*window.Window, replace bool) (stale int, err error
 		last[string(b.key)] = w
 	}
 	for _, key := range order {
-		wrote, err := b.latest([]byte(key), last[key], replace)
+		wrote, err := b.latest([]byte(key), last[key], from)
 		if err != nil {
 			return 0, err
 		}
@@ -111,25 +127,28 @@ func (b *batch) windows(ws []*window.Window, replace bool) (stale int, err error
 
 // latest adds the last window of a key. It is left out if it is live and older than what is stored, or of the same
 // firing as a window that a replay has replaced since: the replay knew all of that firing.
-func (b *batch) latest(key []byte, w *window.Window, replace bool) (wrote bool, err error) {
+func (b *batch) latest(key []byte, w *window.Window, from origin) (wrote bool, err error) {
 	stored, known, err := b.version(key)
 	if err != nil {
 		return false, err
 	}
-	if !replace && (w.Version < stored.version || w.Version == stored.version && stored.replaced) {
+	if from == live && (w.Version < stored.version || w.Version == stored.version && stored.replaced) {
 		return false, nil
 	}
 	if !known && len(w.Points) == 0 {
 		return true, nil // there is nothing to clear
 	}
 	// A part of the firing that is stored already adds to it; a newer firing takes its place.
-	part := !replace && known && w.Version == stored.version
+	part := from == live && known && w.Version == stored.version
 	if err := b.window(w, known && !part); err != nil {
 		return false, err
 	}
-	now := version{stored.version, true}
-	if !replace {
-		now = version{w.Version, false}
+	now := version{w.Version, false}
+	switch from {
+	case replaced:
+		now = version{stored.version, true}
+	case archived:
+		now = version{max(stored.version, w.Version), true}
 	}
 	return true, b.Set(key, appendVersion(nil, now), nil)
 }

@@ -205,7 +205,7 @@ func traffic(seed uint64, n int, start, length event.Time) []logged {
 				ID: fmt.Sprint(i), Site: site, Name: event.Pageview, Time: start + event.Time(rng.Int64N(int64(length))), Visitor: event.Visitor(rng.Uint64N(50) + 1),
 				URL: fmt.Sprintf("https://%s/p%d", site, rng.IntN(12)), UA: agents[rng.IntN(3)], Country: []string{"DE", "FR", ""}[rng.IntN(3)], Client: "v1",
 			},
-			place: place{[]string{"import", "millrace.events"}[rng.IntN(2)], int32(rng.IntN(3)), int64(i / 10), i % 10},
+			place: place{topic: []string{"import", "millrace.events"}[rng.IntN(2)], partition: int32(rng.IntN(3)), offset: int64(i / 10), index: i % 10},
 		}
 		if rng.IntN(4) == 0 {
 			e.Name = "signup"

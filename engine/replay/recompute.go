@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/cespare/xxhash/v2"
+
 	"millrace/engine/event"
 	"millrace/engine/window"
 )
@@ -28,6 +30,7 @@ type place struct {
 	partition int32
 	offset    int64
 	index     int
+	id        uint64 // of an imported event, for duplicates; 0 otherwise
 }
 
 func (a place) compare(b place) int {
@@ -43,7 +46,12 @@ type counted struct {
 // recompute returns the windows of one hour of the archive in [from, to), sorted.
 func (r *run) recompute(ctx context.Context, hour, from, to event.Time) ([]*window.Window, error) {
 	all := make(map[windowID]*counted)
-	err := r.eachRow(ctx, hour, from, to, func(id windowID, row *window.Row, _ place) error {
+	seen := make(map[uint64]struct{})
+	err := r.eachRow(ctx, hour, from, to, func(id windowID, row *window.Row, at place) error {
+		if isDuplicate(seen, at) {
+			r.report.Duplicates++
+			return nil
+		}
 		c := all[id]
 		if c == nil {
 			c = &counted{agg: window.NewAgg(r.o.Limit)}
@@ -61,7 +69,7 @@ func (r *run) recompute(ctx context.Context, hour, from, to event.Time) ([]*wind
 	var windows []*window.Window
 	var overflown []windowID
 	for id, c := range all {
-		w := c.agg.Window(id.site, id.shard, id.start, 0, true)
+		w := c.agg.Window(id.site, id.shard, id.start, r.version(id.site), true)
 		if hasOther(w) {
 			overflown = append(overflown, id)
 			c.agg = nil
@@ -121,8 +129,38 @@ func (r *run) eachRow(ctx context.Context, hour, from, to event.Time, fn func(wi
 		if r.o.Shard != nil {
 			id.shard = r.o.Shard(e)
 		}
-		return fn(id, &row, place{topic, partition, offset, index})
+		at := place{topic: topic, partition: partition, offset: offset, index: index}
+		if strings.HasPrefix(topic, importPrefix) && e.ID != "" {
+			at.id = eventHash(e)
+		}
+		return fn(id, &row, at)
 	})
+}
+
+// importPrefix begins the topics of imported files. A log that has grown is imported whole again, and its lines keep
+// their ids: an event counts once, whatever number of files hold it. Events of the stream are not looked at: the
+// stream counts them as they came.
+const importPrefix = "import-"
+
+// eventHash stands for an event's site and id. At ten million imported events in one hour two of them are taken for one
+// with a probability of three in a million.
+func eventHash(e *event.Event) uint64 {
+	var d xxhash.Digest
+	d.Reset()
+	d.WriteString(e.Site)
+	d.WriteString("\x00")
+	d.WriteString(e.ID)
+	return d.Sum64()
+}
+
+// isDuplicate notes an imported event in seen, and tells whether it was there.
+func isDuplicate(seen map[uint64]struct{}, at place) bool {
+	if at.id == 0 {
+		return false
+	}
+	n := len(seen)
+	seen[at.id] = struct{}{}
+	return len(seen) == n
 }
 
 // count keeps the report's numbers of events.
@@ -187,16 +225,21 @@ func (r *run) inOrder(ctx context.Context, hour, from, to event.Time, ids []wind
 		return nil, err
 	}
 	var windows []*window.Window
+	seen := make(map[uint64]struct{})
 	for _, id := range ids {
 		l := logs[id]
 		slices.SortFunc(l.refs, func(a, b rowRef) int { return a.compare(b.place) })
 		agg := window.NewAgg(r.o.Limit)
+		clear(seen)
 		for _, ref := range l.refs {
+			if isDuplicate(seen, ref.place) {
+				continue
+			}
 			if err := agg.Add(l.chunks[ref.from:ref.to]); err != nil {
 				return nil, fmt.Errorf("window %s %s: %w", id.site, id.start, err)
 			}
 		}
-		windows = append(windows, agg.Window(id.site, id.shard, id.start, 0, true))
+		windows = append(windows, agg.Window(id.site, id.shard, id.start, r.version(id.site), true))
 		delete(logs, id)
 	}
 	return windows, nil

@@ -75,6 +75,9 @@ type Options struct {
 	// number 0.
 	Shards func(site string) uint16
 	Shard  func(e *event.Event) uint16
+	// Version returns the Version of a site's recomputed windows: the last offset of its partition's log that the archive
+	// has. A firing at it or before counted nothing that the archive does not give; a later one may. nil: 0.
+	Version func(site string) int64
 	// MaxDifferences is how many differences the Report lists; 0 is 100. All are counted.
 	MaxDifferences int
 	// Progress is called every 65,536 events and after each hour; nil: it is not.
@@ -96,6 +99,8 @@ type Report struct {
 	// Events were read, Bots of them came from bots, by Reasons.
 	Events, Bots int64
 	Reasons      map[string]int64
+	// Duplicates are imported events that another imported file holds too, counted once.
+	Duplicates int64
 	// Windows were recomputed: minutes of a site (and shard) with events.
 	Windows int64
 	// Changed minutes of a site differ from what the store held before.
@@ -162,6 +167,14 @@ type run struct {
 	sites   []string     // of the store
 	done    int          // hours
 	report  Report
+}
+
+// version returns Options.Version of a site.
+func (r *run) version(site string) int64 {
+	if r.o.Version == nil {
+		return 0
+	}
+	return r.o.Version(site)
 }
 
 func (r *run) all(ctx context.Context) error {

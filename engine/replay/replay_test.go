@@ -463,3 +463,53 @@ func (l astray) ReadHour(ctx context.Context, hour event.Time, site string, fn f
 		return fn(e, topic, p, o, i)
 	})
 }
+
+// A log that has grown is imported again: the lines that both files hold count once, in every minute and past the
+// budget too; events of the stream are left alone.
+func TestImportedTwice(t *testing.T) {
+	var events []logged
+	for _, e := range traffic(3, 4000, noon, 2*event.Hour) {
+		e.topic, e.partition = "import-aaaaaaaaaaaa", 0
+		events = append(events, e)
+	}
+	once := len(events)
+	for _, e := range events[:once/2] {
+		e.topic = "import-bbbbbbbbbbbb"
+		events = append(events, e)
+	}
+	for _, limit := range []int{0, 3} {
+		store := newStore()
+		rep := mustRun(t, Options{Lake: &memLake{events: events}, Reader: store, Sink: store, Limit: limit})
+		if rep.Events != int64(once) || rep.Duplicates != int64(once/2) {
+			t.Errorf("limit %d: %d events and %d duplicates, want %d and %d", limit, rep.Events, rep.Duplicates, once, once/2)
+		}
+		single := newStore()
+		mustRun(t, Options{Lake: &memLake{events: events[:once]}, Reader: single, Sink: single, Limit: limit})
+		rep = mustRun(t, Options{Lake: &memLake{events: events}, Reader: single, Mode: Verify, Limit: limit})
+		if rep.Differing != 0 {
+			t.Errorf("limit %d: %d differences to the log imported once, first %s", limit, rep.Differing, rep.Differences[0])
+		}
+	}
+	for i := range events {
+		events[i].topic = "millrace.events"
+	}
+	store := newStore()
+	if rep := mustRun(t, Options{Lake: &memLake{events: events}, Reader: store, Sink: store}); rep.Events != int64(len(events)) || rep.Duplicates != 0 {
+		t.Errorf("stream: %d events, %d duplicates", rep.Events, rep.Duplicates)
+	}
+}
+
+// Recomputed windows carry the version that the archive stands for, cleared ones too.
+func TestVersion(t *testing.T) {
+	store := newStore(&window.Window{Site: "gone.example", Start: noon, Final: true, Points: []window.Point{{Rollup: window.Rollup{Events: 1}}}})
+	events := traffic(1, 100, noon, 10*event.Minute)
+	mustRun(t, Options{Lake: &memLake{events: events}, Reader: store, Sink: store, Version: func(site string) int64 { return int64(len(site)) }})
+	for id, w := range store.windows {
+		if w.Version != int64(len(id.site)) {
+			t.Errorf("%s has version %d", id.site, w.Version)
+		}
+	}
+	if len(store.windows) == 0 {
+		t.Error("nothing was written")
+	}
+}

@@ -101,7 +101,7 @@ func (r *run) replacements(site string, write map[event.Time]bool, windows []*wi
 		for shard := range shards {
 			w := has[windowID{site, start, shard}]
 			if w == nil {
-				w = &window.Window{Site: site, Shard: shard, Start: start, Final: true}
+				w = &window.Window{Site: site, Shard: shard, Start: start, Version: r.version(site), Final: true}
 			}
 			out = append(out, w)
 		}

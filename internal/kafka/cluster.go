@@ -156,6 +156,20 @@ func (c *Cluster) replication(admin sarama.ClusterAdmin) (int16, error) {
 	return int16(min(len(brokers), 3)), nil
 }
 
+// Rewind forgets what a group has committed, so that its next member begins with the oldest record. The group must have
+// no members. One that does not exist is rewound.
+func (c *Cluster) Rewind(ctx context.Context, group string) error {
+	admin, err := c.admin(ctx)
+	if err != nil {
+		return err
+	}
+	defer admin.Close()
+	if err := admin.DeleteConsumerGroup(group); err != nil && !errors.Is(err, sarama.ErrGroupIDNotFound) {
+		return fmt.Errorf("rewind consumer group %s: %w", group, err)
+	}
+	return nil
+}
+
 // Partitions returns the number of partitions of a topic, 0 if there is no such topic.
 func (c *Cluster) Partitions(ctx context.Context, topic string) (int32, error) {
 	admin, err := c.admin(ctx)
