@@ -29,10 +29,28 @@ type front struct {
 // collector then, whose Close waits for Kafka.
 const inFlightTime = 4 * time.Second
 
-// openFront opens the collector and the query API and listens. Nobody is answered before everything behind is up.
-func (n *node) openFront(ctx context.Context) error {
+// bindFront takes the public address, which nobody serves yet.
+func (n *node) bindFront(context.Context) error {
 	f := n.flags
 	if !f.has(roleCollect) && !f.has(roleQuery) {
+		return nil
+	}
+	ln, err := listen("--listen", f.Listen)
+	if err != nil {
+		return err
+	}
+	n.public = ln
+	n.onStop("public address", func() error {
+		ln.Close() // closed already, if it was served
+		return nil
+	})
+	return nil
+}
+
+// openFront opens the collector and the query API and serves. Nobody is answered before everything behind is up.
+func (n *node) openFront(ctx context.Context) error {
+	f := n.flags
+	if n.public == nil {
 		return nil
 	}
 	handler := notFound
@@ -62,12 +80,8 @@ func (n *node) openFront(ctx context.Context) error {
 		n.onStop("collector", c.Close)
 		server = c.Server(handler)
 	}
-	ln, err := listen("--listen", f.Listen)
-	if err != nil {
-		return err
-	}
-	n.front = &front{listener: ln, server: server, served: make(chan error, 1)}
-	go func() { n.front.served <- server.Serve(ln) }()
+	n.front = &front{listener: n.public, server: server, served: make(chan error, 1)}
+	go func() { n.front.served <- server.Serve(n.public) }()
 	n.onStop("listener", n.front.close)
 	return nil
 }
@@ -88,6 +102,28 @@ func (f *front) close() error {
 func (f *front) url() string { return "http://" + loopbackOf(f.listener.Addr().String()) }
 
 func (n *node) openCollector(ctx context.Context) (*ingest.Collector, error) {
+	ctx, cancel := context.WithTimeout(ctx, connectTime)
+	defer cancel()
+	return ingest.Open(ctx, n.collect)
+}
+
+// configureCollector makes the collector's options from flags and folder, and refuses those that won't do.
+func (n *node) configureCollector(context.Context) error {
+	if !n.flags.has(roleCollect) {
+		return nil
+	}
+	o, err := n.collectorOptions()
+	if err == nil {
+		err = o.Validate()
+	}
+	if err != nil {
+		return fmt.Errorf("start role %s: %w", roleCollect, err)
+	}
+	n.collect = *o
+	return nil
+}
+
+func (n *node) collectorOptions() (*ingest.Options, error) {
 	f := n.flags
 	id, err := n.dir.CollectorID()
 	if err != nil {
@@ -109,7 +145,7 @@ func (n *node) openCollector(ctx context.Context) (*ingest.Collector, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := ingest.Options{
+	o := &ingest.Options{
 		Kafka:           n.clients,
 		Partitions:      f.Partitions,
 		CollectorID:     id,
@@ -136,9 +172,7 @@ func (n *node) openCollector(ctx context.Context) (*ingest.Collector, error) {
 	for _, k := range keys {
 		o.WriteKeys = append(o.WriteKeys, ingest.WriteKey{Hash: k.hash, Sites: k.sites})
 	}
-	ctx, cancel := context.WithTimeout(ctx, connectTime)
-	defer cancel()
-	return ingest.Open(ctx, o)
+	return o, nil
 }
 
 func (n *node) secret() ([]byte, error) {

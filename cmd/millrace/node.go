@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"sync"
 	"time"
 
@@ -12,14 +13,19 @@ import (
 
 	"millrace/cmd/internal/datadir"
 	"millrace/cmd/internal/supervise"
+	"millrace/ingest"
 	"millrace/internal/broker"
 	"millrace/internal/kafka"
 )
 
 // node is everything that serve has running.
 //
+// What can be refused is looked at first: flags, folder, addresses, the collector's settings; then the log is compared with
+// what was made of it. Only then do processors start, so that the first word of a start in vain is its reason.
+//
 // It is started in the order broker, topics, stores, processors, collector, listener, demo, and stopped in the reverse
-// order, so that what feeds another is gone before it:
+// order, so that what feeds another is gone before it. The public address is bound early, but nobody is answered before the
+// rest is up: until then connections wait in the kernel.
 //
 //  1. Readiness is off, so that a balancer sends nobody new; the demo stops.
 //  2. The listener closes. Handlers in flight go on until Kafka has their events: their senders get the 2xx.
@@ -39,6 +45,8 @@ type node struct {
 	clients []kgo.Opt // how franz-go clients reach the cluster
 	stores  stores
 	tasks   []*supervise.Task
+	public  net.Listener   // the public address, nil without a role that has one
+	collect ingest.Options // of the collector, if there is one
 	front   *front
 	demo    *supervise.Task
 
@@ -61,7 +69,8 @@ const connectTime = 8 * time.Second
 // start brings everything up, or returns the first error; stop has to be called in both cases. Ctx ends only the start.
 func (n *node) start(ctx context.Context) error {
 	steps := []func(context.Context) error{
-		n.openFolder, n.openAdmin, n.openCluster, n.openTopics, n.openStores, n.checkLog, n.startTasks, n.openFront, n.startDemo,
+		n.openFolder, n.openAdmin, n.bindFront, n.openCluster, n.configureCollector, n.openTopics, n.openStores, n.checkLog,
+		n.startTasks, n.openFront, n.startDemo,
 	}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"net"
 	"slices"
@@ -156,7 +155,7 @@ func (c *serveCommand) validate() error {
 
 // validateAccess finds what is wrong with addresses, sites, keys and time zones, before anything is started.
 func (c *serveCommand) validateAccess() error {
-	if err := errors.Join(validAddr("--listen", c.Listen), validAddr("--admin", c.Admin)); err != nil {
+	if err := cmp.Or(validAddr("--listen", c.Listen), validAddr("--admin", c.Admin)); err != nil {
 		return err
 	}
 	if c.Secret != "" {
@@ -175,7 +174,7 @@ func (c *serveCommand) validateAccess() error {
 // validAddr tells what is no address to listen on. Whether it can be had shows when it is tried.
 func validAddr(flag, addr string) error {
 	if _, _, err := net.SplitHostPort(addr); err != nil {
-		return usagef("%s: %q is not HOST:PORT, such as 127.0.0.1:8080, or :8080 for all addresses of this machine", flag, addr)
+		return usagef("%s: %q is not HOST:PORT, such as 127.0.0.1:8080", flag, addr)
 	}
 	return nil
 }
