@@ -85,9 +85,11 @@ var browsers = [...]rule{
 	{"coc_coc_browser", "Coc Coc"}, {"AvastSecureBrowser", "Avast Browser"}, {"Avast/", "Avast Browser"}, {"Silk/", "Amazon Silk"}, {"Sleipnir/", "Sleipnir"},
 	{"NintendoBrowser", "Nintendo Browser"}, {"Falkon/", "Falkon"}, {"QupZilla/", "Falkon"}, {"Epiphany/", "GNOME Web"}, {"Konqueror", "Konqueror"},
 	{"SeaMonkey/", "SeaMonkey"}, {"PaleMoon/", "Pale Moon"}, {"Waterfox/", "Waterfox"}, {"K-Meleon/", "K-Meleon"}, {"Camino/", "Camino"},
+	{"Midori/", "Midori"}, {"conkeror/", "Conkeror"}, {"UP.Browser", "UP.Browser"}, {"Reeder/", "Reeder"},
+	{"Lynx/", "Lynx"}, {"Links (", "Links"},
 
 	{"FxiOS/", "Firefox"}, {"Focus/", "Firefox"}, {"Klar/", "Firefox"}, {"CriOS/", "Chrome"}, {"MSIE ", "Internet Explorer"}, {"Trident/", "Internet Explorer"},
-	{"Firefox/", "Firefox"}, {"Iceweasel/", "Firefox"}, {"IceCat/", "Firefox"}, {"Minefield/", "Firefox"}, {"; wv)", "Android WebView"},
+	{"Firefox/", "Firefox"}, {"Iceweasel/", "Firefox"}, {"IceCat/", "Firefox"}, {"Minefield/", "Firefox"}, {"BonEcho/", "Firefox"}, {"GranParadiso/", "Firefox"}, {"Shiretoko/", "Firefox"}, {"Namoroka/", "Firefox"}, {"; wv)", "Android WebView"},
 	{"Chromium/", "Chromium"}, {"Chrome/", "Chrome"}, {"BlackBerry", "BlackBerry Browser"}, {"BB10", "BlackBerry Browser"}, {"Nokia", "Nokia Browser"},
 }
 

@@ -35,6 +35,12 @@ func TestAgent(t *testing.T) {
 	f("Mozilla/5.0 (X11; Linux x86_64; rv:24.0) Gecko/20140205 Firefox/24.0 Iceweasel/24.3.0", "Firefox", "Linux", "Desktop")
 	f("Mozilla/5.0 (X11; CrOS x86_64 14541.0.0) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/149.0.0.0 Safari/537.36", "Chrome", "ChromeOS", "Desktop")
 	f("Mozilla/5.0 (X11; FreeBSD amd64; rv:140.0) Gecko/20100101 Firefox/140.0", "Firefox", "FreeBSD", "Desktop")
+	f("Mozilla/5.0 (Windows; U; Windows NT 5.1; en-US; rv:1.8.1.1pre) Gecko/20061122 BonEcho/2.0.0.1pre", "Firefox", "Windows", "Desktop")
+	f("Midori/0.2 (X11; Linux; U; fr-fr) WebKit/531.2+", "Midori", "Linux", "Desktop")
+	f("Mozilla/5.0 (X11; Linux; rv:2.0.1) Gecko/20100101 Firefox/4.0.1 Midori/0.4", "Midori", "Linux", "Desktop")
+	f("Mozilla/5.0 (X11; Linux i686; rv:27.0) Gecko/20100101 conkeror/1.0pre", "Conkeror", "Linux", "Desktop")
+	f("Lynx/2.8.7rel.2 libwww-FM/2.14 SSL-MM/1.4.1 OpenSSL/1.0.1f", "Lynx", "(none)", "(none)")
+	f("Links (2.7; CYGWIN_NT-5.1 1.7.15(0.260/5/3) i686; GNU C 4.5.3; text)", "Links", "(none)", "(none)")
 	// Phones and tablets.
 	f(ios+"Version/26.6.1 Mobile/15E148 Safari/604.1", "Safari", "iOS", "Mobile")
 	f(ios+"CriOS/149.0.7827.50 Mobile/15E148 Safari/604.1", "Chrome", "iOS", "Mobile")
@@ -54,6 +60,8 @@ func TestAgent(t *testing.T) {
 	f("Mozilla/5.0 (Windows Phone 10.0; Android 6.0.1; Microsoft; Lumia 950) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/52.0.2743.116 Mobile Safari/537.36 Edge/15.15254", "Edge", "Windows Phone", "Mobile")
 	f("Opera/9.80 (Android; Opera Mini/36.2.2254/119.132; U; id) Presto/2.12.423 Version/12.16", "Opera Mini", "Android", "Mobile")
 	f("Mozilla/5.0 (Mobile; Nokia_8110_4G; rv:48.0) Gecko/48.0 Firefox/48.0 KAIOS/2.5", "Firefox", "KaiOS", "Mobile")
+	f("SAMSUNG-GT-E2232/1.0 Openwave/6.2.3 Profile/MIDP-2.0 Configuration/CLDC-1.1 UP.Browser/6.2.3.3.c.1.101 (GUI) MMP/2.0", "UP.Browser", "(none)", "Mobile")
+	f("Reeder/2.1.1 CFNetwork/672.0.8 Darwin/14.0.0", "Reeder", "(none)", "(none)")
 	f("QS304 Profile/MIDP-2.0 Configuration/CLDC-1.1", "(none)", "(none)", "Mobile")
 	// Television and consoles.
 	f("Mozilla/5.0 (SMART-TV; LINUX; Tizen 7.0) AppleWebKit/537.36 (KHTML, like Gecko) 94.0.4606.31/7.0 TV Safari/537.36", "Safari", "Tizen", "TV")
@@ -90,6 +98,8 @@ func TestBot(t *testing.T) {
 	f("facebookexternalhit/1.1 (+http://www.facebook.com/externalhit_uatext.php)", reasonPreview)
 	f("WhatsApp/2.23.20.0 A", reasonPreview)
 	f("Tiny Tiny RSS/1.11 (http://tt-rss.org/)", reasonFeed)
+	f("Digg Feed Fetcher 1.0 (Mozilla/5.0 (Macintosh; Intel Mac OS X 10_7_1) AppleWebKit/534.48.3 (KHTML, like Gecko) Version/5.1 Safari/534.48.3)", reasonFeed)
+	f("fetch libfetch/2.0", reasonLibrary)
 	f("UniversalFeedParser/4.2-pre-314-svn +http://feedparser.org/", reasonLink)
 	f("curl/8.5.0 (linux) libcurl/8.5.0", reasonLibrary)
 	f("my curl/8.5.0 thing", reasonLibrary) // isbot's: the list wants curl at the beginning

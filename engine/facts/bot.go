@@ -25,6 +25,12 @@ const (
 // crawler is a literal that no browser's user agent holds, and what who sends it is.
 type crawler struct{ literal, reason string }
 
+// moreCrawlers are those that neither crawlers nor isbot knows: seen in logs.
+var moreCrawlers = [...]crawler{
+	{"Digg Feed Fetcher", reasonFeed}, // shows a Safari's user agent behind its name
+	{"libfetch/", reasonLibrary},      // FreeBSD's fetch
+}
+
 // Bytes around a user agent by which literals are bound to its beginning and end. The generator of crawlers
 // writes the same.
 const (
@@ -39,8 +45,8 @@ func (t *tables) botByAgent(ua string) string {
 	if ua == "" {
 		return reasonEmpty
 	}
-	if i := t.crawlers.find(crawlers[:], ua); i >= 0 {
-		return crawlers[i].reason
+	if i := t.matcher.find(t.crawlers, ua); i >= 0 {
+		return t.crawlers[i].reason
 	}
 	switch isbot.UserAgent(ua) {
 	case isbot.NoBotKnown, isbot.NoBotNoMatch:

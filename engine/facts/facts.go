@@ -9,7 +9,7 @@ import (
 )
 
 // Version is the version of the rules: rows of two builds with the same Version are the same.
-const Version = 1
+const Version = 2
 
 // DefaultCacheSize is the number of user agents a Deriver remembers by default. A thousand cover nine tenths of
 // the traffic of a busy site; sixteen thousand take about 4 MB, 10 MB if all are as long as can be.

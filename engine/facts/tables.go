@@ -1,23 +1,26 @@
 package facts
 
 import (
+	"slices"
 	"strings"
 	"sync"
 )
 
 // tables is what is computed from the package's lists, once per process, and never changed: all Derivers share it.
 type tables struct {
-	crawlers *matcher
+	crawlers []crawler         // the list and what is added to it
+	matcher  *matcher          // of their literals
 	tagNames map[string]string // lower case
 }
 
 var sharedTables = sync.OnceValue(func() *tables {
 	t := &tables{tagNames: make(map[string]string)}
-	literals := make([]string, len(crawlers))
-	for i := range crawlers {
-		literals[i] = crawlers[i].literal
+	t.crawlers = slices.Concat(crawlers[:], moreCrawlers[:])
+	literals := make([]string, len(t.crawlers))
+	for i := range t.crawlers {
+		literals[i] = t.crawlers[i].literal
 	}
-	t.crawlers = newMatcher(literals)
+	t.matcher = newMatcher(literals)
 	for _, names := range [...]map[string]string{countryHosts, hostNames} {
 		for _, name := range names {
 			t.tagNames[strings.ToLower(name)] = name
