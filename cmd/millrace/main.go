@@ -88,7 +88,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	case err == nil:
 		return exitOK
 	case errors.As(err, &usage):
-		fmt.Fprintf(stderr, "millrace: %v\nRun \"millrace %s --help\" for the flags and their meaning.\n", err, parsed.Selected().Name)
+		fmt.Fprintf(stderr, "millrace: %v\nRun \"millrace%s --help\" for the flags and their meaning.\n", err, nameOf(parsed.Selected()))
 		return exitUsage
 	default:
 		fmt.Fprintf(stderr, "millrace: %v\n", err)
@@ -100,11 +100,17 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 func commandOf(err error) string {
 	var parse *kong.ParseError
 	if errors.As(err, &parse) && parse.Context != nil {
-		if n := parse.Context.Selected(); n != nil {
-			return " " + n.Name
-		}
+		return nameOf(parse.Context.Selected())
 	}
 	return ""
+}
+
+// nameOf returns what is typed behind millrace for a command, each word with a space before it; "" for none.
+func nameOf(n *kong.Node) string {
+	if n == nil || n.Parent == nil {
+		return "" // the program itself
+	}
+	return nameOf(n.Parent) + " " + n.Name
 }
 
 // usageError is a finding about flags that the parser itself cannot see.
