@@ -1,16 +1,20 @@
 package main
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"math"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
 
 	"millrace/engine"
+	"millrace/internal/kafka"
 )
 
 func TestFirstBehind(t *testing.T) {
@@ -161,6 +165,58 @@ func TestDamagedProgress(t *testing.T) {
 	}
 	mustArchive(t, at, 5)
 	waitFor(t, 10*time.Second, func() error { return checkPageviews(s, site, 15) })
+	s.mustStop(t)
+	mustRun(t, 0, at.args("replay", "--verify")...)
+}
+
+// TestLostChangelog loses the changelog and the state: the role says what to do, in one line, and that brings back every
+// number that the log still has.
+func TestLostChangelog(t *testing.T) {
+	const site = "a.example"
+	at := localPlace(t)
+	s := mustServe(t, at, "--early", "500ms")
+	for i := range 10 {
+		mustBeacon(t, s, site, i)
+	}
+	waitFor(t, 10*time.Second, func() error { return checkPageviews(s, site, 10) })
+	s.mustStop(t)
+	mustRemove(t, at, "state")
+	files, err := filepath.Glob(filepath.Join(at.data, "broker", "partitions", kafka.TableTopic(engine.Group)+"-*", "*"))
+	if err != nil || len(files) == 0 {
+		t.Fatal(files, err)
+	}
+	for _, name := range files {
+		if strings.HasSuffix(name, ".dat") {
+			err = os.Truncate(name, 0)
+		} else {
+			err = os.Remove(name) // how far the log has come once
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	var out, errs syncBuffer
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan int, 1)
+	go func() {
+		ended <- run(ctx, at.args("serve", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"), strings.NewReader(""), &out, &errs)
+	}()
+	want := regexp.MustCompile(`(?m)^.*task=process.*the changelog does not reach the committed offset.*groups\.log.*millrace replay.*$`)
+	waitFor(t, 10*time.Second, func() error {
+		if want.FindString(errs.String()) == "" {
+			return fmt.Errorf("no line matches %s\n%s", want, errs.String())
+		}
+		return nil
+	})
+	stop()
+	if code := <-ended; code != exitOK {
+		t.Errorf("exit code %d", code)
+	}
+	t.Log(want.FindString(errs.String()))
+	mustRemove(t, at, filepath.Join("broker", "groups.log"))
+	s = mustServe(t, at, "--early", "500ms")
+	mustBeacon(t, s, site, 10)
+	waitFor(t, 10*time.Second, func() error { return checkPageviews(s, site, 11) })
 	s.mustStop(t)
 	mustRun(t, 0, at.args("replay", "--verify")...)
 }

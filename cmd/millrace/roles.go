@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"path/filepath"
 	"sync/atomic"
 	"time"
 
@@ -78,9 +80,22 @@ func (n *node) startEngine() error {
 				return err
 			}
 			current.Store(p)
-			return p.Run(ctx)
+			return n.explain(p.Run(ctx))
 		})
 	return nil
+}
+
+// explain adds what an operator can do to an error of the engine.
+func (n *node) explain(err error) error {
+	if !errors.Is(err, engine.ErrBehind) {
+		return err
+	}
+	reset := fmt.Sprintf(`run "kafka-consumer-groups --reset-offsets --to-earliest --execute --group %s --topic %s"`, engine.Group, engine.EventsTopic)
+	if len(n.flags.Kafka) == 0 {
+		reset = fmt.Sprintf("delete %s", filepath.Join(n.dir.Broker(), "groups.log"))
+	}
+	return fmt.Errorf(`%w; to count again what the log still has: stop, %s, start; and run "millrace replay" later, for the minutes that `+
+		`the log has only a part of`, err, reset)
 }
 
 // startEmit runs the sink of the rollup store that is configured.
