@@ -279,6 +279,21 @@ func TestImportRecent(t *testing.T) {
 	}
 }
 
+// TestImportBehindStream tells events before, within the last hour of and behind the archived stream apart.
+func TestImportBehindStream(t *testing.T) {
+	var text strings.Builder
+	end := event.TimeOf(time.Date(2024, 3, 1, 12, 0, 30, 0, time.UTC))
+	i := newImported(&importCommand{}, nil, slog.New(slog.NewTextHandler(&text, nil)), nil, nil)
+	i.end, i.streams = end, true
+	for _, before := range []event.Time{2 * event.Hour, event.Hour, event.Minute, 31 * event.Second, 30 * event.Second, -event.Hour} {
+		i.note(&event.Event{Site: "a.example", Name: event.Pageview, Time: end - before})
+	}
+	i.warn()
+	if got := text.String(); !strings.Contains(got, "in an hour\" events=3 ") || !strings.Contains(got, "an hour later\" events=2 ") {
+		t.Errorf("the log is %s", got)
+	}
+}
+
 // lakeFiles returns the rows' files of the archive in the folder, by name, with their content.
 func lakeFiles(tb testing.TB, at place) map[string]string {
 	tb.Helper()

@@ -145,7 +145,8 @@ type imported struct {
 
 	end     event.Time // of the archived stream
 	streams bool       // whether there is one
-	recent  int64      // events from unsettled on
+	recent  int64      // events of minutes before the end that may change
+	behind  int64      // events behind the end of the stream
 }
 
 func newImported(c *importCommand, p *process, log *slog.Logger, off *offline, id *enrich.Identity) *imported {
@@ -191,11 +192,20 @@ func (i *imported) all(files []*importfile.File) error {
 		errs = append(errs, fmt.Errorf("%w; the events are in the archive: millrace replay counts them", err))
 		return errors.Join(errs...)
 	}
+	i.warn()
+	return errors.Join(append(errs, i.print())...)
+}
+
+// warn tells of events that the numbers lack, or may lack again.
+func (i *imported) warn() {
 	if i.recent > 0 {
 		i.log.Warn("events are so recent that serve may yet count their minutes without them: run \"millrace replay\" in an hour",
 			"events", i.recent, "since", i.end-unsettled)
 	}
-	return errors.Join(append(errs, i.print())...)
+	if i.behind > 0 {
+		i.log.Warn("events are behind the end of the archived stream and not counted: run \"millrace replay\" once serve has passed them, an hour later",
+			"events", i.behind, "end", i.end)
+	}
 }
 
 // errNoLine is wrapped by the error about a file whose lines are all malformed.
@@ -271,7 +281,10 @@ func (i *imported) note(e *event.Event) {
 		i.from = e.Time
 	}
 	i.to = max(i.to, e.Time+1)
-	if e.Time >= i.end-unsettled {
+	switch {
+	case i.streams && e.Time >= i.end.Floor(event.Minute):
+		i.behind++
+	case e.Time >= i.end-unsettled:
 		i.recent++
 	}
 }
