@@ -31,7 +31,8 @@ type Row struct {
 type Meta struct {
 	// Source is where the numbers come from: "rollup".
 	Source string `json:"source"`
-	// Watermark is the instant up to which all windows have fired; nil while it is unknown.
+	// Watermark is the instant up to which all windows have fired; nil while it is unknown, which it also is in a
+	// store that no engine has written to yet, only imports: a stream may be about to fill it.
 	Watermark *string `json:"watermark"`
 	// Complete says that the watermark has passed the range: only late events can still change the answer.
 	Complete bool `json:"complete"`
