@@ -127,6 +127,10 @@ func (n *node) startArchive() error {
 		Goka: func(limit parquet.Limit) []goka.ProcessorOption {
 			return n.cluster.GokaOptions(kafka.GroupOptions{Hasher: event.NewHasher, Log: n.log, Limit: limit})
 		},
+		End: func(ctx context.Context, partition int32) (int64, error) {
+			ends, err := n.cluster.Ends(ctx, engine.EventsTopic)
+			return ends[partition], err
+		},
 		Topic:         engine.EventsTopic,
 		Partitions:    n.flags.Partitions,
 		Store:         n.stores.lake,

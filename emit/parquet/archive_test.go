@@ -244,6 +244,51 @@ func TestAnotherLog(t *testing.T) {
 }
 
 // Records far larger than usual end a segment by their size.
+// A new log that is shorter than the archive is refused at its first record, a log read again from before the end is not.
+func TestShortLog(t *testing.T) {
+	store := newMemory()
+	log := newGenerator(6).log(300, 12*event.Minute)
+	a := mustArchiver(t, smallOptions(store))
+	if err := feed(session(t), a, log, 0); err != nil {
+		t.Fatal(err)
+	}
+	archived := a.Limit(testTopic, 0)
+	f := func(end int64, want error) {
+		t.Helper()
+		o := smallOptions(store)
+		o.End = func(context.Context, int32) (int64, error) { return end, nil }
+		if err := feed(session(t), mustArchiver(t, o), log[:archived-10], archived-20); !errors.Is(err, want) {
+			t.Errorf("end %d: got %v, want %v", end, err, want)
+		}
+	}
+	f(archived-1, ErrLog)
+	f(archived-10, ErrLog)
+	f(archived, nil)
+	f(archived+5, nil)
+}
+
+// Damaged progress is an error at once, with its way out, not a lake that can't be reached.
+func TestDamagedProgress(t *testing.T) {
+	store := newMemory()
+	log := newGenerator(6).log(30, 12*event.Minute)
+	if err := feed(session(t), mustArchiver(t, smallOptions(store)), log, 0); err != nil {
+		t.Fatal(err)
+	}
+	for key, body := range contents(t, store) {
+		if strings.HasPrefix(key, progressPrefix) {
+			for _, bad := range []string{"", "junk", "{}", `{"version":2}`, body[:len(body)/2], strings.Replace(body, `"nextOffset":`, `"nextOffset":7`, 1)} {
+				if err := store.Put(t.Context(), key, []byte(bad)); err != nil {
+					t.Fatal(err)
+				}
+				err := feed(session(t), mustArchiver(t, smallOptions(store)), log, 0)
+				if !errors.Is(err, ErrProgress) || !strings.Contains(err.Error(), key) || !strings.Contains(err.Error(), "delete it") {
+					t.Errorf("%q: got %v", bad, err)
+				}
+			}
+		}
+	}
+}
+
 func TestMaxBytes(t *testing.T) {
 	store := newMemory()
 	g := newGenerator(8)

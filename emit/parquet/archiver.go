@@ -36,6 +36,9 @@ type Options struct {
 	Topic string
 	// Partitions is the topic's number of partitions. Required, 1 or more.
 	Partitions int32
+	// End returns the offset behind the last record of a partition of the topic. With it a log that ends before the
+	// archive is refused at its first record; without it, when it has grown as long as the archive. May be nil.
+	End func(ctx context.Context, partition int32) (int64, error)
 	// Store is the lake. Required.
 	Store blob.Store
 	// Log gets what an operator should know. Required.

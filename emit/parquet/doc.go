@@ -62,7 +62,7 @@
 //     sealed with a checksum over all of it.
 //
 // Limits are refused loudly: a log that begins behind the end of the archive (ErrGap), a log that is not the
-// one that was archived (ErrLog).
+// one that was archived (ErrLog), progress that can't be read (ErrProgress).
 //
 // # Units
 //

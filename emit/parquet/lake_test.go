@@ -337,7 +337,7 @@ func TestTruncated(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, err := l.readObject(ctx, key, "")
-		if !errors.Is(err, ErrCorrupt) || !strings.Contains(err.Error(), key.String()) {
+		if !errors.Is(err, ErrCorrupt) || !strings.Contains(err.Error(), key.String()) || !strings.Contains(err.Error(), "move it out") {
 			t.Fatalf("cut off at %d of %d: %v", n, len(body), err)
 		}
 	}

@@ -96,6 +96,9 @@ func (p *partition) begin(ctx context.Context, offset int64) error {
 		return fmt.Errorf("partition %d: the archive ends at offset %d, the log begins at %d: %w; delete the object %q to accept the loss and go on",
 			p.id, p.done.NextOffset, offset, ErrGap, p.done.key())
 	}
+	if err := p.checkEnd(ctx, offset); err != nil {
+		return err
+	}
 	p.expect = offset
 	if offset == p.done.NextOffset {
 		p.limit.Store(offset)
@@ -106,6 +109,24 @@ func (p *partition) begin(ctx context.Context, offset int64) error {
 	p.startSegment()
 	return nil
 }
+
+// checkEnd returns ErrLog if the log, which begins at offset here, does not reach the end of the archive.
+func (p *partition) checkEnd(ctx context.Context, offset int64) error {
+	if p.a.o.End == nil || offset >= p.done.NextOffset {
+		return nil
+	}
+	end, err := p.a.o.End(ctx, p.id)
+	if err != nil {
+		return fmt.Errorf("partition %d: %w", p.id, err)
+	}
+	if end < p.done.NextOffset {
+		return fmt.Errorf("partition %d: the archive ends at offset %d, the log at %d: %w: %s", p.id, p.done.NextOffset, end, ErrLog, elsewhere)
+	}
+	return nil
+}
+
+// elsewhere is what can be done about ErrLog.
+const elsewhere = "archive this one into another folder, or below another prefix of the bucket"
 
 // startSegment makes the segment an empty one that begins at done.NextOffset.
 func (p *partition) startSegment() {
@@ -123,8 +144,8 @@ func (p *partition) recognize(offset int64, value []byte) error {
 		return nil
 	}
 	if sum := sumOf(value); p.done.LastSum != "" && p.done.LastSum != sum {
-		return fmt.Errorf("partition %d: the record at offset %d differs from what the archive has: %w: "+
-			"archive this one into another folder, or below another prefix of the bucket", p.id, offset, ErrLog)
+		return fmt.Errorf("partition %d: the record at offset %d differs from what the archive has: %w: %s",
+			p.id, offset, ErrLog, elsewhere)
 	}
 	p.limit.Store(p.done.NextOffset)
 	return nil
