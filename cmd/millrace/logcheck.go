@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"time"
 
@@ -58,8 +59,15 @@ func (n *node) checkLog(ctx context.Context) error {
 			return fmt.Errorf("look for the end of the log: %w", err)
 		}
 	}
-	if lost := firstBehind(marks, ends); lost != nil {
+	ofTopic := func(topic string) []mark {
+		return slices.DeleteFunc(slices.Clone(marks), func(m mark) bool { return m.topic != topic })
+	}
+	if lost := firstBehind(ofTopic(engine.EventsTopic), ends); lost != nil {
 		return fmt.Errorf("%w; %s", lost, n.waysOut())
+	}
+	if lost := firstBehind(ofTopic(kafka.TableTopic(engine.Group)), ends); lost != nil {
+		return fmt.Errorf(`%w; put it back as it was; or delete %s and %s: the events that the log has are counted again, to the same numbers; `+
+			`and run "millrace replay" later, for the minutes that it has only a part of`, lost, n.dir.State(), n.resetGroup())
 	}
 	return nil
 }
@@ -102,6 +110,14 @@ func (n *node) waysOut() string {
 	}
 	return fmt.Sprintf("put the topic back as it was; or, to go on with an empty log, stop all processes, delete the topics %s, %s and %s, and %s%s",
 		engine.EventsTopic, engine.WindowsTopic, kafka.TableTopic(engine.Group), archive, replay)
+}
+
+// resetGroup is how an operator has the engine read the log from its beginning.
+func (n *node) resetGroup() string {
+	if len(n.flags.Kafka) == 0 {
+		return "delete " + filepath.Join(n.dir.Broker(), "groups.log")
+	}
+	return fmt.Sprintf(`run "kafka-consumer-groups --reset-offsets --to-earliest --execute --group %s --topic %s"`, engine.Group, engine.EventsTopic)
 }
 
 // stateOptions are those of a partition's state.

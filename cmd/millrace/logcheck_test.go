@@ -33,6 +33,20 @@ func TestFirstBehind(t *testing.T) {
 	f("topic log, partition 1 ends at offset 0, but x has got to offset 1 (and 1 more", mark{"log", 1, 1, "x"}, mark{"log", 2, 7, "x"})
 }
 
+// TestWaysOut: what to do names what this process uses.
+func TestWaysOut(t *testing.T) {
+	n := &node{flags: &serveCommand{}}
+	n.flags.Kafka, n.flags.S3 = []string{"k1:9092"}, "s3://key:word@host/bucket"
+	for _, want := range []string{engine.EventsTopic + ", ", kafka.TableTopic(engine.Group), "new prefix", "OLD-ADDRESS"} {
+		if got := n.waysOut(); !strings.Contains(got, want) || strings.Contains(got, "word") {
+			t.Errorf("%s\nwant %q", got, want)
+		}
+	}
+	if got := n.resetGroup(); !strings.Contains(got, "--group millrace.engine --topic millrace.events") {
+		t.Error(got)
+	}
+}
+
 // refused starts a server, which must end within 10 s and say why, without a word of the engine before it.
 func refused(t *testing.T, at place, wants ...string) {
 	t.Helper()
@@ -106,7 +120,7 @@ func TestLostLog(t *testing.T) {
 	if err := os.CopyFS(brokerDir, os.DirFS(early)); err != nil {
 		t.Fatal(err)
 	}
-	refused(t, at, "millrace: the log was lost, cut short or made anew: topic millrace.", "the state in", brokerDir, "replay --s3 file://")
+	refused(t, at, "millrace: the log was lost, cut short or made anew: topic millrace.events", "the state in", brokerDir, "replay --s3 file://")
 	mustRemove(t, at, "broker")
 	refused(t, at, "topic millrace.events, partition 0 ends at offset 0", "the state in", "more such findings")
 	mustRemove(t, at, "state")
@@ -180,7 +194,6 @@ func TestLostChangelog(t *testing.T) {
 	}
 	waitFor(t, 10*time.Second, func() error { return checkPageviews(s, site, 10) })
 	s.mustStop(t)
-	mustRemove(t, at, "state")
 	files, err := filepath.Glob(filepath.Join(at.data, "broker", "partitions", kafka.TableTopic(engine.Group)+"-*", "*"))
 	if err != nil || len(files) == 0 {
 		t.Fatal(files, err)
@@ -195,6 +208,8 @@ func TestLostChangelog(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	refused(t, at, "topic millrace.engine-table, partition", "the state in", "delete "+filepath.Join(at.data, "state"), "groups.log")
+	mustRemove(t, at, "state")
 	var out, errs syncBuffer
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan int, 1)

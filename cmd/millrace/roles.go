@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"sync/atomic"
 	"time"
 
@@ -90,12 +89,8 @@ func (n *node) explain(err error) error {
 	if !errors.Is(err, engine.ErrBehind) {
 		return err
 	}
-	reset := fmt.Sprintf(`run "kafka-consumer-groups --reset-offsets --to-earliest --execute --group %s --topic %s"`, engine.Group, engine.EventsTopic)
-	if len(n.flags.Kafka) == 0 {
-		reset = fmt.Sprintf("delete %s", filepath.Join(n.dir.Broker(), "groups.log"))
-	}
 	return fmt.Errorf(`%w; to count again what the log still has: stop, %s, start; and run "millrace replay" later, for the minutes that `+
-		`the log has only a part of`, err, reset)
+		`the log has only a part of`, err, n.resetGroup())
 }
 
 // startEmit runs the sink of the rollup store that is configured.
