@@ -43,7 +43,7 @@ var hostNames = map[string]string{
 	// Builders, readers, knowledge.
 	"news.ycombinator.com": "Hacker News", "hckrnews.com": "Hacker News", "lobste.rs": "Lobsters", "producthunt.com": "Product Hunt", "indiehackers.com": "Indie Hackers",
 	"github.com": "GitHub", "gitlab.com": "GitLab", "stackoverflow.com": "Stack Overflow", "stackexchange.com": "Stack Exchange",
-	"serverfault.com": "Server Fault", "superuser.com": "Super User", "dev.to": "DEV", "npmjs.com": "npm", "notion.so": "Notion",
+	"serverfault.com": "Server Fault", "superuser.com": "Super User", "dev.to": "DEV", "notion.so": "Notion",
 	"wikipedia.org": "Wikipedia", "feedly.com": "Feedly", "news.google.com": "Google News",
 }
 
