@@ -5,7 +5,9 @@
 // and progress (to millrace.windows) and letters about records that can't be read (to millrace.dead).
 //
 //	goka record -> Partition.Process -> Core.Step -> delta -> store (one batch) and changelog
-//	                                              \-> fired windows, folded from the store -> millrace.windows
+//	                                              \-> fired windows, whole -> millrace.windows
+//
+// A window that fires is folded from memory while it is open (hotWindows, a cache) and from the store otherwise.
 //
 // Core is a state machine without clock, I/O or goroutine: the same log gives the same deltas, byte for byte,
 // whatever was killed in between. Partition drives it for one partition and decides what a record that comes again
