@@ -128,7 +128,9 @@ func TestLostLog(t *testing.T) {
 
 	fresh := localPlace(t)
 	mustRun(t, 0, fresh.args("replay", "--s3", "file://"+filepath.Join(at.data, "lake"))...)
-	if got := fresh.dump(t, math.MaxInt64); len(old) == 0 || !maps.Equal(got, old) {
+	got := fresh.dump(t, math.MaxInt64)
+	maps.DeleteFunc(got, func(key, _ string) bool { return strings.HasPrefix(key, site) }) // there if its minute has ended
+	if len(old) == 0 || !maps.Equal(got, old) {
 		t.Errorf("replay of the old archive: %d points, want the %d of its import", len(got), len(old))
 	}
 	s = mustServe(t, fresh, flags...)
