@@ -69,6 +69,29 @@ func (s *Server) Handler(ctx *fasthttp.RequestCtx) {
 	}
 }
 
+// untilStop is a context that ends when the HTTP server stops.
+type untilStop struct {
+	context.Context
+	done <-chan struct{}
+}
+
+func (c untilStop) Done() <-chan struct{} { return c.done }
+
+func (c untilStop) Err() error {
+	select {
+	case <-c.done:
+		return context.Canceled
+	default:
+		return nil
+	}
+}
+
+// serverContext returns what a question may run under. The RequestCtx itself must not be a parent of contexts: fasthttp
+// uses it for another request while a goroutine of package context may still look at it.
+func serverContext(ctx *fasthttp.RequestCtx) context.Context {
+	return untilStop{context.Background(), ctx.Done()}
+}
+
 func (s *Server) serveQuery(ctx *fasthttp.RequestCtx) error {
 	body := ctx.PostBody()
 	if len(body) > maxBody {
@@ -90,7 +113,7 @@ func (s *Server) serveQuery(ctx *fasthttp.RequestCtx) error {
 	if err := s.authorize(auth, q.Site); err != nil {
 		return err
 	}
-	a, err := s.Ask(ctx, q)
+	a, err := s.Ask(serverContext(ctx), q)
 	if err != nil {
 		return err
 	}

@@ -42,7 +42,7 @@ func (s *Server) serveRealtime(ctx *fasthttp.RequestCtx) error {
 	if event.ValidSite(site) != nil {
 		return bad("Invalid site_id %s: %s.", show(site), event.ErrSite)
 	}
-	n, err := s.Realtime(ctx, site)
+	n, err := s.Realtime(serverContext(ctx), site)
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -71,6 +72,17 @@ func TestUnreachable(t *testing.T) {
 		}
 	}
 	ln.Close()
+	// What was given up on still ends in the background, within Sarama's own time-outs.
+	stacks := make([]byte, 1<<20)
+	for end := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		n := runtime.Stack(stacks, true)
+		if !strings.Contains(string(stacks[:n]), "(*Cluster).admin") {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatal("a connection that was given up on never ends")
+		}
+	}
 }
 
 func TestEnds(t *testing.T) {
