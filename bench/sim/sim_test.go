@@ -97,6 +97,9 @@ func TestSameBytes(t *testing.T) {
 
 // Each rule is needed: with any one taken out some schedule ends wrong, or is noticed as broken by the engine itself.
 func TestRules(t *testing.T) {
+	if testing.Short() {
+		t.Skip("thousands of schedules; the full form takes the rules out")
+	}
 	const most = 1500
 	for _, c := range []struct {
 		name    string
