@@ -7,6 +7,7 @@ import (
 	"unsafe"
 
 	"millrace/engine/event"
+	"millrace/engine/window"
 )
 
 // None is the Prev of the first delta of a partition.
@@ -22,18 +23,26 @@ type Delta struct {
 	Watermark event.Time
 	// Meta is the core's own state after the record, whole. It replaces the one before.
 	Meta []byte
-	// Adds are chunks to append to windows, in order of Start and then Site.
+	// Adds are chunks to append to windows, in order of Kind, Start and Site.
 	Adds []Add
-	// Fired lists the windows that this record fired, in order of Start and then Site (rule J11).
+	// Visits is what the record did to the live visits, in the encoding of package visit.
+	Visits []byte
+	// Seen holds the ids of the record's events, in the encoding of package dedup.
+	Seen []byte
+	// SeenFrom says that the ids of records before this offset have left the horizon; 0 for no change.
+	SeenFrom int64
+	// Fired lists the windows that this record fired, in order of Kind, Start and Site (rule J11).
 	Fired []Fired
 	// Progress is the watermark this record announces, 0 for none.
 	Progress event.Time
-	// Horizon says that windows that start before it have closed, 0 for no change.
-	Horizon event.Time
+	// Horizon says that windows of minutes that start before it are needed no more, 0 for no change; VisitHorizon
+	// says it of windows of visits.
+	Horizon, VisitHorizon event.Time
 }
 
-// Add is a chunk for one window.
+// Add is a chunk for one window, of Kind Minute or Visits.
 type Add struct {
+	Kind  window.Kind
 	Site  string
 	Start event.Time
 	Chunk []byte
@@ -41,12 +50,13 @@ type Add struct {
 
 // Fired names a window that fired.
 type Fired struct {
+	Kind  window.Kind
 	Site  string
 	Start event.Time
 	Final bool
 }
 
-const version = 1
+const version = 2
 
 // ErrDelta is wrapped by every error of Decode.
 var ErrDelta = errors.New("malformed delta")
@@ -63,13 +73,18 @@ func (d *Delta) Append(b []byte) []byte {
 	b = binary.AppendUvarint(b, uint64(len(d.Adds)))
 	for i := range d.Adds {
 		a := &d.Adds[i]
+		b = append(b, byte(a.Kind))
 		b = appendString(b, a.Site)
 		b = binary.AppendVarint(b, int64(a.Start))
 		b = appendString(b, a.Chunk)
 	}
+	b = appendString(b, d.Visits)
+	b = appendString(b, d.Seen)
+	b = binary.AppendUvarint(b, uint64(d.SeenFrom))
 	b = AppendFired(b, d.Fired)
 	b = binary.AppendVarint(b, int64(d.Progress))
-	return binary.AppendVarint(b, int64(d.Horizon))
+	b = binary.AppendVarint(b, int64(d.Horizon))
+	return binary.AppendVarint(b, int64(d.VisitHorizon))
 }
 
 // AppendFired appends a list of fired windows.
@@ -77,6 +92,7 @@ func AppendFired(b []byte, list []Fired) []byte {
 	b = binary.AppendUvarint(b, uint64(len(list)))
 	for i := range list {
 		f := &list[i]
+		b = append(b, byte(f.Kind))
 		b = appendString(b, f.Site)
 		b = binary.AppendVarint(b, int64(f.Start))
 		final := byte(0)
@@ -119,11 +135,14 @@ func (d *Delta) Decode(b []byte) error {
 	d.Meta = r.bytes()
 	d.Adds = d.Adds[:0]
 	for n := r.count(); n > 0 && r.err == nil; n-- {
-		d.Adds = append(d.Adds, Add{Site: r.string(), Start: event.Time(r.varint()), Chunk: r.bytes()})
+		d.Adds = append(d.Adds, Add{Kind: r.kind(), Site: r.string(), Start: event.Time(r.varint()), Chunk: r.bytes()})
 	}
+	d.Visits, d.Seen = r.bytes(), r.bytes()
+	d.SeenFrom = int64(r.uvarint())
 	d.Fired = r.fired(d.Fired[:0])
 	d.Progress = event.Time(r.varint())
 	d.Horizon = event.Time(r.varint())
+	d.VisitHorizon = event.Time(r.varint())
 	if r.err == nil && len(r.b) > 0 {
 		r.fail("bytes left over")
 	}
@@ -168,7 +187,7 @@ func (r *reader) head() (h Head) {
 
 func (r *reader) fired(list []Fired) []Fired {
 	for n := r.count(); n > 0 && r.err == nil; n-- {
-		f := Fired{Site: r.string(), Start: event.Time(r.varint())}
+		f := Fired{Kind: r.kind(), Site: r.string(), Start: event.Time(r.varint())}
 		switch {
 		case len(r.b) == 0 || r.b[0] > 1:
 			r.fail("bad fired window")
@@ -178,6 +197,16 @@ func (r *reader) fired(list []Fired) []Fired {
 		}
 	}
 	return list
+}
+
+func (r *reader) kind() window.Kind {
+	if len(r.b) == 0 || window.Kind(r.b[0]) >= window.NumKinds {
+		r.fail("unknown kind of window")
+		return 0
+	}
+	k := window.Kind(r.b[0])
+	r.b = r.b[1:]
+	return k
 }
 
 func (r *reader) uvarint() uint64 {

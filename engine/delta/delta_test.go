@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"millrace/engine/event"
+	"millrace/engine/window"
 )
 
 func sample() *Delta {
@@ -13,11 +14,15 @@ func sample() *Delta {
 		Partition: 3, Offset: 41, Prev: 40, Watermark: 1_700_000_041_000, Meta: []byte("meta"),
 		Adds: []Add{
 			{Site: "a.example", Start: 1_700_000_040_000, Chunk: []byte{1, 0}},
-			{Site: "b.example", Start: 1_700_000_040_000, Chunk: []byte{1, 2, 3}},
+			{Kind: window.Visits, Site: "b.example", Start: 1_700_000_040_000, Chunk: []byte{1, 2, 3}},
 		},
-		Fired:    []Fired{{Site: "a.example", Start: 60_000, Final: true}, {Site: "b.example", Start: 120_000}},
-		Progress: 1_700_000_000_000,
-		Horizon:  -event.Minute,
+		Visits:       []byte("visits"),
+		Seen:         []byte("ids"),
+		SeenFrom:     17,
+		Fired:        []Fired{{Site: "a.example", Start: 60_000, Final: true}, {Kind: window.Hour, Site: "b.example", Start: 120_000}},
+		Progress:     1_700_000_000_000,
+		Horizon:      -event.Minute,
+		VisitHorizon: event.Hour,
 	}
 }
 

@@ -158,6 +158,9 @@ type Event struct {
 	// Amount and Currency (ISO 4217) are the revenue; Currency "" means none.
 	Amount   Money
 	Currency string
+	// NonInteractive says that the event is no sign of somebody's doing: it does not keep a visit from being a
+	// bounce. Pageviews are never marked so.
+	NonInteractive bool
 	// Client is the protocol the event came by: "v1", "plausible", "pixel", "import"; with the suffix
 	// ".server" where a trusted server sent it, whose user agent says nothing about a bot.
 	Client string

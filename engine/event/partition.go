@@ -45,6 +45,17 @@ func WindowKey(site string, start Time, shard uint16) string {
 	return k
 }
 
+// ShardOf returns the number that tells a site's windows of one partition from those of another: 0 in the partition
+// that the site has by default, else the least shard that lies in this one.
+func ShardOf(site string, partition int32, partitions int) uint16 {
+	for shard := range uint16(1<<16 - 1) {
+		if siteHash(site, shard)%uint32(partitions) == uint32(partition) {
+			return shard
+		}
+	}
+	return 1<<16 - 1
+}
+
 // Hash maps a record key to a number whose remainder by the number of partitions is the record's
 // partition: the number a "#" key names, or the hash of site and shard for a window key. Any other key is
 // hashed as a site. With equal partition counts a site's windows so lie in the partition of the same number as

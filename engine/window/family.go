@@ -11,20 +11,51 @@ type Dim uint8
 // The dimensions, in the order rows store them. New ones are added at the end: rows written before read as ""
 // in them.
 const (
-	Page     Dim = iota // path of the page, without query
-	Source              // name of the site that sent the visitor, see package engine
-	Referrer            // host and path of the page that sent the visitor
-	Country             // ISO 3166-1 alpha-2
-	Language            // BCP 47, primary and region
-	Browser             // name
-	OS                  // name
-	Device              // Desktop, Mobile, Tablet, TV
-	Name                // event name
-	Reason              // why a bot was taken for one
+	Page           Dim = iota // path of the page, without query
+	Source                    // name of the site that sent the visitor, see package engine
+	Referrer                  // host and path of the page that sent the visitor
+	Country                   // ISO 3166-1 alpha-2
+	Language                  // BCP 47, primary and region
+	Browser                   // name
+	OS                        // name
+	Device                    // Desktop, Mobile, Tablet, TV
+	Name                      // event name
+	Reason                    // why a bot was taken for one
+	Hostname                  // host of the page, without "www."
+	EntryPage                 // first page of the visit
+	ExitPage                  // last page of the visit; only of rollups of visits
+	Channel                   // how the visitor came: Direct, Organic Search, ...
+	UTMSource                 // parameters of the first page's address, as written
+	UTMMedium                 //
+	UTMCampaign               //
+	UTMContent                //
+	UTMTerm                   //
+	Region                    // ISO 3166-2
+	City                      // GeoNames id
+	BrowserVersion            // major version
+	OSVersion                 // major version, or name where that is what people say
+	Screen                    // class of width: Mobile, Tablet, Laptop, Desktop
+	Goal                      // name of a goal, see Row.Goals
+	PropKey                   // key of a custom property, see Row.Props
+	PropValue                 // its value
 	NumDims
 )
 
-var dimNames = [NumDims]string{"page", "source", "referrer", "country", "language", "browser", "os", "device", "name", "reason"}
+var dimNames = [NumDims]string{
+	"page", "source", "referrer", "country", "language", "browser", "os", "device", "name", "reason",
+	"hostname", "entry_page", "exit_page", "channel", "utm_source", "utm_medium", "utm_campaign", "utm_content", "utm_term",
+	"region", "city", "browser_version", "os_version", "screen", "goal", "prop", "value",
+}
+
+// OfVisit reports whether the dimension is one of the visit: every row of a visit has the value of its first
+// pageview.
+func (d Dim) OfVisit() bool {
+	switch d {
+	case Page, Name, Reason, Hostname, ExitPage, Goal, PropKey, PropValue:
+		return false
+	}
+	return d < NumDims
+}
 
 // String returns the tag that carries the dimension in line protocol.
 func (d Dim) String() string { return dimNames[d] }
@@ -48,6 +79,39 @@ const (
 	CountryBrowsers
 	Bots
 	Dropped
+	Hostnames
+	EntryPages
+	ExitPages
+	Channels
+	UTMSources
+	UTMMediums
+	UTMCampaigns
+	UTMContents
+	UTMTerms
+	Regions
+	Cities
+	BrowserVersions
+	OSVersions
+	Screens
+	Goals
+	Props
+	GoalPages
+	GoalEntryPages
+	GoalSources
+	GoalReferrers
+	GoalChannels
+	GoalUTMSources
+	GoalUTMMediums
+	GoalUTMCampaigns
+	GoalUTMContents
+	GoalUTMTerms
+	GoalCountries
+	GoalRegions
+	GoalCities
+	GoalBrowsers
+	GoalOSes
+	GoalDevices
+	GoalHostnames
 	NumFamilies
 )
 
@@ -60,25 +124,66 @@ const (
 	dropped              // too late for its window
 )
 
+// What a family counts.
+const (
+	ofEvents = 1 << iota // in windows of minutes and hours
+	ofVisits             // in windows of visits
+	both     = ofEvents | ofVisits
+)
+
 // families is the one table of what is counted.
 var families = [NumFamilies]struct {
-	name  string
-	dims  []Dim
-	class class
+	name   string
+	dims   []Dim
+	class  class
+	counts uint8
 }{
-	Totals:          {"totals", nil, human},
-	Pages:           {"page", []Dim{Page}, human},
-	Sources:         {"source", []Dim{Source}, human},
-	Referrers:       {"referrer", []Dim{Referrer}, human},
-	Countries:       {"country", []Dim{Country}, human},
-	Languages:       {"language", []Dim{Language}, human},
-	Browsers:        {"browser", []Dim{Browser}, human},
-	OSes:            {"os", []Dim{OS}, human},
-	Devices:         {"device", []Dim{Device}, human},
-	EventNames:      {"event", []Dim{Name}, human},
-	CountryBrowsers: {"country_browser", []Dim{Country, Browser}, human},
-	Bots:            {"bot", []Dim{Reason}, bot},
-	Dropped:         {"dropped", nil, dropped},
+	Totals:           {"totals", nil, human, both},
+	Pages:            {"page", []Dim{Page}, human, ofEvents},
+	Sources:          {"source", []Dim{Source}, human, both},
+	Referrers:        {"referrer", []Dim{Referrer}, human, both},
+	Countries:        {"country", []Dim{Country}, human, both},
+	Languages:        {"language", []Dim{Language}, human, both},
+	Browsers:         {"browser", []Dim{Browser}, human, both},
+	OSes:             {"os", []Dim{OS}, human, both},
+	Devices:          {"device", []Dim{Device}, human, both},
+	EventNames:       {"event", []Dim{Name}, human, ofEvents},
+	CountryBrowsers:  {"country_browser", []Dim{Country, Browser}, human, both},
+	Bots:             {"bot", []Dim{Reason}, bot, ofEvents},
+	Dropped:          {"dropped", nil, dropped, ofEvents},
+	Hostnames:        {"hostname", []Dim{Hostname}, human, both},
+	EntryPages:       {"entry_page", []Dim{EntryPage}, human, both},
+	ExitPages:        {"exit_page", []Dim{ExitPage}, human, ofVisits},
+	Channels:         {"channel", []Dim{Channel}, human, both},
+	UTMSources:       {"utm_source", []Dim{UTMSource}, human, both},
+	UTMMediums:       {"utm_medium", []Dim{UTMMedium}, human, both},
+	UTMCampaigns:     {"utm_campaign", []Dim{UTMCampaign}, human, both},
+	UTMContents:      {"utm_content", []Dim{UTMContent}, human, both},
+	UTMTerms:         {"utm_term", []Dim{UTMTerm}, human, both},
+	Regions:          {"region", []Dim{Country, Region}, human, both},
+	Cities:           {"city", []Dim{Country, City}, human, both},
+	BrowserVersions:  {"browser_version", []Dim{Browser, BrowserVersion}, human, both},
+	OSVersions:       {"os_version", []Dim{OS, OSVersion}, human, both},
+	Screens:          {"screen", []Dim{Screen}, human, both},
+	Goals:            {"goal", []Dim{Goal}, human, ofEvents},
+	Props:            {"prop", []Dim{PropKey, PropValue}, human, ofEvents},
+	GoalPages:        {"goal_page", []Dim{Goal, Page}, human, ofEvents},
+	GoalEntryPages:   {"goal_entry_page", []Dim{Goal, EntryPage}, human, ofEvents},
+	GoalSources:      {"goal_source", []Dim{Goal, Source}, human, ofEvents},
+	GoalReferrers:    {"goal_referrer", []Dim{Goal, Referrer}, human, ofEvents},
+	GoalChannels:     {"goal_channel", []Dim{Goal, Channel}, human, ofEvents},
+	GoalUTMSources:   {"goal_utm_source", []Dim{Goal, UTMSource}, human, ofEvents},
+	GoalUTMMediums:   {"goal_utm_medium", []Dim{Goal, UTMMedium}, human, ofEvents},
+	GoalUTMCampaigns: {"goal_utm_campaign", []Dim{Goal, UTMCampaign}, human, ofEvents},
+	GoalUTMContents:  {"goal_utm_content", []Dim{Goal, UTMContent}, human, ofEvents},
+	GoalUTMTerms:     {"goal_utm_term", []Dim{Goal, UTMTerm}, human, ofEvents},
+	GoalCountries:    {"goal_country", []Dim{Goal, Country}, human, ofEvents},
+	GoalRegions:      {"goal_region", []Dim{Goal, Region}, human, ofEvents},
+	GoalCities:       {"goal_city", []Dim{Goal, City}, human, ofEvents},
+	GoalBrowsers:     {"goal_browser", []Dim{Goal, Browser}, human, ofEvents},
+	GoalOSes:         {"goal_os", []Dim{Goal, OS}, human, ofEvents},
+	GoalDevices:      {"goal_device", []Dim{Goal, Device}, human, ofEvents},
+	GoalHostnames:    {"goal_hostname", []Dim{Goal, Hostname}, human, ofEvents},
 }
 
 // String returns the family's name, which is its measurement in line protocol.
@@ -91,6 +196,14 @@ func (f Family) String() string {
 
 // Dims returns the family's dimensions: none, one or two. The caller must not change it.
 func (f Family) Dims() []Dim { return families[f].dims }
+
+// In reports whether windows of a kind hold points of the family.
+func (f Family) In(k Kind) bool {
+	if k == Visits {
+		return families[f].counts&ofVisits != 0
+	}
+	return families[f].counts&ofEvents != 0
+}
 
 // ParseFamily returns the family of a measurement.
 func ParseFamily(name string) (Family, bool) {

@@ -12,8 +12,9 @@ import (
 	"millrace/engine/event"
 )
 
-// Window is one fired window: all rollups of a site's minute, whole.
+// Window is one fired window: all rollups of a site's minute, hour or quarter of an hour, whole.
 type Window struct {
+	Kind  Kind
 	Site  string
 	Shard uint16
 	Start event.Time
@@ -42,6 +43,19 @@ type Rollup struct {
 	Visitors uint64
 	// Sketch is the encoded sketch of the visitors, see package sketch; empty for none.
 	Sketch []byte
+	// Revenue is the sum of the events' amounts, whatever their currency: a site has one.
+	Revenue event.Money
+
+	// Of windows of Kind Visits only, and then nothing of the above is set.
+
+	// Visits is the number of visits that began in the window.
+	Visits int64
+	// Bounces is how many of them have one pageview and no interactive event.
+	Bounces int64
+	// Seconds is the sum of their durations, last event minus first; that of a bounce is 0.
+	Seconds int64
+	// Views is the sum of their pageviews.
+	Views int64
 }
 
 // Line protocol: one line per Point,
@@ -156,6 +170,8 @@ type Progress struct {
 	Partition int32
 	// Low is the watermark: every window that ends at or before it has fired as final.
 	Low event.Time
+	// Hours is the start of the first hour that has not fired as final: every hour window before it has.
+	Hours event.Time
 	// Offset is that of the tick that said so.
 	Offset int64
 }
@@ -363,6 +379,7 @@ func decodeProgress(dec *lineprotocol.Decoder) (Progress, error) {
 
 // Selection is a question to a store of rollups: the points of one family of one site in [From, To).
 type Selection struct {
+	Kind   Kind
 	Site   string
 	Family Family
 	From   event.Time

@@ -36,8 +36,36 @@ func (f Flags) class() class {
 type Row struct {
 	Flags   Flags
 	Visitor event.Visitor
-	Dims    [NumDims]string
+	Revenue event.Money
+	// Dims holds all dimensions but ExitPage, Goal, PropKey and PropValue.
+	Dims [NumDims]string
+	// Goals are the names of the goals that the event reached, sorted, distinct.
+	Goals []string
+	// Props are the custom properties that are counted, sorted by key, keys distinct.
+	Props []event.Prop
 }
+
+// VisitRow is a change of the rollups of a window of visits: what to add to the values that a visit is counted
+// under. A visit that changes its dimensions is taken out under the old ones and added under the new ones.
+type VisitRow struct {
+	Scope Scope
+	// Dims holds the dimensions of the visit (Dim.OfVisit), its Hostname and its ExitPage.
+	Dims [NumDims]string
+	// Visits, Bounces, Seconds and Views (pageviews of visits) are what is added; they may be negative.
+	Visits, Bounces, Seconds, Views int64
+}
+
+// Scope says which families a VisitRow changes.
+type Scope uint8
+
+const (
+	// AllFamilies changes all.
+	AllFamilies Scope = iota
+	// ExitPageOnly changes ExitPages only, so that a visit that moves on to another page costs no more than that.
+	ExitPageOnly
+	// AllButExitPage changes all others.
+	AllButExitPage
+)
 
 // Chunks are the pieces of a window's state: kind, payload length (uvarint), payload.
 const (
