@@ -12,8 +12,8 @@
 //     that retry send ids, and the engine counts an id once.
 //   - The low watermark of a record holds for all records behind it in the partition: none has an event that was
 //     received before it (see partition).
-//   - Memory is bounded by Options.MaxPendingBytes, whatever clients send and however long Kafka is away; what is over it
-//     is refused with 503 and Retry-After before its body is read.
+//   - Memory is bounded by Options.MaxPendingBytes, whatever clients send and however long Kafka is away. It is reserved
+//     before it is used; what is over it is refused with 503 and Retry-After.
 //   - No address leaves the package. What is derived from it is the country and a keyed hash (package ingest/enrich).
 //   - Bad input is refused whole, with 400 and a text that names the field: an event with a misspelled field
 //     must not be stored without it.

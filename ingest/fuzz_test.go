@@ -51,6 +51,9 @@ func checkInput(t *testing.T, in *Input, trusted bool, now event.Time) {
 	if in.Time == 0 {
 		in.Time = now
 	}
+	if n, most := len(in.Append(nil))+1+recordOverhead, in.mostBytes(); n > most {
+		t.Fatalf("%d bytes, %d would be reserved: %s", n, most, in.Append(nil))
+	}
 	var d event.Decoder
 	var back event.Event
 	if err := d.DecodeEvent(in.Append(nil), &back); err != nil {

@@ -166,18 +166,16 @@ func (c *Collector) store(ctx *fasthttp.RequestCtx, e *endpoint, inputs []Input,
 		Client:   e.client,
 		Server:   r.who.trusted && e.client == clientV1,
 	}
-	r.batches = r.batches[:0]
+	most := 0
 	for i := range inputs {
-		in := &inputs[i]
-		in.Complete(c.identity, from, r.now)
-		pol, _ := c.policies.of(in.Site)
-		b, err := c.partition(in, pol).add(in)
-		if err != nil {
-			return refuseClosing
-		}
-		if !slices.Contains(r.batches, b) {
-			r.batches = append(r.batches, b)
-		}
+		inputs[i].Complete(c.identity, from, r.now)
+		most += inputs[i].mostBytes()
+	}
+	if !r.charge(&c.pending, most) {
+		return refuseCapacity
+	}
+	if !c.add(inputs, r, most) {
+		return refuseClosing
 	}
 	var failed error
 	for _, b := range r.batches {
@@ -190,6 +188,25 @@ func (c *Collector) store(ctx *fasthttp.RequestCtx, e *endpoint, inputs []Input,
 		return refuseKafka
 	}
 	return nil
+}
+
+// add hands the inputs to their partitions, for which most bytes are reserved, and gives back what they did not need. The
+// batches to wait for are in r. It returns false if the collector is closing.
+func (c *Collector) add(inputs []Input, r *request, most int) bool {
+	r.batches = r.batches[:0]
+	open, used := true, 0
+	for i := 0; i < len(inputs) && open; i++ {
+		in := &inputs[i]
+		pol, _ := c.policies.of(in.Site)
+		b, cost, err := c.partition(in, pol).add(in)
+		used += cost
+		if open = err == nil; open && !slices.Contains(r.batches, b) {
+			r.batches = append(r.batches, b)
+		}
+	}
+	r.charged -= most
+	c.pending.give(int64(most - used))
+	return open
 }
 
 // request is what serving one request needs; it is reused.
@@ -206,7 +223,7 @@ type request struct {
 
 // charge reserves n bytes until release.
 func (r *request) charge(b *budget, n int) bool {
-	if !b.take(int64(n)) {
+	if !b.take(int64(n), int64(r.charged)) {
 		return false
 	}
 	r.charged += n
@@ -216,7 +233,7 @@ func (r *request) charge(b *budget, n int) bool {
 // release gives the reserved bytes back and reports whether r is small enough to be kept for reuse.
 func (r *request) release(b *budget) bool {
 	small := r.charged <= 64<<10
-	b.add(-int64(r.charged))
+	b.give(int64(r.charged))
 	r.charged = 0
 	r.who = caller{addr: netip.Addr{}}
 	clear(r.batches)

@@ -59,7 +59,7 @@ func mustOpen(tb testing.TB, cluster *kfake.Cluster, change func(*Options)) *Col
 	if change != nil {
 		change(&o)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	c, err := Open(ctx, o)
 	if err != nil {
@@ -143,7 +143,7 @@ func readAll(tb testing.TB, cluster *kfake.Cluster) []record {
 		tb.Fatal(err)
 	}
 	defer client.Close()
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	var out []record
 	for int64(len(out)) < want {
@@ -201,4 +201,23 @@ func post(tb testing.TB, client *http.Client, url, body string) (int, string) {
 		tb.Fatal(err)
 	}
 	return res.StatusCode, string(bytes.TrimSpace(b))
+}
+
+// eventually waits until cond holds. It gives a loaded machine a minute.
+func eventually(tb testing.TB, what string, cond func() bool) {
+	tb.Helper()
+	for deadline := time.Now().Add(time.Minute); !cond(); {
+		if time.Now().After(deadline) {
+			tb.Fatalf("it never came that %s", what)
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// waitTicks waits for the first tick of every partition.
+func waitTicks(tb testing.TB, cluster *kfake.Cluster) {
+	tb.Helper()
+	for p := range int32(testPartitions) {
+		eventually(tb, "the first ticks are written", func() bool { return cluster.PartitionInfo(testTopic, p).HighWatermark > 0 })
+	}
 }

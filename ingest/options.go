@@ -64,8 +64,10 @@ type Options struct {
 
 	// MaxBodyBytes is the largest body, as sent and unpacked, 1 KiB to 64 MiB. Default 1 MiB.
 	MaxBodyBytes int
-	// MaxPendingBytes bounds bodies being read and events not yet acknowledged, 64 KiB to 64 GiB; at least
-	// MaxBodyBytes. Default 64 MiB. One request may take it over by what its events grow in encoding.
+	// MaxPendingBytes bounds bodies being read and events not yet acknowledged, as they are encoded and with 1 KiB for each
+	// record, 64 KiB to 64 GiB; at least MaxBodyBytes. Default 64 MiB. It is never exceeded, but by a request that is
+	// larger than it: that one is let through when it is alone. An event that is much longer than its body (a long
+	// user agent comes with each) is reserved at its full length.
 	MaxPendingBytes int64
 
 	// SiteRate is the most events a second of one site, AddressRate the most requests a second of one address (IPv6: /64).

@@ -71,9 +71,9 @@ type batch struct {
 	err      error
 }
 
+// finish may be called by the timer, which may not look at b.timer: nothing orders that behind its setting.
 func (b *batch) finish(err error) {
 	if b.finished.CompareAndSwap(false, true) {
-		b.timer.Stop()
 		b.err = err
 		close(b.done)
 	}
@@ -93,16 +93,16 @@ func (p *partition) clock() event.Time {
 }
 
 // add puts an event into the open batch, sets its receive time, and its event time and id where it has none, and
-// returns the batch to wait for. Everything is copied.
-func (p *partition) add(in *Input) (*batch, error) {
+// returns the batch to wait for. Everything is copied. The caller has reserved in.mostBytes; cost of that now belongs to the
+// record and is given back with it.
+func (p *partition) add(in *Input) (b *batch, cost int, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed {
-		return nil, errClosed
+		return nil, 0, errClosed
 	}
-	b := p.open
-	if b == nil {
-		b = p.newBatch()
+	if b = p.open; b == nil {
+		b, cost = p.newBatch(), recordOverhead
 	}
 	in.Received = p.clock()
 	if in.Time == 0 {
@@ -117,25 +117,21 @@ func (p *partition) add(in *Input) (*batch, error) {
 	}
 	b.events = in.Append(b.events)
 	b.n++
-	p.c.pending.add(int64(len(b.events) - before))
+	cost += len(b.events) - before
 	in.ID = "" // it may be a view of p.id64
 	if b.n >= p.c.opts.MaxRecordEvents || len(b.events) >= p.c.opts.MaxRecordBytes {
 		p.seal()
 	}
-	return b, nil
+	return b, cost, nil
 }
 
 func (p *partition) newBatch() *batch {
 	b := &batch{events: p.c.buffers.get(), done: make(chan struct{})}
 	b.timer = time.AfterFunc(p.c.opts.AckTimeout, func() { b.finish(errAckTimeout) })
-	p.c.pending.add(recordOverhead)
 	p.open = b
 	p.linger.Reset(p.c.opts.Linger)
 	return b
 }
-
-// recordOverhead is what a record costs in memory beside its events, roughly: batch, timer, the client's record.
-const recordOverhead = 1 << 10
 
 // seal hands the open batch to the client. REQUIRES: p.mu and p.open != nil.
 func (p *partition) seal() {
@@ -150,11 +146,12 @@ func (p *partition) seal() {
 	p.c.buffers.put(b.events)
 	b.events = nil
 	p.produce(value, func(err error) {
-		p.c.pending.add(-cost)
+		p.c.pending.give(cost)
 		if err == nil {
 			// A failed record may still be in the client's hands, in a request that was given up.
 			p.c.buffers.put(value)
 		}
+		b.timer.Stop()
 		b.finish(err)
 	})
 }

@@ -103,7 +103,9 @@ func TestContentEncodings(t *testing.T) {
 
 // TestBombs: 10 MB of gzip that unpack to 10 GB, and what other encodings make of it, cost a 400 and little memory.
 func TestBombs(t *testing.T) {
-	c := mustOpen(t, mustCluster(t), nil)
+	cluster := mustCluster(t)
+	c := mustOpen(t, cluster, func(o *Options) { o.TickEvery = 10 * time.Second }) // ticks allocate too
+	waitTicks(t, cluster)
 	url := mustServe(t, c) + "/v1/events"
 	zeros := strings.Repeat("\x00", 1<<20)
 	bomb := func(encoding string, megabytes int) []byte {
