@@ -17,6 +17,9 @@ func compareKeys(a, b *rollupKey) int {
 	if c := strings.Compare(a.site, b.site); c != 0 {
 		return c
 	}
+	if a.kind != b.kind {
+		return int(a.kind) - int(b.kind)
+	}
 	if a.family != b.family {
 		return int(a.family) - int(b.family)
 	}
@@ -40,6 +43,7 @@ func drawKey(t *rapid.T) rollupKey {
 	value := rapid.StringOfN(rapid.SampledFrom([]rune{0, 1, 'a', 'b', 0xff, '�'}), 0, 4, -1)
 	k := rollupKey{
 		site:   rapid.StringMatching(`[a-b.-]{1,3}`).Draw(t, "site"),
+		kind:   window.Kind(rapid.IntRange(0, int(window.NumKinds)-1).Draw(t, "kind")),
 		family: window.Family(rapid.IntRange(0, int(window.NumFamilies)-1).Draw(t, "family")),
 		start:  event.Time(rapid.OneOf(rapid.Int64(), rapid.Int64Range(-2, 2)).Draw(t, "start")),
 		shard:  uint16(rapid.OneOf(rapid.IntRange(0, 2), rapid.IntRange(0, 1<<16-1)).Draw(t, "shard")),
@@ -56,7 +60,7 @@ func TestKeys(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		a, b := drawKey(t), drawKey(t)
 		if rapid.Bool().Draw(t, "same but for the values") {
-			b.site, b.start, b.shard = a.site, a.start, a.shard
+			b.site, b.kind, b.start, b.shard = a.site, a.kind, a.start, a.shard
 			if len(a.family.Dims()) == len(b.family.Dims()) {
 				b.family = a.family
 			}
@@ -75,8 +79,8 @@ func TestKeys(t *testing.T) {
 // FuzzKey: any bytes give an error or a key, and a key encodes to the same bytes again.
 func FuzzKey(f *testing.F) {
 	f.Add(appendRollupKey(nil, &rollupKey{site: "a.example", family: window.CountryBrowsers, start: 60_000, shard: 3, dims: [2]string{"D\x00E", ""}}))
-	f.Add([]byte{tableRollup, 'a', 0, byte(window.Pages)})
-	f.Add([]byte{tableRollup, 0, byte(window.Totals), 1, 2, 3, 4, 5, 6, 7, 8, 9, 10})
+	f.Add([]byte{tableRollup, 'a', 0, byte(window.Hour), byte(window.Pages)})
+	f.Add([]byte{tableRollup, 0, byte(window.Minute), byte(window.Totals), 1, 2, 3, 4, 5, 6, 7, 8, 9, 10})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var k rollupKey
 		if decodeRollupKey(b, &k) != nil {
@@ -108,13 +112,19 @@ func FuzzKeyOrder(f *testing.F) {
 
 func TestRollups(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		want := window.Rollup{
-			Events: rapid.Int64().Draw(t, "events"), Pageviews: rapid.Int64().Draw(t, "pageviews"),
-			Visitors: rapid.Uint64().Draw(t, "visitors"), Sketch: append([]byte{}, rapid.SliceOf(rapid.Byte()).Draw(t, "sketch")...),
+		counter := rapid.OneOf(rapid.Just[int64](0), rapid.Int64())
+		kind := window.Kind(rapid.IntRange(0, int(window.NumKinds)-1).Draw(t, "kind"))
+		want := window.Rollup{Sketch: append([]byte{}, rapid.SliceOf(rapid.Byte()).Draw(t, "sketch")...)}
+		if kind == window.Visits {
+			want.Visits, want.Bounces = counter.Draw(t, "visits"), counter.Draw(t, "bounces")
+			want.Seconds, want.Views = counter.Draw(t, "seconds"), counter.Draw(t, "views")
+		} else {
+			want.Events, want.Pageviews = counter.Draw(t, "events"), counter.Draw(t, "pageviews")
+			want.Visitors, want.Revenue = rapid.Uint64().Draw(t, "visitors"), event.Money(counter.Draw(t, "revenue"))
 		}
 		final := rapid.Bool().Draw(t, "final")
 		var got window.Rollup
-		gotFinal, err := decodeRollup(appendRollup(nil, final, &want), &got)
+		gotFinal, err := decodeRollup(appendRollup(nil, kind, final, &want), kind, &got)
 		if err != nil || gotFinal != final || !reflect.DeepEqual(got, want) {
 			t.Fatalf("%+v reads back as %+v %v %v", want, got, gotFinal, err)
 		}
@@ -123,31 +133,38 @@ func TestRollups(t *testing.T) {
 
 // TestRollupsOfOtherBuilds reads values with fewer and with more counters.
 func TestRollupsOfOtherBuilds(t *testing.T) {
-	f := func(b []byte, want window.Rollup) {
+	f := func(b []byte, k window.Kind, want window.Rollup) {
 		t.Helper()
 		var got window.Rollup
-		if _, err := decodeRollup(b, &got); err != nil || !reflect.DeepEqual(got, want) {
+		if _, err := decodeRollup(b, k, &got); err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("%x reads as %+v %v, want %+v", b, got, err, want)
 		}
 	}
-	f([]byte{0, 1, 4, 9}, window.Rollup{Events: 2, Sketch: []byte{9}})
-	f([]byte{1, 5, 4, 2, 6, 8, 8, 9}, window.Rollup{Events: 2, Pageviews: 1, Visitors: 3, Sketch: []byte{9}})
+	f([]byte{0, 1, 4, 9}, window.Minute, window.Rollup{Events: 2, Sketch: []byte{9}})
+	f([]byte{1, 5, 4, 2, 6, 8, 8, 9}, window.Hour, window.Rollup{Events: 2, Pageviews: 1, Visitors: 3, Revenue: 4, Sketch: []byte{9}})
+	f([]byte{1, 5, 4, 2, 6, 8, 8}, window.Visits, window.Rollup{Visits: 2, Bounces: 1, Seconds: 3, Views: 4, Sketch: []byte{}})
 }
 
 func FuzzValues(f *testing.F) {
-	f.Add(appendRollup(nil, true, &window.Rollup{Events: 300, Sketch: []byte{1}}))
+	f.Add(appendRollup(nil, window.Minute, true, &window.Rollup{Events: 300, Sketch: []byte{1}}))
 	f.Add(appendProgress(nil, &window.Progress{Low: 60_000, Offset: 7}))
 	f.Add([]byte{0, 255})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var r, again window.Rollup
-		if final, err := decodeRollup(b, &r); err == nil {
-			if f2, err := decodeRollup(appendRollup(nil, final, &r), &again); err != nil || f2 != final || !bytes.Equal(again.Sketch, r.Sketch) || again.Events != r.Events {
-				t.Fatalf("%+v reads back as %+v, %v", r, again, err)
+		for k := range window.NumKinds {
+			if final, err := decodeRollup(b, k, &r); err == nil {
+				if f2, err := decodeRollup(appendRollup(nil, k, final, &r), k, &again); err != nil || f2 != final || !reflect.DeepEqual(again, r) {
+					t.Fatalf("%s %+v reads back as %+v, %v", k, r, again, err)
+				}
 			}
 		}
 		var p window.Progress
 		_ = decodeProgress(b, &p)
-		_, _ = decodeVersion(b)
+		if v, err := decodeVersion(b); err == nil {
+			if again, err := decodeVersion(appendVersion(nil, v)); err != nil || again != v {
+				t.Fatalf("%+v reads back as %+v, %v", v, again, err)
+			}
+		}
 		_, _ = decodeProgressKey(b)
 	})
 }

@@ -65,7 +65,7 @@ func (c *cluster) window(w *window.Window) {
 	if err != nil {
 		c.tb.Fatal(err)
 	}
-	c.produce(event.Partition(w.Site, w.Shard, partitions), event.WindowKey(w.Site, w.Start, w.Shard), b)
+	c.produce(event.Partition(w.Site, w.Shard, partitions), window.RecordKey(w.Kind, w.Site, w.Start, w.Shard), b)
 }
 
 // lag is the number of records of the topic that are not committed.

@@ -30,6 +30,7 @@ var errKey = errors.New("malformed key")
 // rollupKey is the key of a point.
 type rollupKey struct {
 	site   string
+	kind   window.Kind
 	family window.Family
 	start  event.Time
 	shard  uint16
@@ -87,13 +88,13 @@ func cutValue(b []byte) (s string, rest []byte, err error) {
 	return "", nil, errKey
 }
 
-// appendFamily appends what the keys of one family of one site begin with.
-func appendFamily(dst []byte, site string, f window.Family) []byte {
-	return append(appendSite(append(dst, tableRollup), site), byte(f))
+// appendFamily appends what the keys of one kind and family of one site begin with.
+func appendFamily(dst []byte, site string, k window.Kind, f window.Family) []byte {
+	return append(appendSite(append(dst, tableRollup), site), byte(k), byte(f))
 }
 
 func appendRollupKey(dst []byte, k *rollupKey) []byte {
-	dst = appendTime(appendFamily(dst, k.site, k.family), k.start)
+	dst = appendTime(appendFamily(dst, k.site, k.kind, k.family), k.start)
 	dst = binary.BigEndian.AppendUint16(dst, k.shard)
 	return appendDims(dst, k.family, &k.dims)
 }
@@ -114,11 +115,11 @@ func decodeRollupKey(b []byte, k *rollupKey) error {
 	if k.site, b, err = cutSite(b[1:]); err != nil {
 		return err
 	}
-	if len(b) < 11 || window.Family(b[0]) >= window.NumFamilies {
+	if len(b) < 12 || window.Kind(b[0]) >= window.NumKinds || window.Family(b[1]) >= window.NumFamilies {
 		return errKey
 	}
-	k.family, k.start, k.shard = window.Family(b[0]), readTime(b[1:]), binary.BigEndian.Uint16(b[9:])
-	b = b[11:]
+	k.kind, k.family, k.start, k.shard = window.Kind(b[0]), window.Family(b[1]), readTime(b[2:]), binary.BigEndian.Uint16(b[10:])
+	b = b[12:]
 	k.dims = [2]string{}
 	for i := range k.family.Dims() {
 		if k.dims[i], b, err = cutValue(b); err != nil {
@@ -131,9 +132,9 @@ func decodeRollupKey(b []byte, k *rollupKey) error {
 	return nil
 }
 
-func appendWindowKey(dst []byte, site string, start event.Time, shard uint16) []byte {
-	dst = appendTime(appendSite(append(dst, tableWindow), site), start)
-	return binary.BigEndian.AppendUint16(dst, shard)
+func appendWindowKey(dst []byte, w *window.Window) []byte {
+	dst = append(appendSite(append(dst, tableWindow), w.Site), byte(w.Kind))
+	return binary.BigEndian.AppendUint16(appendTime(dst, w.Start), w.Shard)
 }
 
 func appendProgressKey(dst []byte, partition int32) []byte {

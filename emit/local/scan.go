@@ -28,7 +28,7 @@ func (s *Store) Scan(ctx context.Context, sel window.Selection, fn func(start ev
 	if sel.From >= sel.To {
 		return ctx.Err()
 	}
-	prefix := appendFamily(nil, sel.Site, sel.Family)
+	prefix := appendFamily(nil, sel.Site, sel.Kind, sel.Family)
 	it, err := s.db.NewIterWithContext(ctx, &pebble.IterOptions{
 		LowerBound: appendTime(slices.Clone(prefix), sel.From),
 		UpperBound: appendTime(slices.Clone(prefix), sel.To),
@@ -47,7 +47,7 @@ type cursor struct {
 	it     *pebble.Iterator
 	fn     func(event.Time, bool, *window.Point) error
 	family window.Family
-	head   int // length of what all keys begin with: table, site, family
+	head   int // length of what all keys begin with: table, site, kind, family
 	// wanted holds the values asked for, sorted, by position; nil is any.
 	wanted [2][]string
 	seek   []byte
@@ -141,7 +141,7 @@ func (c *cursor) visit(k *rollupKey) error {
 		return damaged(err)
 	}
 	c.point.Family, c.point.Dims = k.family, k.dims
-	final, err := decodeRollup(v, &c.point.Rollup)
+	final, err := decodeRollup(v, k.kind, &c.point.Rollup)
 	if err != nil {
 		return damaged(fmt.Errorf("value of key %x: %w", c.it.Key(), err))
 	}

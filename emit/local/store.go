@@ -29,7 +29,7 @@ var (
 )
 
 // format is the number of the layout in doc.go.
-const format = "1"
+const format = "2"
 
 var emittedKey = []byte{tableMeta, 'e', 'm', 'i', 't', 't', 'e', 'd'}
 
@@ -179,7 +179,8 @@ func (s *Store) checkFormat() error {
 	if err == nil {
 		defer closer.Close()
 		if string(v) != format {
-			return fmt.Errorf("%w: it has number %.20q, this build knows %s", ErrFormat, v, format)
+			return fmt.Errorf("%w: its layout has number %.20q, this build knows %s; rollups are derived: remove the folder, "+
+				"then windows that Kafka still holds are written again at the next start, older ones by `millrace replay`", ErrFormat, v, format)
 		}
 		return nil
 	}

@@ -206,7 +206,7 @@ func TestFormat(t *testing.T) {
 		}
 	}
 	f("something", "else", "something else")
-	f(string(formatKey), "2", "number \"2\"")
+	f(string(formatKey), "1", "number \"1\", this build knows 2; rollups are derived: remove the folder")
 }
 
 func TestNotAFolder(t *testing.T) {

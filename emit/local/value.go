@@ -11,27 +11,40 @@ import (
 var errValue = errors.New("malformed value")
 
 // A rollup is: flags (1 byte), the number of counters (1 byte), the counters (zig-zag varints), the sketch
-// (the rest). A counter that was added to the code later is 0 in a shorter list; those that this build
-// does not know are passed over.
+// (the rest). Which counters there are is up to the window's kind: events, pageviews, visitors, revenue, or visits,
+// bounces, seconds, views. Zeros at the end of the list are left out. A counter that was added to the code later is 0
+// in a list written before; those that this build does not know are passed over.
 const flagFinal = 1
 
-// numCounters is the number of counters this build writes: events, pageviews, visitors.
-const numCounters = 3
+// numCounters is the number of counters this build writes of any kind.
+const numCounters = 4
 
-func appendRollup(dst []byte, final bool, r *window.Rollup) []byte {
+func countersOf(k window.Kind, r *window.Rollup) [numCounters]int64 {
+	if k == window.Visits {
+		return [numCounters]int64{r.Visits, r.Bounces, r.Seconds, r.Views}
+	}
+	return [numCounters]int64{r.Events, r.Pageviews, int64(r.Visitors), int64(r.Revenue)}
+}
+
+func appendRollup(dst []byte, k window.Kind, final bool, r *window.Rollup) []byte {
 	var flags byte
 	if final {
 		flags = flagFinal
 	}
-	dst = append(dst, flags, numCounters)
-	for _, n := range [numCounters]int64{r.Events, r.Pageviews, int64(r.Visitors)} {
-		dst = binary.AppendVarint(dst, n)
+	counters := countersOf(k, r)
+	n := numCounters
+	for n > 0 && counters[n-1] == 0 {
+		n--
+	}
+	dst = append(dst, flags, byte(n))
+	for _, c := range counters[:n] {
+		dst = binary.AppendVarint(dst, c)
 	}
 	return append(dst, r.Sketch...)
 }
 
 // decodeRollup reads what appendRollup wrote. The sketch is a view of b.
-func decodeRollup(b []byte, r *window.Rollup) (final bool, err error) {
+func decodeRollup(b []byte, k window.Kind, r *window.Rollup) (final bool, err error) {
 	if len(b) < 2 || b[0] > flagFinal {
 		return false, errValue
 	}
@@ -49,48 +62,79 @@ func decodeRollup(b []byte, r *window.Rollup) (final bool, err error) {
 		}
 		b = b[l:]
 	}
-	*r = window.Rollup{Events: counters[0], Pageviews: counters[1], Visitors: uint64(counters[2]), Sketch: b}
+	if k == window.Visits {
+		*r = window.Rollup{Visits: counters[0], Bounces: counters[1], Seconds: counters[2], Views: counters[3], Sketch: b}
+		return final, nil
+	}
+	*r = window.Rollup{Events: counters[0], Pageviews: counters[1], Visitors: uint64(counters[2]), Revenue: event.Money(counters[3]), Sketch: b}
 	return final, nil
 }
 
-// version is what is stored of a window besides its points: a varint, and a byte that is 1 after a Replace.
+// version is what is stored of a window besides its points: a varint, a byte that is 1 after a Replace, and the
+// families (varint).
 type version struct {
 	version  int64
-	replaced bool // by Replace, after that version was written
+	replaced bool     // by Replace, after that version was written
+	families families // that have points
 }
+
+// families is a set. It tells a later firing where there is nothing to look for.
+type families uint64
+
+const _ = 64 - uint(window.NumFamilies) // a set has room for all
+
+func familiesOf(w *window.Window) (set families) {
+	for i := range w.Points {
+		set |= 1 << w.Points[i].Family
+	}
+	return set
+}
+
+func (s families) has(f window.Family) bool { return s>>f&1 != 0 }
 
 // noVersion is the version of a window that only Replace has written: any live one is newer.
 const noVersion = -1 << 63
 
 func appendVersion(dst []byte, v version) []byte {
 	dst = binary.AppendVarint(dst, v.version)
+	var flag byte
 	if v.replaced {
-		return append(dst, 1)
+		flag = 1
 	}
-	return append(dst, 0)
+	return binary.AppendUvarint(append(dst, flag), uint64(v.families))
 }
 
 func decodeVersion(b []byte) (version, error) {
 	v, n := binary.Varint(b)
-	if n <= 0 || n+1 != len(b) || b[n] > 1 {
+	if n <= 0 || n == len(b) || b[n] > 1 {
 		return version{}, errValue
 	}
-	return version{v, b[n] == 1}, nil
+	set, m := binary.Uvarint(b[n+1:])
+	if m <= 0 || n+1+m != len(b) {
+		return version{}, errValue
+	}
+	return version{v, b[n] == 1, families(set)}, nil
 }
 
 func appendProgress(dst []byte, p *window.Progress) []byte {
-	return binary.AppendVarint(binary.AppendVarint(dst, int64(p.Low)), p.Offset)
+	for _, n := range [...]int64{int64(p.Low), int64(p.Hours), p.Offset} {
+		dst = binary.AppendVarint(dst, n)
+	}
+	return dst
 }
 
 func decodeProgress(b []byte, p *window.Progress) error {
-	low, n := binary.Varint(b)
-	if n <= 0 {
+	var list [3]int64
+	for i := range list {
+		n, l := binary.Varint(b)
+		if l <= 0 {
+			return errValue
+		}
+		list[i], b = n, b[l:]
+	}
+	if len(b) != 0 {
 		return errValue
 	}
-	off, m := binary.Varint(b[n:])
-	if m <= 0 || n+m != len(b) {
-		return errValue
-	}
-	p.Low, p.Offset = event.Time(low), off
+	p.Low, p.Hours, p.Offset = event.Time(list[0]), event.Time(list[1]), list[2]
 	return nil
 }

@@ -12,7 +12,7 @@ import (
 	"millrace/engine/window"
 )
 
-// Write stores windows that fired. One that is older than the stored window of the same site, shard and start
+// Write stores windows that fired. One that is older than the stored window of the same kind, site, shard and start
 // is ignored; of two in the list the newer one counts, whatever their order. Windows of one version are parts of one
 // firing, which add up, whether they come together or one after the other; a value given twice counts once, as last
 // given.
@@ -21,8 +21,8 @@ func (s *Store) Write(ctx context.Context, ws []*window.Window) error {
 	return err
 }
 
-// Replace stores windows whatever the stored version is, which stays. A window without points clears its
-// minute. Of two of the same site, shard and start in the list the last one counts.
+// Replace stores windows whatever the stored version is, which stays. A window without points clears the stored
+// one of its kind. Of two of the same kind, site, shard and start in the list the last one counts.
 func (s *Store) Replace(ctx context.Context, ws []*window.Window) error {
 	_, err := s.apply(ctx, ws, replaced, nil)
 	return err
@@ -98,7 +98,7 @@ func (b *batch) windows(ws []*window.Window, from origin) (stale int, err error)
 	last := make(map[string]*window.Window, len(ws))
 	order := make([]string, 0, len(ws))
 	for _, w := range ws {
-		b.key = appendWindowKey(b.key[:0], w.Site, w.Start, w.Shard)
+		b.key = appendWindowKey(b.key[:0], w)
 		prev := last[string(b.key)]
 		if prev == nil {
 			order = append(order, string(b.key))
@@ -140,15 +140,18 @@ func (b *batch) latest(key []byte, w *window.Window, from origin) (wrote bool, e
 	}
 	// A part of the firing that is stored already adds to it; a newer firing takes its place.
 	part := from == live && known && w.Version == stored.version
-	if err := b.window(w, known && !part); err != nil {
-		return false, err
+	now := version{w.Version, false, familiesOf(w)}
+	switch {
+	case part:
+		now.families |= stored.families
+		stored.families = 0 // nothing of them goes
+	case from == replaced:
+		now.version, now.replaced = stored.version, true
+	case from == archived:
+		now.version, now.replaced = max(stored.version, w.Version), true
 	}
-	now := version{w.Version, false}
-	switch from {
-	case replaced:
-		now = version{stored.version, true}
-	case archived:
-		now = version{max(stored.version, w.Version), true}
+	if err := b.window(w, stored.families); err != nil {
+		return false, err
 	}
 	return true, b.Set(key, appendVersion(nil, now), nil)
 }
@@ -156,7 +159,7 @@ func (b *batch) latest(key []byte, w *window.Window, from origin) (wrote bool, e
 func (b *batch) version(key []byte) (v version, known bool, err error) {
 	val, closer, err := b.store.db.Get(key)
 	if errors.Is(err, pebble.ErrNotFound) {
-		return version{noVersion, false}, false, nil
+		return version{version: noVersion}, false, nil
 	}
 	if err != nil {
 		return v, false, err
@@ -166,15 +169,15 @@ func (b *batch) version(key []byte) (v version, known bool, err error) {
 	return v, true, err
 }
 
-// window adds one window: what differs from the stored points, if there may be any.
-func (b *batch) window(w *window.Window, known bool) error {
+// window adds one window: what differs from the stored points, which are of the families given.
+func (b *batch) window(w *window.Window, stored families) error {
 	points := make(map[string]int, len(w.Points))
 	for i := range w.Points {
 		b.key = appendPointKey(b.key[:0], w, &w.Points[i])
 		points[string(b.key)] = i
 	}
-	if known {
-		if err := b.diff(w, points); err != nil {
+	if stored != 0 {
+		if err := b.diff(w, stored, points); err != nil {
 			return err
 		}
 	}
@@ -183,7 +186,7 @@ func (b *batch) window(w *window.Window, known bool) error {
 		if j, ok := points[string(b.key)]; !ok || j != i {
 			continue // stored as it is, or given twice
 		}
-		b.val = appendRollup(b.val[:0], w.Final, &w.Points[i].Rollup)
+		b.val = appendRollup(b.val[:0], w.Kind, w.Final, &w.Points[i].Rollup)
 		if err := b.Set(b.key, b.val, nil); err != nil {
 			return err
 		}
@@ -193,7 +196,7 @@ func (b *batch) window(w *window.Window, known bool) error {
 
 // diff walks over the stored points of w, deletes those that w does not hold, and takes out of points those
 // that are stored as they are.
-func (b *batch) diff(w *window.Window, points map[string]int) error {
+func (b *batch) diff(w *window.Window, stored families, points map[string]int) error {
 	if b.it == nil {
 		it, err := b.store.db.NewIter(nil)
 		if err != nil {
@@ -203,7 +206,10 @@ func (b *batch) diff(w *window.Window, points map[string]int) error {
 	}
 	var prefix []byte
 	for f := range window.NumFamilies {
-		prefix = appendRollupKey(prefix[:0], &rollupKey{site: w.Site, family: f, start: w.Start, shard: w.Shard})
+		if !stored.has(f) {
+			continue
+		}
+		prefix = appendRollupKey(prefix[:0], &rollupKey{site: w.Site, kind: w.Kind, family: f, start: w.Start, shard: w.Shard})
 		prefix = prefix[:len(prefix)-2*len(f.Dims())] // without the ends of empty values
 		for ok := b.it.SeekGE(prefix); ok && bytes.HasPrefix(b.it.Key(), prefix); ok = b.it.Next() {
 			i, held := points[string(b.it.Key())]
@@ -213,7 +219,7 @@ func (b *batch) diff(w *window.Window, points map[string]int) error {
 				}
 				continue
 			}
-			b.val = appendRollup(b.val[:0], w.Final, &w.Points[i].Rollup)
+			b.val = appendRollup(b.val[:0], w.Kind, w.Final, &w.Points[i].Rollup)
 			v, err := b.it.ValueAndErr()
 			if err != nil {
 				return err
@@ -230,7 +236,7 @@ func (b *batch) diff(w *window.Window, points map[string]int) error {
 }
 
 func appendPointKey(dst []byte, w *window.Window, p *window.Point) []byte {
-	return appendRollupKey(dst, &rollupKey{site: w.Site, family: p.Family, start: w.Start, shard: w.Shard, dims: p.Dims})
+	return appendRollupKey(dst, &rollupKey{site: w.Site, kind: w.Kind, family: p.Family, start: w.Start, shard: w.Shard, dims: p.Dims})
 }
 
 func (b *batch) progress(ps []window.Progress) error {
