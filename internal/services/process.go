@@ -198,9 +198,9 @@ func load(file string) (Running, error) {
 	return r, nil
 }
 
-// lock keeps two calls from starting the same server twice. It is a file that is made exclusively, and taken over when
+// Lock keeps two calls from starting the same server twice. It is a file that is made exclusively, and taken over when
 // it is older than any call can last.
-func (m *Manager) lock(ctx context.Context) (unlock func(), err error) {
+func (m *Manager) Lock(ctx context.Context) (unlock func(), err error) {
 	if err := os.MkdirAll(m.runDir(), 0o755); err != nil {
 		return nil, fmt.Errorf("make folder for servers: %w", err)
 	}

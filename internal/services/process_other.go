@@ -3,6 +3,7 @@
 package services
 
 import (
+	"errors"
 	"os"
 	"os/exec"
 )
@@ -12,6 +13,14 @@ const exeSuffix = ".exe"
 func detach(*exec.Cmd) {}
 
 func terminate(p *os.Process) { _ = p.Kill() }
+
+func pause(*os.Process) error {
+	return errors.New("processes can't be paused on this system")
+}
+
+func resume(*os.Process) error { return nil }
+
+func (Running) argument(string) bool { return true }
 
 // alive says whether there is a process of that id.
 func (r Running) alive() bool {

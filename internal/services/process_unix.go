@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
+	"strings"
 	"syscall"
 )
 
@@ -17,6 +19,21 @@ func detach(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true
 
 func terminate(p *os.Process) { _ = p.Signal(syscall.SIGTERM) }
 
+func pause(p *os.Process) error { return p.Signal(syscall.SIGSTOP) }
+
+func resume(p *os.Process) error { return p.Signal(syscall.SIGCONT) }
+
+// argument says whether the process was given an argument, which tells two of the same program apart. Where the system does not
+// say what it was given, the answer is yes.
+func (r Running) argument(arg string) bool {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", r.PID))
+	if err != nil {
+		_, statErr := os.Stat("/proc/self/cmdline")
+		return statErr != nil
+	}
+	return len(b) == 0 || slices.Contains(strings.Split(string(b), "\x00"), arg) // nothing is left of one that is ending
+}
+
 // alive says whether the process runs and still is what was started: ids are used again. Where the system does not
 // say what a process runs, its id has to do.
 func (r Running) alive() bool {
@@ -24,6 +41,12 @@ func (r Running) alive() bool {
 		return false
 	}
 	exe, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", r.PID))
+	if errors.Is(err, os.ErrNotExist) {
+		// A process whose first thread has ended lives on in the others, which hold its port.
+		if threads, _ := os.ReadDir(fmt.Sprintf("/proc/%d/task", r.PID)); len(threads) > 1 {
+			return true
+		}
+	}
 	if err != nil {
 		_, statErr := os.Stat("/proc/self/exe")
 		return statErr != nil // no /proc here; with one, it is gone, a zombie, or not ours

@@ -67,7 +67,7 @@ func Names() []string {
 
 // Up starts the named servers, those that do not run already, and returns what runs then.
 func (m *Manager) Up(ctx context.Context, names ...string) ([]Running, error) {
-	unlock, err := m.lock(ctx)
+	unlock, err := m.Lock(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -119,7 +119,7 @@ func (m *Manager) up(ctx context.Context, s server) error {
 
 // Down ends all servers and removes their data.
 func (m *Manager) Down(ctx context.Context) error {
-	unlock, err := m.lock(ctx)
+	unlock, err := m.Lock(ctx)
 	if err != nil {
 		return err
 	}

@@ -17,6 +17,12 @@ func built(t *testing.T) *Manager {
 	if os.Getenv("MILLRACE_TEST_INFLUX") == "" {
 		t.Skip("MILLRACE_TEST_INFLUX not set: run deploy/dev-services.sh up")
 	}
+	return &Manager{Dir: t.TempDir(), Bin: binDir(t)}
+}
+
+// binDir is where the scripts of deploy keep programs.
+func binDir(t *testing.T) string {
+	t.Helper()
 	dir := os.Getenv("MILLRACE_SERVICES_DIR")
 	if dir == "" {
 		var err error
@@ -24,7 +30,7 @@ func built(t *testing.T) *Manager {
 			t.Fatal(err)
 		}
 	}
-	return &Manager{Dir: t.TempDir(), Bin: filepath.Join(dir, "bin")}
+	return filepath.Join(dir, "bin")
 }
 
 func TestUpCrashResumeDown(t *testing.T) {

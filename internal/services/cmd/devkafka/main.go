@@ -1,0 +1,152 @@
+// Command devkafka starts and stops the Kafka cluster of package services: see deploy/README.md.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"millrace/internal/services"
+)
+
+func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+
+const usage = `usage: dev-kafka.sh up [1 | 3]             start a Kafka cluster of so many brokers (default: 1)
+       dev-kafka.sh env                    print the environment of the running one
+       dev-kafka.sh down                   stop it and remove its data
+       dev-kafka.sh stop | kill | pause | resume | start BROKER
+                                           do that to one broker: 1, 2, 3
+
+up and env print lines for a shell:  eval "$(deploy/dev-kafka.sh up 3)"
+
+MILLRACE_KAFKA_HOME    an unpacked Kafka of version 4; without it Maven fetches one
+MILLRACE_KAFKA_PORT    first of twice as many ports as brokers; without it free ones
+MILLRACE_SERVICES_DIR  folder for programs and data; without it millrace-services in the user's folder for caches
+`
+
+var errUsage = errors.New("unknown command")
+
+func run(args []string, stdout, stderr io.Writer) int {
+	if len(args) == 0 || args[0] == "-h" || args[0] == "--help" {
+		fmt.Fprint(stderr, usage)
+		return 2
+	}
+	// Brokers that are being started are stopped again when we are interrupted.
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := command(ctx, args[0], args[1:], stdout, stderr); err != nil {
+		fmt.Fprintf(stderr, "dev-kafka: %v\n", err)
+		if errors.Is(err, errUsage) {
+			fmt.Fprint(stderr, usage)
+			return 2
+		}
+		return 1
+	}
+	return 0
+}
+
+func command(ctx context.Context, name string, args []string, stdout, stderr io.Writer) error {
+	m := services.Manager{Dir: os.Getenv("MILLRACE_SERVICES_DIR"), Log: stderr}
+	if m.Dir == "" {
+		dir, err := services.DefaultDir()
+		if err != nil {
+			return err
+		}
+		m.Dir = dir
+	}
+	if name == "up" {
+		k, err := up(ctx, &m, args)
+		if err == nil {
+			printEnv(stdout, k)
+		}
+		return err
+	}
+	k, err := services.OpenKafka(m.DefaultKafkaDir())
+	if errors.Is(err, fs.ErrNotExist) {
+		if name == "down" {
+			return nil
+		}
+		return errors.New("no cluster runs: dev-kafka.sh up starts one")
+	}
+	if err != nil {
+		return err
+	}
+	switch {
+	case name == "env" && len(args) == 0:
+		printEnv(stdout, k)
+		return nil
+	case name == "down" && len(args) == 0:
+		return k.Remove()
+	case len(args) == 1:
+		return broker(ctx, k, name, args[0])
+	}
+	return fmt.Errorf("%w %q", errUsage, strings.Join(append([]string{name}, args...), " "))
+}
+
+// up starts a cluster, or what is missing of one that is there.
+func up(ctx context.Context, m *services.Manager, args []string) (*services.Kafka, error) {
+	brokers := 1
+	if len(args) > 0 {
+		var err error
+		if brokers, err = strconv.Atoi(args[0]); err != nil || len(args) > 1 {
+			return nil, fmt.Errorf("%w %q", errUsage, "up "+strings.Join(args, " "))
+		}
+	}
+	unlock, err := m.Lock(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	k, err := services.OpenKafka(m.DefaultKafkaDir())
+	if err == nil {
+		if len(args) > 0 && k.Len() != brokers {
+			return nil, fmt.Errorf("there is a cluster of %d already: dev-kafka.sh down removes it", k.Len())
+		}
+		return k, k.Up(ctx)
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	port := 0
+	if text := os.Getenv("MILLRACE_KAFKA_PORT"); text != "" {
+		if port, err = strconv.Atoi(text); err != nil {
+			return nil, fmt.Errorf("MILLRACE_KAFKA_PORT: %q is not a port", text)
+		}
+	}
+	return m.StartKafka(ctx, services.KafkaOptions{
+		Brokers: brokers, Port: port, Home: os.Getenv("MILLRACE_KAFKA_HOME"), Detached: true,
+	})
+}
+
+func broker(ctx context.Context, k *services.Kafka, name, arg string) error {
+	id, err := strconv.Atoi(arg)
+	if err != nil {
+		return fmt.Errorf("%w %q", errUsage, name+" "+arg)
+	}
+	switch name {
+	case "stop":
+		return k.Stop(id)
+	case "kill":
+		return k.Kill(id)
+	case "pause":
+		return k.Pause(id)
+	case "resume":
+		return k.Resume(id)
+	case "start":
+		return k.Restart(ctx, id)
+	}
+	return fmt.Errorf("%w %q", errUsage, name)
+}
+
+func printEnv(w io.Writer, k *services.Kafka) {
+	fmt.Fprintf(w, "export %s=%s\n", services.KafkaVariable, strings.Join(k.Addrs(), ","))
+	fmt.Fprintf(w, "# logs: %s\n", filepath.Dir(filepath.Dir(k.Log(1)))+"/*/log")
+}
