@@ -15,62 +15,66 @@ import (
 // rollups, the status and the folded state of the sequence as it was. A part that does not begin at the
 // beginning is folded without a limit, a prefix with the limit or without.
 func TestAssociative(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		limit := rapid.IntRange(0, 4).Draw(t, "limit")
-		var parts [][]byte
-		for i := range rapid.IntRange(1, 8).Draw(t, "parts") {
-			if rapid.IntRange(0, 3).Draw(t, "mark?") == 0 {
-				parts = append(parts, AppendMark(nil, int64(i), rapid.Bool().Draw(t, "final")))
-				continue
-			}
-			parts = append(parts, chunkOf(rapid.SliceOfN(rapid.Custom(drawRow), 0, 8).Draw(t, "rows")))
-		}
-		want := NewAgg(limit)
-		if err := want.Add(bytes.Join(parts, nil)); err != nil {
-			t.Fatal(err)
-		}
-		for len(parts) > 1 && rapid.IntRange(0, 9).Draw(t, "stop") != 0 {
-			from := rapid.IntRange(0, len(parts)-1).Draw(t, "from")
-			to := rapid.IntRange(from+1, len(parts)).Draw(t, "to")
-			l := 0
-			if from == 0 && rapid.Bool().Draw(t, "limited") {
-				l = limit
-			}
-			a := NewAgg(l)
-			for _, p := range parts[from:to] {
-				if err := a.Add(p); err != nil {
-					t.Fatal(err)
+	f := func(kind Kind, drawChunk func(*rapid.T) []byte) {
+		t.Helper()
+		rapid.Check(t, func(t *rapid.T) {
+			limit := rapid.IntRange(0, 4).Draw(t, "limit")
+			var parts [][]byte
+			for i := range rapid.IntRange(1, 8).Draw(t, "parts") {
+				if rapid.IntRange(0, 3).Draw(t, "mark?") == 0 {
+					parts = append(parts, AppendMark(nil, int64(i), rapid.Bool().Draw(t, "final")))
+					continue
 				}
+				parts = append(parts, drawChunk(t))
 			}
-			parts = append(append(append([][]byte{}, parts[:from]...), a.AppendFolded(nil)), parts[to:]...)
-		}
-		all := bytes.Join(parts, nil)
-		got := NewAgg(limit)
-		if err := got.Add(all); err != nil {
-			t.Fatal(err)
-		}
-		w, g := want.Window("a.example", 0, 60_000, 7, true), got.Window("a.example", 0, 60_000, 7, true)
-		wl, err := w.AppendLines(nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		gl, err := g.AppendLines(nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if !bytes.Equal(wl, gl) {
-			t.Fatalf("folded:\n%s\nwhole:\n%s", gl, wl)
-		}
-		if got.Status() != want.Status() {
-			t.Fatalf("status %+v, want %+v", got.Status(), want.Status())
-		}
-		if s, err := ReadStatus(all); err != nil || s != want.Status() {
-			t.Fatalf("ReadStatus %+v %v, want %+v", s, err, want.Status())
-		}
-		if !bytes.Equal(got.AppendFolded(nil), want.AppendFolded(nil)) {
-			t.Fatal("folded state differs")
-		}
+			want := NewAgg(limit)
+			if err := want.Add(bytes.Join(parts, nil)); err != nil {
+				t.Fatal(err)
+			}
+			all := foldAnyhow(t, parts, limit)
+			got := NewAgg(limit)
+			if err := got.Add(all); err != nil {
+				t.Fatal(err)
+			}
+			head := Window{Kind: kind, Site: "a.example", Version: 7}
+			if g, w := linesOf(t, got, head), linesOf(t, want, head); g != w {
+				t.Fatalf("folded:\n%s\nwhole:\n%s", g, w)
+			}
+			if got.Status() != want.Status() {
+				t.Fatalf("status %+v, want %+v", got.Status(), want.Status())
+			}
+			if s, err := ReadStatus(all); err != nil || s != want.Status() {
+				t.Fatalf("ReadStatus %+v %v, want %+v", s, err, want.Status())
+			}
+			if !bytes.Equal(got.AppendFolded(nil), want.AppendFolded(nil)) {
+				t.Fatal("folded state differs")
+			}
+		})
+	}
+	f(Minute, func(t *rapid.T) []byte { return chunkOf(rapid.SliceOfN(rapid.Custom(drawRow), 0, 8).Draw(t, "rows")) })
+	f(Visits, func(t *rapid.T) []byte {
+		return visitsOf(rapid.SliceOfN(rapid.Custom(drawVisit), 0, 8).Draw(t, "visits"))
 	})
+}
+
+// foldAnyhow folds neighbours until one chunk is left or it has had enough.
+func foldAnyhow(t *rapid.T, parts [][]byte, limit int) []byte {
+	for len(parts) > 1 && rapid.IntRange(0, 9).Draw(t, "stop") != 0 {
+		from := rapid.IntRange(0, len(parts)-1).Draw(t, "from")
+		to := rapid.IntRange(from+1, len(parts)).Draw(t, "to")
+		l := 0
+		if from == 0 && rapid.Bool().Draw(t, "limited") {
+			l = limit
+		}
+		a := NewAgg(l)
+		for _, p := range parts[from:to] {
+			if err := a.Add(p); err != nil {
+				t.Fatal(err)
+			}
+		}
+		parts = append(append(append([][]byte{}, parts[:from]...), a.AppendFolded(nil)), parts[to:]...)
+	}
+	return bytes.Join(parts, nil)
 }
 
 // TestRecount compares an Agg with a count that shares no code with it; the budget is a small one.
@@ -78,18 +82,87 @@ func TestRecount(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		limit := rapid.IntRange(0, 4).Draw(t, "limit")
 		rows := rapid.SliceOfN(rapid.Custom(drawRow), 0, 40).Draw(t, "rows")
-		a := NewAgg(1) // a used one
-		a.AddRow(&Row{Visitor: 9, Dims: [NumDims]string{Page: "/old", Country: "XX", Browser: "Old"}})
-		a.Reset(limit)
-		if err := a.Add(chunkOf(rows)); err != nil {
-			t.Fatal(err)
+		want := tally{limit: limit}
+		for i := range rows {
+			want.row(&rows[i])
 		}
-		got := a.Window("a.example", 0, 0, 1, true)
-		want := naive(rows, limit)
-		if g, w := fmt.Sprintf("%+v", got.Points), fmt.Sprintf("%+v", want); g != w {
-			t.Fatalf("got  %s\nwant %s", g, w)
+		a := usedAgg(limit)
+		for len(rows) > 0 {
+			n := rapid.IntRange(1, len(rows)).Draw(t, "chunk")
+			if err := a.Add(chunkOf(rows[:n])); err != nil {
+				t.Fatal(err)
+			}
+			rows = rows[n:]
 		}
+		diffPoints(t, a, Minute, &want)
 	})
+}
+
+// TestRecountVisits does so with visits.
+func TestRecountVisits(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		limit := rapid.IntRange(0, 4).Draw(t, "limit")
+		rows := rapid.SliceOfN(rapid.Custom(drawVisit), 0, 40).Draw(t, "rows")
+		want := tally{limit: limit}
+		for i := range rows {
+			want.visit(&rows[i])
+		}
+		a := usedAgg(limit)
+		for len(rows) > 0 {
+			n := rapid.IntRange(1, len(rows)).Draw(t, "chunk")
+			if err := a.Add(visitsOf(rows[:n])); err != nil {
+				t.Fatal(err)
+			}
+			rows = rows[n:]
+		}
+		diffPoints(t, a, Visits, &want)
+	})
+}
+
+// TestRecountHour folds an hour from a few minutes, each with its budget, and wants what a recount has.
+func TestRecountHour(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		limit := rapid.IntRange(0, 4).Draw(t, "limit")
+		want, hour := tally{limit: limit}, usedAgg(limit)
+		minute := NewAgg(0)
+		for range rapid.IntRange(0, 5).Draw(t, "minutes") {
+			wantMinute := tally{limit: limit}
+			minute.Reset(limit)
+			rows := rapid.SliceOfN(rapid.Custom(drawRow), 0, 12).Draw(t, "rows")
+			for i := range rows {
+				wantMinute.row(&rows[i])
+				minute.AddRow(&rows[i])
+			}
+			before := minute.AppendFolded(nil)
+			hour.Merge(minute)
+			want.hour(&wantMinute)
+			if !bytes.Equal(minute.AppendFolded(nil), before) {
+				t.Fatal("Merge changed the minute")
+			}
+			diffPoints(t, minute, Minute, &wantMinute)
+		}
+		diffPoints(t, hour, Hour, &want)
+	})
+}
+
+// usedAgg returns an Agg that has memory of another window.
+func usedAgg(limit int) *Agg {
+	a := NewAgg(1)
+	for range 3 {
+		a.AddRow(&Row{Visitor: 9, Revenue: 3, Dims: [NumDims]string{Page: "/old", Country: "XX", Browser: "Old"}, Goals: []string{"old"}})
+		a.AddVisitRow(&VisitRow{Visits: 1, Dims: [NumDims]string{ExitPage: "/older", Country: "YY", Browser: "Older"}})
+	}
+	a.Reset(limit)
+	return a
+}
+
+func diffPoints(t *rapid.T, a *Agg, kind Kind, want *tally) {
+	t.Helper()
+	w := Window{Kind: kind}
+	a.Fill(&w)
+	if g, w := fmt.Sprintf("%+v", w.Points), fmt.Sprintf("%+v", want.points(kind)); g != w {
+		t.Fatalf("got  %s\nwant %s", g, w)
+	}
 }
 
 // TestBudget sends more values than fit: the first ones stay, and what they and Other hold adds up to the
@@ -234,6 +307,13 @@ func FuzzChunks(f *testing.F) {
 	f.Add(rows)
 	f.Add(AppendMark(rows, 77, true))
 	f.Add(a.AppendFolded(AppendMark(rows, 77, true)))
+	visits := visitsOf([]VisitRow{{Visits: 1, Views: 1, Bounces: 1, Dims: [NumDims]string{ExitPage: "/", Country: "DE"}}, {Scope: ExitPageOnly, Seconds: -5}})
+	f.Add(visits)
+	f.Add(chunkOf([]Row{{Revenue: 7, Goals: []string{"a", "b"}, Props: []event.Prop{{Key: "k", Value: "v"}}}}))
+	if err := a.Add(visits); err != nil {
+		f.Fatal(err)
+	}
+	f.Add(a.AppendFolded(nil))
 	f.Add([]byte{chunkRows, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1})
 	f.Add([]byte{chunkFolded, 4, 0, 0, 0, 0x7f})
 	f.Fuzz(func(t *testing.T, b []byte) {

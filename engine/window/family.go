@@ -1,6 +1,7 @@
 package window
 
 import (
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -186,7 +187,31 @@ var families = [NumFamilies]struct {
 	GoalHostnames:    {"goal_hostname", []Dim{Goal, Hostname}, human, ofEvents},
 }
 
-// String returns the family's name, which is its measurement in line protocol.
+// goalFamilies are the families that count once for each goal of a row, by their second dimension.
+var goalFamilies = familiesWhere(func(f Family) bool { return len(f.Dims()) == 2 && f.Dims()[0] == Goal })
+
+// eventFamilies are the families that count a row once, by its class.
+var eventFamilies = [...][]Family{human: ofClass(human), bot: ofClass(bot), dropped: ofClass(dropped)}
+
+// visitFamilies are the families that count visits.
+var visitFamilies = familiesWhere(func(f Family) bool { return f.In(Visits) })
+
+func ofClass(c class) []Family {
+	return familiesWhere(func(f Family) bool {
+		return families[f].class == c && f.In(Minute) && !slices.Contains(f.Dims(), Goal) && f != Props
+	})
+}
+
+func familiesWhere(ok func(Family) bool) (list []Family) {
+	for f := range NumFamilies {
+		if ok(f) {
+			list = append(list, f)
+		}
+	}
+	return list
+}
+
+// String returns the family's name, which is its measurement in line protocol of minutes.
 func (f Family) String() string {
 	if f >= NumFamilies {
 		return "unknown"

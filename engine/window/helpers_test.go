@@ -2,6 +2,7 @@ package window
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -12,31 +13,77 @@ import (
 	"millrace/engine/sketch"
 )
 
-// drawRow draws a row from few values, so that they repeat, and now and then from hostile ones.
-func drawRow(t *rapid.T) Row {
-	value := func(label string) string {
-		switch rapid.IntRange(0, 9).Draw(t, label) {
-		case 0:
-			return ""
-		case 1:
-			return Clean(rapid.String().Draw(t, label+" text"))
-		case 2:
-			return Other
-		}
-		return fmt.Sprintf("%s%d", label, rapid.IntRange(0, 5).Draw(t, label+" number"))
+// drawValue draws from few values, so that they repeat, and now and then a hostile one.
+func drawValue(t *rapid.T, label string) string {
+	switch rapid.IntRange(0, 9).Draw(t, label) {
+	case 0:
+		return ""
+	case 1:
+		return Clean(rapid.String().Draw(t, label+" text"))
+	case 2:
+		return Other
+	case 3:
+		return rapid.SampledFrom([]string{None, "Chrome", "pageview", "DE", "en-US", "Mobile", "17", "017", "2950159", "DE-BE"}).Draw(t, label+" known")
 	}
+	return fmt.Sprintf("%s%d", label, rapid.IntRange(0, 5).Draw(t, label+" number"))
+}
+
+func drawDims(t *rapid.T, of func(Dim) bool) (dims [NumDims]string) {
+	for d := range dims {
+		if of(Dim(d)) {
+			dims[d] = drawValue(t, Dim(d).String())
+		}
+	}
+	return dims
+}
+
+func drawRow(t *rapid.T) Row {
 	r := Row{
 		Flags:   Flags(rapid.SampledFrom([]int{0, 1, 1, 1, 2, 3, 4, 5, 7}).Draw(t, "flags")),
 		Visitor: event.Visitor(rapid.Uint64Range(0, 12).Draw(t, "visitor")),
+		Revenue: event.Money(rapid.SampledFrom([]int64{0, 0, 0, 1, -1, 99_000, math.MaxInt64}).Draw(t, "revenue")),
+		Dims: drawDims(t, func(d Dim) bool {
+			return d != ExitPage && d != Goal && d != PropKey && d != PropValue
+		}),
 	}
-	for d := range r.Dims {
-		r.Dims[d] = value(Dim(d).String())
+	seen := map[string]bool{}
+	for range rapid.SampledFrom([]int{0, 0, 0, 1, 2, 3}).Draw(t, "goals") {
+		if g := drawValue(t, "goal"); !seen[g] {
+			seen[g] = true
+			r.Goals = append(r.Goals, g)
+		}
 	}
+	slices.Sort(r.Goals)
+	clear(seen)
+	for range rapid.SampledFrom([]int{0, 0, 0, 1, 2, 3}).Draw(t, "props") {
+		if k := drawValue(t, "key"); !seen[k] {
+			seen[k] = true
+			r.Props = append(r.Props, event.Prop{Key: k, Value: drawValue(t, "value")})
+		}
+	}
+	slices.SortFunc(r.Props, func(x, y event.Prop) int { return strings.Compare(x.Key, y.Key) })
 	return r
+}
+
+func drawVisit(t *rapid.T) VisitRow {
+	n := func(label string) int64 { return rapid.Int64Range(-3, 3).Draw(t, label) }
+	return VisitRow{
+		Scope:  rapid.SampledFrom([]Scope{AllFamilies, ExitPageOnly, AllButExitPage}).Draw(t, "scope"),
+		Dims:   drawDims(t, func(d Dim) bool { return d.OfVisit() || d == ExitPage || d == Hostname }),
+		Visits: n("visits"), Bounces: n("bounces"), Seconds: 1000 * n("seconds"), Views: n("views"),
+	}
 }
 
 func chunkOf(rows []Row) []byte {
 	var w RowWriter
+	for i := range rows {
+		w.Add(&rows[i])
+	}
+	return w.AppendChunk(nil)
+}
+
+func visitsOf(rows []VisitRow) []byte {
+	var w VisitWriter
 	for i := range rows {
 		w.Add(&rows[i])
 	}
@@ -52,67 +99,156 @@ func mustLines(tb testing.TB, w *Window) string {
 	return string(b)
 }
 
-// naive counts rows the slow way, by the text of the package comment, and shares no code with Agg.
-func naive(rows []Row, limit int) []Point {
-	type count struct {
-		events, views int64
-		visitors      map[event.Visitor]bool
+func linesOf(tb interface{ Fatal(...any) }, a *Agg, head Window) string {
+	a.Fill(&head)
+	b, err := head.AppendLines(nil)
+	if err != nil {
+		tb.Fatal(err)
 	}
-	var points []Point
+	return string(b)
+}
+
+// tally counts the slow way, by the text of the package comments, and shares no code with Agg.
+type tally struct {
+	limit    int
+	families [NumFamilies]struct {
+		order  [][2]string // of first appearance, Other not among them
+		counts map[[2]string]*tallied
+	}
+}
+
+type tallied struct {
+	Rollup
+	visitors map[event.Visitor]bool
+}
+
+// at returns the counters of values of a family, or nil if one is missing.
+func (y *tally) at(f Family, values ...string) *tallied {
+	var key, other [2]string
+	for i := range f.Dims() {
+		key[i], other[i] = values[i], Other
+		if values[i] == "" {
+			return nil
+		}
+	}
+	fam := &y.families[f]
+	if fam.counts == nil {
+		fam.counts = map[[2]string]*tallied{}
+	}
+	if fam.counts[key] == nil && (key != other || len(f.Dims()) == 0) {
+		if y.limit > 0 && len(fam.order) == y.limit {
+			key = other
+		} else {
+			fam.order = append(fam.order, key)
+		}
+	}
+	if fam.counts[key] == nil {
+		fam.counts[key] = &tallied{visitors: map[event.Visitor]bool{}}
+	}
+	return fam.counts[key]
+}
+
+func (y *tally) row(r *Row) {
+	add := func(c *tallied) {
+		if c == nil {
+			return
+		}
+		c.Events++
+		c.Revenue += r.Revenue
+		if r.Flags&PageviewRow != 0 {
+			c.Pageviews++
+		}
+		if r.Visitor != 0 {
+			c.visitors[r.Visitor] = true
+		}
+	}
+	if r.Flags&DroppedRow != 0 {
+		add(y.at(Dropped))
+		return
+	}
+	if r.Flags&BotRow != 0 {
+		add(y.at(Bots, r.Dims[Reason]))
+		return
+	}
 	for f := range NumFamilies {
-		counts := map[[2]string]*count{}
-		kept := 0
-		for _, r := range rows {
-			isBot, isDropped := r.Flags&BotRow != 0, r.Flags&DroppedRow != 0
-			switch f {
-			case Dropped:
-				if !isDropped {
-					continue
-				}
-			case Bots:
-				if isDropped || !isBot {
-					continue
-				}
-			default:
-				if isDropped || isBot {
-					continue
-				}
+		if f == Bots || f == Dropped || !f.In(Minute) {
+			continue
+		}
+		switch dims := f.Dims(); {
+		case f == Props:
+			for _, p := range r.Props {
+				add(y.at(f, p.Key, p.Value))
 			}
-			var key [2]string
-			missing := false
-			for i, d := range f.Dims() {
-				key[i] = r.Dims[d]
-				missing = missing || key[i] == ""
+		case len(dims) == 0:
+			add(y.at(f))
+		case dims[0] == Goal && len(dims) == 1:
+			for _, g := range r.Goals {
+				add(y.at(f, g))
 			}
-			if missing {
-				continue
+		case dims[0] == Goal:
+			for _, g := range r.Goals {
+				add(y.at(f, g, r.Dims[dims[1]]))
 			}
-			other := [2]string{}
-			for i := range f.Dims() {
-				other[i] = Other
+		case len(dims) == 1:
+			add(y.at(f, r.Dims[dims[0]]))
+		default:
+			add(y.at(f, r.Dims[dims[0]], r.Dims[dims[1]]))
+		}
+	}
+}
+
+func (y *tally) visit(r *VisitRow) {
+	for f := range NumFamilies {
+		if !f.In(Visits) || r.Scope == ExitPageOnly && f != ExitPages || r.Scope == AllButExitPage && f == ExitPages {
+			continue
+		}
+		var values [2]string
+		for i, d := range f.Dims() {
+			values[i] = r.Dims[d]
+		}
+		if c := y.at(f, values[:]...); c != nil {
+			c.Visits += r.Visits
+			c.Bounces += r.Bounces
+			c.Seconds += r.Seconds
+			c.Views += r.Views
+		}
+	}
+}
+
+// hour adds a minute to an hour: what it kept in the order in which it came to be kept, then what it did not keep.
+func (y *tally) hour(minute *tally) {
+	for f := range NumFamilies {
+		m := &minute.families[f]
+		keys := slices.Clone(m.order)
+		if other := [2]string{Other, Other}; len(f.Dims()) > 0 {
+			if len(f.Dims()) == 1 {
+				other[1] = ""
 			}
-			if counts[key] == nil && key != other {
-				if limit > 0 && kept == limit {
-					key = other
-				} else {
-					kept++
-				}
-			}
-			c := counts[key]
-			if c == nil {
-				c = &count{visitors: map[event.Visitor]bool{}}
-				counts[key] = c
-			}
-			c.events++
-			if r.Flags&PageviewRow != 0 {
-				c.views++
-			}
-			if r.Visitor != 0 {
-				c.visitors[r.Visitor] = true
+			if m.counts[other] != nil {
+				keys = append(keys, other)
 			}
 		}
+		for _, k := range keys {
+			from, c := m.counts[k], y.at(f, k[:]...)
+			c.Events += from.Events
+			c.Pageviews += from.Pageviews
+			c.Revenue += from.Revenue
+			for v := range from.visitors {
+				c.visitors[v] = true
+			}
+		}
+	}
+}
+
+// points returns what has been counted as a window of a kind has it.
+func (y *tally) points(kind Kind) []Point {
+	var points []Point
+	for f := range NumFamilies {
+		if !f.In(kind) {
+			continue
+		}
 		var keys [][2]string
-		for k := range counts {
+		for k := range y.families[f].counts {
 			keys = append(keys, k)
 		}
 		slices.SortFunc(keys, func(x, y [2]string) int {
@@ -128,14 +264,19 @@ func naive(rows []Row, limit int) []Point {
 			return strings.Compare(x[1], y[1])
 		})
 		for _, k := range keys {
-			c := counts[k]
-			var sk sketch.Sketch
-			for v := range c.visitors {
-				sk.Add(uint64(v))
+			c := y.families[f].counts[k]
+			p := Point{Family: f, Dims: k, Rollup: c.Rollup}
+			if kind == Visits {
+				p.Events, p.Pageviews, p.Revenue = 0, 0, 0
+			} else {
+				var sk sketch.Sketch
+				for v := range c.visitors {
+					sk.Add(uint64(v))
+				}
+				p.Visitors, p.Sketch = uint64(len(c.visitors)), sk.AppendBinary(nil)
+				p.Visits, p.Bounces, p.Seconds, p.Views = 0, 0, 0, 0
 			}
-			points = append(points, Point{Family: f, Dims: k, Rollup: Rollup{
-				Events: c.events, Pageviews: c.views, Visitors: uint64(len(c.visitors)), Sketch: sk.AppendBinary(nil),
-			}})
+			points = append(points, p)
 		}
 	}
 	return points

@@ -2,7 +2,6 @@ package window
 
 import (
 	"strconv"
-	"strings"
 
 	"millrace/engine/event"
 )
@@ -52,16 +51,28 @@ func Measurement(k Kind, f Family) string { return families[f].name + kinds[k].s
 
 // ParseMeasurement is the inverse of Measurement.
 func ParseMeasurement(name string) (k Kind, f Family, ok bool) {
-	for k = NumKinds - 1; ; k-- {
-		if base, found := strings.CutSuffix(name, kinds[k].suffix); found {
-			if f, ok = ParseFamily(base); ok && f.In(k) {
-				return k, f, true
+	m, ok := measurements[name]
+	return m.kind, m.family, ok
+}
+
+type measurement struct {
+	kind   Kind
+	family Family
+}
+
+// measurements holds those that there are, by name.
+var measurements = allMeasurements()
+
+func allMeasurements() map[string]measurement {
+	m := make(map[string]measurement)
+	for k := range NumKinds {
+		for f := range NumFamilies {
+			if f.In(k) {
+				m[Measurement(k, f)] = measurement{k, f}
 			}
 		}
-		if k == 0 {
-			return 0, 0, false
-		}
 	}
+	return m
 }
 
 // RecordKey returns the key of a window's records in the topic millrace.windows: site|29000000 with the number of the

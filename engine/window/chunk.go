@@ -1,0 +1,149 @@
+package window
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+)
+
+// Chunks are the pieces of a window's state: kind, payload length (uvarint), payload. The kinds 1 and 2 were rows and
+// folded rows without visits.
+const (
+	chunkMark   = 3
+	chunkRows   = 4
+	chunkFolded = 5
+	chunkVisits = 6
+)
+
+// ErrChunk is wrapped by every error about a malformed chunk.
+var ErrChunk = errors.New("malformed window state")
+
+// NeverFired is Status.FiredAt of a window that has not fired.
+const NeverFired = -1
+
+// Status is what a window's state says about its firings.
+type Status struct {
+	// FiredAt is the offset of the log at which the window last fired, or NeverFired.
+	FiredAt int64
+	// Final is set once the watermark has passed the window: a firing before that is an early one.
+	Final bool
+	// Dirty is set if rows were added after the last firing.
+	Dirty bool
+}
+
+// ReadStatus returns what a sequence of chunks says about firings, without folding its rows.
+func ReadStatus(chunks []byte) (Status, error) {
+	s := Status{FiredAt: NeverFired}
+	err := eachChunk(chunks, func(kind byte, payload []byte) error {
+		switch kind {
+		case chunkRows, chunkVisits:
+			s.Dirty = true
+			return nil
+		case chunkFolded:
+			_, err := s.addFolded(payload)
+			return err
+		case chunkMark:
+			return s.addMark(payload)
+		}
+		return errKind(kind)
+	})
+	return s, err
+}
+
+func eachChunk(b []byte, fn func(kind byte, payload []byte) error) error {
+	for len(b) > 0 {
+		kind := b[0]
+		l, n := binary.Uvarint(b[1:])
+		if n <= 0 || l > uint64(len(b)-1-n) {
+			return fmt.Errorf("%w: chunk cut short", ErrChunk)
+		}
+		if err := fn(kind, b[1+n:1+n+int(l)]); err != nil {
+			return err
+		}
+		b = b[1+n+int(l):]
+	}
+	return nil
+}
+
+func errKind(kind byte) error { return fmt.Errorf("%w: chunk of unknown kind %d", ErrChunk, kind) }
+
+func appendChunk(dst []byte, kind byte, payload []byte) []byte {
+	dst = append(dst, kind)
+	dst = binary.AppendUvarint(dst, uint64(len(payload)))
+	return append(dst, payload...)
+}
+
+// AppendMark appends the chunk that says: all before it went out in the firing at an offset of the log. It
+// is the firing that made the window final, or a later one, if final is set; an early one otherwise.
+func AppendMark(dst []byte, offset int64, final bool) []byte {
+	var p [binary.MaxVarintLen64 + 1]byte
+	n := binary.PutUvarint(p[:], uint64(offset))
+	if final {
+		p[n] = 1
+	}
+	return appendChunk(dst, chunkMark, p[:n+1])
+}
+
+func (s *Status) addMark(payload []byte) error {
+	off, n := binary.Uvarint(payload)
+	if n <= 0 || off >= math.MaxInt64 || len(payload) != n+1 || payload[n] > 1 {
+		return fmt.Errorf("%w: bad mark", ErrChunk)
+	}
+	*s = Status{FiredAt: int64(off), Final: payload[n] == 1}
+	return nil
+}
+
+// The status of a folded chunk.
+const (
+	foldedFinal = 1 << iota
+	foldedDirty
+)
+
+func (s *Status) appendFolded(dst []byte) []byte {
+	var flags byte
+	if s.Final {
+		flags |= foldedFinal
+	}
+	if s.Dirty {
+		flags |= foldedDirty
+	}
+	return binary.AppendUvarint(append(dst, flags), uint64(s.FiredAt+1))
+}
+
+// addFolded applies the status of a folded chunk, which follows what was added before, and returns the rest of it.
+func (s *Status) addFolded(p []byte) (rest []byte, err error) {
+	if len(p) < 2 || p[0] > foldedFinal|foldedDirty {
+		return nil, fmt.Errorf("%w: bad folded header", ErrChunk)
+	}
+	fired, n := binary.Uvarint(p[1:])
+	if n <= 0 || fired > math.MaxInt64 {
+		return nil, fmt.Errorf("%w: bad folded header", ErrChunk)
+	}
+	if fired > 0 {
+		*s = Status{FiredAt: int64(fired) - 1, Final: p[0]&foldedFinal != 0}
+	}
+	s.Dirty = s.Dirty || p[0]&foldedDirty != 0
+	return p[1+n:], nil
+}
+
+// Merge concatenates operands and, once they are worth it, folds them. It is the store's merge operator
+// as a function: older holds the chunks that come first. Whole says that nothing lies before them.
+func Merge(chunks []byte, whole bool, limit int) ([]byte, error) {
+	if len(chunks) < foldFrom {
+		return chunks, nil
+	}
+	if !whole {
+		limit = 0
+	}
+	a := NewAgg(limit)
+	if err := a.Add(chunks); err != nil {
+		return nil, err
+	}
+	return a.AppendFolded(make([]byte, 0, len(chunks)/2)), nil
+}
+
+// foldFrom is the size in bytes from which Merge folds. Most windows never reach it: they are folded once, when they
+// fire, and folding them at every flush too is work for nothing. A much larger value makes a giant window's state grow
+// before anything bounds it.
+const foldFrom = 512 << 10

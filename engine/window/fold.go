@@ -1,0 +1,121 @@
+package window
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"millrace/engine/event"
+)
+
+// A folded chunk is: status (flags, FiredAt + 1 as uvarint), and per family its number (1 byte), the number of values
+// (uvarint) and for each its value (length-prefixed), a set of what it has (1 byte), of its counters those that are not
+// 0 (varints), in the order of the set, and the sketch (length-prefixed), if not empty. Values are in order of first
+// appearance, Other last: the order is part of the state, because it decides which values stay.
+const (
+	hasEvents = 1 << iota
+	hasPageviews
+	hasRevenue
+	hasVisits
+	hasBounces
+	hasSeconds
+	hasViews
+	hasSketch
+)
+
+// AppendFolded appends everything added so far as one chunk.
+func (a *Agg) AppendFolded(dst []byte) []byte {
+	p := a.status.appendFolded(nil)
+	var sk []byte
+	for f := range a.fams {
+		n := len(a.fams[f].cells)
+		if a.fams[f].other != nil {
+			n++
+		}
+		if n == 0 {
+			continue
+		}
+		p = append(p, byte(f))
+		p = binary.AppendUvarint(p, uint64(n))
+		a.each(Family(f), func(c *cell) {
+			sk = c.visitors.AppendBinary(sk[:0])
+			p = appendString(p, c.value)
+			p = c.counts.append(p, sk)
+		})
+	}
+	return appendChunk(dst, chunkFolded, p)
+}
+
+func (c *counts) append(p, sk []byte) []byte {
+	all := [...]int64{c.events, c.pageviews, int64(c.revenue), c.visits, c.bounces, c.seconds, c.views}
+	at := len(p)
+	p = append(p, 0)
+	for i, v := range all {
+		if v != 0 {
+			p[at] |= 1 << i
+			p = binary.AppendVarint(p, v)
+		}
+	}
+	if len(sk) > 0 {
+		p[at] |= hasSketch
+		p = binary.AppendUvarint(p, uint64(len(sk)))
+		p = append(p, sk...)
+	}
+	return p
+}
+
+func (a *Agg) addFolded(payload []byte) error {
+	rest, err := a.status.addFolded(payload)
+	if err != nil {
+		return err
+	}
+	p := reader{b: rest}
+	for len(p.b) > 0 {
+		f := Family(p.b[0])
+		if f >= NumFamilies {
+			return fmt.Errorf("%w: unknown family %d", ErrChunk, f)
+		}
+		p.b = p.b[1:]
+		for n := p.count(); n > 0 && p.err == nil; n-- {
+			if err := a.addCell(f, &p); err != nil {
+				return err
+			}
+		}
+	}
+	return p.err
+}
+
+func (a *Agg) addCell(f Family, p *reader) error {
+	value := p.bytes()
+	var c counts
+	sk := c.read(p)
+	if p.err != nil {
+		return p.err
+	}
+	into := a.cell(f, value)
+	into.add(&c)
+	if err := into.visitors.MergeBinary(sk); err != nil {
+		return fmt.Errorf("%w: %w", ErrChunk, err)
+	}
+	return nil
+}
+
+func (c *counts) read(p *reader) (sk []byte) {
+	if len(p.b) == 0 {
+		p.fail("counters cut short")
+		return nil
+	}
+	has := p.b[0]
+	p.b = p.b[1:]
+	number := func(bit byte) int64 {
+		if has&bit == 0 {
+			return 0
+		}
+		return p.varint()
+	}
+	c.events, c.pageviews, c.revenue = number(hasEvents), number(hasPageviews), event.Money(number(hasRevenue))
+	c.visits, c.bounces, c.seconds, c.views = number(hasVisits), number(hasBounces), number(hasSeconds), number(hasViews)
+	if has&hasSketch != 0 {
+		sk = p.bytes()
+	}
+	return sk
+}
