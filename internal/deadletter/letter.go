@@ -10,8 +10,12 @@ import (
 // Topic is where letters go.
 const Topic = "millrace.dead"
 
-// MaxValue is the longest value that is kept whole: base64 and the rest then still fit into a record of 32 MiB.
-const MaxValue = 16 << 20
+// MaxValue is the longest value that is kept whole, and MaxText the longest reason and key: in base64, and with every byte of the
+// texts escaped, they still fit into a record of kafka.MaxRecordBytes, which is 15 MiB.
+const (
+	MaxValue = 10 << 20
+	MaxText  = 4 << 10
+)
 
 // version of the format.
 const version = 1
@@ -25,7 +29,7 @@ type Letter struct {
 	Topic     string
 	Partition int32
 	Offset    int64
-	// Reason says why it is here, for a human being.
+	// Reason says why it is here, for a human being. At most MaxText, as Key.
 	Reason string
 	// Key and Value are the record's own; Value is nil if the record had none.
 	Key   string
@@ -48,7 +52,8 @@ type wire struct {
 
 // Append appends the letter as JSON. Size is computed from Value, unless it is larger.
 func (l *Letter) Append(dst []byte) []byte {
-	w := wire{V: version, Topic: l.Topic, Partition: l.Partition, Offset: l.Offset, Reason: l.Reason, Key: l.Key}
+	w := wire{V: version, Topic: l.Topic, Partition: l.Partition, Offset: l.Offset,
+		Reason: l.Reason[:min(len(l.Reason), MaxText)], Key: l.Key[:min(len(l.Key), MaxText)]}
 	if l.Value != nil {
 		v := l.Value[:min(len(l.Value), MaxValue)]
 		w.Value = &v

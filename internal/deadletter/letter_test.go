@@ -4,9 +4,12 @@ import (
 	"bytes"
 	"errors"
 	"reflect"
+	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"millrace/internal/kafka"
 )
 
 func TestRoundTrip(t *testing.T) {
@@ -36,7 +39,11 @@ func TestForm(t *testing.T) {
 	if got := string(l.Append(nil)); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
-	long := Letter{Topic: "t", Value: bytes.Repeat([]byte("x"), MaxValue+1)}
+	long := Letter{Topic: "t", Value: bytes.Repeat([]byte("x"), MaxValue+1),
+		Reason: strings.Repeat("\x00", kafka.MaxRecordBytes), Key: strings.Repeat("\x00", kafka.MaxRecordBytes)}
+	if n := len(long.Append(nil)); n > kafka.MaxRecordBytes-100<<10 {
+		t.Errorf("the largest letter has %d bytes, a record %d", n, kafka.MaxRecordBytes)
+	}
 	got, err := Parse(long.Append(nil))
 	if err != nil || len(got.Value) != MaxValue || got.Size != MaxValue+1 {
 		t.Errorf("a long value: %d bytes of %d, %v", len(got.Value), got.Size, err)
@@ -55,6 +62,9 @@ func FuzzParse(f *testing.F) {
 				t.Fatal(err)
 			}
 			return
+		}
+		if len(l.Reason) > MaxText || len(l.Key) > MaxText {
+			return // is cut
 		}
 		again, err := Parse(l.Append(nil))
 		if err != nil || !reflect.DeepEqual(again, l) {
