@@ -1,8 +1,9 @@
 // Package influx writes fired windows to InfluxDB: a sink, and the goka processor that feeds it from the topic
 // millrace.windows.
 //
-// In go windows and progress; out go points, the line protocol of package window, one measurement per family, and
-// besides them one point of the measurement "replaced" for each window that a replay has replaced. What
+// In go windows and progress; out go points, the line protocol of package window, one measurement per family and kind
+// of window, and besides them one point of the measurement "replaced" (replaced_hour, replaced_visits) for each window
+// that a replay has replaced. What
 // InfluxDB does not take for good goes to a [DeadLetter], what can't be decoded to the topic millrace.dead. Two types:
 //
 //   - [Sink] writes, replaces, and sorts failures. Any error but its context's end is repeated until it is gone.
@@ -14,7 +15,8 @@
 //     down for hours loses nothing: Kafka holds the windows, and the processor holds the commit.
 //   - Rule J10: an older version of a window is not written after a newer one, see below.
 //   - A progress point is written after every window it speaks of.
-//   - Writing is idempotent: points are whole values, and a point is named by measurement, tags and minute.
+//   - Writing is idempotent: points are whole values with all fields of their kind, and a point is named by
+//     measurement, tags and time.
 //   - A newer version takes the place of an older one as a whole: values that it has no more are overwritten with zeros,
 //     which readers skip. Windows of one version are parts of one firing, and add up.
 //   - Memory is bounded, however long InfluxDB is away: see [Emitter].
@@ -25,8 +27,8 @@
 // group table or a file, that could be lost, grow without bound, or run ahead of or behind what InfluxDB holds. (goka's
 // table could not be written in the order that would be wanted, write, then table, then commit: a context sets
 // values only inside its callback, and a write of many windows ends after their callbacks.) Sink knows the versions of
-// the minutes it has to do with: it reads those of a minute (all sites at once) when it first touches the minute, and
-// again when what it knows is a minute old, and it notes what it sends, before it sends it. A window with a smaller
+// the moments (a kind of window and a start) it has to do with: it reads those of a moment (all sites at once) when it
+// first touches the moment, and again when what it knows is a minute old, and it notes what it sends, before it sends it. A window with a smaller
 // version than the known one is skipped. What is remembered is bounded (maxKnown) and may be forgotten at any time.
 //
 // Let v be the largest version of a window among the records of the topic; its record lies at offset o.

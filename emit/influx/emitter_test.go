@@ -65,7 +65,7 @@ func (k *kafkaBench) sendWindow(t *testing.T, w *window.Window) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	k.send(t, event.WindowKey(w.Site, w.Start, w.Shard), lines)
+	k.send(t, window.RecordKey(w.Kind, w.Site, w.Start, w.Shard), lines)
 }
 
 // committed returns the sum of the group's committed offsets, that is, how many records are done.
@@ -315,7 +315,7 @@ func TestEmitterMemoryIsBounded(t *testing.T) {
 			t.Fatal(err)
 		}
 		batch = append(batch, &sarama.ProducerMessage{
-			Topic: string(Topic), Key: sarama.StringEncoder(event.WindowKey(w.Site, w.Start, 0)), Value: sarama.ByteEncoder(lines),
+			Topic: string(Topic), Key: sarama.StringEncoder(window.RecordKey(w.Kind, w.Site, w.Start, 0)), Value: sarama.ByteEncoder(lines),
 		})
 	}
 	if err := k.producer.SendMessages(batch); err != nil {

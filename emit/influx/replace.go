@@ -15,10 +15,10 @@ import (
 
 // Replace writes windows that a replay has counted, whole, whatever their version. The version in InfluxDB stays, -1 if
 // there is none, so that a later firing of the stream still wins. Values that InfluxDB has and a window has not are
-// overwritten with zeros, which readers take for nothing; a window without points clears its minute. Errors are
-// those of Write.
+// overwritten with zeros, which readers take for nothing; a window without points clears the one of its kind. Errors
+// are those of Write.
 //
-// The windows are best given by site and time: those of one site that lie within an hour are read with one query.
+// The windows are best given by site, kind and time: those of one site and kind that lie close are read with one query.
 func (s *Sink) Replace(ctx context.Context, ws []*window.Window) error {
 	if err := checkWindows(ws); err != nil {
 		return err
@@ -29,8 +29,8 @@ func (s *Sink) Replace(ctx context.Context, ws []*window.Window) error {
 	defer s.leave()
 	for len(ws) > 0 {
 		n := 1
-		for n < len(ws) && ws[n].Site == ws[0].Site && ws[n].Shard == ws[0].Shard && ws[n].Start > ws[n-1].Start &&
-			ws[n].Start-ws[0].Start < maxSpan*event.Minute {
+		for n < len(ws) && ws[n].Kind == ws[0].Kind && ws[n].Site == ws[0].Site && ws[n].Shard == ws[0].Shard &&
+			ws[n].Start > ws[n-1].Start && ws[n].Start-ws[0].Start < maxSpan*ws[0].Kind.Length() {
 			n++
 		}
 		if err := s.replace(ctx, ws[:n]); err != nil {
@@ -41,12 +41,12 @@ func (s *Sink) Replace(ctx context.Context, ws []*window.Window) error {
 	return nil
 }
 
-// replace replaces windows of one site and shard within an hour, ascending.
+// replace replaces windows of one kind, site and shard, ascending, no more than a query asks for.
 //
 // The marks go first: should the process end in the middle, the next live version of a window clears what is left.
 func (s *Sink) replace(ctx context.Context, ws []*window.Window) error {
-	from, to := ws[0].Start, ws[len(ws)-1].Start+event.Minute
-	stored, err := s.readStored(ctx, []string{ws[0].Site}, from, to)
+	kind := ws[0].Kind
+	stored, err := s.readStored(ctx, []string{ws[0].Site}, span{kind, ws[0].Start, ws[len(ws)-1].Start + kind.Length()})
 	if err != nil {
 		return err
 	}
@@ -55,7 +55,7 @@ func (s *Sink) replace(ctx context.Context, ws []*window.Window) error {
 		if st := stored[keyOf(w)]; len(w.Points) > 0 || st != nil {
 			s.buf = appendMark(s.buf, w, st.versionOf())
 		}
-		s.known.forget(w.Start)
+		s.known.forget(momentOf(w))
 	}
 	if err := s.flush(ctx); err != nil {
 		return err
@@ -78,7 +78,7 @@ func (s *Sink) replace(ctx context.Context, ws []*window.Window) error {
 }
 
 func appendMark(dst []byte, w *window.Window, version int64) []byte {
-	dst = append(dst, replacedName...)
+	dst = append(dst, replacedName(w.Kind)...)
 	if w.Shard != 0 {
 		dst = fmt.Appendf(dst, ",shard=%d", w.Shard)
 	}
@@ -91,24 +91,24 @@ const sitesAtOnce = 50
 
 // findGone fills in the zeros of windows that may have lost values. That is so for all that were there before this
 // process knew them, after a restart and a rebalance, and else after a replay only: the stream adds values and takes none
-// away. So windows are read in bulk, by span of minutes and by site.
+// away. So windows are read in bulk, by span and by site.
 func (s *Sink) findGone(ctx context.Context, outs []out) error {
-	var starts []event.Time
+	var list []moment
 	for i := range outs {
 		if outs[i].read {
-			starts = append(starts, outs[i].w.Start)
+			list = append(list, momentOf(outs[i].w))
 		}
 	}
-	slices.Sort(starts)
-	for _, span := range spans(slices.Compact(starts)) {
+	slices.SortFunc(list, moment.compare)
+	for _, sp := range spans(slices.Compact(list)) {
 		bySite := map[string][]*out{}
 		for i := range outs {
-			if o := &outs[i]; o.read && o.w.Start >= span[0] && o.w.Start < span[1] {
+			if o := &outs[i]; o.read && sp.holds(momentOf(o.w)) {
 				bySite[o.w.Site] = append(bySite[o.w.Site], o)
 			}
 		}
 		for sites := range slices.Chunk(slices.Sorted(maps.Keys(bySite)), sitesAtOnce) {
-			stored, err := s.readStored(ctx, sites, span[0], span[1])
+			stored, err := s.readStored(ctx, sites, sp)
 			if err != nil {
 				return err
 			}
@@ -155,7 +155,7 @@ func valuesOf(w *window.Window) map[value]bool {
 // compare returns, of the values that st has and w has not, those of a version below a limit as zeros, which are to
 // carry a version, and the others, which are of other parts of w's firing.
 func compare(w *window.Window, st *stored, below, version int64) (gone *window.Window, kept []value) {
-	gone = &window.Window{Site: w.Site, Shard: w.Shard, Start: w.Start, Version: version, Final: w.Final}
+	gone = &window.Window{Kind: w.Kind, Site: w.Site, Shard: w.Shard, Start: w.Start, Version: version, Final: w.Final}
 	if st == nil {
 		return gone, nil
 	}
@@ -172,17 +172,27 @@ func compare(w *window.Window, st *stored, below, version int64) (gone *window.W
 	return gone, kept
 }
 
-// readStored reads which values windows in [from, to) have.
-func (s *Sink) readStored(ctx context.Context, sites []string, from, to event.Time) (map[windowKey]*stored, error) {
+// countersOf returns the fields of which one at least is not zero in a value that is there.
+func countersOf(k window.Kind) []string {
+	if k == window.Visits {
+		return []string{"visits", "bounces", "seconds", "views"}
+	}
+	return []string{"events", "pageviews", "revenue"}
+}
+
+// readStored reads which values windows of a span have.
+func (s *Sink) readStored(ctx context.Context, sites []string, sp span) (map[windowKey]*stored, error) {
 	var list, any []string
 	for f := range window.NumFamilies {
-		list = append(list, f.String())
+		if f.In(sp.kind) {
+			list = append(list, window.Measurement(sp.kind, f))
+		}
 	}
 	for _, site := range sites {
 		any = append(any, `"site" = `+influxdb.Quote(site))
 	}
-	q := fmt.Sprintf(`SELECT "version", "events", "pageviews" FROM %s WHERE (%s) AND %s GROUP BY *`,
-		names(list...), strings.Join(any, " OR "), between(from, to))
+	q := fmt.Sprintf(`SELECT %s FROM %s WHERE (%s) AND %s GROUP BY *`,
+		names(append(countersOf(sp.kind), "version")...), names(list...), strings.Join(any, " OR "), between(sp))
 	var out map[windowKey]*stored
 	err := s.send.persist(ctx, sortRead, func() error {
 		out = map[windowKey]*stored{}
@@ -199,7 +209,7 @@ func (s *Sink) readStored(ctx context.Context, sites []string, from, to event.Ti
 }
 
 func addStored(out map[windowKey]*stored, series *influxdb.Series) {
-	f, known := window.ParseFamily(series.Name)
+	kind, f, known := window.ParseMeasurement(series.Name)
 	st, ok := streamOf(series.Tags)
 	if !known || !ok {
 		return
@@ -209,13 +219,16 @@ func addStored(out map[windowKey]*stored, series *influxdb.Series) {
 		v.dims[i] = series.Tags[d.String()]
 	}
 	at, version := series.Column("time"), series.Column("version")
-	events, pageviews := series.Column("events"), series.Column("pageviews")
+	var columns []int
+	for _, name := range countersOf(kind) {
+		columns = append(columns, series.Column(name))
+	}
 	for _, row := range series.Values {
 		sec, ok := influxdb.Int(row, at)
 		if !ok {
 			continue
 		}
-		key := windowKey{st, event.Time(sec) * event.Second}
+		key := windowKey{st, moment{kind, event.Time(sec) * event.Second}}
 		w := out[key]
 		if w == nil {
 			w = &stored{version: neverLive, values: map[value]int64{}}
@@ -223,10 +236,11 @@ func addStored(out map[windowKey]*stored, series *influxdb.Series) {
 		}
 		n, _ := influxdb.Int(row, version)
 		w.version = max(w.version, n)
-		e, _ := influxdb.Int(row, events)
-		p, _ := influxdb.Int(row, pageviews)
-		if e != 0 || p != 0 {
-			w.values[v] = n
+		for _, c := range columns {
+			if count, _ := influxdb.Int(row, c); count != 0 {
+				w.values[v] = n
+				break
+			}
 		}
 	}
 }

@@ -251,25 +251,25 @@ func join(a, b *window.Window) *window.Window {
 	return &w
 }
 
-// learn reads the versions of the windows' minutes, where they are not known.
+// learn reads the versions of the windows' moments, where they are not known.
 func (s *Sink) learn(ctx context.Context, ws []*window.Window) error {
-	starts := make([]event.Time, len(ws))
+	list := make([]moment, len(ws))
 	for i, w := range ws {
-		starts[i] = w.Start
+		list[i] = momentOf(w)
 	}
-	for _, span := range spans(s.known.stale(starts)) {
+	for _, sp := range spans(s.known.stale(list)) {
 		var read map[windowKey]known
 		err := s.send.persist(ctx, sortRead, func() (err error) {
-			read, err = readVersions(ctx, s.client, span[0], span[1])
+			read, err = readVersions(ctx, s.client, sp)
 			return err
 		})
 		if err != nil {
 			return err
 		}
-		if n := s.known.learned(span[0], span[1], read); n > 0 {
+		if n := s.known.learned(sp, read); n > 0 {
 			s.stats.regressed.Add(int64(n))
 			s.opts.Log.Warn("InfluxDB holds windows in an older version than was written; replay repairs them",
-				"windows", n, "from", span[0], "to", span[1])
+				"windows", n, "kind", sp.kind, "from", sp.from, "to", sp.to)
 		}
 	}
 	return nil
@@ -280,10 +280,10 @@ func (s *Sink) appendWindow(ctx context.Context, w *window.Window) error {
 	if len(w.Points) == 0 {
 		return nil
 	}
-	lines, err := w.AppendLines(s.buf)
+	lines, err := appendWhole(s.buf, w)
 	if err != nil { // not from a window that was decoded; and if it were, it must not stop the rest
 		s.stats.rejected.Add(int64(len(w.Points)))
-		return s.send.bury(ctx, err, event.WindowKey(w.Site, w.Start, w.Shard), nil)
+		return s.send.bury(ctx, err, window.RecordKey(w.Kind, w.Site, w.Start, w.Shard), nil)
 	}
 	s.buf = lines
 	if len(s.buf) < s.opts.MaxBytes {
@@ -339,7 +339,7 @@ func (s *Sink) writeProgress(ctx context.Context, ps []window.Progress, fence fu
 const maxStart event.Time = 7258118400000
 
 // ErrWindow is wrapped by the error about a window that can't be written.
-var ErrWindow = errors.New("not a window of a minute")
+var ErrWindow = errors.New("not a window")
 
 func checkWindows(ws []*window.Window) error {
 	for _, w := range ws {
@@ -351,8 +351,11 @@ func checkWindows(ws []*window.Window) error {
 }
 
 func checkWindow(w *window.Window) error {
-	if w.Start%event.Minute != 0 || w.Start < 0 || w.Start > maxStart {
-		return fmt.Errorf("%w: it starts at %d ms", ErrWindow, w.Start)
+	if w.Kind >= window.NumKinds {
+		return fmt.Errorf("%w: of kind %d", ErrWindow, w.Kind)
+	}
+	if w.Start%w.Kind.Length() != 0 || w.Start < 0 || w.Start > maxStart {
+		return fmt.Errorf("%w of kind %s: it starts at %d ms", ErrWindow, w.Kind, w.Start)
 	}
 	if err := event.ValidSite(w.Site); err != nil {
 		return fmt.Errorf("%w: %w", ErrWindow, err)

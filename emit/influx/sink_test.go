@@ -255,8 +255,8 @@ func TestVersions(t *testing.T) {
 		restarts := map[string]func(){
 			"a new process":    func() { s, _ = mustSink(t, b, nil) },
 			"a new session":    func() { s.Forget(t.Context()) },
-			"only forgetting":  func() { s.known.forget(60000) },
-			"a stale memory":   func() { s.known.minutes[60000].read = time.Now().Add(-2 * versionsFresh) },
+			"only forgetting":  func() { s.known.forget(moment{start: 60000}) },
+			"a stale memory":   func() { s.known.moments[moment{start: 60000}].read = time.Now().Add(-2 * versionsFresh) },
 			"another's memory": func() { s, _ = mustSink(t, b, nil); write(win("b.example", 60000, 1, "/x=1")) },
 		}
 		for _, name := range sortedKeys(restarts) {
@@ -368,31 +368,33 @@ func TestMissingDatabaseIsCreated(t *testing.T) {
 
 func TestBadWindowsAreRefused(t *testing.T) {
 	s, _ := mustSink(t, newFake(t), nil)
-	for _, w := range []*window.Window{win("a.example", 60001, 1, "/x=1"), win("a.example", -60000, 1, "/x=1"), win("a.example", 1<<60/60000*60000, 1, ""), win("a b", 60000, 1, "/x=1")} {
+	for _, w := range []*window.Window{win("a.example", 60001, 1, "/x=1"), win("a.example", -60000, 1, "/x=1"), win("a.example", 1<<60/60000*60000, 1, ""), {Kind: window.Hour, Site: "a.example", Start: 60000}, {Kind: window.NumKinds, Site: "a.example"}, win("a b", 60000, 1, "/x=1")} {
 		if err := s.Write(t.Context(), []*window.Window{w}); !errors.Is(err, ErrWindow) {
 			t.Errorf("%+v: %v", w, err)
 		}
 	}
 }
 
-func TestVersionsAreForgottenInMinutes(t *testing.T) {
+func TestVersionsAreForgottenByMoments(t *testing.T) {
 	v := newVersions()
 	for i := range eventTime(20) {
+		kind := window.Kind(i % 3)
+		at := moment{kind, i * kind.Length()}
 		read := map[windowKey]known{}
 		for n := range maxKnown / 8 / windowCost {
-			read[windowKey{stream{site: fmt.Sprint(n)}, i * 60000}] = known{version: 1}
+			read[windowKey{stream{site: fmt.Sprint(n)}, at}] = known{version: 1}
 		}
-		v.stale([]eventTime{i * 60000})
-		v.learned(i*60000, (i+1)*60000, read)
+		v.stale([]moment{at})
+		v.learned(span{kind, at.start, at.start + kind.Length()}, read)
 		if v.bytes > maxKnown {
 			t.Fatalf("%d bytes remembered", v.bytes)
 		}
-		if v.minutes[i*60000] == nil {
-			t.Fatal("the minute in use was forgotten")
+		if v.moments[at] == nil {
+			t.Fatal("the moment in use was forgotten")
 		}
 	}
-	for start := range v.minutes {
-		v.forget(start)
+	for at := range v.moments {
+		v.forget(at)
 	}
 	if v.bytes != 0 {
 		t.Errorf("%d bytes left of nothing", v.bytes)
@@ -402,13 +404,23 @@ func TestVersionsAreForgottenInMinutes(t *testing.T) {
 func TestSpans(t *testing.T) {
 	f := func(in []eventTime, want string) {
 		t.Helper()
-		var mins []eventTime
-		for _, m := range in {
-			mins = append(mins, m*60000)
+		var list []moment
+		for _, kind := range []window.Kind{window.Minute, window.Visits} {
+			for _, m := range in {
+				list = append(list, moment{kind, m * kind.Length()})
+			}
+		}
+		if want != "" {
+			want += " " + want
 		}
 		var out strings.Builder
-		for _, s := range spans(mins) {
-			fmt.Fprintf(&out, "[%d,%d)", s[0]/60000, s[1]/60000)
+		last := window.Minute
+		for _, s := range spans(list) {
+			if s.kind != last {
+				out.WriteByte(' ')
+				last = s.kind
+			}
+			fmt.Fprintf(&out, "[%d,%d)", s.from/s.kind.Length(), s.to/s.kind.Length())
 		}
 		if out.String() != want {
 			t.Errorf("spans(%v) = %s, want %s", in, out.String(), want)
@@ -484,7 +496,7 @@ func TestReplaceByAnother(t *testing.T) {
 		if err := other.Replace(t.Context(), []*window.Window{win("a.example", 60000, 0, "/x=3 /extra=1")}); err != nil {
 			t.Fatal(err)
 		}
-		s.known.minutes[60000].read = time.Now().Add(-2 * versionsFresh)
+		s.known.moments[moment{start: 60000}].read = time.Now().Add(-2 * versionsFresh)
 		if err := s.Write(t.Context(), []*window.Window{win("a.example", 60000, 9, "/x=5")}); err != nil {
 			t.Fatal(err)
 		}

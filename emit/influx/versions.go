@@ -15,26 +15,29 @@ import (
 	"millrace/internal/influxdb"
 )
 
-// replacedName is the measurement that says which windows a replay has replaced:
+// replacedName returns the measurement that says which windows of a kind a replay has replaced (replaced,
+// replaced_hour, replaced_visits):
 //
 //	replaced,site=example.com version=1234i 1700000040
 //
 // Version is the one that the window had, and kept. A window whose points carry a larger one was written live since.
-const replacedName = "replaced"
+func replacedName(k window.Kind) string {
+	return "replaced" + strings.TrimPrefix(window.Measurement(k, window.Totals), window.Totals.String())
+}
 
 // neverLive is the version of a window that only a replay has written: any firing of the stream is newer.
 const neverLive = -1
 
 const (
-	// versionsFresh is how long a minute's versions are believed without reading them again: another process may
+	// versionsFresh is how long the versions of a moment are believed without reading them again: another process may
 	// replace windows. Rereading is one small query.
 	versionsFresh = time.Minute
 	// maxKnown bounds what is remembered, in bytes: a window costs windowCost and 8 for each of its values, so that there
-	// is room for the two open minutes of 10,000 sites with 300 values each. When it is full, whole minutes are
+	// is room for the two open minutes of 10,000 sites with 300 values each. When it is full, whole moments are
 	// forgotten, those first that were used longest ago: they would be read again.
 	maxKnown   = 64 << 20
 	windowCost = 120
-	// maxSpan is how many minutes one query asks for.
+	// maxSpan is how many moments one query asks for.
 	maxSpan = 60
 )
 
@@ -43,12 +46,32 @@ type stream struct {
 	shard uint16
 }
 
-type windowKey struct {
-	stream
+// moment is what windows of one kind have in common that start together: a minute, an hour, a quarter of visits.
+type moment struct {
+	kind  window.Kind
 	start event.Time
 }
 
-func keyOf(w *window.Window) windowKey { return windowKey{stream{w.Site, w.Shard}, w.Start} }
+func momentOf(w *window.Window) moment { return moment{w.Kind, w.Start} }
+
+func (m moment) compare(n moment) int {
+	return cmp.Or(cmp.Compare(m.kind, n.kind), cmp.Compare(m.start, n.start))
+}
+
+// span is the moments of a kind in [from, to).
+type span struct {
+	kind     window.Kind
+	from, to event.Time
+}
+
+func (s span) holds(m moment) bool { return m.kind == s.kind && m.start >= s.from && m.start < s.to }
+
+type windowKey struct {
+	stream
+	moment
+}
+
+func keyOf(w *window.Window) windowKey { return windowKey{stream{w.Site, w.Shard}, momentOf(w)} }
 
 // known is what is known of one window in InfluxDB.
 type known struct {
@@ -62,7 +85,8 @@ type known struct {
 
 func (k *known) cost() int { return windowCost + 8*len(k.values) }
 
-type minute struct {
+// heard is what is remembered of a moment.
+type heard struct {
 	windows map[stream]known
 	read    time.Time
 	used    uint64
@@ -71,15 +95,15 @@ type minute struct {
 // versions remembers the versions of windows in InfluxDB, and which values they have. It is for one goroutine at a
 // time.
 type versions struct {
-	minutes map[event.Time]*minute
+	moments map[moment]*heard
 	bytes   int
 	uses    uint64
 }
 
-func newVersions() versions { return versions{minutes: map[event.Time]*minute{}} }
+func newVersions() versions { return versions{moments: map[moment]*heard{}} }
 
 func (v *versions) get(k windowKey) (known, bool) {
-	m := v.minutes[k.start]
+	m := v.moments[k.moment]
 	if m == nil {
 		return known{}, false
 	}
@@ -87,9 +111,9 @@ func (v *versions) get(k windowKey) (known, bool) {
 	return w, ok
 }
 
-// set notes what is known of a window whose minute has been read.
+// set notes what is known of a window whose moment has been read.
 func (v *versions) set(k windowKey, now known) {
-	m := v.minutes[k.start]
+	m := v.moments[k.moment]
 	if m == nil {
 		return
 	}
@@ -100,12 +124,12 @@ func (v *versions) set(k windowKey, now known) {
 	m.windows[k.stream] = now
 }
 
-// stale returns those of the minutes that have to be read, ascending and once each, and counts all as used.
-func (v *versions) stale(starts []event.Time) []event.Time {
+// stale returns those of the moments that have to be read, ascending and once each, and counts all as used.
+func (v *versions) stale(list []moment) []moment {
 	v.uses++
-	var missing []event.Time
-	for _, t := range starts {
-		m := v.minutes[t]
+	var missing []moment
+	for _, t := range list {
+		m := v.moments[t]
 		if m != nil {
 			m.used = v.uses
 		}
@@ -113,32 +137,34 @@ func (v *versions) stale(starts []event.Time) []event.Time {
 			missing = append(missing, t)
 		}
 	}
-	slices.Sort(missing)
+	slices.SortFunc(missing, moment.compare)
 	return slices.Compact(missing)
 }
 
-// spans joins ascending minutes that lie close into ranges [from, to).
-func spans(starts []event.Time) [][2]event.Time {
-	var out [][2]event.Time
-	for _, t := range starts {
-		if n := len(out); n > 0 && t-out[n-1][1] <= 5*event.Minute && t-out[n-1][0] < maxSpan*event.Minute {
-			out[n-1][1] = t + event.Minute
+// spans joins ascending moments of a kind that lie close.
+func spans(list []moment) []span {
+	var out []span
+	for _, t := range list {
+		length := t.kind.Length()
+		if n := len(out); n > 0 && out[n-1].kind == t.kind && t.start-out[n-1].to <= 5*length && t.start-out[n-1].from < maxSpan*length {
+			out[n-1].to = t.start + length
 			continue
 		}
-		out = append(out, [2]event.Time{t, t + event.Minute})
+		out = append(out, span{t.kind, t.start, t.start + length})
 	}
 	return out
 }
 
-// learned takes in what a query has said of the minutes in [from, to). What the process itself has sent stays: it
-// may be newer than the answer. Regressed is how many windows InfluxDB holds in an older version than was sent.
-func (v *versions) learned(from, to event.Time, read map[windowKey]known) (regressed int) {
+// learned takes in what a query has said of a span. What the process itself has sent stays: it may be newer than the
+// answer. Regressed is how many windows InfluxDB holds in an older version than was sent.
+func (v *versions) learned(s span, read map[windowKey]known) (regressed int) {
 	now := time.Now()
-	for t := from; t < to; t += event.Minute {
-		m := v.minutes[t]
+	for t := s.from; t < s.to; t += s.kind.Length() {
+		at := moment{s.kind, t}
+		m := v.moments[at]
 		if m == nil {
-			m = &minute{windows: map[stream]known{}, used: v.uses}
-			v.minutes[t] = m
+			m = &heard{windows: map[stream]known{}, used: v.uses}
+			v.moments[at] = m
 		}
 		m.read = now
 	}
@@ -158,7 +184,7 @@ func (v *versions) learned(from, to event.Time, read map[windowKey]known) (regre
 }
 
 // admit says whether w is to be written, and notes it as sent if so, its values as unknown until written is called. Before
-// is what was known. The window's minute must have been read.
+// is what was known. The window's moment must have been read.
 //
 // A firing that a replay has replaced since stays out too: the replay knew all of it.
 func (v *versions) admit(w *window.Window) (before known, ok bool) {
@@ -178,38 +204,44 @@ func (v *versions) written(w *window.Window, values []uint64) {
 	v.set(keyOf(w), known{version: w.Version, values: values})
 }
 
-// forget drops a minute.
-func (v *versions) forget(start event.Time) {
-	m := v.minutes[start]
+// forget drops a moment.
+func (v *versions) forget(at moment) {
+	m := v.moments[at]
 	if m == nil {
 		return
 	}
 	for _, k := range m.windows {
 		v.bytes -= k.cost()
 	}
-	delete(v.minutes, start)
+	delete(v.moments, at)
 }
 
 func (v *versions) forgetSome() {
 	if v.bytes <= maxKnown {
 		return
 	}
-	byUse := slices.SortedFunc(maps.Keys(v.minutes), func(a, b event.Time) int {
-		return cmp.Compare(v.minutes[a].used, v.minutes[b].used)
+	byUse := slices.SortedFunc(maps.Keys(v.moments), func(a, b moment) int {
+		return cmp.Compare(v.moments[a].used, v.moments[b].used)
 	})
 	for _, t := range byUse {
-		if v.bytes <= maxKnown/2 || v.minutes[t].used == v.uses {
+		if v.bytes <= maxKnown/2 || v.moments[t].used == v.uses {
 			return
 		}
 		v.forget(t)
 	}
 }
 
-// readVersions asks for the versions of all windows in [from, to). Every window has a point in totals, bot or
-// dropped, for every row is counted in one of them.
-func readVersions(ctx context.Context, c *influxdb.Client, from, to event.Time) (map[windowKey]known, error) {
-	q := fmt.Sprintf(`SELECT "version" FROM %s WHERE %s GROUP BY "site", "shard"`,
-		names(window.Totals.String(), window.Bots.String(), window.Dropped.String(), replacedName), between(from, to))
+// readVersions asks for the versions of all windows of a span. Every window has a point in totals, bot or dropped, for
+// every row is counted in one of them; one of visits has a point in totals.
+func readVersions(ctx context.Context, c *influxdb.Client, sp span) (map[windowKey]known, error) {
+	replaced := replacedName(sp.kind)
+	from := []string{replaced}
+	for _, f := range []window.Family{window.Totals, window.Bots, window.Dropped} {
+		if f.In(sp.kind) {
+			from = append(from, window.Measurement(sp.kind, f))
+		}
+	}
+	q := fmt.Sprintf(`SELECT "version" FROM %s WHERE %s GROUP BY "site", "shard"`, names(from...), between(sp))
 	out := map[windowKey]known{}
 	marks := map[windowKey]int64{}
 	err := c.Query(ctx, q, func(s *influxdb.Series) error {
@@ -224,13 +256,13 @@ func readVersions(ctx context.Context, c *influxdb.Client, from, to event.Time) 
 			if !ok1 || !ok2 {
 				continue
 			}
-			key := windowKey{st, event.Time(sec) * event.Second}
+			key := windowKey{st, moment{sp.kind, event.Time(sec) * event.Second}}
 			k, ok := out[key]
 			if !ok || k.version < v {
 				k.version = v
 			}
 			out[key] = k
-			if s.Name == replacedName {
+			if s.Name == replaced {
 				marks[key] = v
 			}
 		}
@@ -266,6 +298,6 @@ func names(list ...string) string {
 	return strings.Join(list, ", ")
 }
 
-func between(from, to event.Time) string {
-	return fmt.Sprintf("time >= %d AND time < %d", int64(from)*int64(time.Millisecond), int64(to)*int64(time.Millisecond))
+func between(s span) string {
+	return fmt.Sprintf("time >= %d AND time < %d", int64(s.from)*int64(time.Millisecond), int64(s.to)*int64(time.Millisecond))
 }

@@ -9,8 +9,18 @@ import (
 	"millrace/internal/influxdb"
 )
 
+// counters are the fields of numbers that points of a kind have. Those of a point are all there or it is none of
+// ours, but revenue, which line protocol leaves out where it is 0.
+func counters(k window.Kind) []string {
+	if k == window.Visits {
+		return []string{"visits", "bounces", "seconds", "views"}
+	}
+	return []string{"events", "pageviews", "visitors", "revenue"}
+}
+
 // rowDecoder makes points of rows. The point is used again for each row, its sketch too.
 type rowDecoder struct {
+	kind   window.Kind
 	family window.Family
 	point  window.Point
 	sketch []byte
@@ -18,36 +28,33 @@ type rowDecoder struct {
 
 func (d *rowDecoder) rows(s *influxdb.Series, fn func(event.Time, bool, *window.Point) error) error {
 	dims := d.family.Dims()
-	at, final := s.Column("time"), s.Column("final")
-	events, pageviews, visitors, sk := s.Column("events"), s.Column("pageviews"), s.Column("visitors"), s.Column("sketch")
+	at, final, sk := s.Column("time"), s.Column("final"), s.Column("sketch")
+	var columns [4]int
+	for i, name := range counters(d.kind) {
+		columns[i] = s.Column(name)
+	}
 	for _, row := range s.Values {
 		sec, ok := influxdb.Int(row, at)
 		if !ok {
-			return fmt.Errorf("%w: %s without a time", ErrPoint, d.family)
+			return fmt.Errorf("%w: %s without a time", ErrPoint, d.name())
 		}
 		start := event.Time(sec) * event.Second
 		d.point = window.Point{Family: d.family}
 		p := &d.point
-		var ok1, ok2, ok3 bool
-		var n int64
-		p.Events, ok1 = influxdb.Int(row, events)
-		p.Pageviews, ok2 = influxdb.Int(row, pageviews)
-		n, ok3 = influxdb.Int(row, visitors)
-		if !ok1 || !ok2 || !ok3 || p.Events < 0 || p.Pageviews < 0 || n < 0 {
-			return fmt.Errorf("%w: %s at %s without its counters", ErrPoint, d.family, start)
+		if !d.counters(row, &columns) {
+			return fmt.Errorf("%w: %s at %s without its counters", ErrPoint, d.name(), start)
 		}
-		p.Visitors = uint64(n)
-		if p.Events == 0 && p.Pageviews == 0 && n == 0 {
+		if isZero(&p.Rollup) {
 			continue
 		}
 		for i, dim := range dims {
 			if p.Dims[i] = influxdb.Text(row, s.Column(dim.String())); p.Dims[i] == "" {
-				return fmt.Errorf("%w: %s at %s without the tag %s", ErrPoint, d.family, start, dim)
+				return fmt.Errorf("%w: %s at %s without the tag %s", ErrPoint, d.name(), start, dim)
 			}
 		}
 		var err error
 		if d.sketch, err = base64.StdEncoding.AppendDecode(d.sketch[:0], []byte(influxdb.Text(row, sk))); err != nil {
-			return fmt.Errorf("%w: %s at %s: sketch: %w", ErrPoint, d.family, start, err)
+			return fmt.Errorf("%w: %s at %s: sketch: %w", ErrPoint, d.name(), start, err)
 		}
 		p.Sketch = d.sketch
 		isFinal, _ := cellBool(row, final)
@@ -56,6 +63,29 @@ func (d *rowDecoder) rows(s *influxdb.Series, fn func(event.Time, bool, *window.
 		}
 	}
 	return nil
+}
+
+func (d *rowDecoder) name() string { return window.Measurement(d.kind, d.family) }
+
+// counters reads those of a row into the point; ok is unset if the row is none of ours.
+func (d *rowDecoder) counters(row []any, columns *[4]int) (ok bool) {
+	var n [4]int64
+	var there [4]bool
+	for i, c := range columns {
+		n[i], there[i] = influxdb.Int(row, c)
+	}
+	r := &d.point.Rollup
+	if d.kind == window.Visits {
+		r.Visits, r.Bounces, r.Seconds, r.Views = n[0], n[1], n[2], n[3]
+		return there == [4]bool{true, true, true, true} && min(n[0], n[1], n[2], n[3]) >= 0
+	}
+	r.Events, r.Pageviews, r.Visitors, r.Revenue = n[0], n[1], uint64(n[2]), event.Money(n[3])
+	return there[0] && there[1] && there[2] && min(n[0], n[1], n[2]) >= 0
+}
+
+// isZero tells whether the sink has overwritten a value that is gone.
+func isZero(r *window.Rollup) bool {
+	return r.Events == 0 && r.Pageviews == 0 && r.Visitors == 0 && r.Visits == 0 && r.Bounces == 0 && r.Seconds == 0 && r.Views == 0
 }
 
 func cellBool(row []any, column int) (v, ok bool) {

@@ -4,7 +4,9 @@
 // each partition has been counted. What emit/influx has written is what is read here:
 //
 //	page,page=/pricing,site=example.com events=3i,pageviews=3i,visitors=2i,sketch="…",version=1234i,final=true 1700000040
-//	progress,partition=3 low=1700000040000i,offset=1234i 1700000040
+//	page_hour,page=/pricing,site=example.com events=90i,pageviews=90i,visitors=70i,revenue=0i,sketch="…",version=9999i,final=true 1699999200
+//	source_visits,site=example.com,source=Google visits=3i,bounces=1i,seconds=300i,views=9i,version=9999i,final=true 1700000100
+//	progress,partition=3 low=1700000040000i,hours=1699999200000i,offset=1234i 1700000040
 //
 // Invariants:
 //   - Measurements, tags and fields in a query come from the table of families; text of others only through

@@ -53,13 +53,13 @@ var ErrPoint = errors.New("not a point of a window")
 // Scan calls fn for each point of the selection, in ascending order of the windows' start. The point is fn's until it
 // returns. An error of fn ends the scan and is returned.
 func (r *Reader) Scan(ctx context.Context, sel window.Selection, fn func(start event.Time, final bool, p *window.Point) error) error {
-	if sel.Family >= window.NumFamilies {
-		return fmt.Errorf("read rollups: unknown family %d", sel.Family)
+	if sel.Family >= window.NumFamilies || sel.Kind >= window.NumKinds {
+		return fmt.Errorf("read rollups: unknown family %d or kind %d", sel.Family, sel.Kind)
 	}
-	if sel.From >= sel.To {
+	if sel.From >= sel.To || !sel.Family.In(sel.Kind) {
 		return nil
 	}
-	d := rowDecoder{family: sel.Family}
+	d := rowDecoder{kind: sel.Kind, family: sel.Family}
 	err := r.client.Query(ctx, scanQuery(sel), func(s *influxdb.Series) error {
 		return d.rows(s, fn)
 	})
@@ -67,7 +67,7 @@ func (r *Reader) Scan(ctx context.Context, sel window.Selection, fn func(start e
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("read rollups of %s: %w", sel.Family, err)
+		return fmt.Errorf("read rollups of %s: %w", d.name(), err)
 	}
 	return nil
 }
@@ -77,7 +77,10 @@ func (r *Reader) Scan(ctx context.Context, sel window.Selection, fn func(start e
 const mostClauses = 100
 
 func scanQuery(sel window.Selection) string {
-	cols := []string{"events", "pageviews", "visitors", "sketch", "final"}
+	cols := append(counters(sel.Kind), "final")
+	if sel.Kind != window.Visits {
+		cols = append(cols, "sketch")
+	}
 	var b strings.Builder
 	b.WriteString("SELECT ")
 	for i, c := range cols {
@@ -91,7 +94,7 @@ func scanQuery(sel window.Selection) string {
 		b.WriteString(", " + influxdb.QuoteName(dim.String()))
 	}
 	fmt.Fprintf(&b, ` FROM %s WHERE "site" = %s AND time >= %d AND time < %d`,
-		influxdb.QuoteName(sel.Family.String()), influxdb.Quote(sel.Site), nanos(sel.From), nanos(sel.To))
+		influxdb.QuoteName(window.Measurement(sel.Kind, sel.Family)), influxdb.Quote(sel.Site), nanos(sel.From), nanos(sel.To))
 	for i, dim := range sel.Family.Dims() {
 		values := sel.Values[i]
 		if values == nil || len(values) > mostClauses {
@@ -142,21 +145,22 @@ func (r *Reader) Sites(ctx context.Context) ([]string, error) {
 
 // Progress returns the latest progress of each partition, sorted by partition.
 func (r *Reader) Progress(ctx context.Context) ([]window.Progress, error) {
-	const q = `SELECT "low", "offset" FROM "progress" GROUP BY "partition" ORDER BY time DESC LIMIT 1`
+	const q = `SELECT "low", "hours", "offset" FROM "progress" GROUP BY "partition" ORDER BY time DESC LIMIT 1`
 	var out []window.Progress
 	err := r.client.Query(ctx, q, func(s *influxdb.Series) error {
 		n, err := strconv.ParseInt(s.Tags["partition"], 10, 32)
 		if err != nil {
 			return fmt.Errorf("%w: progress of partition %.20q", ErrPoint, s.Tags["partition"])
 		}
-		low, offset := s.Column("low"), s.Column("offset")
+		low, hours, offset := s.Column("low"), s.Column("hours"), s.Column("offset")
 		for _, row := range s.Values {
 			l, ok1 := influxdb.Int(row, low)
 			o, ok2 := influxdb.Int(row, offset)
+			h, _ := influxdb.Int(row, hours) // 0: no hour is known to have fired
 			if !ok1 || !ok2 {
 				return fmt.Errorf("%w: progress of partition %d without low or offset", ErrPoint, n)
 			}
-			out = append(out, window.Progress{Partition: int32(n), Low: event.Time(l), Offset: o})
+			out = append(out, window.Progress{Partition: int32(n), Low: event.Time(l), Hours: event.Time(h), Offset: o})
 		}
 		return nil
 	})
