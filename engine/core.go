@@ -2,87 +2,51 @@ package engine
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"strings"
 
+	"millrace/engine/dedup"
 	"millrace/engine/delta"
 	"millrace/engine/event"
+	"millrace/engine/visit"
 	"millrace/engine/window"
 )
 
-// Rules say when windows fire and close, all in log time. The zero value of a field is its default.
-type Rules struct {
-	// Grace is how long after its end a window waits for stragglers before it fires as final. Default 2 s.
-	Grace event.Time
-	// Lateness is how long after its end a window still takes events in, and fires again. Default 1 h; state is
-	// kept as long.
-	Lateness event.Time
-	// EarlyEvery is how often open windows that have changed fire before their end. Default 5 s; negative turns
-	// early firing off.
-	EarlyEvery event.Time
-	// SilentAfter is how long a collector may be silent before the watermark no longer waits for it. Default
-	// 10 s: ten ticks missed.
-	SilentAfter event.Time
-}
-
-func (r Rules) withDefaults() Rules {
-	r.Grace = cmp.Or(r.Grace, 2*event.Second)
-	r.Lateness = cmp.Or(r.Lateness, event.Hour)
-	r.EarlyEvery = cmp.Or(r.EarlyEvery, 5*event.Second)
-	r.SilentAfter = cmp.Or(r.SilentAfter, 10*event.Second)
-	return r
-}
-
-// Validate reports all rules that make no sense.
-func (r Rules) Validate() error {
-	r = r.withDefaults()
-	var bad []string
-	if r.Grace < 0 || r.Grace > event.Minute {
-		bad = append(bad, fmt.Sprintf("grace %d ms is not within 0 and 1 min", r.Grace))
-	}
-	if r.Lateness < r.Grace {
-		bad = append(bad, fmt.Sprintf("lateness %d ms is below the grace of %d ms", r.Lateness, r.Grace))
-	}
-	if r.SilentAfter < event.Second {
-		bad = append(bad, fmt.Sprintf("silent-after %d ms is below the second between ticks", r.SilentAfter))
-	}
-	if len(bad) > 0 {
-		return fmt.Errorf("rules: %s", strings.Join(bad, "; "))
-	}
-	return nil
-}
-
-// Deriver finds out what is counted of an event. It must be deterministic. Package engine/facts has the real one.
-type Deriver interface {
-	Row(e *event.Event, r *window.Row)
-}
-
 // Core is the state machine of one partition. Its windows' contents are in the store; here is only which of them
-// are open or to be fired, and that can be read back from the store (Load).
+// are open or to be fired, which visits are live and which ids have been seen, and all of that can be read back from
+// the store (Load).
 //
 // REQUIRES: the caller applies every delta that Step returns, in order, before it calls Step again.
 type Core struct {
-	rules  Rules
-	derive Deriver
+	rules   Rules
+	derive  Deriver
+	counter *Counter
+	visits  *visit.Table
+	seen    *dedup.Set
 
 	meta meta
-	// open holds the windows that have not fired as final, by start. The bool of a site says whether its window
-	// has changed since it last fired.
+	// open holds the windows of minutes that have not fired as final, by start.
 	open map[event.Time]map[string]*openWindow
-	// late holds the windows that are final and have changed since.
-	late map[windowID]struct{}
+	// late holds the windows of minutes that are final and have changed since; lateHours the hours that have
+	// fired, of such minutes.
+	late, lateHours map[windowID]struct{}
+	// hours holds the hours that have not fired, by start. The bool of a site says whether its minutes have become final
+	// one after the other since this core saw the first: then they can be merged as they do.
+	hours map[event.Time]map[string]bool
+	// changed holds the windows of visits that have not fired as final or have changed since they last fired, by
+	// the slot in which they fire, and whether they have changed.
+	changed [visitSlots]map[windowID]bool
 
 	// What a Step works with, kept for its memory.
-	decoder event.Decoder
-	env     event.Envelope
-	row     window.Row
-	groups  []*group
-	used    int
-	index   map[windowID]*group
-	metabuf []byte
-	chunks  []byte
-	out     delta.Delta
+	decoder   event.Decoder
+	env       event.Envelope
+	groups    []*group
+	used      int
+	index     map[windowID]*group
+	metabuf   []byte
+	chunks    []byte
+	visitRows []byte
+	out       delta.Delta
 }
 
 type openWindow struct {
@@ -93,8 +57,13 @@ type openWindow struct {
 
 // windowID names a window of the partition.
 type windowID struct {
+	kind  window.Kind
 	start event.Time
 	site  string
+}
+
+func (a windowID) compare(b windowID) int {
+	return cmp.Or(cmp.Compare(a.kind, b.kind), cmp.Compare(a.start, b.start), strings.Compare(a.site, b.site))
 }
 
 // group collects the rows of a record that go to one window.
@@ -105,25 +74,55 @@ type group struct {
 
 // NewCore returns a core before its first record.
 func NewCore(r Rules, d Deriver) *Core {
-	c := &Core{rules: r.withDefaults(), derive: d, index: map[windowID]*group{}}
-	c.clear()
+	r = r.withDefaults()
+	c := &Core{rules: r, derive: d, index: map[windowID]*group{}}
+	c.clear(visit.NewTable(r.Visits()))
 	return c
 }
 
-func (c *Core) clear() {
+func (c *Core) clear(visits *visit.Table) {
 	c.meta = meta{last: delta.None}
 	c.open = map[event.Time]map[string]*openWindow{}
 	c.late = map[windowID]struct{}{}
+	c.lateHours = map[windowID]struct{}{}
+	c.hours = map[event.Time]map[string]bool{}
+	for i := range c.changed {
+		c.changed[i] = map[windowID]bool{}
+	}
+	c.visits = visits
+	c.seen = dedup.NewSet(dedup.Options{Horizon: c.rules.DedupHorizon, MaxIDs: c.rules.MaxIDs})
+	c.counter = NewCounter(c.derive, c.seen, c.visits)
 }
 
-// Load sets the core to the state after the last delta applied: its Meta, and the status of every window there
-// is.
-func (c *Core) Load(metaBytes []byte, windows func(func(site string, start event.Time, st window.Status) error) error) error {
-	c.clear()
-	if err := c.meta.decode(metaBytes); err != nil {
+// State is what a Core is loaded from: what a store holds after the last delta applied.
+type State interface {
+	// Meta returns the core's own state.
+	Meta() []byte
+	// Windows calls fn for every window of Kind Minute and Visits.
+	Windows(fn func(k window.Kind, site string, start event.Time, st window.Status) error) error
+	// Visits returns the live visits. The core changes them from here on.
+	Visits() *visit.Table
+	// Seen calls fn for the ids of each record within the horizon, in order.
+	Seen(fn func(offset int64, journal []byte) error) error
+}
+
+// Load sets the core to the state that s holds.
+func (c *Core) Load(s State) error {
+	c.clear(s.Visits())
+	if err := c.meta.decode(s.Meta()); err != nil {
 		return err
 	}
-	return windows(func(site string, start event.Time, st window.Status) error {
+	if err := s.Seen(c.seen.Apply); err != nil {
+		return err
+	}
+	return s.Windows(func(k window.Kind, site string, start event.Time, st window.Status) error {
+		id := windowID{k, start, site}
+		if k == window.Visits {
+			if st.Dirty || !st.Final {
+				c.changed[visitSlot(site)][id] = st.Dirty
+			}
+			return nil
+		}
 		// A window past the horizon may still have to fire: its last row came in the very record whose low moved
 		// the horizon over it. One that is final and clean waits for nothing.
 		switch {
@@ -131,20 +130,30 @@ func (c *Core) Load(metaBytes []byte, windows func(func(site string, start event
 			w := c.openSite(start, site)
 			w.seen, w.dirty = true, st.Dirty
 		case st.Dirty:
-			c.late[windowID{start, site}] = struct{}{}
+			c.late[id] = struct{}{}
 		}
+		c.noteHour(start, site, st.Final && st.Dirty)
+		c.disorder(windowID{window.Hour, start.Floor(event.Hour), site})
 		return nil
 	})
 }
 
 // fresh reports whether a chunk of the last Step is the first of its window.
 func (c *Core) fresh(a *delta.Add) bool {
+	if a.Kind != window.Minute {
+		return false
+	}
 	w := c.open[a.Start][a.Site]
 	return w != nil && w.fresh
 }
 
-// isOpen reports whether a window has not fired as final.
-func (c *Core) isOpen(id windowID) bool { return c.open[id.start][id.site] != nil }
+// isOpen reports whether a window will fire again soon.
+func (c *Core) isOpen(id windowID) bool {
+	if id.kind == window.Visits {
+		return c.meta.watermark < id.start+window.Visits.Length()+c.rules.VisitTimeout
+	}
+	return c.open[id.start][id.site] != nil
+}
 
 // Watermark returns the event time up to which the partition's input is complete.
 func (c *Core) Watermark() event.Time { return c.meta.watermark }
@@ -152,13 +161,16 @@ func (c *Core) Watermark() event.Time { return c.meta.watermark }
 // Counters returns what has been counted since the log began.
 func (c *Core) Counters() Counters { return c.meta.counters }
 
-// OpenWindows returns the number of windows that have not fired as final.
-func (c *Core) OpenWindows() int {
-	n := 0
-	for _, sites := range c.open {
-		n += len(sites)
+// Snapshot returns what metrics tell about the core, without an offset.
+func (c *Core) Snapshot() Snapshot {
+	s := Snapshot{
+		Counters: c.meta.counters, Watermark: c.meta.watermark,
+		LiveVisits: c.visits.Len(), Untracked: c.visits.Untracked(), IDs: c.seen.Len(),
 	}
-	return n
+	for _, sites := range c.open {
+		s.OpenWindows += len(sites)
+	}
+	return s
 }
 
 // Step takes the record at an offset and returns what it does, valid until the next Step. If the record can't be
@@ -173,6 +185,7 @@ func (c *Core) Step(partition int32, offset int64, value []byte) (d *delta.Delta
 		// The events first: low speaks of what comes after them.
 		c.count(d)
 		c.meta.observe(c.env.Collector, c.env.Low, c.rules.SilentAfter)
+		c.visits.Expire(c.meta.watermark)
 		c.timer(d)
 	}
 	c.meta.last = offset
@@ -185,48 +198,57 @@ func (c *Core) Step(partition int32, offset int64, value []byte) (d *delta.Delta
 func (c *Core) count(d *delta.Delta) {
 	c.used = 0
 	clear(c.index)
+	horizon := c.horizon()
 	var g *group
 	for i := range c.env.Events {
 		e := &c.env.Events[i]
-		c.row = window.Row{}
-		c.derive.Row(e, &c.row)
-		start := c.place(e.Time.Floor(event.Minute))
-		if id := (windowID{start, e.Site}); g == nil || g.id != id {
+		start := e.Time.Floor(event.Minute)
+		closed := start < horizon
+		row, verdict := c.counter.Count(e, closed)
+		start, ok := c.place(start, row, verdict, closed)
+		if !ok {
+			continue
+		}
+		if id := (windowID{window.Minute, start, e.Site}); g == nil || g.id != id {
 			g = c.group(id)
 		}
-		g.rows.Add(&c.row)
+		g.rows.Add(row)
 	}
 	c.collect(d)
+	d.Seen, d.SeenFrom = c.seen.Flush(d.Offset)
+	c.collectVisits(d)
 }
 
-// place counts the row as on time, late or dropped, and returns the window that takes it.
-func (c *Core) place(start event.Time) event.Time {
+// place counts an event in its class, and returns the window that takes its row, if one does.
+func (c *Core) place(start event.Time, row *window.Row, v Verdict, closed bool) (event.Time, bool) {
 	n := &c.meta.counters
 	n.Events++
-	if c.row.Flags&window.BotRow != 0 {
-		n.Bots++
-	}
 	switch {
-	case start < c.horizon():
-		// Its window has closed. It is counted as dropped in the minute of the watermark, so that the site's
-		// owner sees it.
+	case v == Duplicate:
+		n.Duplicates++
+		return 0, false
+	case v == Bot:
+		n.Bots++
+		return start, !closed
+	case closed:
+		// It is counted as dropped in the minute of the watermark, so that the site's owner sees it.
 		n.Dropped++
-		c.row.Flags |= window.DroppedRow
-		return c.meta.watermark.Floor(event.Minute)
+		row.Flags |= window.DroppedRow
+		return c.meta.watermark.Floor(event.Minute), true
 	case c.final(start):
 		n.Late++
 	default:
 		n.OnTime++
 	}
-	return start
+	return start, true
 }
 
-// final reports whether the watermark has passed a window.
+// final reports whether the watermark has passed a minute.
 func (c *Core) final(start event.Time) bool {
 	return start <= c.meta.watermark-event.Minute-c.rules.Grace // this way around a start at the end of time can't overflow
 }
 
-// horizon returns the start of the oldest window that has not closed.
+// horizon returns the start of the oldest minute that has not closed.
 func (c *Core) horizon() event.Time {
 	if c.meta.watermark == 0 {
 		return -1 << 62
@@ -252,7 +274,7 @@ func (c *Core) group(id windowID) *group {
 // collect moves the groups into the delta and notes that their windows have changed.
 func (c *Core) collect(d *delta.Delta) {
 	groups := c.groups[:c.used]
-	slices.SortFunc(groups, func(a, b *group) int { return compareID(a.id, b.id) })
+	slices.SortFunc(groups, func(a, b *group) int { return a.id.compare(b.id) })
 	size := 0
 	for _, g := range groups {
 		size += g.rows.Size()
@@ -263,20 +285,50 @@ func (c *Core) collect(d *delta.Delta) {
 		from := len(c.chunks)
 		c.chunks = g.rows.AppendChunk(c.chunks)
 		d.Adds = append(d.Adds, delta.Add{Site: g.id.site, Start: g.id.start, Chunk: c.chunks[from:len(c.chunks):len(c.chunks)]})
-		if c.final(g.id.start) {
+		late := c.final(g.id.start)
+		if late {
 			if _, ok := c.late[g.id]; !ok {
-				c.late[windowID{g.id.start, strings.Clone(g.id.site)}] = struct{}{}
+				c.late[g.id.clone()] = struct{}{}
 			}
 		} else {
 			w := c.openSite(g.id.start, g.id.site)
 			w.fresh = !w.seen
 			w.seen, w.dirty = true, true
 		}
+		c.noteHour(g.id.start, g.id.site, late)
 	}
 }
 
-func compareID(a, b windowID) int {
-	return cmp.Or(cmp.Compare(a.start, b.start), strings.Compare(a.site, b.site))
+// collectVisits moves what the record did to visits into the delta.
+func (c *Core) collectVisits(d *delta.Delta) {
+	first := len(d.Adds)
+	c.visitRows = c.visitRows[:0]
+	d.Visits = c.visits.Flush(func(site string, start event.Time, chunk []byte) {
+		from := len(c.visitRows)
+		c.visitRows = append(c.visitRows, chunk...)
+		d.Adds = append(d.Adds, delta.Add{Kind: window.Visits, Site: site, Start: start, Chunk: c.visitRows[from:]})
+		id := windowID{window.Visits, start, site}
+		slot := c.changed[visitSlot(site)]
+		if dirty, ok := slot[id]; !ok {
+			slot[id.clone()] = true
+		} else if !dirty {
+			slot[id] = true
+		}
+	})
+	// visitRows may have moved while it grew.
+	at := 0
+	for i := first; i < len(d.Adds); i++ {
+		a := &d.Adds[i]
+		n := len(a.Chunk)
+		a.Chunk = c.visitRows[at : at+n : at+n]
+		at += n
+	}
+}
+
+// clone returns id with memory of its own: its site may be a view of the record.
+func (a windowID) clone() windowID {
+	a.site = strings.Clone(a.site)
+	return a
 }
 
 // openSite returns the open window of a site, made if there is none.
@@ -289,49 +341,7 @@ func (c *Core) openSite(start event.Time, site string) *openWindow {
 	w, ok := sites[site]
 	if !ok {
 		w = &openWindow{}
-		sites[strings.Clone(site)] = w // site may be a view of the record
+		sites[strings.Clone(site)] = w
 	}
 	return w
 }
-
-// timer runs once in a second of log time: it fires what is due and announces progress.
-func (c *Core) timer(d *delta.Delta) {
-	m := &c.meta
-	if m.logTime-m.lastTimer < event.Second {
-		return
-	}
-	m.lastTimer = m.logTime
-	early := c.rules.EarlyEvery > 0 && m.logTime-m.lastEarly >= c.rules.EarlyEvery
-	if early {
-		m.lastEarly = m.logTime
-	}
-	for start, sites := range c.open {
-		final := c.final(start)
-		if !final && !early {
-			continue
-		}
-		for site, w := range sites {
-			if final || w.dirty {
-				d.Fired = append(d.Fired, delta.Fired{Site: site, Start: start, Final: final})
-				w.dirty = false
-			}
-		}
-		if final {
-			delete(c.open, start)
-		}
-	}
-	for id := range c.late {
-		d.Fired = append(d.Fired, delta.Fired{Site: id.site, Start: id.start, Final: true})
-	}
-	clear(c.late)
-	// The maps' order must not show.
-	slices.SortFunc(d.Fired, func(a, b delta.Fired) int {
-		return compareID(windowID{a.Start, a.Site}, windowID{b.Start, b.Site})
-	})
-	if p := (m.watermark - c.rules.Grace).Floor(event.Minute); p > m.announced && m.watermark > 0 {
-		m.announced, d.Progress = p, p
-		d.Horizon = c.horizon()
-	}
-}
-
-func cloneString(s string) string { return strings.Clone(s) }

@@ -14,7 +14,8 @@ import (
 // TestScripts runs testdata/core. The commands are
 //
 //	rules [grace=2s] [lateness=1h] [early=5s] [silent=10s] [limit=500]     a new partition
-//	record [c=c1] low=m:ss          a record of a collector; each line of the input is an event: site m:ss [name] [bot]
+//	record [c=c1] low=m:ss          a record of a collector; each line of the input is an event:
+//	                                site m:ss [name] [bot] [page=/] [who=1] [was=yesterday's who] [id=]
 //	ticks [c=c1] from=m:ss to=m:ss  a tick a second; prints the ones that did something
 //	raw                             the input is the record's value, as it is
 //	nil                             a record without a value
@@ -99,15 +100,61 @@ func scanEvents(t *testing.T, input string) []event.Event {
 	for line := range strings.Lines(input) {
 		f := strings.Fields(line)
 		e := event.Event{Site: f[0], Time: clock(t, f[1]), Name: event.Pageview, URL: "/", Visitor: 1}
-		if len(f) > 2 {
-			e.Name = f[2]
-		}
-		if len(f) > 3 {
-			e.Bot = f[3]
+		e.Received = e.Time
+		for i, v := range f[2:] {
+			key, value, named := strings.Cut(v, "=")
+			switch {
+			case !named && i == 0:
+				e.Name = v
+			case !named:
+				e.Bot = v
+			case key == "page":
+				e.URL = value
+			case key == "id":
+				e.ID = value
+			case key == "who":
+				e.Visitor = visitorOf(t, value)
+			case key == "was":
+				e.VisitorPrev = visitorOf(t, value)
+			default:
+				t.Fatalf("%q", line)
+			}
 		}
 		list = append(list, e)
 	}
 	return list
+}
+
+// kindOf names the kind of a window, but for minutes.
+func kindOf(k window.Kind) string {
+	if k == window.Minute {
+		return ""
+	}
+	return " " + k.String()
+}
+
+// points renders the points of the families that a script shows.
+func points(w *window.Window) string {
+	var b strings.Builder
+	for _, p := range w.Points {
+		switch {
+		case w.Kind == window.Visits && p.Family == window.Totals:
+			fmt.Fprintf(&b, " visits=%d bounces=%d seconds=%d views=%d", p.Visits, p.Bounces, p.Seconds, p.Views)
+		case w.Kind == window.Visits && (p.Family == window.EntryPages || p.Family == window.ExitPages):
+			fmt.Fprintf(&b, " %s %s=%d", p.Family, p.Dims[0], p.Visits)
+		case w.Kind != window.Visits && (len(p.Family.Dims()) == 0 || p.Family == window.Bots):
+			fmt.Fprintf(&b, " %s=%d", p.Family, p.Events)
+		}
+	}
+	return b.String()
+}
+
+func visitorOf(t *testing.T, s string) event.Visitor {
+	v, err := event.ParseVisitor(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
 }
 
 // summary tells what the last record did: nothing is "".
@@ -118,15 +165,13 @@ func (g *rig) summary(before Counters) string {
 		if err := agg.Add(a.Chunk); err != nil {
 			g.tb.Fatal(err)
 		}
-		for _, p := range agg.Window(a.Site, 0, a.Start, 0, false).Points {
-			if len(p.Family.Dims()) == 0 || p.Family == window.Bots {
-				fmt.Fprintf(&b, "add %s %s %s %d\n", a.Site, since(a.Start), p.Family, p.Events)
-			}
-		}
+		w := &window.Window{Kind: a.Kind, Site: a.Site, Start: a.Start}
+		agg.Fill(w)
+		fmt.Fprintf(&b, "add%s %s %s%s\n", kindOf(a.Kind), a.Site, since(a.Start), points(w))
 	}
 	for _, rec := range g.windows {
 		if p := rec.Progress; p != nil {
-			fmt.Fprintf(&b, "progress %s\n", since(p.Low))
+			fmt.Fprintf(&b, "progress %s, hours %s\n", since(p.Low), since(p.Hours))
 			continue
 		}
 		w := rec.Window
@@ -134,16 +179,10 @@ func (g *rig) summary(before Counters) string {
 		if w.Final {
 			how = "final"
 		}
-		fmt.Fprintf(&b, "fire %s %s %s", w.Site, since(w.Start), how)
-		for _, p := range w.Points {
-			if len(p.Family.Dims()) == 0 || p.Family == window.Bots {
-				fmt.Fprintf(&b, " %s=%d", p.Family, p.Events)
-			}
-		}
-		b.WriteByte('\n')
+		fmt.Fprintf(&b, "fire%s %s %s %s%s\n", kindOf(w.Kind), w.Site, since(w.Start), how, points(w))
 	}
 	if g.delta.Horizon != 0 {
-		fmt.Fprintf(&b, "horizon %s\n", since(g.delta.Horizon))
+		fmt.Fprintf(&b, "horizon %s, of visits %s\n", since(g.delta.Horizon), since(g.delta.VisitHorizon))
 	}
 	if g.dead != nil {
 		fmt.Fprintf(&b, "dead: %v\n", g.dead)
@@ -158,6 +197,7 @@ func (g *rig) summary(before Counters) string {
 		{"late", before.Late, now.Late},
 		{"dropped", before.Dropped, now.Dropped},
 		{"bots", before.Bots, now.Bots},
+		{"duplicates", before.Duplicates, now.Duplicates},
 		{"dead", before.Dead, now.Dead},
 	} {
 		if n := c.now - c.was; n != 0 {
@@ -168,9 +208,9 @@ func (g *rig) summary(before Counters) string {
 		fmt.Fprintf(&b, "%s\n", strings.Join(counts, ", "))
 	}
 	if b.Len() > 0 {
-		fmt.Fprintf(&b, "watermark %s, %d open\n", since(g.part.Core().Watermark()), g.part.Core().OpenWindows())
+		fmt.Fprintf(&b, "watermark %s, %d open\n", since(g.part.Core().Watermark()), g.part.Core().Snapshot().OpenWindows)
 	}
-	if now.OnTime+now.Late+now.Dropped != now.Events {
+	if now.OnTime+now.Late+now.Dropped+now.Duplicates+now.Bots != now.Events {
 		g.tb.Errorf("the counters don't add up: %+v", now)
 	}
 	return b.String()

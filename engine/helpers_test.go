@@ -12,6 +12,7 @@ import (
 
 	"millrace/engine/delta"
 	"millrace/engine/event"
+	"millrace/engine/visit"
 	"millrace/engine/window"
 	"millrace/state"
 )
@@ -60,13 +61,13 @@ type rig struct {
 
 func newRig(tb testing.TB, r Rules, limit int) *rig {
 	tb.Helper()
-	s, err := state.Open(state.Options{Dir: "state", FS: vfs.NewMem(), MemTableBytes: 256 << 10, Limit: limit})
+	s, err := state.Open(state.Options{Dir: "state", FS: vfs.NewMem(), MemTableBytes: 256 << 10, Limit: limit, Visits: r.Visits()})
 	if err != nil {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(func() { s.Close() })
 	g := &rig{tb: tb, rules: r, store: s, final: map[string]*window.Window{}}
-	if g.part, err = OpenPartition(0, s, r, plain{}); err != nil {
+	if g.part, err = OpenPartition(0, 0, s, r, plain{}); err != nil {
 		tb.Fatal(err)
 	}
 	return g
@@ -86,7 +87,7 @@ func (g *rig) at(offset int64, value []byte) {
 	out := &rigOutput{rig: g, offset: offset}
 	if offset > g.store.Last() {
 		loaded := NewCore(g.rules, plain{})
-		if err := loaded.Load(g.store.Meta(), g.store.Windows); err != nil {
+		if err := loaded.Load(stored{g.store, g.readVisits()}); err != nil {
 			g.tb.Fatal(err)
 		}
 		d, dead := loaded.Step(0, offset, value)
@@ -98,6 +99,23 @@ func (g *rig) at(offset int64, value []byte) {
 	if out.want != nil && fmt.Sprint(g.dead) != fmt.Sprint(out.wantDead) {
 		g.tb.Fatalf("record %d is dead for %v, and for %v by a core loaded before it", offset, g.dead, out.wantDead)
 	}
+}
+
+// stored is what a store holds on disk: the live visits are not shared with the Partition.
+type stored struct {
+	*state.Store
+	visits *visit.Table
+}
+
+func (s stored) Visits() *visit.Table { return s.visits }
+
+func (g *rig) readVisits() *visit.Table {
+	g.tb.Helper()
+	t := visit.NewTable(g.rules.Visits())
+	if err := g.store.ReadVisits(t); err != nil {
+		g.tb.Fatal(err)
+	}
+	return t
 }
 
 type rigOutput struct {
@@ -128,11 +146,7 @@ func (o *rigOutput) Window(key string, value []byte) error {
 	if w == nil {
 		return nil
 	}
-	a := window.NewAgg(o.store.Limit())
-	if _, err := o.store.Fold(w.Site, w.Start, a); err != nil {
-		return err
-	}
-	want, err := a.Window(w.Site, 0, w.Start, o.offset, w.Final).AppendLines(nil)
+	want, err := o.stored(w).AppendLines(nil)
 	if err != nil {
 		return err
 	}
@@ -143,6 +157,28 @@ func (o *rigOutput) Window(key string, value []byte) error {
 		o.final[key] = w
 	}
 	return nil
+}
+
+// stored is the window as the store's chunks give it.
+func (o *rigOutput) stored(w *window.Window) *window.Window {
+	o.tb.Helper()
+	fold := func(k window.Kind, start event.Time) *window.Agg {
+		a := window.NewAgg(o.store.Limit())
+		if _, err := o.store.Fold(k, w.Site, start, a); err != nil {
+			o.tb.Fatal(err)
+		}
+		return a
+	}
+	a := fold(w.Kind, w.Start)
+	if w.Kind == window.Hour {
+		a = window.NewAgg(o.store.Limit())
+		for start := w.Start; start < w.Start+event.Hour; start += event.Minute {
+			a.Merge(fold(window.Minute, start))
+		}
+	}
+	got := &window.Window{Kind: w.Kind, Site: w.Site, Start: w.Start, Version: o.offset, Final: w.Final}
+	a.Fill(got)
+	return got
 }
 
 func (o *rigOutput) Dead(reason error) error {

@@ -1,8 +1,7 @@
 package engine
 
 import (
-	"strings"
-
+	"millrace/engine/event"
 	"millrace/engine/window"
 )
 
@@ -50,7 +49,7 @@ func (h *hotWindows) add(id windowID, chunk []byte, fresh bool) error {
 			return nil
 		}
 		w = h.take()
-		h.windows[windowID{id.start, strings.Clone(id.site)}] = w
+		h.windows[id.clone()] = w
 	}
 	w.pending = append(w.pending, chunk...)
 	h.bytes += len(chunk)
@@ -68,6 +67,8 @@ func (h *hotWindows) get(id windowID) (*window.Agg, error) {
 	}
 	return w.agg, h.fold(w)
 }
+
+func (h *hotWindows) has(id windowID) bool { return h.windows[id] != nil }
 
 // put makes a window hot, if there is room, and exchanges its Agg for an empty one.
 func (h *hotWindows) put(id windowID, a *window.Agg) (empty *window.Agg, ok bool) {
@@ -110,5 +111,62 @@ func (h *hotWindows) drop(id windowID) {
 	w.bytes, w.pending = 0, w.pending[:0]
 	if len(h.free) < maxFree && cap(w.pending) < maxPending {
 		h.free = append(h.free, w)
+	}
+}
+
+// hotHours keeps the rollups of hours that have not fired in memory: each minute is merged in when it has become final. A
+// cache too: an hour that is not here is folded from its minutes in the store.
+type hotHours struct {
+	limit int
+	hours map[windowID]*window.Agg
+	free  []*window.Agg
+	cells int // held by all
+}
+
+// maxHotHourCells bounds the memory of a partition's hot hours.
+const maxHotHourCells = maxHotBytes / cellBytes
+
+func newHotHours(limit int) hotHours {
+	return hotHours{limit: limit, hours: map[windowID]*window.Agg{}}
+}
+
+// hourOf returns the hour of a minute.
+func hourOf(id windowID) windowID {
+	return windowID{window.Hour, id.start.Floor(event.Hour), id.site}
+}
+
+// add merges a minute into its hour, which is made if need be. It reports false if there is no room.
+func (h *hotHours) add(hour windowID, minute *window.Agg) bool {
+	a := h.hours[hour]
+	if a == nil {
+		if h.cells >= maxHotHourCells {
+			return false
+		}
+		if n := len(h.free); n > 0 {
+			a, h.free = h.free[n-1], h.free[:n-1]
+			a.Reset(h.limit)
+		} else {
+			a = window.NewAgg(h.limit)
+		}
+		h.hours[hour.clone()] = a
+	}
+	before := a.Len()
+	a.Merge(minute)
+	h.cells += a.Len() - before
+	return true
+}
+
+// get returns the rollups of an hour, nil if it is not hot.
+func (h *hotHours) get(hour windowID) *window.Agg { return h.hours[hour] }
+
+func (h *hotHours) drop(hour windowID) {
+	a := h.hours[hour]
+	if a == nil {
+		return
+	}
+	delete(h.hours, hour)
+	h.cells -= a.Len()
+	if len(h.free) < maxFree {
+		h.free = append(h.free, a)
 	}
 }

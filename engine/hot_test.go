@@ -29,7 +29,7 @@ func lines(t *testing.T, a *window.Agg) string {
 func TestHotWindows(t *testing.T) {
 	const limit = 5
 	h := newHotWindows(limit)
-	id := windowID{event.Minute, "s.example"}
+	id := windowID{window.Minute, event.Minute, "s.example"}
 	want := window.NewAgg(limit)
 	for i := range 20_000 {
 		c := chunk(window.Row{Visitor: event.Visitor(i%900 + 1), Dims: [window.NumDims]string{window.Page: fmt.Sprintf("/a-page-with-a-name-that-takes-room/%d", i%9)}})
@@ -71,7 +71,7 @@ func TestHotWindows(t *testing.T) {
 // A window that is not fresh stays out: part of it is only in the store. So does one that comes when memory is used up.
 func TestHotWindowsStayOut(t *testing.T) {
 	h := newHotWindows(0)
-	id := windowID{event.Minute, "s.example"}
+	id := windowID{window.Minute, event.Minute, "s.example"}
 	if err := h.add(id, chunk(window.Row{Visitor: 1}), false); err != nil {
 		t.Fatal(err)
 	}

@@ -4,21 +4,23 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"strings"
 
 	"millrace/engine/delta"
 	"millrace/engine/event"
 )
 
-// Counters account for every event of the partition since its log began: OnTime + Late + Dropped = Events, and Bots
-// are among them; Dead counts records.
+// Counters account for every event of the partition since its log began: OnTime + Late + Dropped + Duplicates + Bots =
+// Events. Dead counts records.
 type Counters struct {
-	Records uint64 // records read, ticks and dead ones included
-	Events  uint64 // events read
-	OnTime  uint64 // counted before their window was final
-	Late    uint64 // counted after, within the lateness
-	Dropped uint64 // past the lateness: in the lake, not in their window
-	Bots    uint64 // taken for bots
-	Dead    uint64 // records that could not be read
+	Records    uint64 // records read, ticks and dead ones included
+	Events     uint64 // events read
+	OnTime     uint64 // counted before their window was final
+	Late       uint64 // counted after, within the lateness
+	Dropped    uint64 // past the lateness: in the lake, not in their window
+	Bots       uint64 // taken for bots, whenever they came
+	Duplicates uint64 // with the id of one before
+	Dead       uint64 // records that could not be read
 }
 
 // meta is the core's state besides its windows. It travels whole in every delta.
@@ -29,6 +31,7 @@ type meta struct {
 	lastTimer  event.Time // log time of the last timer step
 	lastEarly  event.Time // log time of the last early firing
 	announced  event.Time // last progress announced
+	firedTo    event.Time // watermark at the last timer step
 	counters   Counters
 	collectors []collector // in order of first appearance
 }
@@ -43,15 +46,15 @@ type collector struct {
 // errMeta says that a stored meta is not readable; the state is of another version or damaged.
 var errMeta = errors.New("malformed core state")
 
-const metaVersion = 1
+const metaVersion = 2
 
 func (m *meta) append(b []byte) []byte {
 	b = append(b, metaVersion)
-	for _, v := range [...]int64{m.last, int64(m.logTime), int64(m.watermark), int64(m.lastTimer), int64(m.lastEarly), int64(m.announced)} {
+	for _, v := range [...]int64{m.last, int64(m.logTime), int64(m.watermark), int64(m.lastTimer), int64(m.lastEarly), int64(m.announced), int64(m.firedTo)} {
 		b = binary.AppendVarint(b, v)
 	}
 	c := &m.counters
-	for _, v := range [...]uint64{c.Records, c.Events, c.OnTime, c.Late, c.Dropped, c.Bots, c.Dead} {
+	for _, v := range [...]uint64{c.Records, c.Events, c.OnTime, c.Late, c.Dropped, c.Bots, c.Duplicates, c.Dead} {
 		b = binary.AppendUvarint(b, v)
 	}
 	b = binary.AppendUvarint(b, uint64(len(m.collectors)))
@@ -95,11 +98,11 @@ func (m *meta) decode(b []byte) error {
 		return v
 	}
 	m.last = varint()
-	for _, t := range [...]*event.Time{&m.logTime, &m.watermark, &m.lastTimer, &m.lastEarly, &m.announced} {
+	for _, t := range [...]*event.Time{&m.logTime, &m.watermark, &m.lastTimer, &m.lastEarly, &m.announced, &m.firedTo} {
 		*t = event.Time(varint())
 	}
 	c := &m.counters
-	for _, v := range [...]*uint64{&c.Records, &c.Events, &c.OnTime, &c.Late, &c.Dropped, &c.Bots, &c.Dead} {
+	for _, v := range [...]*uint64{&c.Records, &c.Events, &c.OnTime, &c.Late, &c.Dropped, &c.Bots, &c.Duplicates, &c.Dead} {
 		*v = uvarint()
 	}
 	for n := uvarint(); n > 0 && ok; n-- {
@@ -131,7 +134,7 @@ func (m *meta) observe(id string, low, silentAfter event.Time) {
 		}
 	}
 	if !found {
-		m.collectors = append(m.collectors, collector{id: cloneString(id), low: low, seen: m.logTime})
+		m.collectors = append(m.collectors, collector{id: strings.Clone(id), low: low, seen: m.logTime})
 	}
 	live := m.collectors[:0]
 	least := m.logTime

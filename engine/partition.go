@@ -3,6 +3,7 @@ package engine
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"millrace/engine/delta"
 	"millrace/engine/event"
@@ -11,20 +12,17 @@ import (
 
 // Store is what a Partition needs of the state. Package state has it.
 type Store interface {
+	State
 	// Last returns the offset of the last delta applied, or delta.None.
 	Last() int64
-	// Meta returns the core's state after that delta.
-	Meta() []byte
-	// Windows calls fn for every window.
-	Windows(fn func(site string, start event.Time, st window.Status) error) error
 	// Outbox returns the delta of an applied record that is not known to be in the changelog, or nil.
 	Outbox(offset int64) ([]byte, error)
 	// Fired returns what an applied record fired and announced.
 	Fired(offset int64) (list []delta.Fired, progress int64, err error)
-	// Fold adds a window's state to an Agg and returns the state's size in bytes.
-	Fold(site string, start event.Time, a *window.Agg) (int, error)
+	// Fold adds the state of a window of Kind Minute or Visits to an Agg and returns the state's size in bytes.
+	Fold(k window.Kind, site string, start event.Time, a *window.Agg) (int, error)
 	// Compact replaces a window's state by its fold.
-	Compact(site string, start event.Time, a *window.Agg) error
+	Compact(k window.Kind, site string, start event.Time, a *window.Agg) error
 	// Limit returns the cardinality budget.
 	Limit() int
 }
@@ -45,11 +43,16 @@ var ErrBehind = errors.New("the changelog does not reach the committed offset; i
 
 // Partition drives the core of one partition and its store through the records of the log.
 type Partition struct {
-	id    int32
-	store Store
-	core  *Core
-	hot   hotWindows
-	agg   *window.Agg // for windows that are not hot
+	id     int32
+	store  Store
+	core   *Core
+	hot    hotWindows
+	hours  hotHours
+	agg    *window.Agg // for windows that are not hot
+	minute *window.Agg // for the minutes of an hour that is not hot
+
+	partitions int // of the topic; 0 if no site is spread over several
+	shards     map[string]uint16
 }
 
 // maxRecordBytes is the size at which a fired window goes on in another record: far below what brokers take, and so
@@ -60,10 +63,15 @@ const maxRecordBytes = 4 << 20
 // the store: the next firing then need not fold the same rows again. Smaller ones cost less to fold than to write.
 const compactFrom = 4 << 10
 
-// OpenPartition returns a Partition that goes on where the store ends.
-func OpenPartition(id int32, s Store, r Rules, d Deriver) (*Partition, error) {
-	p := &Partition{id: id, store: s, core: NewCore(r, d), agg: window.NewAgg(s.Limit()), hot: newHotWindows(s.Limit())}
-	if err := p.core.Load(s.Meta(), s.Windows); err != nil {
+// OpenPartition returns a Partition that goes on where the store ends. Partitions is the number of partitions of the
+// topic: a site that is spread over several has a shard in each.
+func OpenPartition(id int32, partitions int, s Store, r Rules, d Deriver) (*Partition, error) {
+	limit := s.Limit()
+	p := &Partition{
+		id: id, store: s, core: NewCore(r, d), agg: window.NewAgg(limit), minute: window.NewAgg(limit),
+		hot: newHotWindows(limit), hours: newHotHours(limit), partitions: partitions, shards: map[string]uint16{},
+	}
+	if err := p.core.Load(s); err != nil {
 		return nil, fmt.Errorf("load state of partition %d: %w", id, err)
 	}
 	return p, nil
@@ -95,12 +103,20 @@ func (p *Partition) Process(offset int64, value []byte, out Output) error {
 		}
 	}
 	for i := range d.Adds {
-		a := &d.Adds[i]
-		if err := p.hot.add(windowID{a.Start, a.Site}, a.Chunk, p.core.fresh(a)); err != nil {
+		if err := p.warm(&d.Adds[i]); err != nil {
 			return err
 		}
 	}
 	return p.emit(offset, d.Fired, d.Progress, out)
+}
+
+// warm takes a chunk into the windows that are hot.
+func (p *Partition) warm(a *delta.Add) error {
+	id := windowID{a.Kind, a.Start, a.Site}
+	if a.Kind == window.Minute && !p.core.isOpen(id) {
+		p.hours.drop(hourOf(id)) // it may hold the minute without this; the core has noted that
+	}
+	return p.hot.add(id, a.Chunk, p.core.fresh(a))
 }
 
 // again emits what a record emitted when it was applied: its delta verbatim, if the changelog may not have it (J2),
@@ -139,36 +155,95 @@ func (p *Partition) emit(offset int64, fired []delta.Fired, progress event.Time,
 	if progress == 0 {
 		return nil
 	}
-	line := window.Progress{Partition: p.id, Low: progress, Offset: offset}.AppendLines(nil)
+	line := window.Progress{Partition: p.id, Low: progress, Hours: hoursFired(progress), Offset: offset}.AppendLines(nil)
 	return out.Window(event.Key(p.id), line)
 }
 
 // fire writes a window whole, as it is now.
 func (p *Partition) fire(offset int64, f *delta.Fired, out Output) error {
-	id := windowID{f.Start, f.Site}
-	a, err := p.fold(id, f.Final)
+	id := windowID{f.Kind, f.Start, f.Site}
+	a, err := p.content(id, f.Final)
 	if err != nil {
 		return err
 	}
-	head := window.Window{Site: f.Site, Start: f.Start, Version: offset, Final: f.Final}
-	key := event.WindowKey(f.Site, f.Start, 0)
+	head := window.Window{Kind: f.Kind, Site: f.Site, Shard: p.shard(f.Site), Start: f.Start, Version: offset, Final: f.Final}
+	key := window.RecordKey(f.Kind, f.Site, f.Start, head.Shard)
 	// A window without points has closed and is deleted: its last firing has long been acknowledged (J8).
-	err = a.Records(&head, maxRecordBytes, func(b []byte) error { return out.Window(key, b) })
-	if f.Final {
-		p.hot.drop(id)
+	if err := a.Records(&head, maxRecordBytes, func(b []byte) error { return out.Window(key, b) }); err != nil {
+		return err
 	}
-	return err
+	return p.cool(id, f.Final, a)
 }
 
-// fold returns the rollups of a window: from memory if it is hot, else from the store.
+// shard returns the number of the site's part that lies in this partition.
+func (p *Partition) shard(site string) uint16 {
+	if p.partitions == 0 {
+		return 0
+	}
+	n, ok := p.shards[site]
+	if !ok {
+		n = event.ShardOf(site, p.id, p.partitions)
+		p.shards[strings.Clone(site)] = n
+	}
+	return n
+}
+
+// content returns the rollups of a window.
+func (p *Partition) content(id windowID, final bool) (*window.Agg, error) {
+	if id.kind == window.Hour {
+		return p.hour(id)
+	}
+	return p.fold(id, final)
+}
+
+// cool is called when a window has fired: what will not fire again soon leaves memory.
+func (p *Partition) cool(id windowID, final bool, a *window.Agg) error {
+	switch {
+	case id.kind == window.Hour:
+		p.hours.drop(id)
+	case id.kind == window.Minute && final:
+		// The core may have forgotten an hour that fires right after this minute.
+		if hour := hourOf(id); (p.core.inOrder(hour) || p.hours.get(hour) != nil) && !p.hours.add(hour, a) {
+			p.core.disorder(hour)
+		}
+		p.hot.drop(id)
+	case id.kind == window.Visits && final && !p.core.isOpen(id):
+		if p.hot.has(id) {
+			p.hot.drop(id)
+			return p.store.Compact(id.kind, id.site, id.start, a)
+		}
+	}
+	return nil
+}
+
+// hour returns the rollups of an hour: from memory, else folded from its minutes.
+func (p *Partition) hour(id windowID) (*window.Agg, error) {
+	if a := p.hours.get(id); a != nil {
+		return a, nil
+	}
+	p.agg.Reset(p.store.Limit())
+	for start := id.start; start < id.start+event.Hour; start += event.Minute {
+		p.minute.Reset(p.store.Limit())
+		size, err := p.store.Fold(window.Minute, id.site, start, p.minute)
+		if err != nil {
+			return nil, err
+		}
+		if size > 0 {
+			p.agg.Merge(p.minute)
+		}
+	}
+	return p.agg, nil
+}
+
+// fold returns the rollups of a window of a minute or of visits: from memory if it is hot, else from the store.
 func (p *Partition) fold(id windowID, final bool) (*window.Agg, error) {
 	if a, err := p.hot.get(id); a != nil {
 		return a, err
 	}
 	a := p.agg
 	a.Reset(p.store.Limit())
-	size, err := p.store.Fold(id.site, id.start, a)
-	if err != nil || final || !p.core.isOpen(id) {
+	size, err := p.store.Fold(id.kind, id.site, id.start, a)
+	if err != nil || id.kind == window.Minute && final || !p.core.isOpen(id) {
 		return a, err // it will not fire again soon
 	}
 	if empty, ok := p.hot.put(id, a); ok {
@@ -176,7 +251,7 @@ func (p *Partition) fold(id windowID, final bool) (*window.Agg, error) {
 		return a, nil
 	}
 	if size >= compactFrom {
-		return a, p.store.Compact(id.site, id.start, a)
+		return a, p.store.Compact(id.kind, id.site, id.start, a)
 	}
 	return a, nil
 }

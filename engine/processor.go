@@ -44,7 +44,9 @@ type Options struct {
 	NewDeriver func() Deriver
 	// Rules say when windows fire.
 	Rules Rules
-	Log   *slog.Logger
+	// Partitions is the number of partitions of the topics.
+	Partitions int
+	Log        *slog.Logger
 	// Observe, if set, is told the state of a partition's core after each record, from the partition's
 	// goroutine.
 	Observe func(partition int32, s Snapshot)
@@ -52,10 +54,15 @@ type Options struct {
 
 // Snapshot is what metrics tell about a partition.
 type Snapshot struct {
-	Counters    Counters
-	Watermark   event.Time
-	OpenWindows int
-	Offset      int64
+	Counters  Counters
+	Watermark event.Time
+	Offset    int64
+	// OpenWindows are windows of minutes that have not fired as final; LiveVisits may still change; Untracked are
+	// events without a visit because their site has too many.
+	OpenWindows, LiveVisits int
+	Untracked               int64
+	// IDs are remembered for duplicates.
+	IDs int
 }
 
 // Processor is the goka processor around the partitions.
@@ -170,7 +177,7 @@ func (p *Processor) partition(id int32) (*Partition, error) {
 	if o := p.partitions[id]; o != nil && o.store == s {
 		return o.Partition, nil
 	}
-	part, err := OpenPartition(id, s, p.opts.Rules, p.opts.NewDeriver())
+	part, err := OpenPartition(id, p.opts.Partitions, s, p.opts.Rules, p.opts.NewDeriver())
 	if err != nil {
 		return nil, err
 	}
@@ -193,8 +200,9 @@ func (p *Processor) process(ctx goka.Context, msg any) {
 		return
 	}
 	if p.opts.Observe != nil {
-		c := part.Core()
-		p.opts.Observe(ctx.Partition(), Snapshot{c.Counters(), c.Watermark(), c.OpenWindows(), ctx.Offset()})
+		s := part.Core().Snapshot()
+		s.Offset = ctx.Offset()
+		p.opts.Observe(ctx.Partition(), s)
 	}
 }
 

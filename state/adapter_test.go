@@ -145,11 +145,11 @@ func TestClosed(t *testing.T) {
 		"Recover": func(s *Store) error { return s.Recover(0, mk(0, 1)) },
 		"Outbox":  func(s *Store) error { _, err := s.Outbox(0); return err },
 		"Fired":   func(s *Store) error { _, _, err := s.Fired(0); return err },
-		"Fold":    func(s *Store) error { _, err := s.Fold("a", 0, window.NewAgg(0)); return err },
-		"Compact": func(s *Store) error { return s.Compact("a", 0, window.NewAgg(0)) },
+		"Fold":    func(s *Store) error { _, err := s.Fold(window.Minute, "a", 0, window.NewAgg(0)); return err },
+		"Compact": func(s *Store) error { return s.Compact(window.Minute, "a", 0, window.NewAgg(0)) },
 		"Sync":    func(s *Store) error { return s.Sync() },
 		"Windows": func(s *Store) error {
-			return s.Windows(func(string, event.Time, window.Status) error { return nil })
+			return s.Windows(func(window.Kind, string, event.Time, window.Status) error { return nil })
 		},
 	}
 	s := mustOpen(t, mem())
@@ -178,7 +178,7 @@ func TestCloseRaces(t *testing.T) {
 			for i := int64(0); ; i++ {
 				err := s.Apply(mk(i-1, i, add("a", 0, "/x")))
 				if err == nil {
-					_, err = s.Fold("a", 0, window.NewAgg(0))
+					_, err = s.Fold(window.Minute, "a", 0, window.NewAgg(0))
 				}
 				if err != nil {
 					if !errors.Is(err, ErrClosed) {

@@ -80,16 +80,17 @@ func readAll(fs vfs.FS) error {
 		return err
 	}
 	type id struct {
+		kind  window.Kind
 		site  string
 		start event.Time
 	}
 	var ids []id
-	err = s.Windows(func(site string, start event.Time, _ window.Status) error {
-		ids = append(ids, id{strings.Clone(site), start})
+	err = s.Windows(func(k window.Kind, site string, start event.Time, _ window.Status) error {
+		ids = append(ids, id{k, strings.Clone(site), start})
 		return nil
 	})
 	for _, i := range ids {
-		if _, ferr := s.Fold(i.site, i.start, window.NewAgg(0)); ferr != nil {
+		if _, ferr := s.Fold(i.kind, i.site, i.start, window.NewAgg(0)); ferr != nil {
 			err = errors.Join(err, ferr)
 		}
 	}
@@ -208,7 +209,8 @@ func TestForeignFolder(t *testing.T) {
 	ours := func() *pebble.Options {
 		return &pebble.Options{FormatMajorVersion: pebble.FormatNewest, Merger: &pebble.Merger{Name: "millrace.window.v1"}}
 	}
-	f("format 2", ours(), func(db *pebble.DB) error { return db.Set(keyFormat, []byte{2}, nil) })
+	f("next format", ours(), func(db *pebble.DB) error { return db.Set(keyFormat, []byte{formatVersion + 1}, nil) })
+	f("format before", ours(), func(db *pebble.DB) error { return db.Set(keyFormat, []byte{formatVersion - 1}, nil) })
 	f("no format", ours(), func(db *pebble.DB) error { return db.Set(keyFormat, nil, nil) })
 	f("short meta", ours(), func(db *pebble.DB) error {
 		return errors.Join(db.Set(keyFormat, []byte{formatVersion}, nil), db.Set(keyMeta, make([]byte, metaHead-1), nil))

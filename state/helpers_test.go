@@ -97,7 +97,7 @@ func watermark(w event.Time) func(*delta.Delta) {
 func lines(tb testing.TB, s *Store, site string, start event.Time) string {
 	tb.Helper()
 	a := window.NewAgg(s.Limit())
-	if _, err := s.Fold(site, start, a); err != nil {
+	if _, err := s.Fold(window.Minute, site, start, a); err != nil {
 		tb.Fatal(err)
 	}
 	return render(tb, a, site, start)
@@ -115,7 +115,7 @@ func render(tb testing.TB, a *window.Agg, site string, start event.Time) string 
 func events(tb testing.TB, s *Store, site string, start event.Time) int64 {
 	tb.Helper()
 	a := window.NewAgg(s.Limit())
-	if _, err := s.Fold(site, start, a); err != nil {
+	if _, err := s.Fold(window.Minute, site, start, a); err != nil {
 		tb.Fatal(err)
 	}
 	w := a.Window(site, 0, start, 0, true)
@@ -136,7 +136,7 @@ func fingerprint(tb testing.TB, s *Store) string {
 		st    window.Status
 	}
 	var ids []id
-	err := s.Windows(func(site string, start event.Time, st window.Status) error {
+	err := s.Windows(func(_ window.Kind, site string, start event.Time, st window.Status) error {
 		ids = append(ids, id{string(append([]byte{}, site...)), start, st})
 		return nil
 	})

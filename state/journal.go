@@ -7,6 +7,8 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 
 	"millrace/engine/delta"
+	"millrace/engine/event"
+	"millrace/engine/visit"
 	"millrace/engine/window"
 )
 
@@ -39,7 +41,7 @@ func (s *Store) Apply(b []byte) error {
 	}
 	s.mu.Lock()
 	s.outbox = append(s.outbox, entry{Head: d.Head()})
-	err := s.finish(batch, d.Offset, d.Meta)
+	err := s.finish(batch, d.Offset, d.Watermark, d.Meta)
 	s.mu.Unlock()
 	if err != nil {
 		return err
@@ -81,15 +83,19 @@ func (s *Store) Recover(position int64, b []byte) error {
 	s.accepted, s.acceptedAt = d.Offset, d.Watermark
 	s.trim(d.Offset)
 	if d.Offset <= s.last {
-		if err := s.finish(batch, s.last, s.meta); err != nil {
+		if err := s.finish(batch, s.last, s.watermark, s.meta); err != nil {
 			return err
 		}
 		return batch.Commit(pebble.NoSync)
 	}
+	if err := s.visits.Apply(d.Visits); err != nil {
+		return fmt.Errorf("changelog position %d: %w", position, err)
+	}
+	s.visits.Expire(d.Watermark)
 	if err := s.effect(batch, d); err != nil {
 		return err
 	}
-	if err := s.finish(batch, d.Offset, d.Meta); err != nil {
+	if err := s.finish(batch, d.Offset, d.Watermark, d.Meta); err != nil {
 		return err
 	}
 	return s.commit(batch, d)
@@ -108,7 +114,8 @@ func (s *Store) follows(d *delta.Delta) bool {
 func (s *Store) startOver(batch *pebble.Batch, d *delta.Delta) error {
 	s.warm = d.Watermark + s.opts.Life
 	s.fired, s.closing = s.fired[:0], s.closing[:0]
-	for _, prefix := range []byte{prefixWindow, prefixFired} {
+	s.visits, s.journal = visit.NewTable(s.opts.Visits), journal{}
+	for _, prefix := range []byte{prefixMinute, prefixVisits, prefixFired, prefixJournal, prefixCheckpoint, prefixSeen} {
 		if err := batch.DeleteRange([]byte{prefix}, []byte{prefix + 1}, nil); err != nil {
 			return err
 		}
@@ -125,22 +132,31 @@ func (s *Store) stale(d *delta.Delta) bool {
 	return s.warm != 0 && d.Prev > s.accepted && d.Watermark-s.acceptedAt > s.opts.Life/2
 }
 
-// effect adds what a delta does to windows, and the list of what it fired (J11).
+// effect adds what a delta does to windows, visits and ids, and the list of what it fired (J11).
 func (s *Store) effect(batch *pebble.Batch, d *delta.Delta) error {
 	for i := range d.Adds {
 		a := &d.Adds[i]
-		s.keybuf = appendWindowKey(s.keybuf[:0], a.Site, a.Start)
+		s.keybuf = appendWindowKey(s.keybuf[:0], a.Kind, a.Site, a.Start)
 		if err := batch.Merge(s.keybuf, a.Chunk, nil); err != nil {
 			return err
 		}
 	}
 	for i := range d.Fired {
 		f := &d.Fired[i]
-		s.keybuf = appendWindowKey(s.keybuf[:0], f.Site, f.Start)
+		if f.Kind == window.Hour {
+			continue // it has no state of its own
+		}
+		s.keybuf = appendWindowKey(s.keybuf[:0], f.Kind, f.Site, f.Start)
 		s.valbuf = window.AppendMark(s.valbuf[:0], d.Offset, f.Final)
 		if err := batch.Merge(s.keybuf, s.valbuf, nil); err != nil {
 			return err
 		}
+	}
+	if err := s.keepVisits(batch, d); err != nil {
+		return err
+	}
+	if err := s.keepSeen(batch, d); err != nil {
+		return err
 	}
 	if len(d.Fired) > 0 || d.Progress != 0 {
 		s.keybuf = appendOffsetKey(s.keybuf[:0], prefixFired, d.Offset)
@@ -152,12 +168,13 @@ func (s *Store) effect(batch *pebble.Batch, d *delta.Delta) error {
 
 // finish adds the bookkeeping that every batch carries: the meta record and what may be deleted by now. The
 // caller holds mu.
-func (s *Store) finish(batch *pebble.Batch, last int64, meta []byte) error {
+func (s *Store) finish(batch *pebble.Batch, last int64, watermark event.Time, meta []byte) error {
 	s.valbuf = binary.BigEndian.AppendUint64(s.valbuf[:0], uint64(last))
 	s.valbuf = binary.BigEndian.AppendUint64(s.valbuf, uint64(s.accepted))
 	s.valbuf = binary.BigEndian.AppendUint64(s.valbuf, uint64(s.position))
 	s.valbuf = binary.BigEndian.AppendUint64(s.valbuf, uint64(s.acceptedAt))
 	s.valbuf = binary.BigEndian.AppendUint64(s.valbuf, uint64(s.warm))
+	s.valbuf = binary.BigEndian.AppendUint64(s.valbuf, uint64(watermark))
 	s.valbuf = append(s.valbuf, meta...)
 	if err := batch.Set(keyMeta, s.valbuf, nil); err != nil {
 		return err
@@ -189,10 +206,15 @@ func (s *Store) expire(batch *pebble.Batch) error {
 	if n == 0 {
 		return nil
 	}
-	from := appendWindowKey(nil, "", minTime)
-	to := appendWindowKey(nil, "", s.closing[n-1].horizon)
+	last := s.closing[n-1]
 	s.closing = append(s.closing[:0], s.closing[n:]...)
-	return batch.DeleteRange(from, to, nil)
+	for kind, horizon := range map[window.Kind]event.Time{window.Minute: last.minutes, window.Visits: last.visits} {
+		from, to := appendWindowKey(nil, kind, "", minTime), appendWindowKey(nil, kind, "", horizon)
+		if err := batch.DeleteRange(from, to, nil); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 const minTime = -1 << 63
@@ -207,11 +229,12 @@ func (s *Store) commit(batch *pebble.Batch, d *delta.Delta) error {
 	if len(d.Fired) > 0 || d.Progress != 0 {
 		s.fired = append(s.fired, d.Offset)
 	}
-	if h := d.Horizon; h != 0 {
-		if n := len(s.closing); n > 0 && s.closing[n-1].horizon == h {
+	s.watermark = d.Watermark
+	if d.Horizon != 0 {
+		if n := len(s.closing); n > 0 && s.closing[n-1].minutes == d.Horizon && s.closing[n-1].visits == d.VisitHorizon {
 			return nil // waiting already, for an earlier record
 		}
-		s.closing = append(s.closing, closing{d.Offset, h})
+		s.closing = append(s.closing, closing{d.Offset, d.Horizon, d.VisitHorizon})
 	}
 	return nil
 }

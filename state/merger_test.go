@@ -51,7 +51,7 @@ func TestFoldingChangesNothing(t *testing.T) {
 			t.Fatalf("limit %d: the window is\n%.400s\nand after compactions\n%.400s", limit, want, got)
 		}
 		size := func(s *Store) int {
-			n, err := s.Fold("a", 0, window.NewAgg(s.Limit()))
+			n, err := s.Fold(window.Minute, "a", 0, window.NewAgg(s.Limit()))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -61,7 +61,7 @@ func TestFoldingChangesNothing(t *testing.T) {
 			t.Errorf("limit %d: %d bytes of state, %d after compactions: nothing was folded", limit, p, f)
 		}
 		a := window.NewAgg(folded.Limit())
-		if _, err := folded.Fold("a", 0, a); err != nil {
+		if _, err := folded.Fold(window.Minute, "a", 0, a); err != nil {
 			t.Fatal(err)
 		}
 		var total, pages, values int64
@@ -90,16 +90,16 @@ func TestCompact(t *testing.T) {
 	mustApply(t, s, mk(-1, 0, add("a", 0, "/x", "/x", "/y", "/x"), fire("a", 0, false)))
 	want := lines(t, s, "a", 0)
 	a := window.NewAgg(s.Limit())
-	if _, err := s.Fold("a", 0, a); err != nil {
+	if _, err := s.Fold(window.Minute, "a", 0, a); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Compact("a", 0, a); err != nil {
+	if err := s.Compact(window.Minute, "a", 0, a); err != nil {
 		t.Fatal(err)
 	}
 	if got := lines(t, s, "a", 0); got != want {
 		t.Fatalf("got\n%swant\n%s", got, want)
 	}
-	err := s.Windows(func(_ string, _ event.Time, st window.Status) error {
+	err := s.Windows(func(_ window.Kind, _ string, _ event.Time, st window.Status) error {
 		if st != (window.Status{FiredAt: 0}) {
 			t.Errorf("status %+v", st)
 		}

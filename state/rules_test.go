@@ -257,7 +257,7 @@ func TestStatus(t *testing.T) {
 	s := mustOpen(t, mem())
 	want := func(st window.Status) {
 		t.Helper()
-		err := s.Windows(func(_ string, _ event.Time, got window.Status) error {
+		err := s.Windows(func(_ window.Kind, _ string, _ event.Time, got window.Status) error {
 			if got != st {
 				t.Errorf("status %+v, want %+v", got, st)
 			}

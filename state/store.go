@@ -15,6 +15,7 @@ import (
 
 	"millrace/engine/delta"
 	"millrace/engine/event"
+	"millrace/engine/visit"
 	"millrace/engine/window"
 )
 
@@ -44,9 +45,11 @@ type Options struct {
 	// MemTableBytes is the size of Pebble's memtable. Default 16 MiB: smaller flushes and folds more often, larger
 	// only delays.
 	MemTableBytes uint64
-	// Life is how long, in log time, a record can matter to a window: the lateness, the window and some slack. It is
-	// used only when a store reads a changelog whose beginning has expired. Default 2 h. The changelog must be
-	// kept for longer than three times this.
+	// Visits are the rules of visits, the engine's.
+	Visits visit.Rules
+	// Life is how long, in log time, a record can matter to the state: that of a window of visits. It is used only when a
+	// store reads a changelog whose beginning has expired. Default 14 h. The changelog must be kept for longer than
+	// three times this.
 	Life event.Time
 	// Logger takes Pebble's messages; nil drops all but fatal ones.
 	Logger pebble.Logger
@@ -69,19 +72,32 @@ var (
 )
 
 // formatVersion is stored in the folder.
-const formatVersion = 1
+const formatVersion = 2
 
-// Keys. Window keys are 'w', start (big endian, sign bit flipped), site.
+// Keys. Window keys are their kind's prefix, start (big endian, sign bit flipped), site; the others a prefix and the offset
+// of a record (big endian).
 var (
 	keyFormat = []byte("v")
 	keyMeta   = []byte("m")
 )
 
 const (
-	prefixFired  = 'f'
-	prefixOutbox = 'o'
-	prefixWindow = 'w'
+	prefixFired      = 'f'
+	prefixOutbox     = 'o'
+	prefixMinute     = 'w'
+	prefixVisits     = 'x' // windows of visits
+	prefixJournal    = 'j' // what a record did to live visits, since the last checkpoint
+	prefixCheckpoint = 'c' // live visits that had changed by a record
+	prefixSeen       = 's' // the ids of a record's events
 )
+
+// windowPrefix returns the prefix of windows of a kind.
+func windowPrefix(k window.Kind) byte {
+	if k == window.Visits {
+		return prefixVisits
+	}
+	return prefixMinute
+}
 
 // Store is the state of one partition.
 type Store struct {
@@ -97,10 +113,13 @@ type Store struct {
 	reading atomic.Bool // Fold is reading; see merger
 
 	// Owned by the partition's goroutine.
-	last    int64  // offset of the last delta applied (J1)
-	meta    []byte // the core's state
-	fired   []int64
-	closing []closing
+	last      int64      // offset of the last delta applied (J1)
+	meta      []byte     // the core's state
+	watermark event.Time // after that delta
+	fired     []int64
+	closing   []closing
+	visits    *visit.Table
+	journal   journal
 
 	mu         sync.Mutex // guards what follows
 	accepted   int64      // last delta known to be in the changelog, in chain order (J5)
@@ -121,8 +140,8 @@ type entry struct {
 
 // closing is a horizon that waits for the commit to pass the record that set it (J8).
 type closing struct {
-	offset  int64
-	horizon event.Time
+	offset          int64
+	minutes, visits event.Time
 }
 
 // Open opens or creates the state in a folder.
@@ -130,12 +149,12 @@ func Open(o Options) (*Store, error) {
 	if o.Dir == "" {
 		return nil, errors.New("open state: Dir is empty")
 	}
-	s := &Store{opts: o, limit: o.Limit, last: delta.None, accepted: delta.None, committed: -1}
+	s := &Store{opts: o, limit: o.Limit, last: delta.None, accepted: delta.None, committed: -1, visits: visit.NewTable(o.Visits)}
 	if s.limit == 0 {
 		s.limit = defaultLimit
 	}
 	if s.opts.Life == 0 {
-		s.opts.Life = 2 * event.Hour
+		s.opts.Life = 14 * event.Hour
 	}
 	if o.FS == nil {
 		o.FS = vfs.Default
@@ -236,7 +255,11 @@ func (s *Store) load() error {
 		s.position = int64(binary.BigEndian.Uint64(m[16:]))
 		s.acceptedAt = event.Time(binary.BigEndian.Uint64(m[24:]))
 		s.warm = event.Time(binary.BigEndian.Uint64(m[32:]))
+		s.watermark = event.Time(binary.BigEndian.Uint64(m[40:]))
 		s.meta = m[metaHead:]
+	}
+	if err := s.loadVisits(); err != nil {
+		return err
 	}
 	if err := s.scan(prefixFired, func(k, _ []byte) error {
 		s.fired = append(s.fired, int64(binary.BigEndian.Uint64(k[1:])))
@@ -258,9 +281,9 @@ func (s *Store) load() error {
 	})
 }
 
-// metaHead is the length of last, accepted, position, acceptedAt and warm in the meta record; the core's state
-// follows.
-const metaHead = 40
+// metaHead is the length of last, accepted, position, acceptedAt, warm and watermark in the meta record; the core's
+// state follows.
+const metaHead = 48
 
 // Close flushes and closes the store, and waits for calls that are under way. It is idempotent. Every method that
 // needs the disk returns ErrClosed from then on.
@@ -308,30 +331,36 @@ func (s *Store) OutboxLen() int {
 	return len(s.outbox)
 }
 
-// Windows calls fn for every window in the store, in order of start and then site. Fn must not call s.
-func (s *Store) Windows(fn func(site string, start event.Time, st window.Status) error) error {
+// Windows calls fn for every window in the store, by kind, in order of start and then site. Fn must not call s.
+func (s *Store) Windows(fn func(k window.Kind, site string, start event.Time, st window.Status) error) error {
 	if err := s.begin(); err != nil {
 		return err
 	}
 	defer s.end()
-	return s.scan(prefixWindow, func(k, v []byte) error {
-		st, err := window.ReadStatus(v)
+	for _, kind := range []window.Kind{window.Minute, window.Visits} {
+		err := s.scan(windowPrefix(kind), func(k, v []byte) error {
+			st, err := window.ReadStatus(v)
+			if err != nil {
+				return err
+			}
+			start, site := splitWindowKey(k)
+			return fn(kind, site, start, st)
+		})
 		if err != nil {
 			return err
 		}
-		start, site := splitWindowKey(k)
-		return fn(site, start, st)
-	})
+	}
+	return nil
 }
 
 // Fold adds the state of a window to a, which the caller has reset with Limit, and returns its size in bytes. A window
 // that is not there adds nothing.
-func (s *Store) Fold(site string, start event.Time, a *window.Agg) (int, error) {
+func (s *Store) Fold(k window.Kind, site string, start event.Time, a *window.Agg) (int, error) {
 	if err := s.begin(); err != nil {
 		return 0, err
 	}
 	defer s.end()
-	s.keybuf = appendWindowKey(s.keybuf[:0], site, start)
+	s.keybuf = appendWindowKey(s.keybuf[:0], k, site, start)
 	s.reading.Store(true)
 	defer s.reading.Store(false)
 	v, closer, err := s.db.Get(s.keybuf)
@@ -339,11 +368,11 @@ func (s *Store) Fold(site string, start event.Time, a *window.Agg) (int, error) 
 		return 0, nil
 	}
 	if err != nil {
-		return 0, fmt.Errorf("read window %s %s: %w", site, start, damage(err))
+		return 0, fmt.Errorf("read window of %s %s %s: %w", k, site, start, damage(err))
 	}
 	defer closer.Close()
 	if err := a.Add(v); err != nil {
-		return 0, fmt.Errorf("read window %s %s: %w", site, start, damage(err))
+		return 0, fmt.Errorf("read window of %s %s %s: %w", k, site, start, damage(err))
 	}
 	return len(v), nil
 }
@@ -353,12 +382,12 @@ func (s *Store) Limit() int { return max(s.limit, 0) }
 
 // Compact replaces a window's chunks by their fold, which a holds after Fold. It changes nothing that can be
 // read; it spares the next Fold the work.
-func (s *Store) Compact(site string, start event.Time, a *window.Agg) error {
+func (s *Store) Compact(k window.Kind, site string, start event.Time, a *window.Agg) error {
 	if err := s.begin(); err != nil {
 		return err
 	}
 	defer s.end()
-	s.keybuf = appendWindowKey(s.keybuf[:0], site, start)
+	s.keybuf = appendWindowKey(s.keybuf[:0], k, site, start)
 	s.valbuf = a.AppendFolded(s.valbuf[:0])
 	return s.db.Set(s.keybuf, s.valbuf, pebble.NoSync)
 }
@@ -406,8 +435,8 @@ func appendOffsetKey(b []byte, prefix byte, offset int64) []byte {
 	return binary.BigEndian.AppendUint64(append(b, prefix), uint64(offset))
 }
 
-func appendWindowKey(b []byte, site string, start event.Time) []byte {
-	b = binary.BigEndian.AppendUint64(append(b, prefixWindow), uint64(start)^(1<<63))
+func appendWindowKey(b []byte, k window.Kind, site string, start event.Time) []byte {
+	b = binary.BigEndian.AppendUint64(append(b, windowPrefix(k)), uint64(start)^(1<<63))
 	return append(b, site...)
 }
 

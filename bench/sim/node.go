@@ -45,7 +45,7 @@ type produce struct {
 func (s *Sim) start(disk int) error {
 	w := &s.world
 	w.owner++
-	st, err := state.Open(state.Options{Dir: "state", FS: s.disks[disk], MemTableBytes: 256 << 10, Limit: -1, Life: life, Without: s.opts.Without})
+	st, err := state.Open(state.Options{Dir: "state", FS: s.disks[disk], MemTableBytes: 256 << 10, Limit: -1, Life: life, Visits: s.rules.Visits(), Without: s.opts.Without})
 	if err != nil {
 		return err
 	}
@@ -60,7 +60,7 @@ func (s *Sim) start(disk int) error {
 	if s.opts.Without&state.J1 != 0 {
 		es = forgetful{st}
 	}
-	n.part, err = engine.OpenPartition(0, es, s.rules, deriver{})
+	n.part, err = engine.OpenPartition(0, 0, es, s.rules, deriver{})
 	if err != nil {
 		return errors.Join(err, st.Close())
 	}

@@ -123,9 +123,10 @@ func (n *node) resetGroup() string {
 // stateOptions are those of a partition's state.
 func (n *node) stateOptions(partition int32) state.Options {
 	return state.Options{
-		Dir:   filepath.Join(n.dir.State(), "partition-"+strconv.Itoa(int(partition))),
-		Limit: valuesPerFamily,
-		Life:  n.flags.rules().Lateness + stateSlack,
+		Dir:    filepath.Join(n.dir.State(), "partition-"+strconv.Itoa(int(partition))),
+		Limit:  valuesPerFamily,
+		Visits: n.flags.rules().Visits(),
+		Life:   n.stateLife(),
 	}
 }
 
@@ -179,5 +180,5 @@ func (n *node) archiveMarks(ctx context.Context) ([]mark, error) {
 	return marks, nil
 }
 
-// stateSlack is what a record can matter to a window beyond the lateness: the window itself, and what collectors lag.
-const stateSlack = 5 * event.Minute
+// stateLife is how long a record can matter to the state: what the rules say, and what collectors lag.
+func (n *node) stateLife() event.Time { return n.flags.rules().Life() + 5*event.Minute }

@@ -92,6 +92,8 @@ func (m *engineMetrics) Collect(ch chan<- prometheus.Metric) {
 		send(descEvents, prometheus.CounterValue, float64(c.OnTime), "on_time")
 		send(descEvents, prometheus.CounterValue, float64(c.Late), "late")
 		send(descEvents, prometheus.CounterValue, float64(c.Dropped), "dropped")
+		send(descEvents, prometheus.CounterValue, float64(c.Bots), "bot")
+		send(descEvents, prometheus.CounterValue, float64(c.Duplicates), "duplicate")
 		send(descOpen, prometheus.GaugeValue, float64(s.OpenWindows))
 		send(descWatermark, prometheus.GaugeValue, float64(s.Watermark)/1000)
 		send(descOffset, prometheus.GaugeValue, float64(s.Offset))

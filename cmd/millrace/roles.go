@@ -72,6 +72,7 @@ func (n *node) startEngine() error {
 				Store:      func(partition int32) (engine.Store, bool) { return table.Store(partition) },
 				NewDeriver: func() engine.Deriver { return facts.New(facts.Options{}) },
 				Rules:      n.flags.rules(),
+				Partitions: int(n.flags.Partitions),
 				Log:        n.log,
 				Observe:    seen.observe,
 			})

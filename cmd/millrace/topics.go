@@ -31,7 +31,7 @@ func (n *node) openTopics(ctx context.Context) error {
 		topic(deadletter.Topic, deadRetention),
 		// Rule J9: the changelog outlives three lives of state (state.Options.Life), and after a pause as long as events
 		// are kept there is nothing left to go on with anyway.
-		topic(kafka.TableTopic(engine.Group), max(2*f.Retention+f.Lateness, 4*(f.Lateness+time.Duration(stateSlack)*time.Millisecond))),
+		topic(kafka.TableTopic(engine.Group), max(2*f.Retention+f.Lateness, 4*time.Duration(n.stateLife())*time.Millisecond)),
 	)
 	if err != nil {
 		return fmt.Errorf("set up topics: %w", err)

@@ -1,0 +1,55 @@
+package engine
+
+import (
+	"millrace/engine/dedup"
+	"millrace/engine/event"
+	"millrace/engine/visit"
+	"millrace/engine/window"
+)
+
+// Deriver finds out what is counted of an event. It must be deterministic. Package engine/facts has the real one.
+type Deriver interface {
+	Row(e *event.Event, r *window.Row)
+}
+
+// Verdict says what an event counts as.
+type Verdict uint8
+
+const (
+	// Human events are counted in every family but that of bots.
+	Human Verdict = iota
+	// Bot events are counted in the family of bots only.
+	Bot
+	// Duplicate events are not counted: one with the same id has been.
+	Duplicate
+)
+
+// Counter turns the events of a log, in its order, into rows. Stream and replay count with it: there is no second way.
+type Counter struct {
+	derive Deriver
+	seen   *dedup.Set
+	visits *visit.Table
+	row    window.Row
+}
+
+// NewCounter returns a Counter over the ids seen and the live visits so far, both of which it changes.
+func NewCounter(d Deriver, seen *dedup.Set, visits *visit.Table) *Counter {
+	return &Counter{derive: d, seen: seen, visits: visits}
+}
+
+// Count returns the row of the next event, valid until the call after; nil for a duplicate. An event whose window has
+// closed takes no part in visits.
+func (c *Counter) Count(e *event.Event, closed bool) (*window.Row, Verdict) {
+	if !c.seen.Add(e.Site, e.ID, e.Received) {
+		return nil, Duplicate
+	}
+	c.row = window.Row{}
+	c.derive.Row(e, &c.row)
+	if c.row.Flags&window.BotRow != 0 {
+		return &c.row, Bot
+	}
+	if !closed {
+		c.visits.Observe(e.Site, &c.row, e.Time, e.VisitorPrev, e.NonInteractive)
+	}
+	return &c.row, Human
+}

@@ -1,0 +1,85 @@
+package engine
+
+import (
+	"cmp"
+	"fmt"
+	"strings"
+
+	"millrace/engine/event"
+	"millrace/engine/visit"
+	"millrace/engine/window"
+)
+
+// Rules say when windows fire and close, all in log time. The zero value of a field is its default.
+type Rules struct {
+	// Grace is how long after its end a window waits for stragglers before it fires as final. Default 2 s.
+	Grace event.Time
+	// Lateness is how long after its end a window still takes events in, and fires again. Default 1 h; state is
+	// kept as long.
+	Lateness event.Time
+	// EarlyEvery is how often open windows that have changed fire before their end. Default 5 s; negative turns
+	// early firing off.
+	EarlyEvery event.Time
+	// SilentAfter is how long a collector may be silent before the watermark no longer waits for it. Default
+	// 10 s: ten ticks missed.
+	SilentAfter event.Time
+	// VisitTimeout is the time without an event that ends a visit. Default 30 min. VisitLength is the most a visit lasts.
+	// Default 12 h: the state of a visit must end some time. MaxVisits is the most live visits of a site in a
+	// partition. Default 500,000; events of visitors past it are counted without a visit.
+	VisitTimeout, VisitLength event.Time
+	MaxVisits                 int
+	// DedupHorizon is how long, in receive time of the log, the id of an event is remembered. Default 10 min.
+	// MaxIDs is the most ids remembered in a partition. Default 4 million; past it the oldest are forgotten early.
+	DedupHorizon event.Time
+	MaxIDs       int
+}
+
+func (r Rules) withDefaults() Rules {
+	r.Grace = cmp.Or(r.Grace, 2*event.Second)
+	r.Lateness = cmp.Or(r.Lateness, event.Hour)
+	r.EarlyEvery = cmp.Or(r.EarlyEvery, 5*event.Second)
+	r.SilentAfter = cmp.Or(r.SilentAfter, 10*event.Second)
+	r.VisitTimeout = cmp.Or(r.VisitTimeout, 30*event.Minute)
+	r.VisitLength = cmp.Or(r.VisitLength, 12*event.Hour)
+	r.MaxVisits = cmp.Or(r.MaxVisits, 500_000)
+	r.DedupHorizon = cmp.Or(r.DedupHorizon, 10*event.Minute)
+	r.MaxIDs = cmp.Or(r.MaxIDs, 4_000_000)
+	return r
+}
+
+// Visits returns the rules of visits.
+func (r Rules) Visits() visit.Rules {
+	r = r.withDefaults()
+	return visit.Rules{Timeout: r.VisitTimeout, MaxLength: r.VisitLength, Lateness: r.Lateness, MaxPerSite: r.MaxVisits}
+}
+
+// Life returns how long, in log time, a record can matter to the state: that of a window of visits.
+func (r Rules) Life() event.Time {
+	r = r.withDefaults()
+	return window.Visits.Length() + r.VisitLength + r.VisitTimeout + r.Lateness + 2*event.Minute
+}
+
+// Validate reports all rules that make no sense.
+func (r Rules) Validate() error {
+	r = r.withDefaults()
+	var bad []string
+	if r.Grace < 0 || r.Grace > event.Minute {
+		bad = append(bad, fmt.Sprintf("grace %d ms is not within 0 and 1 min", r.Grace))
+	}
+	if r.Lateness < r.Grace {
+		bad = append(bad, fmt.Sprintf("lateness %d ms is below the grace of %d ms", r.Lateness, r.Grace))
+	}
+	if err := r.Visits().Validate(); err != nil {
+		bad = append(bad, err.Error())
+	}
+	if r.DedupHorizon < event.Minute || r.MaxIDs < 0 {
+		bad = append(bad, fmt.Sprintf("dedup horizon %d ms is below a minute, or the most ids %d below 0", r.DedupHorizon, r.MaxIDs))
+	}
+	if r.SilentAfter < event.Second {
+		bad = append(bad, fmt.Sprintf("silent-after %d ms is below the second between ticks", r.SilentAfter))
+	}
+	if len(bad) > 0 {
+		return fmt.Errorf("rules: %s", strings.Join(bad, "; "))
+	}
+	return nil
+}

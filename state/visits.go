@@ -1,0 +1,141 @@
+package state
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"millrace/engine/delta"
+	"millrace/engine/event"
+	"millrace/engine/visit"
+)
+
+// Live visits are in memory, and every record's changes of them are journaled under its offset. Now and then what has
+// changed since the last time is written as one checkpoint in place of the journal, so that a start reads little: one
+// write for a visit in ten minutes instead of one for each of its events.
+
+// journal is what is on disk of live visits.
+type journal struct {
+	bytes       int        // since the last checkpoint
+	at          event.Time // watermark of the last checkpoint
+	checkpoints []checkpoint
+}
+
+// checkpoint is one on disk. When the watermark has passed until, no visit in it is alive.
+type checkpoint struct {
+	offset int64
+	until  event.Time
+}
+
+const (
+	// checkpointHead is the length of what stands before the visits: the watermark of the record and until.
+	checkpointHead = 16
+	// maxJournal is the size in bytes, and journalTime the age in log time, at which the journal gives way to a
+	// checkpoint.
+	maxJournal  = 8 << 20
+	journalTime = 10 * event.Minute
+)
+
+// Visits returns the live visits after the last delta applied. Whoever calls Apply changes them, before it applies what
+// changed them; Recover does so itself.
+func (s *Store) Visits() *visit.Table { return s.visits }
+
+// ReadVisits adds what the store holds on disk of live visits to t, which is empty.
+func (s *Store) ReadVisits(t *visit.Table) error {
+	if err := s.begin(); err != nil {
+		return err
+	}
+	defer s.end()
+	return s.readVisits(t, &journal{})
+}
+
+func (s *Store) loadVisits() error { return s.readVisits(s.visits, &s.journal) }
+
+func (s *Store) readVisits(t *visit.Table, j *journal) error {
+	apply := func(k, v []byte) error {
+		if err := t.Apply(v); err != nil {
+			return fmt.Errorf("%w: visits of offset %d: %w", ErrCorrupt, binary.BigEndian.Uint64(k[1:]), err)
+		}
+		return nil
+	}
+	err := s.scan(prefixCheckpoint, func(k, v []byte) error {
+		if len(v) < checkpointHead {
+			return fmt.Errorf("%w: checkpoint of %d bytes", ErrCorrupt, len(v))
+		}
+		j.at = event.Time(binary.BigEndian.Uint64(v))
+		j.checkpoints = append(j.checkpoints, checkpoint{int64(binary.BigEndian.Uint64(k[1:])), event.Time(binary.BigEndian.Uint64(v[8:]))})
+		return apply(k, v[checkpointHead:])
+	})
+	if err != nil {
+		return err
+	}
+	if err := s.scan(prefixJournal, func(k, v []byte) error {
+		j.bytes += len(v)
+		return apply(k, v)
+	}); err != nil {
+		return err
+	}
+	t.Expire(s.watermark)
+	return nil
+}
+
+// keepVisits adds what a delta did to visits to its batch: s.visits is as the delta leaves it.
+func (s *Store) keepVisits(batch *pebble.Batch, d *delta.Delta) error {
+	j := &s.journal
+	if j.bytes+len(d.Visits) < maxJournal && d.Watermark-j.at < journalTime {
+		if len(d.Visits) == 0 {
+			return nil
+		}
+		j.bytes += len(d.Visits)
+		s.keybuf = appendOffsetKey(s.keybuf[:0], prefixJournal, d.Offset)
+		return batch.Set(s.keybuf, d.Visits, nil)
+	}
+	s.keybuf = appendOffsetKey(s.keybuf[:0], prefixCheckpoint, d.Offset)
+	blob, until := s.visits.Checkpoint(make([]byte, checkpointHead))
+	binary.BigEndian.PutUint64(blob, uint64(d.Watermark))
+	binary.BigEndian.PutUint64(blob[8:], uint64(until))
+	if err := batch.Set(s.keybuf, blob, nil); err != nil {
+		return err
+	}
+	j.bytes, j.at = 0, d.Watermark
+	j.checkpoints = append(j.checkpoints, checkpoint{d.Offset, until})
+	if err := batch.DeleteRange([]byte{prefixJournal}, []byte{prefixJournal + 1}, nil); err != nil {
+		return err
+	}
+	n := 0
+	for n < len(j.checkpoints)-1 && j.checkpoints[n].until < d.Watermark {
+		s.keybuf = appendOffsetKey(s.keybuf[:0], prefixCheckpoint, j.checkpoints[n].offset)
+		if err := batch.Delete(s.keybuf, nil); err != nil {
+			return err
+		}
+		n++
+	}
+	j.checkpoints = append(j.checkpoints[:0], j.checkpoints[n:]...)
+	return nil
+}
+
+// keepSeen adds the ids of a record to its batch, and forgets those past the horizon.
+func (s *Store) keepSeen(batch *pebble.Batch, d *delta.Delta) error {
+	if len(d.Seen) > 0 {
+		s.keybuf = appendOffsetKey(s.keybuf[:0], prefixSeen, d.Offset)
+		if err := batch.Set(s.keybuf, d.Seen, nil); err != nil {
+			return err
+		}
+	}
+	if d.SeenFrom == 0 {
+		return nil
+	}
+	return batch.DeleteRange(appendOffsetKey(nil, prefixSeen, 0), appendOffsetKey(nil, prefixSeen, d.SeenFrom), nil)
+}
+
+// Seen calls fn for the ids of each record within the horizon, in order of offset. Fn must not call s.
+func (s *Store) Seen(fn func(offset int64, journal []byte) error) error {
+	if err := s.begin(); err != nil {
+		return err
+	}
+	defer s.end()
+	return s.scan(prefixSeen, func(k, v []byte) error {
+		return fn(int64(binary.BigEndian.Uint64(k[1:])), v)
+	})
+}
