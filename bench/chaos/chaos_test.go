@@ -1,0 +1,74 @@
+package chaos
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"log/slog"
+	"os"
+	"os/exec"
+	"os/signal"
+	"testing"
+	"time"
+)
+
+// The long forms: go test ./bench/chaos -long -timeout 0. Another seed: -seed N.
+var (
+	long = flag.Bool("long", false, "run the scenarios as long as millrace bench chaos does")
+	seed = flag.Uint64("seed", 1, "seed of the logs and the schedules")
+)
+
+// asWorker makes the test binary a worker with the variable's value as its job.
+const asWorker = "MILLRACE_CHAOS_WORKER"
+
+func TestMain(m *testing.M) {
+	if spec := os.Getenv(asWorker); spec != "" {
+		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+		defer stop()
+		log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+		if err := Work(ctx, spec, os.Stdin, os.Stdout, log); err != nil {
+			log.Error(err.Error())
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+// play runs a scenario, in its short form unless -long is given, and returns its report.
+func play(t *testing.T, short Options) *Report {
+	t.Helper()
+	o := short
+	if *long {
+		o = Options{Scenario: short.Scenario}
+	}
+	o.Seed, o.Dir = *seed, t.TempDir()
+	o.Worker = func(spec string) *exec.Cmd {
+		cmd := exec.Command(os.Args[0])
+		cmd.Env = append(os.Environ(), asWorker+"="+spec)
+		return cmd
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	if !*long {
+		ctx, cancel = context.WithTimeout(ctx, 4*time.Minute)
+	}
+	defer cancel()
+	r, err := Run(ctx, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%s, seed %d\n%s", o.Scenario, o.Seed, r)
+	if len(r.Wrong) > 0 {
+		t.Error("wrong values")
+	}
+	return r
+}
+
+func TestUnknown(t *testing.T) {
+	if _, err := Run(t.Context(), Options{Scenario: "none"}); !errors.Is(err, ErrUnknown) {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestKills(t *testing.T) { play(t, Options{Scenario: "kills", Events: 20_000, Times: 4}) }
+func TestWipes(t *testing.T) { play(t, Options{Scenario: "wipes", Events: 20_000, Times: 4}) }

@@ -1,0 +1,86 @@
+package chaos
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// crowd is the log of the scenarios that kill: some of everything.
+func crowd(o Options) Workload {
+	return Workload{
+		Events: o.Events, Sites: min(50, max(8, o.Events/5000)), Visitors: 2000, Pages: 700,
+		Late: 0.03, Dropped: 0.005, Bots: 0.03, Poison: 0.005,
+	}
+}
+
+// kills is T1.
+func kills(ctx context.Context, o Options) error { return killing(ctx, o, 0) }
+
+// wipes is T2.
+func wipes(ctx context.Context, o Options) error { return killing(ctx, o, 0.25) }
+
+// killing writes the log in as many slices as there are kills and kills the engine at a random moment of each: while it
+// starts, while it counts, or when it has nothing to do.
+func killing(ctx context.Context, o Options, wipe float64) error {
+	r, err := open(ctx, o, plan{work: crowd(o)})
+	if err != nil {
+		return err
+	}
+	defer r.close()
+	wiped, early := 0, 0
+	var up time.Duration
+	for i := range o.Times {
+		o.progress("kill", i, o.Times)
+		if err := r.feed.until(ctx, r.share(float64(i+1)/float64(o.Times+1))); err != nil {
+			return err
+		}
+		p, err := r.fleet.start(r.job(0))
+		if err != nil {
+			return err
+		}
+		if r.rng.IntN(8) == 0 { // while it starts
+			early++
+			if err := sleep(ctx, time.Duration(r.rng.IntN(800))*time.Millisecond); err != nil {
+				return err
+			}
+		} else {
+			if err := p.waitReady(ctx); err != nil {
+				return err
+			}
+			up += p.ready.Sub(p.began)
+			if err := sleep(ctx, killAfter(r.rng.IntN(2) == 0, r.rng.Float64())); err != nil {
+				return err
+			}
+		}
+		if !p.alive() {
+			return fmt.Errorf("the worker ended by itself: %w\n%s", p.err, p.errs.String())
+		}
+		if err := p.kill(ctx); err != nil {
+			return err
+		}
+		if r.rng.Float64() < wipe {
+			wiped++
+			if err := r.wipe(0); err != nil {
+				return err
+			}
+		}
+	}
+	if _, err := r.start(ctx, r.job(0)); err != nil {
+		return err
+	}
+	if err := r.finish(ctx); err != nil {
+		return err
+	}
+	r.report.figure("kills", "%d, %d of them while starting; state wiped %d times", o.Times, early, wiped)
+	r.report.figure("start", "%v until the state was recovered, on average", (up / time.Duration(max(1, o.Times-early))).Round(time.Millisecond))
+	return nil
+}
+
+// killAfter is a moment of a worker's life, in its first third of a second or some time later.
+func killAfter(soon bool, u float64) time.Duration {
+	if soon {
+		return time.Duration(u * float64(300*time.Millisecond))
+	}
+	return time.Duration(u * float64(1500*time.Millisecond))
+}

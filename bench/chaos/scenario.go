@@ -1,0 +1,137 @@
+package chaos
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Options are the settings of Run. Zero fields take the scenario's own long form.
+type Options struct {
+	// Scenario is the name of one of Scenarios. Required.
+	Scenario string
+	// Seed makes the log and the schedule.
+	Seed uint64
+	// Events is the length of the log; Times how often the scenario does its harm: kills, restarts, seeds.
+	Events, Times int
+	// Wall is how long a scenario that has a length runs.
+	Wall time.Duration
+	// Kafka are the addresses of a real cluster without Millrace's topics, to be used instead of brokers in this
+	// process. Scenarios that do harm to the brokers themselves refuse it.
+	Kafka []string
+	// Dir takes the state folders, emptied afterwards. Default: the folder for temporary files.
+	Dir string
+	// Worker makes the command of a worker: a process that hands spec to Work. Required, except by scenarios
+	// that have no workers.
+	Worker func(spec string) *exec.Cmd
+	// Progress, if set, is told how far a phase is.
+	Progress func(phase string, done, total int)
+
+	report *Report
+}
+
+func (o *Options) progress(phase string, done, total int) {
+	if o.Progress != nil {
+		o.Progress(phase, done, total)
+	}
+}
+
+// Scenario is one way to do harm.
+type Scenario struct {
+	Name string
+	// Row is the row of the reliability table that it is the long form of.
+	Row string
+	// Text says what it does and what has to hold, in a line or two.
+	Text string
+	run  func(context.Context, Options) error
+	// events and times are the long form's.
+	events, times int
+	wall          time.Duration
+	// own says that it needs brokers of its own.
+	own bool
+}
+
+// Report is what came of a scenario.
+type Report struct {
+	Scenario string
+	Seed     uint64
+	Wall     time.Duration
+	// Figures are for people, in the order in which they came up.
+	Figures []Figure
+	// Wrong has a line for each value that is not what the recount has, and for each promise that was not kept.
+	Wrong []string
+}
+
+// Figure is one result.
+type Figure struct{ Name, Text string }
+
+func (r *Report) figure(name, format string, args ...any) {
+	r.Figures = append(r.Figures, Figure{name, fmt.Sprintf(format, args...)})
+}
+
+func (r *Report) wrong(format string, args ...any) {
+	r.Wrong = append(r.Wrong, fmt.Sprintf(format, args...))
+}
+
+// most is how many wrong values are printed.
+const most = 20
+
+// String prints the report, one figure to a line.
+func (r *Report) String() string {
+	var b strings.Builder
+	for _, f := range r.Figures {
+		fmt.Fprintf(&b, "%-14s %s\n", f.Name, f.Text)
+	}
+	fmt.Fprintf(&b, "%-14s %d\n", "wrong", len(r.Wrong))
+	for _, w := range r.Wrong[:min(len(r.Wrong), most)] {
+		fmt.Fprintf(&b, "  %s\n", w)
+	}
+	if n := len(r.Wrong) - most; n > 0 {
+		fmt.Fprintf(&b, "  and %d more\n", n)
+	}
+	fmt.Fprintf(&b, "%-14s %s\n", "took", r.Wall.Round(100*time.Millisecond))
+	return b.String()
+}
+
+// ErrUnknown is returned for the name of a scenario that there is not.
+var ErrUnknown = errors.New("unknown scenario")
+
+// Scenarios are all there are, in the order of the reliability table.
+func Scenarios() []Scenario {
+	return []Scenario{
+		{Name: "kills", Row: "T1", events: 2_000_000, times: 100, run: kills,
+			Text: "The engine is killed with -9 at random moments, half of them while it catches up."},
+		{Name: "wipes", Row: "T2", events: 2_000_000, times: 100, run: wipes,
+			Text: "The same, and on a quarter of the restarts its state folder is gone."},
+	}
+}
+
+// Run runs a scenario. The report is complete only without an error; an error says that the scenario could not be played to
+// its end, and is no verdict on any value. Values that are wrong are in the report.
+func Run(ctx context.Context, o Options) (*Report, error) {
+	list := Scenarios()
+	i := slices.IndexFunc(list, func(s Scenario) bool { return s.Name == o.Scenario })
+	if i < 0 {
+		return nil, fmt.Errorf("%w %q", ErrUnknown, o.Scenario)
+	}
+	s := list[i]
+	if s.own && len(o.Kafka) > 0 {
+		return nil, fmt.Errorf("scenario %s does harm to the brokers and runs only on brokers of its own", s.Name)
+	}
+	o.Events = cmp.Or(o.Events, s.events)
+	o.Times = cmp.Or(o.Times, s.times)
+	o.Wall = cmp.Or(o.Wall, s.wall)
+	o.report = &Report{Scenario: s.Name, Seed: o.Seed}
+	began := time.Now()
+	err := s.run(ctx, o)
+	o.report.Wall = time.Since(began)
+	if err != nil {
+		return o.report, fmt.Errorf("scenario %s, seed %d: %w", s.Name, o.Seed, err)
+	}
+	return o.report, nil
+}

@@ -1,0 +1,156 @@
+package chaos
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"millrace/engine"
+	"millrace/engine/event"
+	"millrace/engine/window"
+	"millrace/internal/deadletter"
+)
+
+// sink reads millrace.windows and the dead letters while they are written, and keeps the newest version of each window.
+type sink struct {
+	client *kgo.Client
+	done   chan struct{}
+
+	mu      sync.Mutex // guards what follows
+	err     error
+	next    map[string][]int64 // what has been read of each topic
+	windows map[windowKey]*stored
+	progs   []event.Time // of each partition
+	firings int
+	bytes   int64
+	letters map[string]string // what was dead: reason by coordinates
+	fired   func(w *window.Window, at time.Time)
+}
+
+// stored is a window as it is now.
+type stored struct {
+	version int64
+	final   bool
+	points  map[cellKey]window.Rollup
+	raw     []byte    // its last record
+	at      time.Time // when its first final record was written, by the broker's client
+}
+
+// newSink starts to read. Fired, if not nil, is told each window as it comes.
+func newSink(w *world, fired func(*window.Window, time.Time)) (*sink, error) {
+	offsets := map[int32]kgo.Offset{}
+	for p := range w.partitions {
+		offsets[p] = kgo.NewOffset().AtStart()
+	}
+	client, err := w.client(kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{
+		engine.WindowsTopic: offsets, deadletter.Topic: offsets,
+	}), kgo.FetchMaxWait(100*time.Millisecond))
+	if err != nil {
+		return nil, err
+	}
+	s := &sink{
+		client: client, done: make(chan struct{}), fired: fired, windows: map[windowKey]*stored{}, letters: map[string]string{},
+		next:  map[string][]int64{engine.WindowsTopic: make([]int64, w.partitions), deadletter.Topic: make([]int64, w.partitions)},
+		progs: make([]event.Time, w.partitions),
+	}
+	go s.run()
+	return s, nil
+}
+
+func (s *sink) close() {
+	s.client.Close()
+	<-s.done
+}
+
+func (s *sink) run() {
+	defer close(s.done)
+	for {
+		fetches := s.client.PollFetches(context.Background())
+		if fetches.IsClientClosed() {
+			return
+		}
+		s.mu.Lock()
+		fetches.EachRecord(func(r *kgo.Record) {
+			s.next[r.Topic][r.Partition] = r.Offset + 1
+			if r.Topic == deadletter.Topic {
+				s.letter(r)
+				return
+			}
+			s.bytes += int64(len(r.Value))
+			if err := s.take(r); err != nil {
+				s.err = errors.Join(s.err, fmt.Errorf("record %d of %s/%d: %w", r.Offset, r.Topic, r.Partition, err))
+			}
+		})
+		s.mu.Unlock()
+	}
+}
+
+func (s *sink) letter(r *kgo.Record) {
+	l, err := deadletter.Parse(r.Value)
+	if err != nil {
+		s.err = errors.Join(s.err, err)
+		return
+	}
+	s.letters[fmt.Sprintf("%s/%d/%d", l.Topic, l.Partition, l.Offset)] = l.Reason
+}
+
+// take is rule J10: never back to an older version; parts of one version make up one window.
+func (s *sink) take(r *kgo.Record) error {
+	rec, err := window.Decode(r.Value)
+	if err != nil {
+		return err
+	}
+	if p := rec.Progress; p != nil {
+		s.progs[p.Partition] = max(s.progs[p.Partition], p.Low)
+		return nil
+	}
+	w := rec.Window
+	s.firings++
+	if s.fired != nil {
+		s.fired(w, r.Timestamp)
+	}
+	k := windowKey{w.Kind, w.Site, w.Start}
+	old := s.windows[k]
+	if old != nil && old.version > w.Version {
+		return nil
+	}
+	if old == nil {
+		old = &stored{version: -1}
+		s.windows[k] = old
+	}
+	if old.version < w.Version {
+		old.version, old.points = w.Version, make(map[cellKey]window.Rollup, len(w.Points))
+	}
+	old.final, old.raw = w.Final, r.Value
+	if old.at.IsZero() && w.Final {
+		old.at = r.Timestamp
+	}
+	for i := range w.Points {
+		p := &w.Points[i]
+		old.points[cellKey{p.Family, p.Dims[0], p.Dims[1]}] = p.Rollup
+	}
+	return nil
+}
+
+// readTo waits until the sink has read a topic to its ends.
+func (s *sink) readTo(ctx context.Context, topic string, ends []int64) error {
+	for {
+		s.mu.Lock()
+		behind := int64(0)
+		for p, end := range ends {
+			behind += max(0, end-s.next[topic][p])
+		}
+		err := s.err
+		s.mu.Unlock()
+		if err != nil || behind == 0 {
+			return err
+		}
+		if err := sleep(ctx, 20*time.Millisecond); err != nil {
+			return fmt.Errorf("read %s: %d records are left: %w", topic, behind, err)
+		}
+	}
+}

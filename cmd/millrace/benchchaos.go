@@ -1,0 +1,120 @@
+package main
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"time"
+
+	"millrace/bench/chaos"
+	"millrace/internal/progress"
+)
+
+// benchChaosCommand plays a scenario of package chaos.
+type benchChaosCommand struct {
+	List     bool          `help:"List the scenarios and what they do."`
+	Scenario string        `placeholder:"NAME" help:"Scenario to play, or all."`
+	Seed     uint64        `placeholder:"N" help:"Seed of the log and of the schedule. Default: a random one, printed."`
+	Events   int           `placeholder:"N" help:"Events of the log. Default: as many as the long form has."`
+	Times    int           `placeholder:"N" help:"How often the scenario does its harm: kills, rounds, seeds. Default: the long form's."`
+	For      time.Duration `placeholder:"TIME" help:"How long a scenario that has no other end goes on. Default: the long form's."`
+	Kafka    []string      `placeholder:"HOST:PORT" env:"-" help:"Brokers of a Kafka cluster without Millrace's topics. Default: brokers in this process."`
+	Dir      string        `placeholder:"DIR" help:"Folder for the engine's state, emptied afterwards. Default: a temporary one."`
+}
+
+// Help is the text behind the list of flags.
+func (benchChaosCommand) Help() string {
+	return `Example:
+
+  millrace bench chaos --scenario kills --events 200000 --times 10
+
+The exit code is 1 if a value is wrong.`
+}
+
+func (c *benchChaosCommand) Run(p *process) error {
+	if c.List {
+		for _, s := range chaos.Scenarios() {
+			fmt.Fprintf(p.stdout, "%-11s %-4s %s\n", s.Name, s.Row, s.Text)
+		}
+		return nil
+	}
+	if c.Scenario == "" {
+		return usagef("--scenario: name one, or all; --list shows them")
+	}
+	if c.Events < 0 || c.Times < 0 || c.For < 0 {
+		return usagef("--events, --times and --for are not negative")
+	}
+	if c.Seed == 0 {
+		var b [4]byte
+		rand.Read(b[:]) // never fails
+		c.Seed = uint64(binary.LittleEndian.Uint32(b[:])) + 1
+	}
+	names := []string{c.Scenario}
+	if c.Scenario == "all" {
+		names = nil
+		for _, s := range chaos.Scenarios() {
+			names = append(names, s.Name)
+		}
+	}
+	wrong := 0
+	for _, name := range names {
+		report, err := c.play(p, name)
+		if errors.Is(err, chaos.ErrUnknown) {
+			return usagef("--scenario: %w; --list shows them", err)
+		}
+		if report != nil {
+			fmt.Fprint(p.stdout, report)
+		}
+		if err != nil {
+			return err
+		}
+		wrong += len(report.Wrong)
+	}
+	if wrong > 0 {
+		return fmt.Errorf("%d values are wrong; the seed is %d", wrong, c.Seed)
+	}
+	return nil
+}
+
+func (c *benchChaosCommand) play(p *process, name string) (*chaos.Report, error) {
+	program, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("find my own program: %w", err)
+	}
+	var bar *progress.Bar
+	defer func() {
+		if bar != nil {
+			bar.Finish()
+		}
+	}()
+	phase := ""
+	o := chaos.Options{
+		Scenario: name, Seed: c.Seed, Events: c.Events, Times: c.Times, Wall: c.For, Kafka: c.Kafka, Dir: c.Dir,
+		Worker: func(spec string) *exec.Cmd { return exec.Command(program, "bench", "worker", spec) },
+		Progress: func(now string, done, total int) {
+			if now != phase {
+				if bar != nil {
+					bar.Finish()
+				}
+				bar, phase = progress.Start(p.stderr, name+": "+now), now
+			}
+			bar.Set(int64(done), int64(total), int64(done))
+		},
+	}
+	fmt.Fprintf(p.stdout, "%-14s %s, seed %d\n", "scenario", name, c.Seed)
+	return chaos.Run(p.ctx, o)
+}
+
+// benchWorkerCommand is the process that a scenario kills.
+type benchWorkerCommand struct {
+	Spec string `arg:"" help:"What to do, as JSON."`
+}
+
+func (c *benchWorkerCommand) Run(p *process) error {
+	log := slog.New(slog.NewTextHandler(p.stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	return chaos.Work(p.ctx, c.Spec, p.stdin, p.stdout, log)
+}
