@@ -351,4 +351,21 @@ func TestReplaceVersion(t *testing.T) {
 	f(s.ReplaceArchived, 20, 5, 5)
 	f(s.Write, 29, 4, 5) // the store had seen 30
 	f(s.Write, 31, 7, 7)
+
+	// The versions of an hour and of visits that start with it are their own.
+	for _, k := range []window.Kind{window.Hour, window.Visits} {
+		other := &window.Window{Kind: k, Site: "a.example", Version: 50, Points: []window.Point{{Rollup: window.Rollup{Events: 3, Visits: 3}}}}
+		if err := s.ReplaceArchived(t.Context(), []*window.Window{other}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f(s.Write, 32, 8, 8)
+	f(s.ReplaceArchived, 33, 9, 9)
+	hour := &window.Window{Kind: window.Hour, Site: "a.example", Version: 40}
+	mustWrite(t, s, hour) // fired before what the archive had
+	n := 0
+	err := s.Scan(t.Context(), window.Selection{Kind: window.Hour, Site: "a.example", To: event.Hour}, func(event.Time, bool, *window.Point) error { n++; return nil })
+	if err != nil || n != 1 {
+		t.Errorf("%d points of the hour, %v", n, err)
+	}
 }

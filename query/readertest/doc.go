@@ -9,7 +9,7 @@
 //	}
 //
 // Invariants it checks: an older version never replaces a newer one; parts of one version add up; a newer version
-// replaces the window as a whole; what it no longer holds is gone, or is there with zeros only (stores that can't
+// replaces the window as a whole, and only the one of its kind; what it no longer holds is gone, or is there with zeros only (stores that can't
 // delete); shards don't touch each other; points come in ascending order of start; sketches come back byte for
 // byte; answers equal a count of the rows. It leaves open what a version does that is delivered again after a replay
 // has replaced it.

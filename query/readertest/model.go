@@ -22,6 +22,7 @@ type Sink interface {
 
 // key names a window.
 type key struct {
+	kind  window.Kind
 	site  string
 	shard uint16
 	start event.Time
@@ -42,7 +43,7 @@ type store struct {
 	model  map[key]stored
 }
 
-func keyOf(w *window.Window) key { return key{w.Site, w.Shard, w.Start} }
+func keyOf(w *window.Window) key { return key{w.Kind, w.Site, w.Shard, w.Start} }
 
 func (s *store) write(ws ...*window.Window) {
 	s.t.Helper()
@@ -87,8 +88,15 @@ func join(have, part *window.Window) *window.Window {
 
 // point is a point as text, for comparison and for messages.
 func pointText(start event.Time, final bool, p *window.Point) string {
-	return fmt.Sprintf("%s %s %q final=%v events=%d pageviews=%d visitors=%d sketch=%x",
-		start, p.Family, p.Dims, final, p.Events, p.Pageviews, p.Visitors, p.Sketch)
+	return fmt.Sprintf("%s %s %q final=%v events=%d pageviews=%d visitors=%d revenue=%d visits=%d bounces=%d seconds=%d views=%d sketch=%x",
+		start, p.Family, p.Dims, final, p.Events, p.Pageviews, p.Visitors, p.Revenue, p.Visits, p.Bounces, p.Seconds, p.Views, p.Sketch)
+}
+
+// isZero tells whether p is what a store that can't delete leaves of a value that is gone.
+func isZero(p *window.Point) bool {
+	r := &p.Rollup
+	return r.Events == 0 && r.Pageviews == 0 && r.Revenue == 0 && len(r.Sketch) == 0 &&
+		r.Visits == 0 && r.Bounces == 0 && r.Seconds == 0 && r.Views == 0
 }
 
 func selects(sel window.Selection, start event.Time, p *window.Point) bool {
@@ -106,11 +114,11 @@ func selects(sel window.Selection, start event.Time, p *window.Point) bool {
 func (s *store) want(sel window.Selection) []string {
 	var list []string
 	for k, m := range s.model {
-		if k.site != sel.Site || m.window == nil {
+		if k.kind != sel.Kind || k.site != sel.Site || m.window == nil {
 			continue
 		}
 		for i := range m.window.Points {
-			if p := &m.window.Points[i]; selects(sel, k.start, p) {
+			if p := &m.window.Points[i]; selects(sel, k.start, p) && !isZero(p) {
 				list = append(list, pointText(k.start, m.window.Final, p))
 			}
 		}
@@ -131,7 +139,7 @@ func (s *store) got(sel window.Selection) []string {
 			s.t.Errorf("%s comes after %s", start, last)
 		}
 		last = start
-		if p.Events == 0 && p.Pageviews == 0 && len(p.Sketch) == 0 || !selects(sel, start, p) {
+		if isZero(p) || !selects(sel, start, p) {
 			return nil
 		}
 		list = append(list, pointText(start, final, p))
@@ -153,16 +161,20 @@ func (s *store) check(sel window.Selection) {
 	}
 }
 
-// checkAll compares every family of the sites whose windows the model holds.
+// checkAll compares every kind and family of the sites whose windows the model holds.
 func (s *store) checkAll() {
 	s.t.Helper()
-	sites := map[string]bool{}
-	for k := range s.model {
-		sites[k.site] = true
+	type part struct {
+		kind window.Kind
+		site string
 	}
-	for site := range sites {
-		for f := range window.NumFamilies {
-			s.check(window.Selection{Site: site, Family: f, From: 0, To: 1 << 42})
+	parts := map[part]bool{}
+	for k := range s.model {
+		parts[part{k.kind, k.site}] = true
+	}
+	for p := range parts {
+		for f := range window.NumFamilies { // those that the kind does not have, too: nothing comes
+			s.check(window.Selection{Kind: p.kind, Site: p.site, Family: f, From: 0, To: 1 << 42})
 		}
 	}
 }

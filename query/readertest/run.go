@@ -26,6 +26,8 @@ func Run(t *testing.T, open func(t *testing.T) (Sink, query.Reader)) {
 	f("Parts", testParts)
 	f("Replace", testReplace)
 	f("Shards", testShards)
+	f("Kinds", testKinds)
+	f("Visits", testVisits)
 	f("Dense", testDense)
 	f("Selection", testSelection)
 	f("Sites", testSites)
@@ -167,6 +169,67 @@ func testShards(_ *testing.T, s *store) {
 	})
 }
 
+// testKinds: windows of different kinds that start together are separate, for firings, parts and replays.
+func testKinds(_ *testing.T, s *store) {
+	r := seeded(10)
+	at := start.Floor(event.Hour)
+	all := rows(r, 80, 20)
+	s.write(
+		fold(siteA, 0, at, 10, true, all[:40]),
+		foldKind(window.Hour, siteA, 0, at, 5, false, all),
+		foldVisits(siteA, 0, at, 7, false, visits(r, 30)))
+	s.checkAll()
+	s.write(foldKind(window.Hour, siteA, 0, at, 6, true, all[60:])) // fewer values; older than the minute
+	s.checkAll()
+	s.write(foldVisits(siteA, 0, at, 6, true, visits(r, 9))) // older than the stored one of its kind
+	s.checkAll()
+	s.replace(foldKind(window.Hour, siteA, 0, at, 0, true, all[:3]))
+	s.checkAll()
+	s.replace(&window.Window{Kind: window.Visits, Site: siteA, Start: at})
+	s.checkAll()
+	s.write(fold(siteA, 0, at, 11, true, all[:5]), foldVisits(siteA, 0, at, 8, true, visits(r, 12)))
+	s.checkAll()
+	s.replace(
+		fold(siteA, 1, at, 1, true, all[:9]),
+		foldVisits(siteA, 1, at, 1, true, visits(r, 5)),
+		foldVisits(siteA, 1, at+15*event.Minute, 1, true, visits(r, 5)),
+		foldKind(window.Hour, siteA, 1, at, 1, true, all[:9]))
+	s.checkAll()
+}
+
+// testVisits follows a quarter while its visits go on: exit pages, bounces and views move, and leave zeros behind.
+func testVisits(_ *testing.T, s *store) {
+	r := seeded(11)
+	at := start.Floor(15 * event.Minute)
+	vs := visits(r, 20)
+	a := window.NewAgg(0)
+	fire := func(version int64, final bool) {
+		w := &window.Window{Kind: window.Visits, Site: siteA, Start: at, Version: version, Final: final}
+		a.Fill(w)
+		s.write(w)
+		s.checkAll()
+	}
+	for i := range vs {
+		a.AddVisitRow(&vs[i])
+	}
+	fire(1, false)
+	for i := range vs {
+		// Out under the old exit page, in under the new one.
+		gone := window.VisitRow{Scope: window.ExitPageOnly, Dims: vs[i].Dims, Visits: -1, Bounces: -vs[i].Bounces, Seconds: -vs[i].Seconds, Views: -vs[i].Views}
+		a.AddVisitRow(&gone)
+		back := gone
+		back.Dims[window.ExitPage] = "/end"
+		back.Visits, back.Bounces, back.Seconds, back.Views = 1, 0, vs[i].Seconds+60, vs[i].Views+1
+		a.AddVisitRow(&back)
+		rest := window.VisitRow{Scope: window.AllButExitPage, Dims: vs[i].Dims, Bounces: -vs[i].Bounces, Seconds: 60, Views: 1}
+		a.AddVisitRow(&rest)
+	}
+	fire(2, false)
+	fire(3, true)
+	s.write(foldVisits(siteA, 0, at, 2, false, vs)) // older
+	s.checkAll()
+}
+
 // testDense stores sketches that have passed from exact counting to estimation.
 func testDense(_ *testing.T, s *store) {
 	all := rows(seeded(4), 6000, 5000)
@@ -179,15 +242,18 @@ func testDense(_ *testing.T, s *store) {
 // testSelection asks for parts: ranges, and values of one and of two dimensions.
 func testSelection(_ *testing.T, s *store) {
 	r := seeded(5)
+	for i := range 20 {
+		s.write(anyKind(r, siteA, 0, start+event.Time(i*7)*event.Minute, int64(i+100), true, 30))
+	}
 	for i := range 6 {
 		at := start + event.Time(i*i)*event.Minute
 		s.write(fold(siteA, uint16(i%3), at, int64(i), true, rows(r, 40, 20)), fold(siteB, 0, at, int64(i), true, rows(r, 5, 5)))
 	}
-	for i := range 60 {
+	for i := range 90 {
 		f := window.Family(r.IntN(int(window.NumFamilies)))
-		sel := window.Selection{Site: []string{siteA, siteB, siteC}[r.IntN(3)], Family: f}
-		sel.From = start + event.Time(r.IntN(30)-2)*event.Minute
-		sel.To = sel.From + event.Time(r.IntN(20))*event.Minute
+		sel := window.Selection{Kind: window.Kind(i % 3), Site: []string{siteA, siteA, siteB, siteC}[r.IntN(4)], Family: f}
+		sel.From = start + event.Time(r.IntN(30)-2)*sel.Kind.Length()/4
+		sel.To = sel.From + event.Time(r.IntN(20))*sel.Kind.Length()
 		for d := range f.Dims() {
 			for range r.IntN(3) * (i % 2) {
 				sel.Values[d] = append(sel.Values[d], pick(r, append(append(slices.Clone(countries), browsers...), "/page/1", "/page/3", "/a,b=c", "/it's", window.Other, "no such value")))
@@ -238,8 +304,8 @@ func testProgress(t *testing.T, s *store) {
 			t.Errorf("Progress %v, want %v", got, want)
 		}
 	}
-	f(window.Progress{Partition: 0, Low: start, Offset: 5}, window.Progress{Partition: 10, Low: start + 1000, Offset: 3})
-	f(window.Progress{Partition: 0, Low: start + event.Minute, Offset: 7}, window.Progress{Partition: 2, Low: start, Offset: 1})
+	f(window.Progress{Partition: 0, Low: start, Hours: start.Floor(event.Hour) - event.Hour, Offset: 5}, window.Progress{Partition: 10, Low: start + 1000, Offset: 3})
+	f(window.Progress{Partition: 0, Low: start + event.Minute, Hours: start.Floor(event.Hour), Offset: 7}, window.Progress{Partition: 2, Low: start, Offset: 1})
 	f(window.Progress{Partition: 0, Low: start, Offset: 6}) // older
 	f(window.Progress{Partition: 0, Low: start + 2*event.Minute, Offset: 8}, window.Progress{Partition: 0, Low: start + event.Minute, Offset: 7})
 }
@@ -274,7 +340,7 @@ func testRandom(_ *testing.T, s *store) {
 		var live, replayed []*window.Window
 		for range 1 + r.IntN(4) {
 			at := start + event.Time(r.IntN(4))*event.Minute
-			w := fold(pick(r, sites), uint16(r.IntN(2)), at, int64(r.IntN(20)+step/2), r.IntN(2) == 0, rows(r, 1+r.IntN(30), 15))
+			w := anyKind(r, pick(r, sites), uint16(r.IntN(2)), at, int64(r.IntN(20)+step/2), r.IntN(2) == 0, 1+r.IntN(30))
 			if r.IntN(3) == 0 {
 				replayed = append(replayed, w)
 				continue
@@ -293,6 +359,6 @@ func testRandom(_ *testing.T, s *store) {
 		if step%10 == 9 {
 			s.checkAll()
 		}
-		s.check(window.Selection{Site: pick(r, sites), Family: window.Family(r.IntN(int(window.NumFamilies))), From: start, To: start + 3*event.Minute})
+		s.check(window.Selection{Kind: window.Kind(r.IntN(int(window.NumKinds))), Site: pick(r, sites), Family: window.Family(r.IntN(int(window.NumFamilies))), From: start, To: start + 3*event.Minute})
 	}
 }
