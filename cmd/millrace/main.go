@@ -36,6 +36,7 @@ type commandLine struct {
 	Serve   serveCommand   `cmd:"" help:"Take beacons, count them, archive them and answer questions."`
 	Replay  replayCommand  `cmd:"" help:"Compute rollups again from the archived events."`
 	Import  importCommand  `cmd:"" help:"Read access logs or events from files into the archive and count them."`
+	Dead    deadCommand    `cmd:"" help:"List, show and retry records that could not be read."`
 	Bench   benchCommand   `cmd:"" help:"Measure the engine on this machine."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 }

@@ -143,6 +143,13 @@ func (n *node) openCluster(context.Context) error {
 	n.onStop("broker", b.Close)
 	n.cluster = &kafka.Cluster{Brokers: b.Addrs(), Dialer: b.Dialer(), Replication: 1}
 	n.clients = []kgo.Opt{kgo.SeedBrokers(b.Addrs()...), kgo.Dialer(b.DialContext)}
+	d, err := openDoor(n.dir.Path(), func(ctx context.Context) (net.Conn, error) { return b.DialContext(ctx, "", b.Addrs()[0]) })
+	if err != nil {
+		return err
+	}
+	if d != nil {
+		n.onStop("broker's socket", d.close)
+	}
 	return nil
 }
 

@@ -1,0 +1,231 @@
+package main
+
+import (
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+	"unicode/utf8"
+
+	"millrace/internal/deadletter"
+)
+
+// deadListCommand lists letters.
+type deadListCommand struct {
+	Limit int  `default:"100" group:"Choice" help:"The newest so many; 0 is all."`
+	Open  bool `group:"Choice" help:"Only letters that were not retried."`
+	JSON  bool `name:"json" group:"Output" help:"Print a JSON object a line."`
+
+	filterFlags `embed:""`
+	deadFlags   `embed:""`
+}
+
+// letterLine is a line of list --json.
+type letterLine struct {
+	Coord    string    `json:"coord"`
+	Letter   string    `json:"letter"`
+	SetAside time.Time `json:"set_aside"`
+	State    string    `json:"state"`
+	To       string    `json:"retried_to,omitempty"`
+	Bytes    int       `json:"bytes"`
+	Key      string    `json:"key"`
+	Reason   string    `json:"reason"`
+}
+
+func lineOf(e *deadletter.Entry) letterLine {
+	l := letterLine{Coord: e.Coord().String(), Letter: e.Place.String(), SetAside: e.SetAside, State: string(e.State),
+		Bytes: e.Size, Key: e.Key, Reason: e.Reason}
+	if e.State == deadletter.Retried {
+		l.To = deadletter.Coord{Topic: e.Topic, Partition: e.Partition, Offset: e.To}.String()
+	}
+	return l
+}
+
+func (c *deadListCommand) Run(p *process, logs *logFlags) error {
+	if c.Limit < 0 {
+		return usagef("--limit: %d is negative", c.Limit)
+	}
+	filter, err := c.filter(time.Now())
+	if err != nil {
+		return err
+	}
+	filter.Open = c.Open
+	newest := newestLetters{most: c.Limit, seen: map[string]bool{}}
+	err = c.withBox(logs.open(p.stderr), func(box *deadletter.Box) error {
+		return box.Each(p.ctx, filter, func(e *deadletter.Entry) error {
+			newest.add(lineOf(e))
+			return nil
+		})
+	})
+	if err != nil {
+		return err
+	}
+	lines := newest.sorted()
+	if c.JSON {
+		enc := json.NewEncoder(p.stdout)
+		enc.SetEscapeHTML(false)
+		for i := range lines {
+			if err := enc.Encode(&lines[i]); err != nil {
+				return fmt.Errorf("print: %w", err)
+			}
+		}
+		return nil
+	}
+	return printLetters(p.stdout, lines, newest.count)
+}
+
+// newestLetters keeps the newest letters, each once: a record that was read again after a crash has a letter more.
+type newestLetters struct {
+	most  int // 0: no limit
+	lines []letterLine
+	seen  map[string]bool
+	count int
+}
+
+func (n *newestLetters) add(l letterLine) {
+	if n.seen[l.Coord] {
+		return
+	}
+	n.seen[l.Coord] = true
+	n.count++
+	if n.lines = append(n.lines, l); n.most > 0 && len(n.lines) >= 2*n.most {
+		n.lines = n.sorted()
+	}
+}
+
+// sorted returns them in order of time.
+func (n *newestLetters) sorted() []letterLine {
+	slices.SortStableFunc(n.lines, func(a, b letterLine) int { return a.SetAside.Compare(b.SetAside) })
+	if n.most > 0 && len(n.lines) > n.most {
+		return append([]letterLine(nil), n.lines[len(n.lines)-n.most:]...)
+	}
+	return n.lines
+}
+
+func printLetters(w io.Writer, lines []letterLine, count int) error {
+	if count == 0 {
+		_, err := fmt.Fprintln(w, "no dead letters")
+		return err
+	}
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "COORD\tSET ASIDE\tBYTES\tSTATE\tREASON")
+	for _, l := range lines {
+		fmt.Fprintf(t, "%s\t%s\t%d\t%s\t%s\n", printable(l.Coord, 200), l.SetAside.Format("2006-01-02 15:04:05"), l.Bytes, l.State, printable(l.Reason, 120))
+	}
+	if err := t.Flush(); err != nil {
+		return fmt.Errorf("print: %w", err)
+	}
+	if count > len(lines) {
+		fmt.Fprintf(w, "and %d older ones; --limit 0 lists all\n", count-len(lines))
+	}
+	return nil
+}
+
+// printable is text from outside for a terminal: what is no printable character is escaped, and it is cut behind most bytes.
+func printable(s string, most int) string {
+	cut := ""
+	if len(s) > most {
+		for most > 0 && !utf8.RuneStart(s[most]) {
+			most--
+		}
+		s, cut = s[:most], "…"
+	}
+	quoted := strconv.Quote(s)
+	return strings.ReplaceAll(quoted[1:len(quoted)-1], `\"`, `"`) + cut
+}
+
+// deadShowCommand shows one letter.
+type deadShowCommand struct {
+	Coord string `arg:"" name:"coord" help:"The letter: topic/partition/offset of its record."`
+	Raw   bool   `group:"Output" help:"Print the record's value and nothing else, byte for byte."`
+	Most  int    `default:"2048" group:"Output" help:"Most bytes of the value that are shown, without --raw."`
+
+	deadFlags `embed:""`
+}
+
+func (c *deadShowCommand) Run(p *process, logs *logFlags) error {
+	coords, err := parseCoords([]string{c.Coord})
+	if err != nil {
+		return err
+	}
+	if c.Most < 0 {
+		return usagef("--most: %d is negative", c.Most)
+	}
+	var e *deadletter.Entry
+	err = c.withBox(logs.open(p.stderr), func(box *deadletter.Box) error {
+		found, err := find(p.ctx, box, coords)
+		if err == nil {
+			e = found[0]
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if c.Raw {
+		return c.raw(p, e)
+	}
+	return c.print(p.stdout, e)
+}
+
+func (c *deadShowCommand) raw(p *process, e *deadletter.Entry) error {
+	if e.Value == nil {
+		return errors.New("the record had no value")
+	}
+	if _, err := p.stdout.Write(e.Value); err != nil {
+		return fmt.Errorf("print: %w", err)
+	}
+	if e.Size > len(e.Value) {
+		return fmt.Errorf("this is not all: the letter has %d of %d bytes", len(e.Value), e.Size)
+	}
+	return nil
+}
+
+func (c *deadShowCommand) print(w io.Writer, e *deadletter.Entry) error {
+	l := lineOf(e)
+	var b strings.Builder
+	fmt.Fprintf(&b, "record     %s\nletter     %s\nset aside  %s\nstate      %s", printable(l.Coord, 300), l.Letter, l.SetAside.Format(time.RFC3339Nano), l.State)
+	if l.To != "" {
+		fmt.Fprintf(&b, ", it is at %s", l.To)
+	}
+	fmt.Fprintf(&b, "\nreason     %s\nkey        %s\n", printable(e.Reason, deadletter.MaxText), printable(e.Key, 300))
+	switch {
+	case e.Value == nil:
+		fmt.Fprintln(&b, "value      none")
+	case e.Size > len(e.Value):
+		fmt.Fprintf(&b, "value      %d bytes, of which the letter has %d\n\n", e.Size, len(e.Value))
+	default:
+		fmt.Fprintf(&b, "value      %d bytes\n\n", e.Size)
+	}
+	b.WriteString(dump(e.Value, c.Most))
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// dump shows bytes: text as text with escapes, anything else in hexadecimal.
+func dump(value []byte, most int) string {
+	shown := value[:min(len(value), most)]
+	more := ""
+	if len(shown) < len(value) {
+		more = fmt.Sprintf("… %d bytes more; --raw prints all\n", len(value)-len(shown))
+	}
+	odd := 0
+	for _, r := range string(shown) {
+		if r == utf8.RuneError || !strconv.IsPrint(r) && r != '\n' && r != '\t' {
+			odd++
+		}
+	}
+	if odd > len(shown)/20+1 {
+		return hex.Dump(shown) + more
+	}
+	if len(shown) > 0 {
+		more = "\n" + more
+	}
+	return strings.ReplaceAll(printable(string(shown), len(shown)), `\n`, "\n") + more
+}
