@@ -102,6 +102,10 @@ func TestAccessLog(t *testing.T) {
 	// "Linux" or "X11" without "Android" is in 480: Chromebooks have 3 of them, FreeBSD 1, Solaris 1, and Silk 4, which runs on Android
 	// and does not say so.
 	f(window.OS, 1777, map[string]int{"Windows": 809, "Linux": 471, "macOS": 420, "iOS": 27, "Android": 24, "ChromeOS": 3})
+	// Versions: compared with regular expressions for the browser's own token, in Python.
+	f(window.BrowserVersion, 1777, map[string]int{"32": 326, "27": 253})
+	f(window.OSVersion, 1777, map[string]int{"7": 425, "10.7": 300, "XP": 274, "10.9": 96, "8.1": 44, "98": 1})
+	f(window.Channel, 1234, map[string]int{"Direct": 473, "Organic Search": 512, "Referral": 182, "Other": 65, "Organic Social": 2})
 	f(window.Device, 1777, map[string]int{"Desktop": 1706, "Mobile": 37})
 	// Referrers on semicomplete.com and www.semicomplete.com count in neither family, unless the URL has a tag.
 	f(window.Source, 1234, map[string]int{"(none)": 473, "Google": 492, "feedburner": 65, "Stack Overflow": 34, "DuckDuckGo": 14, "Wikipedia": 12})

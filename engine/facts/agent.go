@@ -8,8 +8,10 @@ import (
 
 // agent is what a user agent says.
 type agent struct {
-	browser, os, device string
-	bot                 string // why it is taken for a bot's, "" if it is not
+	browser, browserVersion string
+	os, osVersion           string
+	device                  string
+	bot                     string // why it is taken for a bot, "" if it is not
 }
 
 // maxAgentLen is how much of a user agent is read, in bytes. Browsers stay below 300, apps below 500.
@@ -23,8 +25,9 @@ const maxAgentLen = 512
 // on a Mac, and can't be told from one.
 func (t *tables) parseAgent(ua string) agent {
 	a := agent{bot: t.botByAgent(ua)}
-	a.os = first(systems[:], ua)
-	a.browser = browserOf(ua, a.os)
+	a.os = nameOf(first(systems[:], ua))
+	a.osVersion = osVersion(ua, a.os)
+	a.browser, a.browserVersion = browserOf(ua, a.os)
 	a.device = deviceOf(ua, a.os)
 	if a.bot == "" && a.browser == window.None && a.os == window.None && strings.Contains(ua, "(compatible;") {
 		// "Mozilla/5.0 (compatible; Ezooms/1.0; help@moz.com)": browsers that call themselves compatible say which
@@ -37,13 +40,21 @@ func (t *tables) parseAgent(ua string) agent {
 // A rule gives a name to user agents that hold a token.
 type rule struct{ token, name string }
 
-func first(rules []rule, ua string) string {
+// first returns the first rule whose token ua holds, nil if there is none.
+func first(rules []rule, ua string) *rule {
 	for i := range rules {
 		if strings.Contains(ua, rules[i].token) {
-			return rules[i].name
+			return &rules[i]
 		}
 	}
-	return window.None
+	return nil
+}
+
+func nameOf(r *rule) string {
+	if r == nil {
+		return window.None
+	}
+	return r.name
 }
 
 const (
@@ -94,22 +105,24 @@ var browsers = [...]rule{
 }
 
 // browserOf finishes what browsers begins: WebKit's own browsers say "Safari" and "Version" and nothing else.
-func browserOf(ua, os string) string {
-	name := first(browsers[:], ua)
-	if name != window.None || !strings.Contains(ua, "AppleWebKit/") {
-		return name
+func browserOf(ua, os string) (name, version string) {
+	if r := first(browsers[:], ua); r != nil {
+		return r.name, browserVersion(ua, r)
+	}
+	if !strings.Contains(ua, "AppleWebKit/") {
+		return window.None, window.None
 	}
 	switch {
 	case os == osAndroid:
-		return "Android Browser"
+		return "Android Browser", versionBehind(ua, "Version/")
 	case strings.Contains(ua, "Safari/"):
-		return "Safari"
+		return "Safari", versionBehind(ua, "Version/")
 	case os == osIOS:
-		return "iOS WebView"
+		return "iOS WebView", window.None
 	case os == osMacOS:
-		return "macOS WebView"
+		return "macOS WebView", window.None
 	}
-	return name
+	return window.None, window.None
 }
 
 const (
@@ -129,8 +142,8 @@ var devices = [...]rule{
 }
 
 func deviceOf(ua, os string) string {
-	if d := first(devices[:], ua); d != window.None {
-		return d
+	if r := first(devices[:], ua); r != nil {
+		return r.name
 	}
 	mobile := strings.Contains(ua, "Mobile") || strings.Contains(ua, "mobile")
 	switch os {

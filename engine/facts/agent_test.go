@@ -7,6 +7,7 @@ func TestAgent(t *testing.T) {
 	f := func(ua, browser, os, device string) {
 		t.Helper()
 		got := sharedTables().parseAgent(ua)
+		got.browserVersion, got.osVersion = "", "" // TestVersions looks at them
 		if want := (agent{browser: browser, os: os, device: device}); got != want {
 			t.Errorf("%s\n got %+v\nwant %+v", ua, got, want)
 		}
@@ -80,6 +81,67 @@ func TestAgent(t *testing.T) {
 	f(ios+"Mobile/15E148 MicroMessenger/8.0.60(0x18003c2f) NetType/WIFI Language/zh_CN", "WeChat", "iOS", "Mobile")
 	f(ios+"Mobile/15E148 [Pinterest/iOS]", "Pinterest", "iOS", "Mobile")
 	f("Mozilla/5.0 (Linux; U; Android 12; zh-CN; V2072A) AppleWebKit/537.36 (KHTML, like Gecko) Version/4.0 Chrome/83.0.4103.106 Mobile Safari/537.36 SogouMSE,SogouMobileBrowser/5.30.8", "Sogou Explorer", "Android", "Mobile")
+}
+
+// TestVersions: of each way to say a version one.
+func TestVersions(t *testing.T) {
+	f := func(ua, browser, os string) {
+		t.Helper()
+		got := sharedTables().parseAgent(ua)
+		if b, o := got.browser+" "+got.browserVersion, got.os+" "+got.osVersion; b != browser || o != os {
+			t.Errorf("%s\n got %q on %q\nwant %q on %q", ua, b, o, browser, os)
+		}
+	}
+	const (
+		win = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) "
+		mac = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) "
+		ios = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_7 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) "
+		wv  = "Mozilla/5.0 (Linux; Android 16; SM-S926U Build/BP4A.251205.006; wv) AppleWebKit/537.36 (KHTML, like Gecko) Version/4.0 Chrome/153.0.8010.36 Mobile Safari/537.36"
+	)
+	// Windows.
+	f(win+"Chrome/149.0.0.0 Safari/537.36", "Chrome 149", "Windows 10")
+	f(win+"Chrome/149.0.0.0 Safari/537.36 Edg/148.0.0.0", "Edge 148", "Windows 10")
+	f(win+"Chrome/64.0.3282.140 Safari/537.36 Edge/17.17134", "Edge 17", "Windows 10")
+	f(win+"Chrome/148.0.0.0 Safari/537.36 OPR/132.0.0.0", "Opera 132", "Windows 10")
+	f("Mozilla/5.0 (Windows NT 6.3; Win64; x64; rv:115.0) Gecko/20100101 Firefox/115.0", "Firefox 115", "Windows 8.1")
+	f("Mozilla/5.0 (Windows NT 6.1; WOW64; Trident/7.0; Touch; rv:11.0) like Gecko", "Internet Explorer 11", "Windows 7")
+	f("Mozilla/4.0 (compatible; MSIE 8.0; Windows NT 5.1; Trident/4.0)", "Internet Explorer 8", "Windows XP")
+	f("Mozilla/4.0 (compatible; MSIE 5.0; Windows 98; DigExt)", "Internet Explorer 5", "Windows 98")
+	f("Opera/9.80 (Windows NT 6.0; WOW64) Presto/2.12.388 Version/12.16", "Opera 12", "Windows Vista")
+	f("Opera/9.64 (Windows NT 99.9)", "Opera 9", "Windows (none)")
+	// macOS, Linux and others.
+	f(mac+"Version/26.0 Safari/605.1.15", "Safari 26", "macOS 10.15")
+	f("Mozilla/5.0 (Macintosh; Intel Mac OS X 10.15; rv:151.0) Gecko/20100101 Firefox/151.0", "Firefox 151", "macOS 10.15")
+	f("Mozilla/5.0 (Macintosh; Intel Mac OS X 13_4) AppleWebKit/605.1.15 (KHTML, like Gecko)", "macOS WebView (none)", "macOS 13")
+	f("Mozilla/5.0 (X11; Ubuntu; Linux x86_64; rv:26.0) Gecko/20100101 Firefox/26.0", "Firefox 26", "Linux (none)")
+	f("Mozilla/5.0 (X11; CrOS x86_64 14541.0.0) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/149.0.0.0 Safari/537.36", "Chrome 149", "ChromeOS 14541")
+	f("Lynx/2.8.7rel.2 libwww-FM/2.14", "Lynx 2", "(none) (none)")
+	f("Links (2.7; CYGWIN_NT-5.1 1.7.15(0.260/5/3) i686; GNU C 4.5.3; text)", "Links 2", "(none) (none)")
+	f("Mozilla/5.0 (PlayStation; PlayStation 5/9.00) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.0 Safari/605.1.15", "Safari 17", "PlayStation 5")
+	f("Mozilla/5.0 (SMART-TV; LINUX; Tizen 7.0) AppleWebKit/537.36 (KHTML, like Gecko) 94.0.4606.31/7.0 TV Safari/537.36", "Safari (none)", "Tizen 7")
+	f("Mozilla/5.0 (Mobile; Nokia_8110_4G; rv:48.0) Gecko/48.0 Firefox/48.0 KAIOS/2.5", "Firefox 48", "KaiOS 2")
+	f("Mozilla/5.0 (Windows Phone 10.0; Android 6.0.1; Microsoft; Lumia 950) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/52.0.2743.116 Mobile Safari/537.36 Edge/15.15254", "Edge 15", "Windows Phone 10")
+	f("Mozilla/5.0 (compatible; MSIE 9.0; Windows Phone OS 7.5; Trident/5.0; IEMobile/9.0)", "Internet Explorer 9", "Windows Phone 7")
+	// Phones.
+	f(ios+"Version/26.6.1 Mobile/15E148 Safari/604.1", "Safari 26", "iOS 18")
+	f(ios+"CriOS/149.0.7827.50 Mobile/15E148 Safari/604.1", "Chrome 149", "iOS 18")
+	f(ios+"Mobile/15E148", "iOS WebView (none)", "iOS 18")
+	f("Mozilla/5.0 (iPad; CPU OS 13_3 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/13.0 Mobile/15E148 Safari/604.1", "Safari 13", "iOS 13")
+	f("Mozilla/5.0 (iPhone; U; CPU like Mac OS X; en) AppleWebKit/420+ (KHTML, like Gecko) Version/3.0 Mobile/1A543a Safari/419.3", "Safari 3", "iOS (none)")
+	f("Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/149.0.0.0 Mobile Safari/537.36", "Chrome 149", "Android 10")
+	f("Mozilla/5.0 (Linux; U; Android 4.0.4; en-us; LG-MS770 Build/IMM76D) AppleWebKit/534.30 (KHTML, like Gecko) Version/4.0 Mobile Safari/534.30", "Android Browser 4", "Android 4")
+	f("Opera/9.80 (Android; Opera Mini/36.2.2254/119.132; U; id) Presto/2.12.423 Version/12.16", "Opera Mini 36", "Android (none)")
+	// Apps.
+	f(wv, "Android WebView 153", "Android 16")
+	f(wv+" [FB_IAB/FB4A;FBAV/530.0.0.48.74;]", "Facebook 530", "Android 16")
+	f(ios+"Mobile/22H31 Instagram 400.0.0.29.66 (iPhone16,2; iOS 18_7; en_US)", "Instagram 400", "iOS 18")
+	f(ios+"Mobile/15E148 musical_ly_41.5.0 JsSdk/2.0 NetType/WIFI BytedanceWebview/d8a21c6", "TikTok 41", "iOS 18")
+	f(ios+"Mobile/15E148 [LinkedInApp]/9.31.4287", "LinkedIn 9", "iOS 18")
+	f(ios+"Mobile/15E148 [Pinterest/iOS]", "Pinterest (none)", "iOS 18")
+	f("Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/150.0.0.0 Mobile Safari/537.36 (Ecosia android@151.0.0.0)", "Ecosia 151", "Android 10")
+	// What is no version.
+	f(win+"Chrome/1234567.0 Safari/537.36", "Chrome (none)", "Windows 10")
+	f(win+"Chrome/", "Chrome (none)", "Windows 10")
 }
 
 func TestBot(t *testing.T) {

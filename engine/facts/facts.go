@@ -8,25 +8,38 @@ import (
 	"millrace/engine/window"
 )
 
-// Version is the version of the rules: rows of two builds with the same Version are the same.
-const Version = 2
+// Version is the version of the rules: rows of two builds with the same Version (and the same goals) are the same.
+const Version = 3
 
 // DefaultCacheSize is the number of user agents a Deriver remembers by default. A thousand cover nine tenths of
-// the traffic of a busy site; sixteen thousand take about 4 MB, 10 MB if all are as long as can be.
+// the traffic of a busy site; sixteen thousand take about 5 MB, 11 MB if all are as long as can be.
 const DefaultCacheSize = 16 << 10
+
+// Sizes of the other caches: of what most events of a site have in common. At their longest, languages take 20 kB,
+// hosts 1 MB and tags 5 MB.
+const (
+	languageCacheSize = 256
+	hostCacheSize     = 2048
+	tagCacheSize      = 1024
+)
 
 // Options of a Deriver. The zero value is ready.
 type Options struct {
 	// CacheSize is the number of user agents to remember, within a factor of two; 0 is DefaultCacheSize. It
 	// changes no row.
 	CacheSize int
+	// Goals are the goals of the sites; nil for none. All Derivers may share one.
+	Goals *Goals
 }
 
 // Deriver fills rows. It belongs to one goroutine.
 type Deriver struct {
 	tables    *tables
+	goals     *Goals
 	agents    cache[agent]
 	languages cache[string]
+	hosts     cache[source] // of referrers
+	tags      cache[tag]
 }
 
 // New returns a Deriver. The first call in a process builds the shared tables, which takes some milliseconds.
@@ -36,12 +49,16 @@ func New(o Options) *Deriver {
 	}
 	return &Deriver{
 		tables:    sharedTables(),
+		goals:     o.Goals,
 		agents:    newCache[agent](o.CacheSize),
-		languages: newCache[string](min(o.CacheSize, 256)),
+		languages: newCache[string](min(o.CacheSize, languageCacheSize)),
+		hosts:     newCache[source](min(o.CacheSize, hostCacheSize)),
+		tags:      newCache[tag](min(o.CacheSize, tagCacheSize)),
 	}
 }
 
-// Row fills r from e. Strings of r may be views into strings of e and are valid as long as those.
+// Row fills r from e. Strings of r may be views into strings of e, its Props may be those of e, and its Goals may be
+// shared with other rows: they are valid as long as e's, and must not be changed.
 func (d *Deriver) Row(e *event.Event, r *window.Row) {
 	*r = window.Row{Visitor: e.Visitor}
 	if e.Name == event.Pageview {
@@ -55,17 +72,33 @@ func (d *Deriver) Row(e *event.Event, r *window.Row) {
 	}
 	host, path, query := splitURL(e.URL)
 	r.Dims[window.Page] = clean(path)
-	r.Dims[window.Source], r.Dims[window.Referrer] = d.tables.arrival(e, host, query)
+	r.Dims[window.Hostname] = hostname(host)
+	r.Dims[window.Name] = event.Pageview
+	if r.Flags&window.PageviewRow != 0 {
+		r.Dims[window.EntryPage] = r.Dims[window.Page]
+	} else {
+		r.Dims[window.Name] = clean(e.Name)
+	}
+	d.arrival(e, host, query, r)
 	r.Dims[window.Country] = country(e.Country)
+	r.Dims[window.Region] = region(e.Region)
+	r.Dims[window.City] = city(e.City)
 	r.Dims[window.Language] = d.language(e.Language)
-	r.Dims[window.Browser] = ag.browser
-	r.Dims[window.OS] = ag.os
+	r.Dims[window.Browser], r.Dims[window.BrowserVersion] = ag.browser, ag.browserVersion
+	r.Dims[window.OS], r.Dims[window.OSVersion] = ag.os, ag.osVersion
 	r.Dims[window.Device] = ag.device
-	r.Dims[window.Name] = clean(e.Name)
+	r.Dims[window.Screen] = screen(e.Screen)
+	if e.Currency != "" {
+		r.Revenue = e.Amount
+	}
+	r.Props = props(e.Props)
+	if d.goals != nil {
+		r.Goals = d.goals.reached(e.Site, r)
+	}
 }
 
 // botReason returns why the sender of e is taken for a bot, "" if it is not.
-func botReason(e *event.Event, ag agent) string {
+func botReason(e *event.Event, ag *agent) string {
 	if e.Bot != "" {
 		return clean(e.Bot)
 	}
@@ -76,22 +109,28 @@ func botReason(e *event.Event, ag agent) string {
 }
 
 // agent returns what is known about a user agent, from the cache if it is there.
-func (d *Deriver) agent(ua string) agent {
+func (d *Deriver) agent(ua string) *agent {
 	ua = ua[:min(len(ua), maxAgentLen)]
 	if ag, ok := d.agents.get(ua); ok {
 		return ag
 	}
-	ag := d.tables.parseAgent(ua)
-	d.agents.put(ua, ag)
-	return ag
+	return d.agents.put(ua, d.tables.parseAgent(ua))
 }
 
-// clean is window.Clean for strings that may be not even valid UTF-8, such as an unescaped query parameter.
+// clean is window.Clean, in one pass for what is nearly always there: text in ASCII that is clean already.
 func clean(s string) string {
 	// Clean looks at no more than this: the longest value and the character that crosses its end.
 	s = s[:min(len(s), window.MaxValueLen+utf8.UTFMax)]
-	if !utf8.ValidString(s) {
-		s = strings.ToValidUTF8(s, "\uFFFD")
+	if s == "" {
+		return window.None
 	}
-	return window.Clean(s)
+	if len(s) > window.MaxValueLen || s[0] == ' ' || s[len(s)-1] == ' ' {
+		return window.Clean(s)
+	}
+	for i := 0; i < len(s); i++ {
+		if c := s[i]; c < 0x20 || c >= 0x7f || c == '\\' {
+			return window.Clean(s)
+		}
+	}
+	return s
 }

@@ -2,6 +2,9 @@ package facts
 
 import (
 	"fmt"
+	"reflect"
+	"slices"
+	"strings"
 	"testing"
 	"unicode/utf8"
 
@@ -20,19 +23,31 @@ func rowOf(e event.Event) window.Row {
 func TestRow(t *testing.T) {
 	got := rowOf(event.Event{
 		Site: "example.com", Name: event.Pageview, Visitor: 7, URL: "https://example.com/pricing?x=1#top",
-		Referrer: "https://www.google.co.uk/", UA: chrome, Language: "en-gb,en;q=0.9", Country: "GB", Client: "v1",
+		Referrer: "https://www.google.co.uk/", UA: chrome, Language: "en-gb,en;q=0.9", Country: "GB", Region: "GB-LND", City: "2643743", Screen: "1920x1080", Client: "v1",
 	})
 	want := window.Row{Flags: window.PageviewRow, Visitor: 7, Dims: [window.NumDims]string{
-		window.Page: "/pricing", window.Source: "Google", window.Referrer: "google.co.uk", window.Country: "GB",
-		window.Language: "en-GB", window.Browser: "Chrome", window.OS: "Windows", window.Device: "Desktop", window.Name: "pageview",
+		window.Page: "/pricing", window.EntryPage: "/pricing", window.Hostname: "example.com", window.Name: "pageview",
+		window.Source: "Google", window.Referrer: "google.co.uk", window.Channel: "Organic Search",
+		window.Country: "GB", window.Region: "GB-LND", window.City: "2643743", window.Language: "en-GB",
+		window.Browser: "Chrome", window.BrowserVersion: "149", window.OS: "Windows", window.OSVersion: "10",
+		window.Device: "Desktop", window.Screen: "Desktop",
 	}}
-	if got != want {
+	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
 	}
-	got = rowOf(event.Event{Site: "example.com", Name: "signup", UA: chrome})
-	want = window.Row{Dims: [window.NumDims]string{"(none)", "(none)", "(none)", "(none)", "(none)", "Chrome", "Windows", "Desktop", "signup", ""}}
-	if got != want {
+	got = rowOf(event.Event{Site: "example.com", Name: "signup", UA: chrome, Amount: 5, Currency: "EUR", Props: []event.Prop{{Key: "plan", Value: "pro"}}})
+	want = window.Row{Revenue: 5, Props: []event.Prop{{Key: "plan", Value: "pro"}}, Dims: [window.NumDims]string{
+		window.Page: "(none)", window.Hostname: "(none)", window.Name: "signup",
+		window.Source: "(none)", window.Referrer: "(none)", window.Channel: "Direct",
+		window.Country: "(none)", window.Language: "(none)",
+		window.Browser: "Chrome", window.BrowserVersion: "149", window.OS: "Windows", window.OSVersion: "10",
+		window.Device: "Desktop", window.Screen: "(none)",
+	}}
+	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
+	}
+	if got = rowOf(event.Event{Name: "x", UA: chrome, Amount: 5}); got.Revenue != 0 {
+		t.Errorf("an amount without a currency counts %d", got.Revenue)
 	}
 }
 
@@ -42,7 +57,7 @@ func TestRowOfBot(t *testing.T) {
 		e.Name, e.Visitor, e.URL = event.Pageview, 9, "https://example.com/"
 		want := window.Row{Flags: window.PageviewRow | window.BotRow, Visitor: 9}
 		want.Dims[window.Reason] = reason
-		if got := rowOf(e); got != want {
+		if got := rowOf(e); !reflect.DeepEqual(got, want) {
 			t.Errorf("got  %+v\nwant %+v", got, want)
 		}
 	}
@@ -210,6 +225,10 @@ func TestCacheChangesNothing(t *testing.T) {
 	langs := []string{"de", "de-at", "en_US", "", "zh-Hans-CN"}
 	for i := range 3000 {
 		e := event.Event{Site: "example.com", Name: "x", UA: agents[i*i%5], Language: langs[i*7%5], URL: fmt.Sprint("/", i)}
+		if i%2 == 0 {
+			e.URL += fmt.Sprintf("?utm_source=%d&utm_campaign=c%%2B%d&utm_medium=cpc", i%9, i%20)
+			e.Referrer = fmt.Sprintf("https://%d.example.org/%d", i%30, i)
+		}
 		if i%3 == 0 {
 			e.UA += fmt.Sprint(" App/", i%100)
 		}
@@ -217,7 +236,7 @@ func TestCacheChangesNothing(t *testing.T) {
 		New(Options{}).Row(&e, &want)
 		for j, d := range derivers {
 			d.Row(&e, &got)
-			if got != want {
+			if !reflect.DeepEqual(got, want) {
 				t.Fatalf("cache of %d, event %d:\n got %+v\nwant %+v", sizes[j], i, got, want)
 			}
 		}
@@ -229,12 +248,13 @@ func TestCacheBound(t *testing.T) {
 	d := New(Options{CacheSize: 64})
 	pad := string(make([]byte, 4096))
 	for i := range 1000 {
-		e := event.Event{UA: fmt.Sprint(i, pad), Language: fmt.Sprint("a", i, pad)}
+		e := event.Event{UA: "Mozilla/5.0 (X11; Linux) AppleWebKit/5 " + fmt.Sprint(i, pad), Language: fmt.Sprint("a", i, pad),
+			URL: fmt.Sprintf("https://a.example/?utm_source=%d%s", i, strings.Repeat("%20x", 999)), Referrer: fmt.Sprintf("https://%d.example.org/", i)}
 		var r window.Row
 		d.Row(&e, &r)
 		d.language(e.Language)
 	}
-	for _, gen := range []map[string]agent{d.agents.young, d.agents.old} {
+	for _, gen := range []map[string]*agent{d.agents.young, d.agents.old} {
 		if len(gen) > 32 {
 			t.Errorf("a generation of the cache holds %d user agents, want at most 32", len(gen))
 		}
@@ -244,22 +264,51 @@ func TestCacheBound(t *testing.T) {
 			}
 		}
 	}
-	if n := len(d.languages.young) + len(d.languages.old); n > 64 {
-		t.Errorf("the cache holds %d languages, want at most 64", n)
+	f := func(what string, young, old int) {
+		t.Helper()
+		if n := young + old; n == 0 || n > 64 {
+			t.Errorf("the cache holds %d %s, want 1 to 64", n, what)
+		}
+	}
+	f("languages", len(d.languages.young), len(d.languages.old))
+	f("hosts", len(d.hosts.young), len(d.hosts.old))
+	f("tags", len(d.tags.young), len(d.tags.old))
+	for k, v := range d.tags.young {
+		if len(k) > maxTagLen || len(v.value) > window.MaxValueLen {
+			t.Errorf("a tag of %d bytes with a value of %d", len(k), len(v.value))
+		}
 	}
 }
 
 var typical = event.Event{
 	Site: "example.com", Name: event.Pageview, Visitor: 7, URL: "https://example.com/blog/2025/how-we-count?page=2&sort=new#comments",
-	Referrer: "https://www.google.co.uk/search?q=count", UA: chrome, Language: "en-GB,en;q=0.9", Country: "GB", Client: "v1",
+	Referrer: "https://www.google.co.uk/search?q=count", UA: chrome, Language: "en-GB,en;q=0.9", Country: "GB", Screen: "1920x1080", Client: "v1",
+}
+
+// tagged is an event of a campaign, with all that an event can have.
+var tagged = event.Event{
+	Site: "example.com", Name: event.Pageview, Visitor: 7,
+	URL:      "https://www.example.com/blog/2025/how-we-count?utm_source=google&utm_medium=cpc&utm_campaign=Spring%20Sale&utm_term=web+analytics&gclid=Cj0KCQ",
+	Referrer: "https://www.google.co.uk/", UA: chrome, Language: "en-GB", Country: "GB", Region: "GB-LND", City: "2643743", Screen: "390x844", Client: "v1",
+	Amount: 125000, Currency: "EUR", Props: []event.Prop{{Key: "author", Value: "ada"}, {Key: "plan", Value: "pro"}},
+}
+
+const someGoals = `{"example.com": [{"name": "Signup", "event": "signup"}, {"name": "Blog", "page": "/blog/**"},
+	{"name": "Thanks", "page": "/*/thanks"}, {"name": "Pricing", "page": "/pricing"}, {"name": "Article", "page": "/blog/*/*"}]}`
+
+func mustGoals(t testing.TB, s string) *Goals {
+	t.Helper()
+	g, err := ParseGoals(strings.NewReader(s))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return g
 }
 
 func TestRowAllocatesNothing(t *testing.T) {
-	d := New(Options{})
+	d := New(Options{Goals: mustGoals(t, `{"example.com":[{"name":"Blog","page":"/blog/**"},{"name":"Signup","event":"signup"}]}`)})
 	internal := typical
 	internal.Referrer = "https://www.example.com/blog/"
-	tagged := typical
-	tagged.URL = "https://example.com/?utm_source=newsletter&utm_medium=email"
 	var r window.Row
 	for _, e := range []event.Event{typical, internal, tagged} {
 		if n := testing.AllocsPerRun(100, func() { d.Row(&e, &r) }); n != 0 {
@@ -269,24 +318,37 @@ func TestRowAllocatesNothing(t *testing.T) {
 }
 
 func FuzzRow(f *testing.F) {
-	f.Add("example.com", "pageview", "https://example.com/a?utm_source=x", "https://www.google.com/", chrome, "en-GB", "GB", "v1", "")
-	f.Add("s", "", "//a@:0/\\?ref=%ff+", "http://www.:80/\xff//", "\x02curl\xff", "de_\xff", "d\xff", ".server", "\x01")
-	f.Add("s", "\n", "a:b", "[::1]/x", "Silk/", "-", "", "", " ")
+	f.Add("example.com", "pageview", "https://example.com/a?utm_source=x", "https://www.google.com/", chrome, "en-GB", "GB", "v1", "", "1x1", "k", "v")
+	f.Add("s", "", "//a@:0/\\?ref=%ff+", "http://www.:80/\xff//", "\x02curl\xff", "de_\xff", "d\xff", ".server", "\x01", "x", "\xff", "")
+	f.Add("s", "\n", "a:b?utm_medium=%20&utm_campaign=shop&dclid=1", "[::1]/x", "Silk/", "-", "US-CA", "", " ", "99x", " ", " ")
 	d := New(Options{CacheSize: 8})
-	f.Fuzz(func(t *testing.T, site, name, url, ref, ua, lang, country, client, bot string) {
-		e := event.Event{Site: site, Name: name, URL: url, Referrer: ref, UA: ua, Language: lang, Country: country, Client: client, Bot: bot}
+	f.Fuzz(func(t *testing.T, site, name, url, ref, ua, lang, place, client, bot, screen, key, value string) {
+		e := event.Event{Site: site, Name: name, URL: url, Referrer: ref, UA: ua, Language: lang, Country: place, Region: place, City: place,
+			Screen: screen, Client: client, Bot: bot, Props: []event.Prop{{Key: key, Value: value}, {Key: value, Value: key}}}
 		var got, again window.Row
 		d.Row(&e, &got)
-		for i, v := range got.Dims {
-			if v != "" && (v != window.Clean(v) || !utf8.ValidString(v)) {
-				t.Errorf("%s is %q, which is not clean", window.Dim(i), v)
+		isClean := func(what, v string) {
+			if v != window.Clean(v) || !utf8.ValidString(v) {
+				t.Errorf("%s is %q, which is not clean", what, v)
 			}
-			empty := window.Dim(i) == window.Source || window.Dim(i) == window.Referrer || window.Dim(i) == window.Reason
-			if got.Flags&window.BotRow == 0 && v == "" && !empty {
+		}
+		always := []window.Dim{window.Page, window.Hostname, window.Name, window.Country, window.Language, window.Browser, window.BrowserVersion,
+			window.OS, window.OSVersion, window.Device, window.Screen}
+		for i, v := range got.Dims {
+			if v != "" {
+				isClean(window.Dim(i).String(), v)
+			} else if got.Flags&window.BotRow == 0 && slices.Contains(always, window.Dim(i)) {
 				t.Errorf("%s is empty", window.Dim(i))
 			}
 		}
-		if d.Row(&e, &again); got != again {
+		for i, p := range got.Props {
+			isClean("a key", p.Key)
+			isClean("a value", p.Value)
+			if i > 0 && p.Key <= got.Props[i-1].Key {
+				t.Errorf("keys are not in order: %q", got.Props)
+			}
+		}
+		if d.Row(&e, &again); !reflect.DeepEqual(got, again) {
 			t.Errorf("second time %+v, first %+v", again, got)
 		}
 	})
@@ -316,5 +378,15 @@ func BenchmarkRowUncached(b *testing.B) {
 		n++
 		e.UA = string(ua)
 		d.Row(&e, &r)
+	}
+}
+
+// BenchmarkRowTagged is an event of a campaign: all parameters, properties, revenue and goals.
+func BenchmarkRowTagged(b *testing.B) {
+	b.ReportAllocs()
+	d := New(Options{Goals: mustGoals(b, someGoals)})
+	var r window.Row
+	for b.Loop() {
+		d.Row(&tagged, &r)
 	}
 }

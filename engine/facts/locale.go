@@ -18,6 +18,35 @@ func country(c string) string {
 	return c
 }
 
+// region returns a code of ISO 3166-2 in upper case ("US-CA", "AT-9"), "" for what is none.
+func region(c string) string {
+	if len(c) < 4 || len(c) > 6 || c[2] != '-' || !isAlpha(c[:2]) {
+		return ""
+	}
+	for i := 3; i < len(c); i++ {
+		if !isAlpha(c[i:i+1]) && !isDigit(c[i]) {
+			return ""
+		}
+	}
+	return strings.ToUpper(c)
+}
+
+// maxCityLen is the length of a number of 32 bits; the greatest GeoNames id has eight digits.
+const maxCityLen = 10
+
+// city returns a GeoNames id, "" for what is none.
+func city(id string) string {
+	if id == "" || len(id) > maxCityLen || id[0] == '0' {
+		return ""
+	}
+	for i := 0; i < len(id); i++ {
+		if !isDigit(id[i]) {
+			return ""
+		}
+	}
+	return id
+}
+
 // maxLanguageLen is how much of the first tag of a list is read; the longest that RFC 5646 asks to support is 35.
 const maxLanguageLen = 35
 
@@ -29,11 +58,9 @@ func (d *Deriver) language(s string) string {
 		s = s[:i]
 	}
 	if v, ok := d.languages.get(s); ok {
-		return v
+		return *v
 	}
-	v := strings.Clone(parseLanguage(s))
-	d.languages.put(s, v)
-	return v
+	return *d.languages.put(s, strings.Clone(parseLanguage(s)))
 }
 
 // parseLanguage reads one BCP 47 tag (RFC 5646, section 2.1): the primary language of two or three letters, then
@@ -67,3 +94,5 @@ func isAlpha(s string) bool {
 	}
 	return true
 }
+
+func isDigit(c byte) bool { return '0' <= c && c <= '9' }

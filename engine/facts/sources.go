@@ -3,6 +3,7 @@ package facts
 // countryHosts are the sites that have a domain in many countries, by the label before the country's.
 var countryHosts = map[string]string{
 	"google": "Google", "yahoo": "Yahoo", "yandex": "Yandex", "pinterest": "Pinterest", "amazon": "Amazon", "ebay": "eBay",
+	"aliexpress": "AliExpress", "shopee": "Shopee", "mercadolibre": "Mercado Libre", "mercadolivre": "Mercado Libre",
 }
 
 // hostNames are the names of well-known sites. A host has the name of the longest of its ends that is listed:
@@ -20,6 +21,7 @@ var hostNames = map[string]string{
 	"chatgpt.com": "ChatGPT", "chat.openai.com": "ChatGPT", "perplexity.ai": "Perplexity", "gemini.google.com": "Gemini",
 	"bard.google.com": "Gemini", "claude.ai": "Claude", "copilot.microsoft.com": "Copilot", "chat.deepseek.com": "DeepSeek",
 	"chat.mistral.ai": "Mistral", "grok.com": "Grok", "meta.ai": "Meta AI", "you.com": "You.com", "phind.com": "Phind",
+	"copilot.com": "Copilot", "poe.com": "Poe", "chat.qwen.ai": "Qwen", "kimi.com": "Kimi", "doubao.com": "Doubao", "notebooklm.google.com": "NotebookLM",
 
 	// Social.
 	"facebook.com": "Facebook", "fb.com": "Facebook", "fb.me": "Facebook", "messenger.com": "Facebook", "com.facebook.katana": "Facebook",
@@ -33,6 +35,12 @@ var hostNames = map[string]string{
 	"vk.com": "VK", "ok.ru": "Odnoklassniki", "weibo.com": "Weibo", "weibo.cn": "Weibo", "zhihu.com": "Zhihu", "xing.com": "XING",
 	"quora.com": "Quora", "medium.com": "Medium", "substack.com": "Substack", "flipboard.com": "Flipboard", "getpocket.com": "Pocket",
 	"digg.com": "Digg", "delicious.com": "Delicious", "stumbleupon.com": "StumbleUpon", "slashdot.org": "Slashdot",
+
+	"dailymotion.com": "Dailymotion", "bilibili.com": "Bilibili", "com.google.android.youtube": "YouTube", "com.zhiliaoapp.musically": "TikTok",
+
+	// Shops.
+	"amzn.to": "Amazon", "etsy.com": "Etsy", "walmart.com": "Walmart", "alibaba.com": "Alibaba", "taobao.com": "Taobao", "temu.com": "Temu",
+	"shop.app": "Shop", "shopping.google.com": "Google Shopping", "idealo.de": "Idealo", "allegro.pl": "Allegro", "rakuten.co.jp": "Rakuten",
 
 	// Messages.
 	"mail.google.com": "Gmail", "com.google.android.gm": "Gmail", "mail.yahoo.com": "Yahoo Mail", "outlook.live.com": "Outlook",
@@ -52,4 +60,31 @@ var tagAliases = map[string]string{
 	"fb": "Facebook", "ig": "Instagram", "insta": "Instagram", "yt": "YouTube", "hn": "Hacker News", "hackernews": "Hacker News", "x": "Twitter",
 	"adwords": "Google", "googleads": "Google", "google_ads": "Google", "producthunt": "Product Hunt", "stackoverflow": "Stack Overflow",
 	"openai": "ChatGPT", "chat-gpt": "ChatGPT",
+}
+
+// sourceKinds are the kinds of the sites above, by name. What is not here sends by links: Referral.
+var sourceKinds = map[string]kind{
+	"Google": search, "Bing": search, "Yahoo": search, "Yandex": search, "DuckDuckGo": search, "Baidu": search, "Ecosia": search,
+	"Qwant": search, "Startpage": search, "Brave Search": search, "Kagi": search, "Ask": search, "AOL": search, "Sogou": search,
+	"360 Search": search, "Naver": search, "Daum": search, "Seznam": search, "Mojeek": search, "Marginalia": search,
+	"Presearch": search, "Swisscows": search, "MetaGer": search,
+
+	"ChatGPT": assistant, "Perplexity": assistant, "Gemini": assistant, "Claude": assistant, "Copilot": assistant,
+	"DeepSeek": assistant, "Mistral": assistant, "Grok": assistant, "Meta AI": assistant, "You.com": assistant, "Phind": assistant,
+	"Poe": assistant, "Qwen": assistant, "Kimi": assistant, "Doubao": assistant, "NotebookLM": assistant,
+
+	"Facebook": social, "Instagram": social, "Threads": social, "Twitter": social, "LinkedIn": social, "Reddit": social,
+	"Pinterest": social, "TikTok": social, "Snapchat": social, "Bluesky": social, "Mastodon": social, "Tumblr": social, "VK": social,
+	"Odnoklassniki": social, "Weibo": social, "Zhihu": social, "XING": social, "Quora": social, "Medium": social, "Substack": social,
+	"Flipboard": social, "Pocket": social, "Digg": social, "Delicious": social, "StumbleUpon": social, "Slashdot": social,
+	"Telegram": social, "WhatsApp": social, "Discord": social, "Hacker News": social, "Lobsters": social, "Product Hunt": social,
+	"Indie Hackers": social, "DEV": social,
+
+	"YouTube": video, "Vimeo": video, "Twitch": video, "Dailymotion": video, "Bilibili": video,
+
+	"Amazon": shopping, "eBay": shopping, "AliExpress": shopping, "Shopee": shopping, "Mercado Libre": shopping, "Etsy": shopping,
+	"Walmart": shopping, "Alibaba": shopping, "Taobao": shopping, "Temu": shopping, "Shop": shopping, "Google Shopping": shopping,
+	"Idealo": shopping, "Allegro": shopping, "Rakuten": shopping,
+
+	"Gmail": mail, "Yahoo Mail": mail, "Outlook": mail, "Proton Mail": mail,
 }

@@ -1,6 +1,10 @@
 package facts
 
-import "strings"
+import (
+	"strings"
+
+	"millrace/engine/window"
+)
 
 // splitURL takes the address of a page apart, as views: host without port, path ("/" if it is empty; "" if there
 // is no page at all) and query. It reads what trackers send, not what RFC 3986 allows: the scheme may be missing
@@ -99,14 +103,11 @@ func validHost(s string) bool {
 
 func trimWWW(host string) string { return strings.TrimPrefix(host, "www.") }
 
-// param returns the first non-empty value of a query parameter, still escaped.
-func param(query, name string) string {
-	for query != "" {
-		var pair string
-		pair, query, _ = strings.Cut(query, "&")
-		if k, v, _ := strings.Cut(pair, "="); k == name && v != "" {
-			return v
-		}
+// hostname returns the dimension of a host that splitURL found.
+func hostname(host string) string {
+	host = trimWWW(host)
+	if !validHost(host) {
+		return window.None
 	}
-	return ""
+	return clean(host)
 }

@@ -1,0 +1,248 @@
+package facts
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"unicode/utf8"
+
+	"millrace/engine/event"
+	"millrace/engine/window"
+)
+
+// Limits of a file of goals.
+const (
+	// MaxGoals is the greatest number of goals of one site: each event is held against each pattern of its site.
+	MaxGoals = 100
+	// maxGoalsBytes is the longest file.
+	maxGoalsBytes = 64 << 20
+)
+
+// ErrGoals is wrapped by every error about what a file of goals says.
+var ErrGoals = errors.New("goals")
+
+// ParseGoals reads the goals of all sites: a JSON object of lists by site id.
+//
+//	{
+//	  "shop.example.com": [
+//	    {"name": "Order", "event": "purchase"},
+//	    {"name": "Read the blog", "page": "/blog/**"}
+//	  ]
+//	}
+//
+// Each goal has a name and either event or page, see [Goal]. Unknown fields, fields and sites that are there twice, goals
+// that no event can reach and more than MaxGoals of a site are errors. An error names line and place, as in
+// "goals: line 4: shop.example.com[1].page: ...", and wraps ErrGoals, or the error of reading.
+func ParseGoals(r io.Reader) (*Goals, error) {
+	text, err := io.ReadAll(io.LimitReader(r, maxGoalsBytes+1))
+	if err != nil {
+		return nil, fmt.Errorf("read goals: %w", err)
+	}
+	p := &goalsParser{input: text, dec: json.NewDecoder(bytes.NewReader(text)), goals: &Goals{sites: make(map[string]*siteGoals)}}
+	if len(text) > maxGoalsBytes {
+		return nil, fmt.Errorf("%w: longer than %d MB", ErrGoals, maxGoalsBytes>>20)
+	}
+	if !utf8.Valid(text) {
+		return nil, fmt.Errorf("%w: not valid UTF-8", ErrGoals)
+	}
+	if err := p.file(); err != nil {
+		return nil, err
+	}
+	return p.goals, nil
+}
+
+// goalsParser walks over the tokens, so that each error knows its line.
+type goalsParser struct {
+	input []byte
+	dec   *json.Decoder
+	path  string // of the value at hand
+	goals *Goals
+}
+
+// fail returns an error at the token that was read last.
+func (p *goalsParser) fail(format string, args ...any) error {
+	line := 1 + bytes.Count(p.input[:p.dec.InputOffset()], []byte{'\n'})
+	where := fmt.Sprintf("line %d: ", line)
+	if p.path != "" {
+		where += p.path + ": "
+	}
+	return fmt.Errorf("%w: %s%s", ErrGoals, where, fmt.Sprintf(format, args...))
+}
+
+func (p *goalsParser) token() (json.Token, error) {
+	t, err := p.dec.Token()
+	if err == io.EOF {
+		return nil, p.fail("the file ends too early")
+	}
+	if err != nil {
+		return nil, p.fail("not JSON: %v", err)
+	}
+	return t, nil
+}
+
+// open reads the bracket that begins a value.
+func (p *goalsParser) open(bracket json.Delim, want string) error {
+	t, err := p.token()
+	if err == nil && t != bracket {
+		err = p.fail("want %s, this is %s", want, tokenName(t))
+	}
+	return err
+}
+
+// object calls field for each field of an object, with path set to it.
+func (p *goalsParser) object(want, dot string, field func(key string) error) error {
+	if err := p.open('{', want); err != nil {
+		return err
+	}
+	outer := p.path
+	seen := make(map[string]bool)
+	for p.dec.More() {
+		t, err := p.token()
+		if err != nil {
+			return err
+		}
+		key := t.(string) // within an object a Decoder gives no other token for a key
+		p.path = outer + dot + key
+		if seen[key] {
+			return p.fail("is there twice")
+		}
+		seen[key] = true
+		if err := field(key); err != nil {
+			return err
+		}
+		p.path = outer
+	}
+	_, err := p.token()
+	return err
+}
+
+func (p *goalsParser) file() error {
+	err := p.object("an object of lists of goals by site", "", func(site string) error {
+		if err := event.ValidSite(site); err != nil {
+			return p.fail("no site id: 1 to 253 of a-z 0-9 . -")
+		}
+		s, err := p.site()
+		p.goals.sites[site] = s
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if _, err := p.dec.Token(); err != io.EOF {
+		return p.fail("something follows the object of sites")
+	}
+	return nil
+}
+
+func (p *goalsParser) site() (*siteGoals, error) {
+	s := &siteGoals{byEvent: make(map[string][]string), byPage: make(map[string][]string)}
+	if err := p.open('[', "a list of goals"); err != nil {
+		return nil, err
+	}
+	site := p.path
+	for n := 0; p.dec.More(); n++ {
+		p.path = fmt.Sprintf("%s[%d]", site, n)
+		if n == MaxGoals {
+			return nil, p.fail("a site has at most %d goals", MaxGoals)
+		}
+		if err := p.goal(s); err != nil {
+			return nil, err
+		}
+	}
+	p.path = site
+	_, err := p.token()
+	return s, err
+}
+
+func (p *goalsParser) goal(s *siteGoals) error {
+	var g Goal
+	var pat *pattern
+	err := p.object("a goal such as {\"name\":\"Order\",\"event\":\"purchase\"}", ".", func(key string) error {
+		switch key {
+		case "name":
+			return p.value(&g.Name)
+		case "event":
+			return p.value(&g.Event)
+		case "page":
+			var err error
+			pat, err = p.page(&g.Page)
+			return err
+		}
+		return p.fail("unknown field; a goal has name, and event or page")
+	})
+	switch {
+	case err != nil:
+		return err
+	case g.Name == "":
+		return p.fail("has no name")
+	case g.Event == "" && g.Page == "":
+		return p.fail("has neither event nor page")
+	case g.Event != "" && g.Page != "":
+		return p.fail("has event and page; make it two goals of the same name if both reach it")
+	}
+	s.add(g, pat)
+	return nil
+}
+
+// text reads a string that is not empty.
+func (p *goalsParser) text() (string, error) {
+	t, err := p.token()
+	if err != nil {
+		return "", err
+	}
+	v, ok := t.(string)
+	if !ok {
+		return "", p.fail("want a string, this is %s", tokenName(t))
+	}
+	if v == "" {
+		return "", p.fail("is empty")
+	}
+	return v, nil
+}
+
+// value reads a string that a row's dimension can have.
+func (p *goalsParser) value(to *string) error {
+	v, err := p.text()
+	switch {
+	case err != nil:
+		return err
+	case v == window.Other || v == window.None:
+		return p.fail("%s means something else in reports", v)
+	case v != window.Clean(v):
+		return p.fail("%.60q has control characters, backslashes or spaces at its ends, or more than %d bytes", v, window.MaxValueLen)
+	}
+	*to = v
+	return nil
+}
+
+// page reads a page, and returns its pattern if it has a wildcard.
+func (p *goalsParser) page(to *string) (pat *pattern, err error) {
+	if *to, err = p.text(); err != nil {
+		return nil, err
+	}
+	if err = checkPage(*to); err == nil && strings.Contains(*to, wildcard) {
+		pat, err = newPattern(*to)
+	}
+	if err != nil {
+		return nil, p.fail("%.60q %v", *to, err)
+	}
+	return pat, nil
+}
+
+func tokenName(t json.Token) string {
+	switch t := t.(type) {
+	case nil:
+		return "null"
+	case json.Delim:
+		if t == '[' {
+			return "a list"
+		}
+		return "an object"
+	case string:
+		return fmt.Sprintf("the string %.60q", t)
+	}
+	return fmt.Sprint(t) // true, false or a number
+}
