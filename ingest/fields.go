@@ -96,6 +96,24 @@ func (p *Parser) checkProps(props []event.Prop) {
 	}
 }
 
+// interactive reads whether an event is a sign of somebody's doing. Null means not given.
+func (p *Parser) interactive(in *Input, v *fastjson.Value) {
+	switch v.Type() {
+	case fastjson.TypeNull, fastjson.TypeTrue:
+	case fastjson.TypeFalse:
+		in.NonInteractive = true
+	default:
+		p.fail("interactive", "a JSON %s, want true or false", v.Type())
+	}
+}
+
+// checkInteractive fails if a page is viewed by nobody's doing.
+func (p *Parser) checkInteractive(in *Input) {
+	if in.NonInteractive && in.Name == event.Pageview {
+		p.fail("interactive", "a pageview can't be false: send an event of another name")
+	}
+}
+
 // revenue reads {"amount":12.5,"currency":"EUR"}; amount may also be a string. Strict refuses other fields.
 func (p *Parser) revenue(in *Input, v *fastjson.Value, strict bool) {
 	if v.Type() == fastjson.TypeNull {

@@ -23,7 +23,7 @@ const (
 )
 
 // Input is one event as its sender describes it: of Event the fields ID, Site, Name, Time (0 if not given), URL, Referrer,
-// UA, Language, Screen, Props, Amount and Currency, each "" or empty if not given.
+// UA, Language, Screen, Props, Amount, Currency and NonInteractive, each "" or empty if not given.
 //
 // Its strings are views into the Parser's memory and into the body, and are valid until the next Parse.
 type Input struct {
@@ -159,6 +159,10 @@ func (p *Parser) event(v *fastjson.Value, trusted bool, now event.Time) *fieldEr
 	case in.Name == "":
 		return badField("name", "is missing")
 	}
+	p.checkInteractive(in)
+	if p.err != nil {
+		return p.err
+	}
 	return nil
 }
 
@@ -177,6 +181,7 @@ const (
 	bitIP
 	bitUA
 	bitVisitor
+	bitInteractive
 )
 
 func (p *Parser) field(in *Input, key []byte, v *fastjson.Value, trusted bool, now event.Time) {
@@ -205,6 +210,10 @@ func (p *Parser) field(in *Input, key []byte, v *fastjson.Value, trusted bool, n
 	case "revenue":
 		if p.once("revenue", bitRevenue) {
 			p.revenue(in, v, true)
+		}
+	case "interactive":
+		if p.once("interactive", bitInteractive) {
+			p.interactive(in, v)
 		}
 	case "ts", "ip", "ua", "visitor":
 		if !trusted {

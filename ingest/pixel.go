@@ -13,7 +13,7 @@ import (
 const gif = "GIF89a\x01\x00\x01\x00\x80\x00\x00\x00\x00\x00\xff\xff\xff!\xf9\x04\x01\x00\x00\x00\x00,\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02D\x01\x00;"
 
 // parsePixel reads the query of GET /v1/pixel.gif: site, name (default "pageview"), url (default the Referer header), referrer,
-// language, screen, id, amount with currency, and p.KEY for the property KEY. A parameter "_" is passed over:
+// language, screen, id, amount with currency, interactive ("false" or "true"), and p.KEY for the property KEY. A parameter "_" is passed over:
 // pages add one to get past caches.
 func (p *Parser) parsePixel(args *fasthttp.Args, referer []byte) ([]Input, error) {
 	p.reset()
@@ -44,6 +44,7 @@ func (p *Parser) parsePixel(args *fasthttp.Args, referer []byte) ([]Input, error
 	if in.Site == "" {
 		p.fail("site", "is missing")
 	}
+	p.checkInteractive(in)
 	if p.err != nil {
 		return nil, p.err
 	}
@@ -79,6 +80,11 @@ func (p *Parser) pixelField(in *Input, amount *string, key, value string) {
 		text(amount, bitRevenue, 32)
 	case "currency":
 		text(&in.Currency, bitProps, 3)
+	case "interactive":
+		if p.once(key, bitInteractive) && value != "true" && value != "false" {
+			p.fail(key, "%s is neither true nor false", quote(value))
+		}
+		in.NonInteractive = value == "false"
 	case "_":
 	default:
 		if name, ok := strings.CutPrefix(key, "p."); ok {

@@ -78,6 +78,9 @@ func (p *Parser) plausibleField(in *Input, domains *string, eng *plausibleEngage
 				p.revenue(in, v, false)
 			}
 		}
+	case "i", "interactive":
+		// What is no boolean means true, as Plausible reads it.
+		in.NonInteractive = v.Type() == fastjson.TypeFalse
 	case "w", "screen_width":
 		// Only its width is known; screen classes go by the width.
 		if n, err := v.Int(); err == nil && n > 0 && n < 1_000_000 {
@@ -129,9 +132,13 @@ func (p *Parser) plausibleEvent(in *Input, domains *string, eng plausibleEngagem
 	case *domains == "":
 		*domains = hostOf(in.URL)
 	}
+	if in.Name == event.Pageview {
+		in.NonInteractive = false // what it sends with any event is of no meaning for a view
+	}
 	if in.Name != "engagement" {
 		return
 	}
+	in.NonInteractive = true // the tracker's doing
 	if eng.depth == "" && eng.msec == "" {
 		p.fail("sd", "an engagement event needs sd or e")
 		return

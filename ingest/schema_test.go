@@ -48,7 +48,7 @@ func TestRecordsMatchTheSchema(t *testing.T) {
 	c := mustOpen(t, cluster, nil)
 	call(c, loopback, "POST", "/v1/events", `[{"site":"a.example","name":"x","url":"https://a.example/\"q\"","referrer":"https://b.example/","language":"de",
 		"screen":"1x1","props":{"b":1,"ü":"\u0041"},"revenue":{"amount":-12.34567,"currency":"EUR"},"id":"1","ts":1700000000000,"ip":"8.8.8.8","ua":"u","visitor":"v"},
-		{"site":"b.example","name":"y","ts":1772582400000}]`)
+		{"site":"b.example","name":"y","ts":1772582400000,"interactive":false}]`)
 	call(c, outside, "POST", "/api/event", `{"n":"engagement","u":"https://c.example/","sd":5,"w":1280,"$":{"amount":"1","currency":"USD"}}`)
 	call(c, "8.8.8.8", "GET", "/v1/pixel.gif?site=d.example&p.a=b", "", "Referer", "https://d.example/")
 	c.Close()
@@ -68,7 +68,7 @@ func TestRecordsMatchTheSchema(t *testing.T) {
 func TestSchemaRefuses(t *testing.T) {
 	schema := mustSchema(t)
 	good := `{"v":1,"collector":"c","low":5,"events":[{"id":"1","site":"a","name":"x","ts":1,"received":2,"visitor":"00000000000000ff",` +
-		`"screen":"1x1","country":"AT","props":{"a":"b"},"revenue":{"amount":"1.5","currency":"EUR"},"later":[1]}],"more":{}}`
+		`"screen":"1x1","country":"AT","props":{"a":"b"},"revenue":{"amount":"1.5","currency":"EUR"},"non_interactive":true,"later":[1]}],"more":{}}`
 	var d event.Decoder
 	var env event.Envelope
 	if err := validate(schema, []byte(good)); err != nil {
@@ -107,6 +107,7 @@ func TestSchemaRefuses(t *testing.T) {
 	f(`"amount":"1.5"`, `"amount":1.5`, false)
 	f(`"amount":"1.5"`, `"amount":"1.5e3"`, false)
 	f(`"00000000000000ff"`, `"xyz"`, false)
+	f(`"non_interactive":true`, `"non_interactive":1`, false)
 	f(`"id":"1",`, ``, true)
 	f(`"00000000000000ff"`, `"ff"`, true)
 	f(`"1x1"`, `"big"`, true)

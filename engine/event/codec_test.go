@@ -28,6 +28,7 @@ func anyEvent(t *rapid.T) Event {
 		Visitor:  Visitor(rapid.Uint64().Draw(t, "visitor")), VisitorPrev: Visitor(rapid.Uint64().Draw(t, "prev")),
 		URL: text("url"), Referrer: text("referrer"), UA: text("ua"), Language: text("language"), Screen: text("screen"),
 		Country: text("country"), Region: text("region"), City: text("city"), Client: text("client"), Bot: text("bot"),
+		NonInteractive: rapid.Bool().Draw(t, "non-interactive"),
 	}
 	if rapid.Bool().Draw(t, "revenue") {
 		const most = 100_000_000_000_000 * MoneyScale
@@ -156,6 +157,7 @@ func TestDecodeRefuses(t *testing.T) {
 	event(`{"site":"a","name":5,"ts":1}`, "name is a JSON number, not a string")
 	event(`{"site":"a","name":"x","ts":"1"}`, `ts: "1" is not a whole number`)
 	event(`{"site":"a","name":"x","ts":1,"visitor":"xyz"}`, `visitor: visitor "xyz" is not 1 to 16 hexadecimal digits`)
+	event(`{"site":"a","name":"x","ts":1,"non_interactive":"true"}`, "non_interactive is a JSON string, not true or false")
 	event(`{"site":"a","name":"x","ts":1,"props":[]}`, "props is a JSON array, not an object")
 	event(`{"site":"a","name":"x","ts":1,"props":{"k":1}}`, "a value of props is a JSON number, not a string")
 	event(`{"site":"a","name":"x","ts":1,"revenue":1}`, "revenue is a JSON number, not an object")

@@ -144,6 +144,8 @@ func (d *Decoder) field(e *Event, key []byte, v *fastjson.Value) {
 		e.Props = d.properties(v)
 	case "revenue":
 		d.revenue(v, e)
+	case "non_interactive":
+		e.NonInteractive = d.bool(v, "non_interactive")
 	case "client":
 		e.Client = d.str(v, "client")
 	case "bot":
@@ -168,6 +170,14 @@ func (d *Decoder) str(v *fastjson.Value, name string) string {
 		return ""
 	}
 	return unsafe.String(unsafe.SliceData(b), len(b))
+}
+
+func (d *Decoder) bool(v *fastjson.Value, name string) bool {
+	b, err := v.Bool()
+	if err != nil {
+		d.fail(fmt.Errorf("%s is a JSON %s, not true or false", name, v.Type()))
+	}
+	return b
 }
 
 func (d *Decoder) time(v *fastjson.Value, name string) Time {

@@ -57,6 +57,9 @@ func (e *Event) Append(dst []byte) []byte {
 		dst = appendString(dst, e.Currency)
 		dst = append(dst, '}')
 	}
+	if e.NonInteractive {
+		dst = append(dst, `,"non_interactive":true`...)
+	}
 	dst = appendField(dst, `,"client":`, e.Client)
 	dst = appendField(dst, `,"bot":`, e.Bot)
 	return append(dst, '}')

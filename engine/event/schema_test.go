@@ -51,6 +51,8 @@ func TestSchemaNamesTheFields(t *testing.T) {
 			f.SetInt(1)
 		case reflect.Uint64:
 			f.SetUint(1)
+		case reflect.Bool:
+			f.SetBool(true)
 		}
 	}
 	event, envelope := schema.Defs["event"], schema.Defs["envelope"]
