@@ -1,6 +1,7 @@
 package kafka
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -27,7 +28,13 @@ type Cluster struct {
 	// Replication is the number of copies of a topic that EnsureTopics makes; 0 means as many as there are
 	// brokers, at most 3.
 	Replication int16
+	// SessionTimeout is how long a member of a group may be silent before others get its partitions; 0 is 20 s.
+	// A broker takes 6 s to 30 min unless configured otherwise.
+	SessionTimeout time.Duration
 }
+
+// defaultSession is the SessionTimeout of a Cluster that has none.
+const defaultSession = 20 * time.Second
 
 // Config returns Sarama settings under which nothing acknowledged is lost and nothing is reordered.
 func (c *Cluster) Config() *sarama.Config {
@@ -56,8 +63,8 @@ func (c *Cluster) Config() *sarama.Config {
 	cfg.Consumer.Group.ResetInvalidOffsets = false // a lost offset is an error
 	cfg.Consumer.Fetch.Default = 4 << 20
 	cfg.Consumer.MaxWaitTime = 100 * time.Millisecond
-	cfg.Consumer.Group.Session.Timeout = 20 * time.Second
-	cfg.Consumer.Group.Heartbeat.Interval = 3 * time.Second
+	cfg.Consumer.Group.Session.Timeout = cmp.Or(c.SessionTimeout, defaultSession)
+	cfg.Consumer.Group.Heartbeat.Interval = min(cfg.Consumer.Group.Session.Timeout/6, 3*time.Second)
 	cfg.Consumer.Group.Rebalance.Timeout = 60 * time.Second
 	cfg.Metadata.Retry.Max = 10
 	return cfg
@@ -74,8 +81,8 @@ type Topic struct {
 // ErrPartitions is returned for a topic that is there with another number of partitions.
 var ErrPartitions = errors.New("wrong number of partitions")
 
-// EnsureTopics creates the topics that are missing. One that is there must have the right number of
-// partitions; its other settings are left alone.
+// EnsureTopics creates the topics that are missing, and returns once all brokers know of them. One that is there must have
+// the right number of partitions; its other settings are left alone.
 func (c *Cluster) EnsureTopics(ctx context.Context, topics ...Topic) error {
 	admin, err := c.admin(ctx)
 	if err != nil {
@@ -103,16 +110,23 @@ func (c *Cluster) EnsureTopics(ctx context.Context, topics ...Topic) error {
 			retention = strconv.FormatInt(t.Retention.Milliseconds(), 10)
 		}
 		policy, most := "delete", strconv.Itoa(MaxRecordBytes)
+		entries := map[string]*string{"cleanup.policy": &policy, "retention.ms": &retention, "max.message.bytes": &most}
+		if repl >= 3 {
+			// With the brokers' default of 1 a leader alone acknowledges records, and takes them along when it dies. With two
+			// copies nothing could be written while one broker is away: there the operator chooses.
+			two := "2"
+			entries["min.insync.replicas"] = &two
+		}
 		err := admin.CreateTopic(t.Name, &sarama.TopicDetail{
 			NumPartitions:     t.Partitions,
 			ReplicationFactor: repl,
-			ConfigEntries:     map[string]*string{"cleanup.policy": &policy, "retention.ms": &retention, "max.message.bytes": &most},
+			ConfigEntries:     entries,
 		}, false)
 		if err != nil && !errors.Is(err, sarama.ErrTopicAlreadyExists) {
 			return fmt.Errorf("create topic %s: %w", t.Name, err)
 		}
 	}
-	return nil
+	return c.settle(ctx, admin, topics)
 }
 
 // admin connects within the bounds of ctx. Sarama's own connecting can't be cancelled, so a connection that

@@ -6,14 +6,18 @@ import (
 	"net"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/IBM/sarama"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-func TestEnsureTopics(t *testing.T) {
-	c := mustBroker(t)
+func TestEnsureTopics(t *testing.T) { testEnsureTopics(t, mustBroker(t)) }
+
+func testEnsureTopics(t *testing.T, c *Cluster) {
 	day := Topic{Name: "a", Partitions: 3, Retention: 24 * time.Hour}
 	mustEnsure(t, c, day, Topic{Name: "b", Partitions: 1})
 	mustEnsure(t, c, day) // there already
@@ -97,5 +101,27 @@ func TestEnds(t *testing.T) {
 	cancel()
 	if _, err := c.Ends(ctx, "a"); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %v", err)
+	}
+}
+
+// A broker that has not heard of a new topic is asked again until it has.
+func TestEnsureTopicsWaits(t *testing.T) {
+	f, c := mustFake(t)
+	var asked atomic.Int32
+	f.ControlKey(int16(kmsg.Metadata), func(r kmsg.Request) (kmsg.Response, error, bool) {
+		f.KeepControl()
+		req := r.(*kmsg.MetadataRequest)
+		if len(req.Topics) != 1 || asked.Add(1) > 3 {
+			return nil, nil, false
+		}
+		topic := kmsg.NewMetadataResponseTopic()
+		topic.Topic, topic.ErrorCode = req.Topics[0].Topic, kerr.UnknownTopicOrPartition.Code
+		resp := req.ResponseKind().(*kmsg.MetadataResponse)
+		resp.Topics = append(resp.Topics, topic)
+		return resp, nil, true
+	})
+	mustEnsure(t, c, Topic{Name: "a", Partitions: 1})
+	if n := asked.Load(); n != 4 {
+		t.Errorf("the broker was asked %d times", n)
 	}
 }

@@ -19,8 +19,9 @@ import (
 
 // Records are finished in a random order: the offset that the broker has never passes one that is not finished, and reaches
 // the end. A processor that is stopped in between and started again goes on at the prefix.
-func TestCommitsPrefix(t *testing.T) {
-	c := mustBroker(t)
+func TestCommitsPrefix(t *testing.T) { testCommitsPrefix(t, mustBroker(t)) }
+
+func testCommitsPrefix(t *testing.T, c *Cluster) {
 	mustEnsure(t, c, Topic{Name: testTopic, Partitions: 1}, Topic{Name: "out", Partitions: 1})
 	const n = 60
 	mustProduce(t, c, testTopic, n)

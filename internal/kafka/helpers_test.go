@@ -98,15 +98,15 @@ func committed(t *testing.T, c *Cluster) int64 {
 	return resp.GetBlock(testTopic, 0).Offset
 }
 
-// eventually polls until ok, for 10 s at most.
+// eventually polls until ok, for half a minute at most: real brokers on a busy machine take seconds to form a group.
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
 		if ok() {
 			return
 		}
 	}
-	t.Fatalf("waited 10 s for %s", what)
+	t.Fatalf("waited 30 s for %s", what)
 }
 
 // proc is a running goka processor.
