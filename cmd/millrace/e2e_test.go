@@ -18,8 +18,12 @@ const firefox = "Mozilla/5.0 (X11; Linux x86_64; rv:146.0) Gecko/20100101 Firefo
 
 // TestBeaconToAnswer posts a beacon as Plausible's script does and waits for it in the answer: at once as a number that is not
 // final, and, in the long form, as a final one 5 s after its minute.
-func TestBeaconToAnswer(t *testing.T) {
-	s := mustServe(t, localPlace(t))
+func TestBeaconToAnswer(t *testing.T) { testBeaconToAnswer(t, localPlace(t)) }
+
+func TestBeaconToAnswerOnKafka(t *testing.T) { testBeaconToAnswer(t, kafkaPlace(t)) }
+
+func testBeaconToAnswer(t *testing.T, at place) {
+	s := mustServe(t, at)
 	sent := time.Now()
 	req, err := http.NewRequest("POST", s.url+"/api/event", strings.NewReader(
 		`{"n":"pageview","u":"https://shop.example.com/lamps?utm_source=letter","d":"shop.example.com","r":"https://www.google.com/"}`))

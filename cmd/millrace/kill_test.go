@@ -27,6 +27,10 @@ func TestKill(t *testing.T) { testKill(t, localPlace(t)) }
 // TestKillOnServices is TestKill with a real InfluxDB and a real S3 server.
 func TestKillOnServices(t *testing.T) { testKill(t, servicesPlace(t)) }
 
+// TestKillOnKafka is TestKill with real brokers, which live on: after each kill there are members in the groups, and connections
+// to the brokers, of a process that is dead.
+func TestKillOnKafka(t *testing.T) { testKill(t, kafkaPlace(t)) }
+
 func testKill(t *testing.T, at place) {
 	kills, wipes := 3, []int{2}
 	if *long {

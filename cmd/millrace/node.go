@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -49,6 +50,8 @@ type node struct {
 	collect ingest.Options // of the collector, if there is one
 	front   *front
 	demo    *supervise.Task
+
+	refusals refusals // stops the tasks when the log turns out to be another one
 
 	closers []closer // in the order of starting
 }
@@ -132,7 +135,7 @@ func (n *node) openCluster(context.Context) error {
 		return nil
 	}
 	if len(f.Kafka) > 0 {
-		n.cluster = &kafka.Cluster{Brokers: f.Kafka, Replication: f.Replication}
+		n.cluster = &kafka.Cluster{Brokers: f.Kafka, Replication: f.Replication, SessionTimeout: f.SessionTimeout}
 		n.clients = []kgo.Opt{kgo.SeedBrokers(f.Kafka...)}
 		return nil
 	}
@@ -153,11 +156,12 @@ func (n *node) openCluster(context.Context) error {
 	return nil
 }
 
-// startTask keeps a role's function running and makes it a condition of readiness. All tasks stop together.
+// startTask keeps a role's function running, unless it refuses to, and makes it a condition of readiness. All tasks stop together.
 func (n *node) startTask(name string, ready func() bool, run func(context.Context) error) {
-	t := supervise.Start(context.Background(), name, n.log, run)
+	var refused atomic.Bool
+	t := supervise.Start(context.Background(), name, n.log, n.refusing(name, run, func() { refused.Store(true) }))
 	n.tasks = append(n.tasks, t)
-	n.admin.ready.add(name, func() bool { return t.Running() && ready() })
+	n.admin.ready.add(name, func() bool { return t.Running() && !refused.Load() && ready() })
 	n.admin.counter("millrace_task_restarts_total", "Times a task was started again after a failure.",
 		map[string]string{"task": name}, func() float64 { return float64(t.Restarts()) })
 }

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -14,12 +15,14 @@ import (
 	"millrace/engine/event"
 	"millrace/engine/window"
 	"millrace/internal/influxdb"
+	"millrace/internal/kafkatest"
 )
 
 // place is where a test's server keeps its things: all in a folder, or rollups and archive with real services.
 type place struct {
 	data       string
 	influx, s3 string // "": in the folder
+	kafka      string // brokers, "": embedded
 }
 
 // localPlace keeps everything in a temporary folder.
@@ -53,9 +56,19 @@ func servicesPlace(tb testing.TB) place {
 	return p
 }
 
+// kafkaPlace is localPlace on the Kafka cluster that deploy/dev-kafka.sh has started, emptied.
+func kafkaPlace(tb testing.TB) place {
+	return place{data: tb.TempDir(), kafka: strings.Join(kafkatest.Fresh(tb), ",")}
+}
+
 // args are the flags for serve, replay and import.
 func (p place) args(args ...string) []string {
+	serve := args[0] == "serve"
 	args = append(args, "--data", p.data)
+	if p.kafka != "" && serve {
+		// After a kill the group waits so long for members that are dead; brokers do not take less.
+		args = append(args, "--kafka", p.kafka, "--session-timeout", "6s")
+	}
 	if p.influx != "" {
 		args = append(args, "--influx", p.influx)
 	}

@@ -141,6 +141,12 @@ func (c *serveCommand) validate() error {
 	if c.Retention < time.Hour {
 		return usagef("--retention: %v is less than 1h", c.Retention)
 	}
+	if c.SessionTimeout < time.Second {
+		return usagef("--session-timeout: %v is less than 1s", c.SessionTimeout)
+	}
+	if c.Replication < 0 {
+		return usagef("--replication: %d is negative", c.Replication)
+	}
 	if c.Early < 0 {
 		return usagef("--early: %v is negative", c.Early)
 	}

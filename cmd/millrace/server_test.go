@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -52,7 +53,7 @@ func startServer(tb testing.TB, args []string) (*server, error) {
 	}
 	greeted := make(chan struct{})
 	go func() {
-		s.read(out, greeted)
+		s.read(out, lastGreeting(args), greeted)
 		s.err = s.cmd.Wait()
 		close(s.ended)
 	}()
@@ -70,8 +71,16 @@ func startServer(tb testing.TB, args []string) (*server, error) {
 	return s, s.waitReady(20 * time.Second)
 }
 
+// lastGreeting returns what is in the last line that read waits for: the last command, if there are any.
+func lastGreeting(args []string) string {
+	if i := slices.Index(args, "--roles"); i >= 0 && !strings.Contains(args[i+1], roleQuery) {
+		return "metrics, health"
+	}
+	return "/api/v2/query"
+}
+
 // read takes the addresses from the greeting. Greeted is closed at its last line.
-func (s *server) read(out io.Reader, greeted chan struct{}) {
+func (s *server) read(out io.Reader, last string, greeted chan struct{}) {
 	open := true
 	in := bufio.NewScanner(out)
 	for in.Scan() {
@@ -83,7 +92,7 @@ func (s *server) read(out io.Reader, greeted chan struct{}) {
 		if _, addr, ok := strings.Cut(line, "metrics, health      "); ok {
 			s.admin = addr
 		}
-		if open && strings.Contains(line, "/api/v2/query") { // the last command
+		if open && strings.Contains(line, last) {
 			open = false
 			close(greeted)
 		}
