@@ -38,14 +38,15 @@ const (
 	strCount
 )
 
-// packed is a row as the buffer holds it: 112 bytes without a pointer, so that a quarter of a million of them
-// are 28 MB and nothing for the garbage collector to follow.
+// packed is a row as the buffer holds it: 120 bytes without a pointer, so that a quarter of a million of them
+// are 30 MB and nothing for the garbage collector to follow.
 type packed struct {
 	time, received    event.Time
 	visitor, previous event.Visitor
 	amount            event.Money
 	offset            int64
 	index             int32
+	nonInteractive    bool
 	str               [strCount]uint32 // indexes of buffer.table
 }
 
@@ -79,7 +80,7 @@ func (b *buffer) add(e *event.Event, offset int64, index int32) {
 	b.rows = append(b.rows, packed{
 		time: e.Time, received: e.Received,
 		visitor: e.Visitor, previous: e.VisitorPrev,
-		offset: offset, index: index,
+		offset: offset, index: index, nonInteractive: e.NonInteractive,
 	})
 	r := &b.rows[len(b.rows)-1]
 	if e.Currency != "" {

@@ -29,6 +29,7 @@
 //	props              string     JSON object of strings; NULL if there are none
 //	revenue_amount     decimal    (18,4); NULL if there is no revenue, so that sums and averages are right
 //	revenue_currency   string     ISO 4217
+//	non_interactive    boolean    no sign of somebody's doing; files of the first builds lack it, which is false
 //	client, bot        string
 //	source_topic       string     where the row comes from: these four are unique in the lake
 //	source_partition   int32
@@ -67,7 +68,7 @@
 // # Units
 //
 // Offsets are Kafka's. Times are event.Time, ms since the epoch, UTC. Memory: an archiver holds a segment for
-// each partition it owns, about 112 bytes a row and its distinct strings, 60 MB at the default of 250,000
+// each partition it owns, about 120 bytes a row and its distinct strings, 60 MB at the default of 250,000
 // rows; a reader holds the decoded rows of one segment, about 100 MB.
 //
 // # Who may call it

@@ -51,7 +51,9 @@ func columns() []column {
 			}
 			return pq.Int64Value(int64(r.amount))
 		}},
-		text("revenue_currency", strCurrency), text("client", strClient), text("bot", strBot),
+		text("revenue_currency", strCurrency),
+		{"non_interactive", func(_ *encoder, r *packed) pq.Value { return pq.BooleanValue(r.nonInteractive) }},
+		text("client", strClient), text("bot", strBot),
 		{"source_topic", func(e *encoder, _ *packed) pq.Value { return stringValue(e.key.Topic) }},
 		{"source_partition", func(e *encoder, _ *packed) pq.Value { return pq.Int32Value(e.key.Partition) }},
 		{"source_offset", func(_ *encoder, r *packed) pq.Value { return pq.Int64Value(r.offset) }},

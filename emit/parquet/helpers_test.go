@@ -83,6 +83,8 @@ func (g *generator) event() event.Event {
 		e.Bot, e.Visitor, e.ID = "ua", 0, ""
 	case 4:
 		e.Time -= event.Time(g.rng.IntN(3)) * 30 * event.Minute // late, or of the hour before
+	case 6:
+		e.Name, e.NonInteractive = "scroll", true
 	case 5:
 		e.Currency, e.Amount = "USD", 0 // no money is not the same as no revenue
 	}

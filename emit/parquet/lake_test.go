@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"os"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -81,7 +83,7 @@ func TestOtherReader(t *testing.T) {
 }
 
 var described = []string{"id", "site", "name", "ts", "received", "visitor", "visitor_prev", "url", "hostname", "path", "referrer", "ua",
-	"language", "screen", "country", "region", "city", "props", "revenue_amount", "revenue_currency", "client", "bot",
+	"language", "screen", "country", "region", "city", "props", "revenue_amount", "revenue_currency", "non_interactive", "client", "bot",
 	"source_topic", "source_partition"}
 
 func describe(m map[string]any) string {
@@ -117,7 +119,7 @@ func describeWant(key Key, e *event.Event) string {
 		"hostname": "www." + e.Site, "path": e.URL[strings.Index(e.URL, "/blog"):strings.Index(e.URL, "?")],
 		"referrer": e.Referrer, "ua": e.UA, "language": e.Language, "screen": e.Screen, "country": e.Country,
 		"region": e.Region, "city": e.City, "props": nil, "revenue_amount": nil, "revenue_currency": null(e.Currency),
-		"client": e.Client, "bot": e.Bot, "source_topic": key.Topic, "source_partition": key.Partition}
+		"non_interactive": e.NonInteractive, "client": e.Client, "bot": e.Bot, "source_topic": key.Topic, "source_partition": key.Partition}
 	m["revenue_currency"] = e.Currency
 	if e.Currency != "" {
 		m["revenue_amount"] = e.Amount
@@ -340,6 +342,87 @@ func TestTruncated(t *testing.T) {
 		if !errors.Is(err, ErrCorrupt) || !strings.Contains(err.Error(), key.String()) || !strings.Contains(err.Error(), "move it out") {
 			t.Fatalf("cut off at %d of %d: %v", n, len(body), err)
 		}
+	}
+}
+
+// A file from before the column non_interactive: made by the build of that time from these two events.
+func TestFileWithoutLaterColumns(t *testing.T) {
+	body, err := os.ReadFile("testdata/before-non-interactive.parquet")
+	if err != nil {
+		t.Fatal(err)
+	}
+	o, err := openObject(body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows, err := o.rows("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := must(parseHour("2026-11-23", "10"))
+	want := []stored{
+		{offset: 7, index: 0, Event: event.Event{ID: "1", Site: "a.example", Name: "pageview", Time: at + 1, Received: at + 2, Visitor: 3, VisitorPrev: 4,
+			URL: "https://a.example/x?y", Referrer: "https://b.example/", UA: "ua", Language: "de", Screen: "1x2", Country: "AT", Region: "AT-9", City: "2761369",
+			Props: []event.Prop{{Key: "k", Value: "v"}}, Amount: 5, Currency: "EUR", Client: "v1"}},
+		{offset: 7, index: 1, Event: event.Event{Site: "b.example", Name: "engagement", Time: at + 3, Received: at + 3, Client: "plausible", Bot: "x"}},
+	}
+	if !reflect.DeepEqual(rows, want) {
+		t.Errorf("got  %+v\nwant %+v", rows, want)
+	}
+}
+
+// TestEveryFieldComesBack: what an event has is in the lake, or a replay would count something else.
+func TestEveryFieldComesBack(t *testing.T) {
+	full := event.Event{Props: []event.Prop{{Key: "k", Value: "v"}}}
+	v := reflect.ValueOf(&full).Elem()
+	for i := range v.NumField() {
+		switch f := v.Field(i); f.Kind() {
+		case reflect.String:
+			f.SetString(fmt.Sprint("value ", i))
+		case reflect.Int64:
+			f.SetInt(int64(1000 + i))
+		case reflect.Uint64:
+			f.SetUint(uint64(2000 + i))
+		case reflect.Bool:
+			f.SetBool(true)
+		case reflect.Slice: // Props
+		default:
+			t.Fatalf("the test can't set %s", v.Type().Field(i).Name)
+		}
+	}
+	bare := event.Event{Site: full.Site, Name: "x", Time: full.Time, Received: full.Time}
+	b := newBuffer()
+	for i := range 21 { // so that values lie within bytes of bits
+		e := full
+		if i%3 != 1 {
+			e = bare
+		}
+		b.add(&e, 5, int32(i))
+	}
+	err := b.objects(testTopic, 0, segment{First: 5, Next: 6, Rows: 21}, func(_ Key, body []byte) error {
+		o, err := openObject(body)
+		if err != nil {
+			return err
+		}
+		for lo := range 21 {
+			rows := make([]stored, 21-lo)
+			if err := o.fill(o.file.RowGroups()[0], int64(lo), rows, map[string][]event.Prop{}); err != nil {
+				return err
+			}
+			for i, r := range rows {
+				want := stored{Event: bare, offset: 5, index: int32(lo + i)}
+				if (lo+i)%3 == 1 {
+					want.Event = full
+				}
+				if !reflect.DeepEqual(r, want) {
+					t.Fatalf("from row %d, row %d:\n got %+v\nwant %+v", lo, i, r, want)
+				}
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -56,6 +56,9 @@ var (
 	int32Columns = []string{"source_index", "source_partition"}
 )
 
+// The columns that files of earlier builds lack: all their rows have the zero value.
+var laterBoolColumns = []string{"non_interactive"}
+
 // mostRows is more than any file of ours has.
 const mostRows = 64 << 20
 
@@ -91,7 +94,13 @@ func openObject(body []byte) (*object, error) {
 	return o, errors.Join(
 		o.need(stringColumns, pq.ByteArray),
 		o.need(int64Columns, pq.Int64),
-		o.need(int32Columns, pq.Int32))
+		o.need(int32Columns, pq.Int32),
+		o.need(slices.DeleteFunc(slices.Clone(laterBoolColumns), o.lacks), pq.Boolean))
+}
+
+func (o *object) lacks(column string) bool {
+	_, ok := o.file.Schema().Lookup(column)
+	return !ok
 }
 
 // need finds columns and makes sure of their types, on which reading relies.
@@ -208,6 +217,9 @@ func (o *object) fill(rg pq.RowGroup, lo int64, rows []stored, props map[string]
 	})
 	num("revenue_amount", func(r *stored, n int64) { r.Amount = event.Money(n) })
 	str("revenue_currency", func(r *stored, s string) { r.Currency = s })
+	if _, ok := o.columns["non_interactive"]; ok {
+		errs = append(errs, readBools(o.chunk(rg, "non_interactive"), lo, int64(len(rows)), func(i int) { rows[i].NonInteractive = true }))
+	}
 	str("client", func(r *stored, s string) { r.Client = s })
 	str("bot", func(r *stored, s string) { r.Bot = s })
 	num("source_offset", func(r *stored, n int64) { r.offset = n })
@@ -350,5 +362,32 @@ func readInts(chunk pq.ColumnChunk, lo, n int64, set func(i int, n int64)) error
 		}
 		ints := data.Int64()
 		return present(page, from, len(ints), func(i, v int) { set(i, ints[v]) })
+	})
+}
+
+// readBools calls set for each row that is true. It reads by values and not by the page's bits, which begin anywhere
+// within a byte when a page was cut.
+func readBools(chunk pq.ColumnChunk, lo, n int64, set func(i int)) error {
+	values := make([]pq.Value, batchRows)
+	return readPages(chunk, lo, n, func(page pq.Page, from int) error {
+		reader := page.Values()
+		for done := 0; done < int(page.NumRows()); {
+			got, err := reader.ReadValues(values)
+			for i, v := range values[:got] {
+				if !v.IsNull() && v.Boolean() {
+					set(from + done + i)
+				}
+			}
+			done += got
+			switch {
+			case done > int(page.NumRows()):
+				return fmt.Errorf("a page of %d rows has more values", page.NumRows())
+			case err != nil && !errors.Is(err, io.EOF):
+				return err
+			case got == 0:
+				return fmt.Errorf("a page of %d rows has %d values", page.NumRows(), done)
+			}
+		}
+		return nil
 	})
 }

@@ -37,6 +37,7 @@ type row struct {
 	Props           string `parquet:"props,optional,dict"`
 	RevenueAmount   *int64 `parquet:"revenue_amount,optional,decimal(4:18)"`
 	RevenueCurrency string `parquet:"revenue_currency,dict"`
+	NonInteractive  bool   `parquet:"non_interactive"`
 	Client          string `parquet:"client,dict"`
 	Bot             string `parquet:"bot,dict"`
 	Topic           string `parquet:"source_topic,dict"`
