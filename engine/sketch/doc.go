@@ -2,7 +2,7 @@
 //
 // # In and out
 //
-// In go 64-bit hashes of visitor ids, one by one ([Sketch.Add]), other sketches ([Sketch.Merge]) or
+// In go 64-bit hashes of visitor ids, one by one ([Sketch.Add], [Sketch.AddMark]), other sketches ([Sketch.Merge]) or
 // encoded ones ([Sketch.MergeBinary]). Out come an estimate of the number of distinct hashes
 // ([Sketch.Estimate]) and a canonical encoding ([Sketch.AppendBinary], [Sketch.UnmarshalBinary]).
 //

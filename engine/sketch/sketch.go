@@ -67,9 +67,18 @@ func entryRank(e uint32) uint8 {
 	return uint8(bits.LeadingZeros32(e<<precision)) + 1
 }
 
+// Mark is what a hash leaves in a sketch. Who adds one visitor to many sketches computes it once.
+type Mark uint64
+
+// MarkOf returns the mark of a hash.
+func MarkOf(hash uint64) Mark { return Mark(mix(hash)) }
+
 // Add puts the visitor with this hash into the set. Adding one again changes nothing.
-func (s *Sketch) Add(hash uint64) {
-	x := mix(hash)
+func (s *Sketch) Add(hash uint64) { s.AddMark(MarkOf(hash)) }
+
+// AddMark is Add for the hash that the mark is of.
+func (s *Sketch) AddMark(m Mark) {
+	x := uint64(m)
 	if s.dense {
 		s.raise(uint32(x>>(64-precision)), rank(x))
 		return

@@ -1,6 +1,7 @@
 package window
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -17,59 +18,22 @@ import (
 type Agg struct {
 	status Status
 	limit  int
-	fams   [NumFamilies]famAgg
-	key    []byte
+	fams   [NumFamilies]table
+	text   arena
+	goals  []value    // of one row
+	props  [][2]value // of one row
 }
-
-type famAgg struct {
-	index map[string]int32 // value -> place in cells
-	cells []cell           // in order of first appearance
-	other *cell            // what came past the limit
-}
-
-// cell is what is counted for a value. Which of the counters can be other than zero is up to the window's kind.
-type cell struct {
-	value string // the family's dimensions joined by sep
-	counts
-	visitors sketch.Sketch
-}
-
-type counts struct {
-	events, pageviews               int64
-	revenue                         event.Money
-	visits, bounces, seconds, views int64
-}
-
-func (c *counts) add(o *counts) {
-	c.events += o.events
-	c.pageviews += o.pageviews
-	c.revenue += o.revenue
-	c.visits += o.visits
-	c.bounces += o.bounces
-	c.seconds += o.seconds
-	c.views += o.views
-}
-
-// sep joins the values of a family with two dimensions. Clean values hold no control characters.
-const sep = "\x1f"
 
 // NewAgg returns an empty Agg that keeps at most limit values per family besides Other; 0 means no limit.
-func NewAgg(limit int) *Agg {
-	a := &Agg{limit: limit, status: Status{FiredAt: NeverFired}}
-	for f := range a.fams {
-		a.fams[f].index = make(map[string]int32)
-	}
-	return a
-}
+func NewAgg(limit int) *Agg { return &Agg{limit: limit, status: Status{FiredAt: NeverFired}} }
 
 // Reset empties a and keeps its memory.
 func (a *Agg) Reset(limit int) {
 	a.limit, a.status = limit, Status{FiredAt: NeverFired}
 	for f := range a.fams {
-		fa := &a.fams[f]
-		clear(fa.index)
-		fa.cells, fa.other = fa.cells[:0], nil
+		a.fams[f].reset()
 	}
+	a.text.reset()
 }
 
 // Len returns the number of values held, over all families.
@@ -87,138 +51,152 @@ func (a *Agg) Status() Status { return a.status }
 // Add folds in a sequence of chunks, oldest first. It may be called again with the chunks that follow. After an
 // error a is to be thrown away.
 func (a *Agg) Add(chunks []byte) error {
-	return eachChunk(chunks, func(kind byte, payload []byte) error {
+	for len(chunks) > 0 {
+		kind, payload, rest, err := cutChunk(chunks)
+		if err != nil {
+			return err
+		}
 		switch kind {
 		case chunkRows:
-			a.status.Dirty = true
-			return readRows(payload, a.AddRow)
+			err = a.addRows(payload)
 		case chunkVisits:
-			a.status.Dirty = true
-			return readVisits(payload, a.AddVisitRow)
+			err = a.addVisits(payload)
 		case chunkFolded:
-			return a.addFolded(payload)
+			err = a.addFolded(payload)
 		case chunkMark:
-			return a.status.addMark(payload)
+			err = a.status.addMark(payload)
+		default:
+			err = errKind(kind)
 		}
-		return errKind(kind)
-	})
+		if err != nil {
+			return err
+		}
+		chunks = rest
+	}
+	return nil
+}
+
+func (a *Agg) addRows(payload []byte) error {
+	a.status.Dirty = true
+	r := rowReader{reader: reader{b: payload}, goals: a.goals, props: a.props}
+	for r.next() {
+		a.countRow(r.flags, r.visitor, r.revenue, &r.dims, r.goals, r.props)
+	}
+	a.goals, a.props = r.goals, r.props
+	return r.err
+}
+
+func (a *Agg) addVisits(payload []byte) error {
+	a.status.Dirty = true
+	r := visitReader{reader: reader{b: payload}}
+	for r.next() {
+		a.countVisit(r.scope, &r.dims, &r.add)
+	}
+	return r.err
 }
 
 // AddRow counts one row. The row's strings are copied if they are kept.
 func (a *Agg) AddRow(r *Row) {
-	one := counts{events: 1, revenue: r.Revenue}
-	if r.Flags&PageviewRow != 0 {
-		one.pageviews = 1
-	}
-	cl := r.Flags.class()
-	for _, f := range eventFamilies[cl] {
-		a.count(f, &r.Dims, &one, r.Visitor)
-	}
-	if cl != human {
-		return
-	}
-	for _, goal := range r.Goals {
-		a.countPair(Goals, goal, "", &one, r.Visitor)
-		for _, f := range goalFamilies {
-			a.countPair(f, goal, r.Dims[families[f].dims[1]], &one, r.Visitor)
-		}
+	d := dimsOf(&r.Dims, rowDims)
+	a.goals, a.props = a.goals[:0], a.props[:0]
+	for _, g := range r.Goals {
+		a.goals = append(a.goals, valueOf(g))
 	}
 	for _, p := range r.Props {
-		a.countPair(Props, p.Key, p.Value, &one, r.Visitor)
+		a.props = append(a.props, [2]value{valueOf(p.Key), valueOf(p.Value)})
 	}
+	a.countRow(r.Flags, r.Visitor, r.Revenue, &d, a.goals, a.props)
 }
 
 // AddVisitRow counts a change of visits. The row's strings are copied if they are kept.
 func (a *Agg) AddVisitRow(r *VisitRow) {
-	change := counts{visits: r.Visits, bounces: r.Bounces, seconds: r.Seconds, views: r.Views}
-	for _, f := range visitFamilies {
-		if r.Scope == AllFamilies || (f == ExitPages) == (r.Scope == ExitPageOnly) {
-			a.count(f, &r.Dims, &change, 0)
+	d := dimsOf(&r.Dims, visitDims)
+	a.countVisit(r.Scope, &d, &counts{visits: r.Visits, bounces: r.Bounces, seconds: r.Seconds, views: r.Views})
+}
+
+func (a *Agg) countRow(flags Flags, visitor event.Visitor, revenue event.Money, d *dims, goals []value, props [][2]value) {
+	e := one{revenue: revenue, known: visitor != 0, mark: sketch.MarkOf(uint64(visitor))}
+	if flags&PageviewRow != 0 {
+		e.pageviews = 1
+	}
+	cl := flags.class()
+	for i := range rowPicks[cl] {
+		p := &rowPicks[cl][i]
+		if d.set&p.need == p.need {
+			e.count(a.cell(p.family, &d.values[p.first], &d.values[p.second]))
+		}
+	}
+	if cl != human {
+		return
+	}
+	for i := range goals {
+		a.countGoal(&goals[i], d, &e)
+	}
+	for i := range props {
+		if k, v := &props[i][0], &props[i][1]; k.s != "" && v.s != "" {
+			e.count(a.cell(Props, k, v))
 		}
 	}
 }
 
-func (a *Agg) count(f Family, dims *[NumDims]string, add *counts, v event.Visitor) {
-	switch fd := families[f].dims; len(fd) {
-	case 0:
-		a.countPair(f, "", "", add, v)
-	case 1:
-		a.countPair(f, dims[fd[0]], "", add, v)
-	default:
-		a.countPair(f, dims[fd[0]], dims[fd[1]], add, v)
+func (a *Agg) countGoal(goal *value, d *dims, e *one) {
+	if goal.s == "" {
+		return
+	}
+	e.count(a.cell(Goals, goal, &d.values[NumDims]))
+	for i := range goalPicks {
+		if p := &goalPicks[i]; d.set&p.need == p.need {
+			e.count(a.cell(p.family, goal, &d.values[p.second]))
+		}
 	}
 }
 
-// countPair adds to the cell of one or two values, unless one that the family has is empty.
-func (a *Agg) countPair(f Family, first, second string, add *counts, v event.Visitor) {
-	a.key = append(a.key[:0], first...)
-	switch len(families[f].dims) {
-	case 0:
-	case 1:
-		if first == "" {
-			return
-		}
-	default:
-		if first == "" || second == "" {
-			return
-		}
-		if first != Other || second != Other { // else the same tags in line protocol
-			a.key = append(append(a.key, sep...), second...)
-		}
-	}
-	c := a.cell(f, a.key)
-	c.add(add)
-	if v != 0 {
-		c.visitors.Add(uint64(v))
+// one is what an event adds to each value that it counts in.
+type one struct {
+	pageviews int64
+	revenue   event.Money
+	known     bool // whether its visitor is
+	mark      sketch.Mark
+}
+
+func (e *one) count(c *cell) {
+	c.events++
+	c.pageviews += e.pageviews
+	c.revenue += e.revenue
+	if e.known {
+		c.visitors.AddMark(e.mark)
 	}
 }
 
-// cell returns the cell of a value, made if there is none and the budget allows, else that of Other.
-func (a *Agg) cell(f Family, value []byte) *cell {
-	fa := &a.fams[f]
-	if i, ok := fa.index[string(value)]; ok {
-		return &fa.cells[i]
+func (a *Agg) countVisit(scope Scope, d *dims, add *counts) {
+	if scope != AllButExitPage && d.set.has(ExitPage) {
+		a.cell(ExitPages, &d.values[ExitPage], &d.values[NumDims]).addVisits(add)
 	}
-	if string(value) == Other || a.limit > 0 && len(fa.cells) >= a.limit {
-		if fa.other == nil {
-			fa.other = &cell{value: Other}
+	if scope == ExitPageOnly {
+		return
+	}
+	for i := range visitPicks {
+		p := &visitPicks[i]
+		if d.set&p.need == p.need {
+			a.cell(p.family, &d.values[p.first], &d.values[p.second]).addVisits(add)
 		}
-		return fa.other
 	}
-	s := string(value)
-	fa.index[s] = int32(len(fa.cells))
-	if len(fa.cells) < cap(fa.cells) {
-		fa.cells = fa.cells[:len(fa.cells)+1]
-		c := &fa.cells[len(fa.cells)-1]
-		c.value, c.counts = s, counts{}
-		c.visitors.Reset()
-		return c
-	}
-	fa.cells = append(fa.cells, cell{value: s})
-	return &fa.cells[len(fa.cells)-1]
+}
+
+// cell returns the cell of a value.
+func (a *Agg) cell(f Family, first, second *value) *cell {
+	return a.fams[f].at(pairHash(first.hash, second.hash), first.s, second.s, a.limit, &a.text)
 }
 
 // Merge adds the rollups of b, which stay as they are, in the order in which b came to hold them. It is how an hour is
 // folded from its minutes, in order of start. What b knows about firings is not taken over.
 func (a *Agg) Merge(b *Agg) {
 	for f := range b.fams {
-		b.each(Family(f), func(c *cell) {
-			a.key = append(a.key[:0], c.value...)
-			into := a.cell(Family(f), a.key)
+		b.fams[f].each(func(c *cell) {
+			into := a.fams[f].at(c.hash, c.first(), c.second(), a.limit, &a.text)
 			into.add(&c.counts)
 			into.visitors.Merge(&c.visitors)
 		})
-	}
-}
-
-// each calls fn for each value of a family in order of first appearance, Other last.
-func (a *Agg) each(f Family, fn func(*cell)) {
-	fa := &a.fams[f]
-	for i := range fa.cells {
-		fn(&fa.cells[i])
-	}
-	if fa.other != nil {
-		fn(fa.other)
 	}
 }
 
@@ -234,11 +212,13 @@ func (a *Agg) eachSorted(k Kind, fn func(Family, *cell)) {
 		for i := range fa.cells {
 			order = append(order, &fa.cells[i])
 		}
-		slices.SortFunc(order, func(x, y *cell) int { return strings.Compare(x.value, y.value) })
+		slices.SortFunc(order, func(x, y *cell) int {
+			return cmp.Or(strings.Compare(x.first(), y.first()), strings.Compare(x.second(), y.second()))
+		})
 		for _, c := range order {
 			fn(Family(f), c)
 		}
-		if fa.other != nil {
+		if fa.hasOther {
 			fn(Family(f), fa.other)
 		}
 	}
@@ -255,13 +235,15 @@ func (a *Agg) Window(site string, shard uint16, start event.Time, version int64,
 func (a *Agg) Fill(w *Window) {
 	w.Points = nil
 	a.eachSorted(w.Kind, func(f Family, c *cell) {
-		w.Points = append(w.Points, c.point(w.Kind, f, nil))
+		p := c.point(w.Kind, f, nil)
+		p.Dims = [2]string{strings.Clone(p.Dims[0]), strings.Clone(p.Dims[1])}
+		w.Points = append(w.Points, p)
 	})
 }
 
-// point makes a Point; the sketch goes into buf.
+// point makes a Point. Its values are those of the cell; the sketch goes into buf.
 func (c *cell) point(k Kind, f Family, buf []byte) Point {
-	p := Point{Family: f, Dims: splitValue(f, c.value)}
+	p := Point{Family: f, Dims: [2]string{c.first(), c.second()}}
 	if k == Visits {
 		p.Visits, p.Bounces, p.Seconds, p.Views = c.visits, c.bounces, c.seconds, c.views
 		return p
@@ -269,19 +251,4 @@ func (c *cell) point(k Kind, f Family, buf []byte) Point {
 	p.Events, p.Pageviews, p.Revenue = c.events, c.pageviews, c.revenue
 	p.Visitors, p.Sketch = c.visitors.Estimate(), c.visitors.AppendBinary(buf)
 	return p
-}
-
-func splitValue(f Family, value string) (dims [2]string) {
-	switch len(families[f].dims) {
-	case 0:
-	case 1:
-		dims[0] = value
-	default:
-		first, second, ok := strings.Cut(value, sep)
-		if !ok {
-			second = first // Other stands for both
-		}
-		dims = [2]string{first, second}
-	}
-	return dims
 }

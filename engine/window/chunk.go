@@ -35,35 +35,37 @@ type Status struct {
 // ReadStatus returns what a sequence of chunks says about firings, without folding its rows.
 func ReadStatus(chunks []byte) (Status, error) {
 	s := Status{FiredAt: NeverFired}
-	err := eachChunk(chunks, func(kind byte, payload []byte) error {
+	for len(chunks) > 0 {
+		kind, payload, rest, err := cutChunk(chunks)
+		if err != nil {
+			return s, err
+		}
 		switch kind {
 		case chunkRows, chunkVisits:
 			s.Dirty = true
-			return nil
 		case chunkFolded:
-			_, err := s.addFolded(payload)
-			return err
+			_, err = s.addFolded(payload)
 		case chunkMark:
-			return s.addMark(payload)
+			err = s.addMark(payload)
+		default:
+			err = errKind(kind)
 		}
-		return errKind(kind)
-	})
-	return s, err
+		if err != nil {
+			return s, err
+		}
+		chunks = rest
+	}
+	return s, nil
 }
 
-func eachChunk(b []byte, fn func(kind byte, payload []byte) error) error {
-	for len(b) > 0 {
-		kind := b[0]
-		l, n := binary.Uvarint(b[1:])
-		if n <= 0 || l > uint64(len(b)-1-n) {
-			return fmt.Errorf("%w: chunk cut short", ErrChunk)
-		}
-		if err := fn(kind, b[1+n:1+n+int(l)]); err != nil {
-			return err
-		}
-		b = b[1+n+int(l):]
+// cutChunk reads the first chunk of b, which is not empty.
+func cutChunk(b []byte) (kind byte, payload, rest []byte, err error) {
+	l, n := binary.Uvarint(b[1:])
+	if n <= 0 || l > uint64(len(b)-1-n) {
+		return 0, nil, nil, fmt.Errorf("%w: chunk cut short", ErrChunk)
 	}
-	return nil
+	end := 1 + n + int(l)
+	return b[0], b[1+n : end], b[end:], nil
 }
 
 func errKind(kind byte) error { return fmt.Errorf("%w: chunk of unknown kind %d", ErrChunk, kind) }

@@ -9,8 +9,7 @@ import (
 // Dim is one dimension of a row.
 type Dim uint8
 
-// The dimensions, in the order rows store them. New ones are added at the end: rows written before read as ""
-// in them.
+// The dimensions. The order in which rows store them is codecOrder.
 const (
 	Page           Dim = iota // path of the page, without query
 	Source                    // name of the site that sent the visitor, see package engine
@@ -187,19 +186,39 @@ var families = [NumFamilies]struct {
 	GoalHostnames:    {"goal_hostname", []Dim{Goal, Hostname}, human, ofEvents},
 }
 
-// goalFamilies are the families that count once for each goal of a row, by their second dimension.
-var goalFamilies = familiesWhere(func(f Family) bool { return len(f.Dims()) == 2 && f.Dims()[0] == Goal })
+// pick says which values of a row a family counts: one or two dimensions, NumDims for none.
+type pick struct {
+	family        Family
+	first, second Dim
+	need          dimSet // those of the two that must not be empty
+}
 
-// eventFamilies are the families that count a row once, by its class.
-var eventFamilies = [...][]Family{human: ofClass(human), bot: ofClass(bot), dropped: ofClass(dropped)}
+// What counts a row, by its class, and what counts once for each of its goals, by the second dimension; what counts a
+// change of visits, and of that what depends on the exit page.
+var (
+	rowPicks   = [...][]pick{human: picksOf(human), bot: picksOf(bot), dropped: picksOf(dropped)}
+	goalPicks  = picksWhere(func(f Family) bool { return len(f.Dims()) == 2 && f.Dims()[0] == Goal })
+	visitPicks = picksWhere(func(f Family) bool { return f.In(Visits) && f != ExitPages })
+)
 
-// visitFamilies are the families that count visits.
-var visitFamilies = familiesWhere(func(f Family) bool { return f.In(Visits) })
-
-func ofClass(c class) []Family {
-	return familiesWhere(func(f Family) bool {
+func picksOf(c class) []pick {
+	return picksWhere(func(f Family) bool {
 		return families[f].class == c && f.In(Minute) && !slices.Contains(f.Dims(), Goal) && f != Props
 	})
+}
+
+func picksWhere(ok func(Family) bool) (list []pick) {
+	for _, f := range familiesWhere(ok) {
+		p := pick{family: f, first: NumDims, second: NumDims, need: setOf(f.Dims()...) &^ setOf(Goal)}
+		if len(f.Dims()) > 0 {
+			p.first = f.Dims()[0]
+		}
+		if len(f.Dims()) > 1 {
+			p.second = f.Dims()[1]
+		}
+		list = append(list, p)
+	}
+	return list
 }
 
 func familiesWhere(ok func(Family) bool) (list []Family) {

@@ -8,7 +8,7 @@ import (
 )
 
 // A folded chunk is: status (flags, FiredAt + 1 as uvarint), and per family its number (1 byte), the number of values
-// (uvarint) and for each its value (length-prefixed), a set of what it has (1 byte), of its counters those that are not
+// (uvarint) and for each its one or two dimensions (length-prefixed), a set of what it has (1 byte), of its counters those that are not
 // 0 (varints), in the order of the set, and the sketch (length-prefixed), if not empty. Values are in order of first
 // appearance, Other last: the order is part of the state, because it decides which values stay.
 const (
@@ -27,18 +27,21 @@ func (a *Agg) AppendFolded(dst []byte) []byte {
 	p := a.status.appendFolded(nil)
 	var sk []byte
 	for f := range a.fams {
-		n := len(a.fams[f].cells)
-		if a.fams[f].other != nil {
-			n++
-		}
+		t := &a.fams[f]
+		n := t.len()
 		if n == 0 {
 			continue
 		}
 		p = append(p, byte(f))
 		p = binary.AppendUvarint(p, uint64(n))
-		a.each(Family(f), func(c *cell) {
+		t.each(func(c *cell) {
 			sk = c.visitors.AppendBinary(sk[:0])
-			p = appendString(p, c.value)
+			switch len(families[f].dims) {
+			case 1:
+				p = appendString(p, c.text)
+			case 2:
+				p = appendString(appendString(p, c.first()), c.second())
+			}
 			p = c.counts.append(p, sk)
 		})
 	}
@@ -85,13 +88,22 @@ func (a *Agg) addFolded(payload []byte) error {
 }
 
 func (a *Agg) addCell(f Family, p *reader) error {
-	value := p.bytes()
+	var first, second value
+	switch len(families[f].dims) {
+	case 2:
+		first, second = valueOf(p.string()), valueOf(p.string())
+	case 1:
+		first = valueOf(p.string())
+	}
+	if len(families[f].dims) > 0 && first.s == "" || len(families[f].dims) > 1 && second.s == "" {
+		p.fail("empty value")
+	}
 	var c counts
 	sk := c.read(p)
 	if p.err != nil {
 		return p.err
 	}
-	into := a.cell(f, value)
+	into := a.cell(f, &first, &second)
 	into.add(&c)
 	if err := into.visitors.MergeBinary(sk); err != nil {
 		return fmt.Errorf("%w: %w", ErrChunk, err)
@@ -115,7 +127,7 @@ func (c *counts) read(p *reader) (sk []byte) {
 	c.events, c.pageviews, c.revenue = number(hasEvents), number(hasPageviews), event.Money(number(hasRevenue))
 	c.visits, c.bounces, c.seconds, c.views = number(hasVisits), number(hasBounces), number(hasSeconds), number(hasViews)
 	if has&hasSketch != 0 {
-		sk = p.bytes()
+		sk = []byte(p.string())
 	}
 	return sk
 }
