@@ -11,31 +11,34 @@ import (
 
 // group is one row in the making.
 type group struct {
-	dims              []string
-	events, pageviews int64
-	visitors          uint64         // once sketch is nil
-	sketch            *sketch.Sketch // while the group is open
+	dims []string
+	counts
+	visitors uint64         // once sketch is nil
+	sketch   *sketch.Sketch // while the group is open
 }
 
-// aggregation adds points up into groups. Points come in ascending order of start.
+// aggregation adds points up into groups. Points come by plan: begin, then add in ascending order of start, then end.
 type aggregation struct {
-	plan     *plan
-	buckets  *bucketer // nil without a time dimension
-	sketches bool      // visitors are asked for
-	max      int       // groups
+	sketches bool // visitors are asked for
+	max      int  // groups
+
+	plan    *plan
+	buckets *bucketer // nil without a time dimension
+	// passed remembers what the plan's filter said of values, shown the labels of values by position of the column.
+	passed map[[2]string]bool
+	shown  [2]map[string]string
 
 	index  map[string]*group
 	groups []*group // in order of appearance
-	// Groups from open on may still get points; those before are reduced to numbers. openUntil holds, for
-	// runs of groups, the time from which their bucket can't come again.
+	// Groups from open on may still get points; those before are reduced to numbers. runs holds, for runs of groups, the
+	// time from which their bucket can't come again.
 	open      int
 	runs      []run
 	free      []*sketch.Sketch
 	key       []byte
-	shown     [2]map[string]string // labels of values, by position of the column
-	estimated bool                 // a dense sketch was among them
-	all       int64                // events seen before the filter
-	other     int64                // those of them in window.Other
+	estimated bool // a dense sketch was among them
+	// seen are the events or visits of the plan's points before the filter, other those of them in window.Other.
+	seen, other int64
 }
 
 // run says that groups up to an index belong to buckets seen before a time.
@@ -47,34 +50,41 @@ type run struct {
 // repeatWithin is longer than any change of clocks: so much later the label of a bucket is not seen again.
 const repeatWithin = 3 * event.Hour
 
-func newAggregation(p *plan, b *bucketer, sketches bool, most int) *aggregation {
-	return &aggregation{plan: p, buckets: b, sketches: sketches, max: most, index: make(map[string]*group)}
+// maxPassed bounds what is remembered of a filter.
+const maxPassed = 50_000
+
+func newAggregation(sketches bool, most int) *aggregation {
+	return &aggregation{sketches: sketches, max: most, index: make(map[string]*group)}
+}
+
+// begin makes points be taken as those of a plan.
+func (a *aggregation) begin(p *plan, b *bucketer) {
+	a.plan, a.buckets = p, b
+	a.passed, a.shown = make(map[[2]string]bool), [2]map[string]string{}
+	a.seen, a.other = 0, 0
 }
 
 func (a *aggregation) add(start event.Time, _ bool, p *window.Point) error {
 	if isZero(p) {
 		return nil
 	}
-	a.all += p.Events
+	n := a.plan.weigh(p)
+	a.seen += n
 	if isOther(p) {
-		a.other += p.Events
+		a.other += n
 	}
-	if !a.plan.filter.match(p.Family, &p.Dims) {
+	if a.plan.selects() && !a.passes(&p.Dims) {
 		return nil
 	}
-	var label string
-	if a.buckets != nil {
-		if start >= a.buckets.to {
-			a.reduce(start)
-		}
-		label = a.buckets.at(start)
+	label, err := a.label(start)
+	if err != nil {
+		return err
 	}
 	g, err := a.group(label, p)
 	if err != nil {
 		return err
 	}
-	g.events += p.Events
-	g.pageviews += p.Pageviews
+	g.counts.add(&p.Rollup)
 	if !a.sketches || len(p.Sketch) == 0 {
 		return nil
 	}
@@ -87,8 +97,59 @@ func (a *aggregation) add(start event.Time, _ bool, p *window.Point) error {
 	return nil
 }
 
-// isZero tells whether p is what a store that can't delete leaves of a value that is gone.
-func isZero(p *window.Point) bool { return p.Events == 0 && p.Pageviews == 0 && len(p.Sketch) == 0 }
+func (c *counts) add(r *window.Rollup) {
+	c.events += r.Events
+	c.pageviews += r.Pageviews
+	c.revenue += r.Revenue
+	c.visits += r.Visits
+	c.bounces += r.Bounces
+	c.seconds += r.Seconds
+	c.views += r.Views
+}
+
+// weigh returns what a point counts as in the question how much is in window.Other.
+func (p *plan) weigh(point *window.Point) int64 {
+	if p.kind == window.Visits {
+		return point.Visits
+	}
+	return point.Events
+}
+
+// passes asks the filter, once for each value.
+func (a *aggregation) passes(dims *[2]string) bool {
+	ok, known := a.passed[*dims]
+	if !known {
+		ok = a.plan.match(dims)
+		if len(a.passed) < maxPassed {
+			a.passed[[2]string{strings.Clone(dims[0]), strings.Clone(dims[1])}] = ok
+		}
+	}
+	return ok
+}
+
+// label returns the time bucket of a start, "" without a time dimension.
+func (a *aggregation) label(start event.Time) (string, error) {
+	if a.buckets == nil {
+		return "", nil
+	}
+	visits := a.plan.kind == window.Visits
+	if start >= a.buckets.to && !visits {
+		a.reduce(start)
+	}
+	l := a.buckets.at(start)
+	if visits && a.buckets.to%quarter != 0 {
+		return "", bad("Visits are counted by the quarter of an hour in which they began: %s of the site's time zone do not end with one.", a.buckets.unit.timeName())
+	}
+	return l, nil
+}
+
+// isZero tells whether p is what a store that can't delete leaves of a value that is gone, or a firing of a value that
+// has lost its last visit.
+func isZero(p *window.Point) bool {
+	r := &p.Rollup
+	return r.Events == 0 && r.Pageviews == 0 && len(r.Sketch) == 0 && r.Revenue == 0 &&
+		r.Visits == 0 && r.Bounces == 0 && r.Seconds == 0 && r.Views == 0
+}
 
 func isOther(p *window.Point) bool {
 	dims := p.Family.Dims()
@@ -172,12 +233,17 @@ func (a *aggregation) newSketch() *sketch.Sketch {
 	return new(sketch.Sketch)
 }
 
-// finish reduces the groups that are still open.
-func (a *aggregation) finish() {
-	for _, g := range a.groups {
+// end reduces the groups that are still open.
+func (a *aggregation) end() {
+	for _, g := range a.groups[a.open:] {
 		a.close(g)
 	}
+	a.open, a.runs = len(a.groups), nil
 	if len(a.groups) == 0 && len(a.plan.cols) == 0 {
-		a.groups = append(a.groups, &group{}) // a question without dimensions has one row
+		g := &group{} // a question without dimensions has one row
+		a.groups, a.index[""] = append(a.groups, g), g
 	}
 }
+
+// only is the row of a question without dimensions.
+func (a *aggregation) only() *group { return a.groups[0] }

@@ -36,6 +36,7 @@ func (q *Query) parseRange(obj map[string]any, now time.Time) error {
 
 // relativeRange ends now: with the minute that is under way.
 func (q *Query) relativeRange(name string, now time.Time) {
+	q.relative = true
 	q.To = event.TimeOf(now).Floor(event.Minute) + event.Minute
 	y, m, d := now.Date()
 	from := func(y int, m time.Month, d int) { q.From = event.TimeOf(dayStart(y, m, d, q.Location)) }

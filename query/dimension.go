@@ -30,9 +30,14 @@ type dimension struct {
 	dim  window.Dim // for the others: where rollups hold it
 	// label turns a stored value into the one shown; nil leaves it.
 	label func(string) string
+	// prop is the key of event:props:<key>.
+	prop string
 }
 
-// dimensions are those that can be answered.
+// dimensions are those that can be answered, besides event:props:<key>.
+//
+// Names of regions and cities would need tables that are not at hand (golang.org/x/text has none of subdivisions):
+// visit:region_name and visit:city_name show the codes.
 var dimensions = []dimension{
 	{name: "time", unit: anyTime},
 	{name: "time:minute", unit: minute},
@@ -41,24 +46,37 @@ var dimensions = []dimension{
 	{name: "time:week", unit: week},
 	{name: "time:month", unit: month},
 	{name: "event:page", dim: window.Page},
+	{name: "event:hostname", dim: window.Hostname},
+	{name: "event:goal", dim: window.Goal},
 	{name: "event:name", dim: window.Name},
 	{name: "event:bot_reason", dim: window.Reason}, // ours: counts what was taken for bots
+	{name: "visit:entry_page", dim: window.EntryPage},
+	{name: "visit:exit_page", dim: window.ExitPage},
 	{name: "visit:source", dim: window.Source},
 	{name: "visit:referrer", dim: window.Referrer},
+	{name: "visit:channel", dim: window.Channel},
+	{name: "visit:utm_medium", dim: window.UTMMedium},
+	{name: "visit:utm_source", dim: window.UTMSource},
+	{name: "visit:utm_campaign", dim: window.UTMCampaign},
+	{name: "visit:utm_content", dim: window.UTMContent},
+	{name: "visit:utm_term", dim: window.UTMTerm},
+	{name: "visit:device", dim: window.Device},
+	{name: "visit:screen", dim: window.Screen}, // ours
+	{name: "visit:browser", dim: window.Browser},
+	{name: "visit:browser_version", dim: window.BrowserVersion},
+	{name: "visit:os", dim: window.OS},
+	{name: "visit:os_version", dim: window.OSVersion},
+	{name: "visit:language", dim: window.Language}, // ours
 	{name: "visit:country", dim: window.Country},
 	{name: "visit:country_name", dim: window.Country, label: countryName},
-	{name: "visit:language", dim: window.Language}, // ours
-	{name: "visit:browser", dim: window.Browser},
-	{name: "visit:os", dim: window.OS},
-	{name: "visit:device", dim: window.Device},
+	{name: "visit:region", dim: window.Region},
+	{name: "visit:region_name", dim: window.Region},
+	{name: "visit:city", dim: window.City},
+	{name: "visit:city_name", dim: window.City},
 }
 
-// unanswered are dimensions of the API that no rollup holds yet.
-var unanswered = []string{
-	"event:hostname", "event:goal", "visit:entry_page", "visit:exit_page", "visit:channel",
-	"visit:utm_medium", "visit:utm_source", "visit:utm_campaign", "visit:utm_content", "visit:utm_term",
-	"visit:browser_version", "visit:os_version", "visit:region", "visit:city", "visit:region_name", "visit:city_name",
-}
+// propPrefix is what the name of a dimension begins with whose rest is the key of a custom property.
+const propPrefix = "event:props:"
 
 // findDimension looks a name up; key says where it stands in the question.
 func findDimension(key string, v any) (*dimension, error) {
@@ -71,22 +89,25 @@ func findDimension(key string, v any) (*dimension, error) {
 			return &dimensions[i], nil
 		}
 	}
-	if slices.Contains(unanswered, name) || strings.HasPrefix(name, "event:props:") {
-		return nil, bad("Invalid %s %q: this dimension can't be answered yet; there are %s.", key, name, dimensionNames())
+	if prop, ok := strings.CutPrefix(name, propPrefix); ok && prop != "" {
+		return &dimension{name: name, dim: window.PropValue, prop: prop}, nil
 	}
 	return nil, bad("Invalid %s %q: unknown dimension; there are %s.", key, name, dimensionNames())
 }
 
 // dimensionNames lists all dimensions for a message.
 func dimensionNames() string {
-	names := make([]string, len(dimensions))
+	names := make([]string, len(dimensions), len(dimensions)+1)
 	for i := range dimensions {
 		names[i] = dimensions[i].name
 	}
-	return strings.Join(names, ", ")
+	return strings.Join(append(names, propPrefix+"<key>"), ", ")
 }
 
 func (d *dimension) isTime() bool { return d.unit != noTime }
+
+// ofEvent tells whether the dimension is one of single events and not of their visit.
+func (d *dimension) ofEvent() bool { return strings.HasPrefix(d.name, "event:") }
 
 func (d *dimension) show(value string) string {
 	if d.label == nil {
@@ -120,42 +141,25 @@ func countryName(code string) string {
 	return code
 }
 
-// metric is one metric of the API.
-type metric string
-
-const (
-	visitors   metric = "visitors"
-	pageviews  metric = "pageviews"
-	events     metric = "events"
-	percentage metric = "percentage"
-)
-
-var (
-	metrics           = []metric{visitors, pageviews, events, percentage}
-	unansweredMetrics = []string{
-		"visits", "views_per_visit", "bounce_rate", "visit_duration", "conversion_rate", "group_conversion_rate",
-		"total_revenue", "average_revenue", "scroll_depth", "time_on_page",
+// allDims returns the dimensions of a question and of its filters, each once, but those of time.
+func (q *Query) allDims() []*dimension {
+	var list []*dimension
+	add := func(d *dimension) {
+		if d != nil && !d.isTime() && !slices.ContainsFunc(list, func(o *dimension) bool { return o.name == d.name }) {
+			list = append(list, d)
+		}
 	}
-)
-
-// metricNames lists all metrics for a message.
-func metricNames() string {
-	names := make([]string, len(metrics))
-	for i, m := range metrics {
-		names[i] = string(m)
+	for _, d := range q.dims {
+		add(d)
 	}
-	return strings.Join(names, ", ")
+	q.filter.eachDim(add)
+	return list
 }
 
-func findMetric(v any) (metric, error) {
-	name, ok := v.(string)
-	switch {
-	case !ok:
-		return "", bad("Invalid metrics %s: a metric is a string.", show(v))
-	case slices.Contains(metrics, metric(name)):
-		return metric(name), nil
-	case slices.Contains(unansweredMetrics, name):
-		return "", bad("Invalid metrics %q: this metric can't be answered yet; there are %s.", name, metricNames())
+func nameList(dims []*dimension) string {
+	names := make([]string, len(dims))
+	for i, d := range dims {
+		names[i] = d.name
 	}
-	return "", bad("Invalid metrics %q: unknown metric; there are %s.", name, metricNames())
+	return strings.Join(names, ", ")
 }

@@ -2,6 +2,7 @@ package query
 
 import (
 	"encoding/json"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -15,21 +16,27 @@ const (
 	opOr
 	opNot
 	opIs
+	opContains
+	opMatches
 )
 
 // filter is a tree of conditions on the values of a point.
 type filter struct {
-	op      filterOp
-	sub     []*filter // of and, or, not
-	dim     *dimension
-	clauses []string // of is: any of them
-	fold    bool     // of is: upper and lower case are the same
+	op       filterOp
+	sub      []*filter // of and, or, not
+	dim      *dimension
+	clauses  []string         // of is and contains: any of them; in lower case for contains if fold is set
+	patterns []*regexp.Regexp // of matches: any of them
+	fold     bool             // upper and lower case are the same
 }
 
-// maxFilterDepth bounds the nesting, maxClauses the number of clauses of a filter.
+// maxFilterDepth bounds the nesting, maxClauses the number of clauses of a filter, maxPatterns of those that are
+// regular expressions, maxPattern the length of one in bytes.
 const (
 	maxFilterDepth = 16
 	maxClauses     = 1_000
+	maxPatterns    = 20
+	maxPattern     = 1_000
 )
 
 func (q *Query) parseFilters(obj map[string]any) error {
@@ -72,13 +79,13 @@ func parseFilter(v any, depth int) (*filter, error) {
 		}
 		f, err := parseFilter(list[1], depth+1)
 		return &filter{op: opNot, sub: []*filter{f}}, err
-	case "is":
-		return parseIs(list)
-	case "is_not":
-		f, err := parseIs(list)
+	case "is", "contains", "matches":
+		return parseLeaf(leaves[op], list)
+	case "is_not", "contains_not", "matches_not":
+		f, err := parseLeaf(leaves[strings.TrimSuffix(op, "_not")], list)
 		return &filter{op: opNot, sub: []*filter{f}}, err
-	case "contains", "contains_not", "matches", "matches_not", "has_done", "has_not_done":
-		return nil, bad("Invalid filters %s: the operator %q can't be answered yet.", show(list), op)
+	case "has_done", "has_not_done":
+		return nil, bad("Invalid filters %s: the operator %q can't be answered: rollups don't tell what else a visitor has done.", show(list), op)
 	}
 	return nil, bad("Invalid filters %s: unknown operator %s.", show(list), show(list[0]))
 }
@@ -105,7 +112,9 @@ func parseJunction(op string, list []any, depth int) (*filter, error) {
 	return f, nil
 }
 
-func parseIs(list []any) (*filter, error) {
+var leaves = map[string]filterOp{"is": opIs, "contains": opContains, "matches": opMatches}
+
+func parseLeaf(op filterOp, list []any) (*filter, error) {
 	if len(list) != 3 && len(list) != 4 {
 		return nil, bad("Invalid filters %s: it has to be [operator, dimension, [clauses]].", show(list))
 	}
@@ -116,7 +125,7 @@ func parseIs(list []any) (*filter, error) {
 	if d.isTime() {
 		return nil, bad("Invalid filters %s: the time dimension %q can't be filtered by; date_range does that.", show(list), d.name)
 	}
-	f := &filter{op: opIs, dim: d}
+	f := &filter{op: op, dim: d}
 	clauses, _ := list[2].([]any)
 	if len(clauses) == 0 || len(clauses) > maxClauses {
 		return nil, bad("Invalid filters %s: the clauses %s have to be a list of 1 to %d strings.", show(list), show(list[2]), maxClauses)
@@ -132,9 +141,38 @@ func parseIs(list []any) (*filter, error) {
 		}
 	}
 	if len(list) == 4 {
-		return f, f.parseModifiers(list)
+		if err := f.parseModifiers(list); err != nil {
+			return nil, err
+		}
 	}
-	return f, nil
+	return f, f.compile(list)
+}
+
+// compile prepares the clauses of contains and matches.
+func (f *filter) compile(list []any) error {
+	switch {
+	case f.op == opContains && f.fold:
+		for i, c := range f.clauses {
+			f.clauses[i] = strings.ToLower(c)
+		}
+	case f.op == opMatches && len(f.clauses) > maxPatterns:
+		return bad("Invalid filters %s: at most %d patterns are taken.", show(list), maxPatterns)
+	case f.op == opMatches:
+		for _, c := range f.clauses {
+			if len(c) > maxPattern {
+				return bad("Invalid filters %s: a pattern has at most %d bytes.", show(list), maxPattern)
+			}
+			if f.fold {
+				c = "(?i)" + c
+			}
+			re, err := regexp.Compile(c)
+			if err != nil {
+				return bad("Invalid filters %s: the pattern is no regular expression of RE2: %s.", show(list), err)
+			}
+			f.patterns = append(f.patterns, re)
+		}
+	}
+	return nil
 }
 
 func (f *filter) parseModifiers(list []any) error {
@@ -155,64 +193,73 @@ func (f *filter) parseModifiers(list []any) error {
 	return nil
 }
 
-// addDims adds the dimensions that f asks about to set.
-func (f *filter) addDims(set []window.Dim) []window.Dim {
-	if f.dim != nil && !slices.Contains(set, f.dim.dim) {
-		set = append(set, f.dim.dim)
+// eachDim calls fn for the dimension of each condition.
+func (f *filter) eachDim(fn func(*dimension)) {
+	if f.dim != nil {
+		fn(f.dim)
 	}
 	for _, sub := range f.sub {
-		set = sub.addDims(set)
+		sub.eachDim(fn)
 	}
-	return set
 }
 
-// match tells whether the values of a point of family fam pass.
-func (f *filter) match(fam window.Family, dims *[2]string) bool {
+// isEmpty tells whether everything passes because there is no condition.
+func (f *filter) isEmpty() bool { return f.op == opAnd && len(f.sub) == 0 }
+
+// match tells whether the values of a point of p's family pass.
+func (f *filter) match(p *plan, dims *[2]string) bool {
 	switch f.op {
 	case opAnd:
 		for _, sub := range f.sub {
-			if !sub.match(fam, dims) {
+			if !sub.match(p, dims) {
 				return false
 			}
 		}
 		return true
 	case opOr:
 		for _, sub := range f.sub {
-			if sub.match(fam, dims) {
+			if sub.match(p, dims) {
 				return true
 			}
 		}
 		return false
 	case opNot:
-		return !f.sub[0].match(fam, dims)
+		return !f.sub[0].match(p, dims)
 	}
-	v := f.dim.show(dims[slices.Index(fam.Dims(), f.dim.dim)])
-	for _, c := range f.clauses {
-		if v == c || f.fold && strings.EqualFold(v, c) {
-			return true
-		}
-	}
-	return false
+	return f.matchValue(f.dim.show(dims[p.position(f.dim)]))
 }
 
-// values returns the stored values of d that can pass, if f bounds them.
-func (f *filter) values(d window.Dim) (list []string, bounded bool) {
+func (f *filter) matchValue(v string) bool {
+	switch f.op {
+	case opMatches:
+		return slices.ContainsFunc(f.patterns, func(re *regexp.Regexp) bool { return re.MatchString(v) })
+	case opContains:
+		if f.fold {
+			v = strings.ToLower(v)
+		}
+		return slices.ContainsFunc(f.clauses, func(c string) bool { return strings.Contains(v, c) })
+	}
+	return slices.ContainsFunc(f.clauses, func(c string) bool { return v == c || f.fold && strings.EqualFold(v, c) })
+}
+
+// values returns the stored values at a position of p's family that can pass, if f bounds them.
+func (f *filter) values(p *plan, position int) (list []string, bounded bool) {
 	switch f.op {
 	case opIs:
-		if f.dim.dim != d || f.fold || f.dim.label != nil {
+		if p.position(f.dim) != position || f.fold || f.dim.label != nil {
 			return nil, false
 		}
 		return f.clauses, true
 	case opAnd:
 		for _, sub := range f.sub {
-			if l, ok := sub.values(d); ok && (!bounded || len(l) < len(list)) {
+			if l, ok := sub.values(p, position); ok && (!bounded || len(l) < len(list)) {
 				list, bounded = l, true // any of the bounds will do: match decides
 			}
 		}
 		return list, bounded
 	case opOr:
 		for _, sub := range f.sub {
-			l, ok := sub.values(d)
+			l, ok := sub.values(p, position)
 			if !ok {
 				return nil, false
 			}
@@ -221,4 +268,45 @@ func (f *filter) values(d window.Dim) (list []string, bounded bool) {
 		return list, true
 	}
 	return nil, false
+}
+
+// withoutGoals returns f without its conditions on goals and custom properties; nil if no other is left of a part, not ok
+// if a part mixes them with others.
+func (f *filter) withoutGoals() (rest *filter, ok bool) {
+	if f.op == opAnd {
+		rest = &filter{op: opAnd}
+		for _, sub := range f.sub {
+			s, ok := sub.withoutGoals()
+			if !ok {
+				return nil, false
+			}
+			if s != nil {
+				rest.sub = append(rest.sub, s)
+			}
+		}
+		return rest, true
+	}
+	goals, others := false, false
+	f.eachDim(func(d *dimension) {
+		if d.isGoal() || d.prop != "" {
+			goals = true
+		} else {
+			others = true
+		}
+	})
+	if goals {
+		return nil, !others
+	}
+	return f, true
+}
+
+// one tells whether f lets one value of a dimension pass at most.
+func (f *filter) one(d window.Dim) bool {
+	switch f.op {
+	case opIs:
+		return f.dim.dim == d && len(f.clauses) == 1 && !f.fold
+	case opAnd:
+		return slices.ContainsFunc(f.sub, func(sub *filter) bool { return sub.one(d) })
+	}
+	return false
 }

@@ -38,7 +38,7 @@ func (m *memory) Scan(ctx context.Context, sel window.Selection, fn func(event.T
 	slices.SortStableFunc(m.windows, func(a, b *window.Window) int { return cmp.Compare(a.Start, b.Start) })
 	for _, w := range m.windows {
 		for i := range w.Points {
-			if w.Site != sel.Site || w.Points[i].Family != sel.Family || w.Start < sel.From || w.Start >= sel.To {
+			if w.Kind != sel.Kind || w.Site != sel.Site || w.Points[i].Family != sel.Family || w.Start < sel.From || w.Start >= sel.To {
 				continue
 			}
 			if err := fn(w.Start, w.Final, &w.Points[i]); err != nil {
@@ -65,6 +65,37 @@ func (m *memory) views(site, at, page, country, browser string, first, n int) {
 		}})
 	}
 	m.windows = append(m.windows, a.Window(site, 0, event.TimeOf(t).Floor(event.Minute), 1, true))
+}
+
+// shop adds a window with events that reach goals, have properties and revenue, and one of their visits: ten visitors,
+// five from each of two sources, of whom 3 (Google) and 1 (t.co) purchase for 10 + their number.
+func (m *memory) shop(site, at string) {
+	t, err := time.Parse(time.RFC3339, at)
+	if err != nil {
+		panic(err)
+	}
+	events, visits := window.NewAgg(0), window.NewAgg(0)
+	for i := range 10 {
+		r := window.Row{Flags: window.PageviewRow, Visitor: event.Visitor(uint64(i+1) * 0x9e3779b97f4a7c15), Dims: [window.NumDims]string{
+			window.Page: "/shop", window.EntryPage: "/shop", window.Source: []string{"Google", "t.co"}[i%2], window.Name: "pageview",
+		}}
+		events.AddRow(&r)
+		v := window.VisitRow{Dims: r.Dims, Visits: 1, Views: 1, Bounces: 1}
+		v.Dims[window.ExitPage] = "/shop"
+		if i%2 == 0 && i < 5 || i == 1 {
+			r.Flags, r.Dims[window.Name] = 0, "purchase"
+			r.Goals, r.Revenue = []string{"Purchase"}, event.Money(10+i)*event.MoneyScale
+			r.Props = []event.Prop{{Key: "plan", Value: []string{"free", "pro"}[i%2]}}
+			events.AddRow(&r)
+			v.Bounces, v.Seconds = 0, 100
+		}
+		visits.AddVisitRow(&v)
+	}
+	for k, a := range map[window.Kind]*window.Agg{window.Minute: events, window.Visits: visits} {
+		w := &window.Window{Kind: k, Site: site, Start: event.TimeOf(t).Floor(k.Length()), Version: 1, Final: true}
+		a.Fill(w)
+		m.windows = append(m.windows, w)
+	}
 }
 
 // now is the clock of the tests: a Wednesday.

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/valyala/fasthttp"
@@ -177,15 +178,23 @@ func (a *Answer) CSV() []byte {
 	for _, r := range a.Results {
 		rec = append(rec[:0], r.Dimensions...)
 		for _, m := range r.Metrics {
-			if m == nil {
-				m = ""
-			}
-			rec = append(rec, fmt.Sprint(m))
+			rec = append(rec, csvValue(m))
 		}
 		w.Write(rec)
 	}
 	w.Flush()
 	return b.Bytes()
+}
+
+// csvValue writes a metric: numbers without exponents, which not every spreadsheet reads.
+func csvValue(m any) string {
+	switch m := m.(type) {
+	case nil:
+		return ""
+	case float64:
+		return strconv.FormatFloat(m, 'f', -1, 64)
+	}
+	return fmt.Sprint(m)
 }
 
 // cors lets scripts of the configured origins read the answer.

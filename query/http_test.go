@@ -140,8 +140,11 @@ func TestMeta(t *testing.T) {
 		`{"source":"rollup","watermark":null,"complete":false,"visitors_error":0.008125,"visitors_scope":"visitor_days"}`)
 	f(Options{}, `"date_range":"day","dimensions":["event:page"],"include":{"total_rows":true,"imports":true}`,
 		`{"source":"rollup","watermark":"2024-09-18T11:34:56Z","complete":false,"visitors_error":0,"visitors_scope":"visitors","other":0.75,"total_rows":2,"imports_included":false}`)
+	// What is past the budget may be of the page asked for: the answer says how much it is of all.
 	f(Options{}, `"date_range":"day","dimensions":["event:page"],"filters":[["is","event:page",["/"]]]`,
-		`{"source":"rollup","watermark":"2024-09-18T11:34:56Z","complete":false,"visitors_error":0,"visitors_scope":"visitors"}`)
+		`{"source":"rollup","watermark":"2024-09-18T11:34:56Z","complete":false,"visitors_error":0,"visitors_scope":"visitors","other":0.75}`)
+	f(Options{}, `"date_range":["2024-09-17","2024-09-17"],"filters":[["is","event:page",["/x"]]]`,
+		`{"source":"rollup","watermark":"2024-09-18T11:34:56Z","complete":true,"visitors_error":0,"visitors_scope":"visitors","other":0}`)
 }
 
 func TestEcho(t *testing.T) {
@@ -164,13 +167,19 @@ func TestSelection(t *testing.T) {
 		}
 	}
 	f(`[]`, `totals [[] []]`)
-	f(`[["is","visit:country",["DE","FR"]]]`, `country [["DE" "FR"] []]`)
-	f(`[["is","visit:browser",["x"]],["is","visit:country",["DE"]]]`, `country_browser [["DE"] ["x"]]`)
-	f(`[["or",[["is","visit:os",["a"]],["is","visit:os",["b"]]]]]`, `os [["a" "b"] []]`)
+	f(`[["is","visit:country",["DE","FR"]]]`, `country [["DE" "FR" "(other)"] []]`)
+	f(`[["is","visit:browser",["x"]],["is","visit:country",["DE"]]]`, `country_browser [["DE" "(other)"] ["x" "(other)"]]`)
+	f(`[["or",[["is","visit:os",["a"]],["is","visit:os",["b"]]]]]`, `os [["a" "b" "(other)"] []]`)
 	f(`[["or",[["is","visit:country",["a"]],["is","visit:browser",["b"]]]]]`, `country_browser [[] []]`)
 	f(`[["is_not","visit:os",["a"]]]`, `os [[] []]`)
 	f(`[["is","visit:os",["a"],{"case_sensitive":false}]]`, `os [[] []]`)
 	f(`[["is","visit:country_name",["Germany"]]]`, `country [[] []]`)
+	f(`[["contains","visit:os",["a"]]]`, `os [[] []]`)
+	f(`[["matches","visit:browser",["a"]],["is","visit:browser",["x","y"]]]`, `browser [["x" "y" "(other)"] []]`)
+	f(`[["is","event:props:plan",["pro"]]]`, `prop [["plan" "(other)"] ["pro" "(other)"]]`)
+	f(`[["is_not","event:props:plan",["pro"]]]`, `prop [["plan" "(other)"] []]`)
+	f(`[["is","event:goal",["Buy"]],["is","visit:city",["1"]]]`, `goal_city [["Buy" "(other)"] ["1" "(other)"]]`)
+	f(`[["is","visit:region",["EE-37"]]]`, `region [[] ["EE-37" "(other)"]]`)
 }
 
 func TestLimits(t *testing.T) {
@@ -236,6 +245,49 @@ func TestStoreFails(t *testing.T) {
 	}
 }
 
+// contextReader notes what its scans run under.
+type contextReader struct {
+	*memory
+	seen []context.Context
+}
+
+func (r *contextReader) Scan(ctx context.Context, sel window.Selection, fn func(event.Time, bool, *window.Point) error) error {
+	r.seen = append(r.seen, ctx)
+	return r.memory.Scan(ctx, sel, fn)
+}
+
+// TestContextIsNotTheRequest: fasthttp uses a RequestCtx again for the next request while a goroutine of package context
+// may still look at the parents of a question's context. So the request must not be among them: its values don't
+// shine through.
+func TestContextIsNotTheRequest(t *testing.T) {
+	for _, body := range []string{totals, ""} {
+		r := &contextReader{memory: &memory{}}
+		s := mustServer(t, Options{Reader: r})
+		var ctx fasthttp.RequestCtx
+		var req fasthttp.Request
+		req.SetRequestURI(PathRealtime + "?site_id=a")
+		if body != "" {
+			req.Header.SetMethod("POST")
+			req.SetRequestURI(PathQuery)
+			req.SetBodyString(body)
+		}
+		ctx.Init(&req, nil, nil)
+		ctx.SetUserValue("mine", true)
+		if ctx.Value("mine") != true {
+			t.Fatal("the test sees nothing: a request's context does not give its user values")
+		}
+		s.Handler(&ctx)
+		if ctx.Response.StatusCode() != 200 || len(r.seen) == 0 {
+			t.Fatalf("%d %s after %d scans", ctx.Response.StatusCode(), ctx.Response.Body(), len(r.seen))
+		}
+		for _, c := range r.seen {
+			if c.Value("mine") != nil {
+				t.Errorf("%s: the context of a scan hangs on the request", ctx.Path())
+			}
+		}
+	}
+}
+
 // TestTimeout: a question that takes too long is given up; while it runs, others wait a second and are sent away.
 func TestTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -265,8 +317,8 @@ func TestTimeout(t *testing.T) {
 
 // TestSketchesAreReduced: a question over many buckets keeps the sketches of the last few hours only.
 func TestSketchesAreReduced(t *testing.T) {
-	p := &plan{family: window.Totals, filter: &filter{op: opAnd}, cols: []column{{pos: -1}}}
-	a := newAggregation(p, newBucketer(minute, time.UTC), true, 100_000)
+	a := newAggregation(true, 100_000)
+	a.begin(&plan{family: window.Totals, filter: &filter{op: opAnd}, cols: []column{{pos: -1}}}, newBucketer(minute, time.UTC))
 	m := &memory{}
 	m.views("a", "2024-09-18T10:00:00Z", "/", "DE", "Firefox", 1, 7)
 	point := &m.windows[0].Points[0]
@@ -284,7 +336,7 @@ func TestSketchesAreReduced(t *testing.T) {
 	if want := int(repeatWithin/event.Minute) + 1; open > want {
 		t.Errorf("%d sketches are open, want at most %d", open, want)
 	}
-	a.finish()
+	a.end()
 	for i, g := range a.groups {
 		if g.visitors != 7 {
 			t.Fatalf("bucket %d has %d visitors", i, g.visitors)

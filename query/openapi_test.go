@@ -126,6 +126,7 @@ func TestOpenAPI(t *testing.T) {
 	for i := range 40 {
 		m.views("example.com", fmt.Sprintf("2024-09-%02dT%02d:00:00Z", i%18+1, i%12), fmt.Sprint("/", i%13), []string{"EE", "LV", "DE", "FR"}[i%4], []string{"Firefox", "Chrome"}[i%2], i, 5)
 	}
+	m.shop("example.com", "2024-09-17T10:00:00Z")
 	srv := mustServer(t, Options{Reader: m})
 	if err := json.Unmarshal(do(srv, "GET", PathOpenAPI, "").Body(), &s.doc); err != nil {
 		t.Fatal(err)
@@ -153,7 +154,7 @@ func TestOpenAPI(t *testing.T) {
 		}
 		n++
 	}
-	if n < 5 {
+	if n < 10 {
 		t.Errorf("%d examples", n)
 	}
 	var e any
@@ -188,7 +189,7 @@ func TestOpenAPINames(t *testing.T) {
 	for _, m := range metrics {
 		mets = append(mets, string(m))
 	}
-	f("Dimension", dims)
+	f("DimensionName", dims)
 	f("Metric", mets)
 	for path := range s.doc["paths"].(map[string]any) {
 		if !Handles(path) {

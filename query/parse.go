@@ -18,6 +18,7 @@ type Query struct {
 	From, To event.Time
 	All      bool
 
+	relative   bool // the range is relative to now
 	metrics    []metric
 	dims       []*dimension
 	timeDim    int // index in dims, -1 if there is none
@@ -70,6 +71,7 @@ func (s *Server) Parse(body []byte) (*Query, error) {
 		q.parseInclude,
 		q.parsePagination,
 		q.parseOrder,
+		func(map[string]any) error { return q.check() },
 	} {
 		if err := step(obj); err != nil {
 			return nil, err
@@ -146,7 +148,7 @@ func (q *Query) parseDimensions(obj map[string]any) error {
 			if err != nil {
 				return err
 			}
-			if slices.Contains(q.dims, d) {
+			if slices.ContainsFunc(q.dims, func(o *dimension) bool { return o.name == d.name }) {
 				return bad("Invalid dimensions %s: %q is there twice.", show(list), d.name)
 			}
 			if d.isTime() {
@@ -157,9 +159,6 @@ func (q *Query) parseDimensions(obj map[string]any) error {
 			}
 			q.dims = append(q.dims, d)
 		}
-	}
-	if len(q.dims) == 0 && slices.Contains(q.metrics, percentage) {
-		return bad("Invalid metrics \"percentage\": it needs dimensions.")
 	}
 	return nil
 }

@@ -23,12 +23,12 @@ func (s *Server) Realtime(ctx context.Context, site string) (uint64, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.opts.Timeout)
 	defer cancel()
 	now := event.TimeOf(s.opts.Now()).Floor(event.Minute)
-	q := &Query{Site: site, From: now - realtimeMinutes*event.Minute, To: now + event.Minute}
-	a := newAggregation(&plan{family: window.Totals, filter: &filter{op: opAnd}}, nil, true, 1)
-	if err := s.scan(ctx, q, a); err != nil {
+	w := &work{s: s, q: &Query{Site: site, From: now - realtimeMinutes*event.Minute, To: now + event.Minute}}
+	a := newAggregation(true, 1)
+	if err := w.scan(ctx, &plan{family: window.Totals, filter: &filter{op: opAnd}}, a, false); err != nil {
 		return 0, err
 	}
-	return a.groups[0].visitors, nil
+	return a.only().visitors, nil
 }
 
 func (s *Server) serveRealtime(ctx *fasthttp.RequestCtx) error {

@@ -1,0 +1,82 @@
+package query
+
+import (
+	"cmp"
+	"slices"
+
+	"millrace/engine/event"
+	"millrace/engine/window"
+)
+
+// segment is a part [from, to) of the range and the kind of windows that is read there.
+type segment struct {
+	kind     window.Kind
+	from, to event.Time
+}
+
+// segments returns what is read for a plan, ascending. Hours is the time before which all hours have fired; b is nil
+// without a time dimension, else it says where buckets end, and is used up.
+func (p *plan) segments(q *Query, hours event.Time, b *bucketer) []segment {
+	if p.kind == window.Visits {
+		return []segment{{window.Visits, q.From, ceil(q.To, window.Visits.Length())}}
+	}
+	return tiers(q.From, q.To, hours, b)
+}
+
+// tiers covers [from, to) by hours where a whole one lies in the range and in one bucket and has fired, and by minutes
+// elsewhere: at the edges, in the hours under way, and around the ends of buckets that are not on the hour (of UTC).
+func tiers(from, to, hours event.Time, b *bucketer) (list []segment) {
+	add := func(k window.Kind, from, to event.Time) {
+		if from >= to {
+			return
+		}
+		if n := len(list); n > 0 && list[n-1].kind == k && list[n-1].to == from {
+			list[n-1].to = to
+			return
+		}
+		list = append(list, segment{k, from, to})
+	}
+	if b != nil && b.unit == minute {
+		hours = 0
+	}
+	for from < to {
+		end := to
+		if from >= hours {
+			b = nil // no hour follows, so buckets don't matter
+		}
+		if b != nil {
+			b.at(from)
+			end = min(b.to, to)
+		}
+		first, last := ceil(from, event.Hour), min(end, hours).Floor(event.Hour)
+		if first < last {
+			add(window.Minute, from, first)
+			add(window.Hour, first, last)
+			from = last
+		}
+		add(window.Minute, from, end)
+		from = end
+	}
+	return list
+}
+
+func ceil(t, unit event.Time) event.Time { return (t + unit - 1).Floor(unit) }
+
+// progress is what the partitions have told. It is read before the numbers are: what it speaks of is stored by then.
+type progress struct {
+	known bool       // of every partition
+	low   event.Time // all windows that end at or before have fired
+	hours event.Time // all hours that start before have fired
+}
+
+// newProgress takes the least of all partitions, if all of them have told.
+func newProgress(ps []window.Progress, partitions int) progress {
+	if len(ps) == 0 || len(ps) < partitions {
+		return progress{}
+	}
+	return progress{
+		known: true,
+		low:   slices.MinFunc(ps, func(x, y window.Progress) int { return cmp.Compare(x.Low, y.Low) }).Low,
+		hours: slices.MinFunc(ps, func(x, y window.Progress) int { return cmp.Compare(x.Hours, y.Hours) }).Hours,
+	}
+}
