@@ -38,6 +38,7 @@ func TestMain(m *testing.M) {
 // play runs a scenario, in its short form unless -long is given, and returns its report.
 func play(t *testing.T, short Options) *Report {
 	t.Helper()
+	t.Parallel()
 	o := short
 	if *long {
 		o = Options{Scenario: short.Scenario}
@@ -70,5 +71,28 @@ func TestUnknown(t *testing.T) {
 	}
 }
 
-func TestKills(t *testing.T) { play(t, Options{Scenario: "kills", Events: 20_000, Times: 4}) }
+func TestKills(t *testing.T) { play(t, Options{Scenario: "kills", Events: 20_000, Times: 3}) }
 func TestWipes(t *testing.T) { play(t, Options{Scenario: "wipes", Events: 20_000, Times: 4}) }
+
+// One round: a point may be missed in it, all others may not.
+func TestPoints(t *testing.T) { play(t, Options{Scenario: "points", Events: 20_000, Times: 1}) }
+
+func TestProduce(t *testing.T) {
+	play(t, Options{Scenario: "produce", Events: 10_000, Wall: 3 * time.Second})
+}
+func TestStop(t *testing.T) {
+	play(t, Options{Scenario: "stop", Events: 10_000, Times: 1, Wall: 2 * time.Second})
+}
+func TestBrokers(t *testing.T) { play(t, Options{Scenario: "brokers", Events: 20_000, Times: 6}) }
+func TestRolling(t *testing.T) {
+	play(t, Options{Scenario: "rolling", Events: 10_000, Times: 1, Wall: 500 * time.Millisecond})
+}
+func TestRecovery(t *testing.T) { play(t, Options{Scenario: "recovery", Events: 20_000}) }
+func TestIdle(t *testing.T) {
+	play(t, Options{Scenario: "idle", Events: 500, Wall: 18 * time.Second})
+}
+func TestLate(t *testing.T)      { play(t, Options{Scenario: "late", Events: 20_000}) }
+func TestSchedules(t *testing.T) { play(t, Options{Scenario: "schedules", Events: 10_000, Times: 2}) }
+func TestSim(t *testing.T)       { play(t, Options{Scenario: "sim", Times: 50}) }
+func TestSoak(t *testing.T)      { play(t, Options{Scenario: "soak", Wall: 3 * time.Second}) }
+func TestPoison(t *testing.T)    { play(t, Options{Scenario: "poison", Events: 10_000}) }

@@ -20,19 +20,28 @@ func kills(ctx context.Context, o Options) error { return killing(ctx, o, 0) }
 // wipes is T2.
 func wipes(ctx context.Context, o Options) error { return killing(ctx, o, 0.25) }
 
-// killing writes the log in as many slices as there are kills and kills the engine at a random moment of each: while it
-// starts, while it counts, or when it has nothing to do.
+// killing opens a run and kills its engine.
 func killing(ctx context.Context, o Options, wipe float64) error {
 	r, err := open(ctx, o, plan{work: crowd(o)})
 	if err != nil {
 		return err
 	}
 	defer r.close()
+	if err := r.kills(ctx, o.Times, wipe); err != nil {
+		return err
+	}
+	return r.finish(ctx)
+}
+
+// kills writes the log in slices, one more than there are kills, and kills the engine at a random moment of each: while it
+// starts, while it counts, or when it has nothing to do. Wipe is the share of restarts that find no state. At the end
+// there is an engine.
+func (r *run) kills(ctx context.Context, times int, wipe float64) error {
 	wiped, early := 0, 0
 	var up time.Duration
-	for i := range o.Times {
-		o.progress("kill", i, o.Times)
-		if err := r.feed.until(ctx, r.share(float64(i+1)/float64(o.Times+1))); err != nil {
+	for i := range times {
+		r.opts.progress("kill", i, times)
+		if err := r.feed.until(ctx, r.share(float64(i+1)/float64(times+1))); err != nil {
 			return err
 		}
 		p, err := r.fleet.start(r.job(0))
@@ -69,11 +78,8 @@ func killing(ctx context.Context, o Options, wipe float64) error {
 	if _, err := r.start(ctx, r.job(0)); err != nil {
 		return err
 	}
-	if err := r.finish(ctx); err != nil {
-		return err
-	}
-	r.report.figure("kills", "%d, %d of them while starting; state wiped %d times", o.Times, early, wiped)
-	r.report.figure("start", "%v until the state was recovered, on average", (up / time.Duration(max(1, o.Times-early))).Round(time.Millisecond))
+	r.report.figure("kills", "%d, %d of them while starting; state wiped %d times", times, early, wiped)
+	r.report.figure("start", "%v until the state was recovered, on average", (up / time.Duration(max(1, times-early))).Round(time.Millisecond))
 	return nil
 }
 

@@ -276,3 +276,9 @@ func (t *tail) String() string {
 	defer t.mu.Unlock()
 	return strings.TrimSpace(string(t.b))
 }
+
+// selfKilled reports whether the worker, which has ended, was ended by SIGKILL.
+func (p *proc) selfKilled() bool {
+	s, ok := p.cmd.ProcessState.Sys().(syscall.WaitStatus)
+	return ok && s.Signaled() && s.Signal() == syscall.SIGKILL
+}

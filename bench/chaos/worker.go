@@ -194,7 +194,7 @@ func (w *worker) report(stop chan struct{}) {
 		w.mu.Lock()
 		s := status{Ready: w.proc != nil && w.proc.Ready(), Restarts: w.restarts, Goroutines: runtime.NumGoroutine(), Recovery: w.seen.result()}
 		s.Partitions, w.moved = w.moved, map[int32]progress{}
-		if n%10 == 0 {
+		if n%5 == 0 {
 			s.Memory, s.Heap, s.Files = memory(), heap(), files()
 		}
 		err := w.out.Encode(s)

@@ -203,7 +203,7 @@ type feeder struct {
 	next   func() (*record, bool)
 	stop   func()
 	ahead  *record // read from next, not yet written
-	// wrote, if set, is told each record that is about to be written.
+	// wrote, if set, is told each record that has been counted and is about to be sent.
 	wrote func(rec *record, offset int64)
 
 	mu  sync.Mutex // guards err
@@ -221,11 +221,11 @@ func (f *feeder) send(ctx context.Context) error {
 		return err
 	}
 	f.ahead = nil
-	if f.wrote != nil {
-		f.wrote(rec, f.counts.ends[rec.partition])
-	}
 	offset := f.counts.ends[rec.partition]
 	f.counts.add(rec)
+	if f.wrote != nil {
+		f.wrote(rec, offset)
+	}
 	r := &kgo.Record{Topic: engine.EventsTopic, Partition: rec.partition, Key: []byte(event.Key(rec.partition)), Value: rec.value}
 	f.client.Produce(ctx, r, func(r *kgo.Record, err error) {
 		if err == nil && r.Offset == offset {
@@ -286,8 +286,8 @@ func (f *feeder) until(ctx context.Context, at event.Time) error {
 	return f.flush(ctx)
 }
 
-// live writes the log at the pace of the clock times speed, to its end or until a log time.
-func (f *feeder) live(ctx context.Context, from event.Time, speed float64, to event.Time) error {
+// live writes the log at the pace of the clock times speed, to its end, until a log time, or until quit is closed.
+func (f *feeder) live(ctx context.Context, from event.Time, speed float64, to event.Time, quit <-chan struct{}) error {
 	began := time.Now()
 	for {
 		rec, err := f.peek()
@@ -295,10 +295,12 @@ func (f *feeder) live(ctx context.Context, from event.Time, speed float64, to ev
 			return f.flush(ctx)
 		}
 		due := began.Add(time.Duration(float64(rec.now-from) / speed * float64(time.Millisecond)))
-		if d := time.Until(due); d > 0 {
-			if err := sleep(ctx, d); err != nil {
-				return err
-			}
+		select {
+		case <-time.After(time.Until(due)):
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-quit:
+			return f.flush(ctx)
 		}
 		if err := f.send(ctx); err != nil {
 			return err
