@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kgo"
+
 	"millrace/emit/parquet"
 	"millrace/engine"
 	"millrace/engine/event"
@@ -35,8 +37,8 @@ type mark struct {
 
 // checkLog compares the log with what this process' roles keep of it.
 func (n *node) checkLog(ctx context.Context) error {
-	if !n.flags.has(roleProcess) && !n.flags.has(roleArchive) {
-		return nil
+	if !n.flags.has(roleProcess) && !n.flags.has(roleArchive) && !n.flags.has(roleEmit) {
+		return nil // what keeps nothing of the log
 	}
 	// The marks come first: meanwhile the log can only grow.
 	marks, err := n.stateMarks()
@@ -47,17 +49,43 @@ func (n *node) checkLog(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("start role %s: %w", roleArchive, err)
 	}
-	marks = append(marks, archived...)
-	if len(marks) == 0 {
-		return nil
+	old, err := n.readIdentity()
+	if err != nil {
+		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, connectTime)
 	defer cancel()
-	ends := map[string]map[int32]int64{}
-	for _, topic := range []string{engine.EventsTopic, kafka.TableTopic(engine.Group)} {
-		if ends[topic], err = n.cluster.Ends(ctx, topic); err != nil {
-			return fmt.Errorf("look for the end of the log: %w", err)
+	client, err := kgo.NewClient(n.clients...)
+	if err != nil {
+		return fmt.Errorf("connect to Kafka: %w", err)
+	}
+	defer client.Close()
+	v, err := n.viewLog(ctx, client)
+	if err != nil {
+		return err
+	}
+	if err := n.reachesMarks(v, slices.Concat(marks, archived)); err != nil {
+		return err
+	}
+	if err := n.sameLog(old, v); err != nil {
+		return err
+	}
+	if err := n.groupsInside(v, true); err != nil {
+		return err
+	}
+	if n.flags.has(roleProcess) {
+		if err := n.checkRecovery(ctx, v, marks); err != nil {
+			return err
 		}
+	}
+	return n.writeIdentity(old, identityOf(v))
+}
+
+// reachesMarks returns an error if the log ends before what was made of it.
+func (n *node) reachesMarks(v *logView, marks []mark) error {
+	ends := map[string]map[int32]int64{}
+	for name, t := range v.topics {
+		ends[name] = t.ends
 	}
 	ofTopic := func(topic string) []mark {
 		return slices.DeleteFunc(slices.Clone(marks), func(m mark) bool { return m.topic != topic })
@@ -66,8 +94,7 @@ func (n *node) checkLog(ctx context.Context) error {
 		return fmt.Errorf("%w; %s", lost, n.waysOut())
 	}
 	if lost := firstBehind(ofTopic(kafka.TableTopic(engine.Group)), ends); lost != nil {
-		return fmt.Errorf(`%w; put it back as it was; or delete %s and %s: the events that the log has are counted again, to the same numbers; `+
-			`and run "millrace replay" later, for the minutes that it has only a part of`, lost, n.dir.State(), n.resetGroup())
+		return fmt.Errorf("%w; %s", lost, n.changelogWaysOut())
 	}
 	return nil
 }
@@ -97,6 +124,14 @@ func firstBehind(marks []mark, ends map[string]map[int32]int64) error {
 
 // waysOut is what an operator can do about errLog.
 func (n *node) waysOut() string {
+	if len(n.flags.Kafka) == 0 {
+		return fmt.Sprintf("put %s back as it was; or, to go on with an empty log, %s", n.dir.Broker(), n.startAnew())
+	}
+	return "put the topic back as it was; or, to go on with an empty log, " + n.startAnew()
+}
+
+// startAnew is how an operator begins with an empty log and the old numbers.
+func (n *node) startAnew() string {
 	f := n.flags
 	archive := `move the data folder away (but keep its "secret")`
 	from := "file://OLD-FOLDER/lake"
@@ -106,18 +141,19 @@ func (n *node) waysOut() string {
 	}
 	replay := fmt.Sprintf(`; "millrace replay --s3 %s" then computes the old numbers again`, from)
 	if len(f.Kafka) == 0 {
-		return fmt.Sprintf("put %s back as it was; or, to go on with an empty log, %s%s", n.dir.Broker(), archive, replay)
+		return archive + replay
 	}
-	return fmt.Sprintf("put the topic back as it was; or, to go on with an empty log, stop all processes, delete the topics %s, %s and %s, and %s%s",
+	return fmt.Sprintf("stop all processes, delete the topics %s, %s and %s, and %s%s",
 		engine.EventsTopic, engine.WindowsTopic, kafka.TableTopic(engine.Group), archive, replay)
 }
 
-// resetGroup is how an operator has the engine read the log from its beginning.
+// resetGroup is how an operator has the engine read the log from its beginning. An offset set to the beginning would not do: where
+// the first records have expired it says that those before it are in the state.
 func (n *node) resetGroup() string {
 	if len(n.flags.Kafka) == 0 {
 		return "delete " + filepath.Join(n.dir.Broker(), "groups.log")
 	}
-	return fmt.Sprintf(`run "kafka-consumer-groups --reset-offsets --to-earliest --execute --group %s --topic %s"`, engine.Group, engine.EventsTopic)
+	return fmt.Sprintf(`run "kafka-consumer-groups --delete --group %s"`, engine.Group)
 }
 
 // stateOptions are those of a partition's state.

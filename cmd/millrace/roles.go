@@ -33,7 +33,10 @@ func (n *node) startTasks(context.Context) error {
 			return fmt.Errorf("start role %s: %w", start.role, err)
 		}
 	}
-	return nil
+	if len(n.tasks) == 0 {
+		return nil
+	}
+	return n.startWatch()
 }
 
 // gokaOptions are those of a processor without a table.

@@ -25,16 +25,31 @@ func (n *node) openTopics(ctx context.Context) error {
 	topic := func(name string, retention time.Duration) kafka.Topic {
 		return kafka.Topic{Name: name, Partitions: f.Partitions, Retention: retention}
 	}
-	err := n.cluster.EnsureTopics(ctx,
-		topic(engine.EventsTopic, f.Retention),
-		topic(engine.WindowsTopic, f.Retention),
-		topic(deadletter.Topic, deadRetention),
-		// Rule J9: the changelog outlives three lives of state (state.Options.Life), and after a pause as long as events
-		// are kept there is nothing left to go on with anyway.
-		topic(kafka.TableTopic(engine.Group), max(2*f.Retention+f.Lateness, 4*time.Duration(n.stateLife())*time.Millisecond)),
-	)
+	err := bounded(ctx, func() error {
+		return n.cluster.EnsureTopics(ctx,
+			topic(engine.EventsTopic, f.Retention),
+			topic(engine.WindowsTopic, f.Retention),
+			topic(deadletter.Topic, deadRetention),
+			// Rule J9: the changelog outlives three lives of state (state.Options.Life), and after a pause as long as events
+			// are kept there is nothing left to go on with anyway.
+			topic(kafka.TableTopic(engine.Group), max(2*f.Retention+f.Lateness, 4*time.Duration(n.stateLife())*time.Millisecond)),
+		)
+	})
 	if err != nil {
 		return fmt.Errorf("set up topics: %w", err)
 	}
 	return nil
+}
+
+// bounded is f, which Sarama does not let be cancelled, until ctx ends. What it does then it does in the background of a
+// process that is about to end.
+func bounded(ctx context.Context, f func() error) error {
+	done := make(chan error, 1)
+	go func() { done <- f() }()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return fmt.Errorf("no answer from Kafka: %w", ctx.Err())
+	}
 }

@@ -120,6 +120,11 @@ func (d *Dir) once(name, text string) (string, error) {
 	return text, nil
 }
 
+// Write makes or replaces a file of the folder, whole or not at all.
+func (d *Dir) Write(name string, data []byte) error {
+	return writeNew(filepath.Join(d.path, name), string(data))
+}
+
 // writeNew makes a file whole: under another name first, synced, then renamed. The lock keeps others away.
 func writeNew(path, text string) error {
 	tmp := path + ".tmp"

@@ -1,0 +1,212 @@
+package main
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	emitinflux "millrace/emit/influx"
+	"millrace/emit/local"
+	"millrace/emit/parquet"
+	"millrace/engine"
+	"millrace/internal/kafka"
+)
+
+// logView is what a cluster says of itself, the topics and the groups.
+type logView struct {
+	cluster string                     // its id, "" if it has none
+	topics  map[string]topicView       // by name; a topic that is not there is not in it
+	groups  map[string]map[int32]int64 // committed offset by group and partition
+}
+
+// topicView is a topic as it is now. Its id is another one once it has been deleted and made again (KIP-516); "" if the brokers
+// are older than that.
+type topicView struct {
+	id           string
+	starts, ends map[int32]int64 // first offset, and the one behind the last
+}
+
+// logTopics are the topics whose identity matters to what is kept outside of them.
+func logTopics() []string {
+	return []string{engine.EventsTopic, engine.WindowsTopic, kafka.TableTopic(engine.Group)}
+}
+
+// groupTopics are the groups of this process' roles, with what they read.
+func (n *node) groupTopics() map[string]string {
+	groups := map[string]string{}
+	if n.flags.has(roleProcess) {
+		groups[engine.Group] = engine.EventsTopic
+	}
+	if n.flags.has(roleArchive) {
+		groups[parquet.Group] = engine.EventsTopic
+	}
+	if n.flags.has(roleEmit) {
+		groups[n.emitGroup()] = engine.WindowsTopic
+	}
+	return groups
+}
+
+func (n *node) emitGroup() string {
+	if n.flags.Influx != "" {
+		return string(emitinflux.Group)
+	}
+	return local.Group
+}
+
+// viewLog asks for everything that is compared. All of it ends with ctx.
+func (n *node) viewLog(ctx context.Context, client *kgo.Client) (*logView, error) {
+	v := &logView{topics: map[string]topicView{}, groups: map[string]map[int32]int64{}}
+	if err := v.describe(ctx, client); err != nil {
+		return nil, err
+	}
+	for name, t := range v.topics {
+		var err error
+		if t.starts, err = listOffsets(ctx, client, name, slices.Collect(maps.Keys(t.starts)), -2); err != nil {
+			return nil, err
+		}
+		if t.ends, err = listOffsets(ctx, client, name, slices.Collect(maps.Keys(t.starts)), -1); err != nil {
+			return nil, err
+		}
+		v.topics[name] = t
+	}
+	for group, topic := range n.groupTopics() {
+		var err error
+		if v.groups[group], err = fetchCommitted(ctx, client, group, topic); err != nil {
+			return nil, err
+		}
+	}
+	return v, nil
+}
+
+// describe fills in the ids and, as keys of starts, the partitions.
+func (v *logView) describe(ctx context.Context, client *kgo.Client) error {
+	req := kmsg.NewPtrMetadataRequest()
+	for _, name := range logTopics() {
+		t := kmsg.NewMetadataRequestTopic()
+		t.Topic = kmsg.StringPtr(name)
+		req.Topics = append(req.Topics, t)
+	}
+	res, err := req.RequestWith(ctx, client)
+	if err != nil {
+		return fmt.Errorf("ask Kafka for the topics: %w", err)
+	}
+	if res.ClusterID != nil {
+		v.cluster = *res.ClusterID
+	}
+	for _, t := range res.Topics {
+		err := kerr.ErrorForCode(t.ErrorCode)
+		if errors.Is(err, kerr.UnknownTopicOrPartition) || t.Topic == nil {
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("ask Kafka for topic %s: %w", *t.Topic, err)
+		}
+		view := topicView{starts: map[int32]int64{}}
+		if t.TopicID != [16]byte{} {
+			view.id = hex.EncodeToString(t.TopicID[:])
+		}
+		for _, p := range t.Partitions {
+			view.starts[p.Partition] = 0
+		}
+		v.topics[*t.Topic] = view
+	}
+	return nil
+}
+
+// listOffsets asks for the first offsets (at is -2) or the ones behind the last (-1).
+func listOffsets(ctx context.Context, client *kgo.Client, topic string, partitions []int32, at int64) (map[int32]int64, error) {
+	req := kmsg.NewPtrListOffsetsRequest()
+	t := kmsg.NewListOffsetsRequestTopic()
+	t.Topic = topic
+	for _, p := range partitions {
+		part := kmsg.NewListOffsetsRequestTopicPartition()
+		part.Partition, part.Timestamp = p, at
+		t.Partitions = append(t.Partitions, part)
+	}
+	req.Topics = append(req.Topics, t)
+	res, err := req.RequestWith(ctx, client)
+	if err != nil {
+		return nil, fmt.Errorf("ask Kafka for the bounds of %s: %w", topic, err)
+	}
+	offsets := map[int32]int64{}
+	for _, t := range res.Topics {
+		for _, p := range t.Partitions {
+			if err := kerr.ErrorForCode(p.ErrorCode); err != nil {
+				return nil, fmt.Errorf("ask Kafka for the bounds of %s/%d: %w", topic, p.Partition, err)
+			}
+			offsets[p.Partition] = p.Offset
+		}
+	}
+	return offsets, nil
+}
+
+// fetchCommitted asks for a group's committed offsets in a topic. A group that is not there has none.
+func fetchCommitted(ctx context.Context, client *kgo.Client, group, topic string) (map[int32]int64, error) {
+	req := kmsg.NewPtrOffsetFetchRequest()
+	req.Group = group
+	res, err := req.RequestWith(ctx, client)
+	if err == nil {
+		err = kerr.ErrorForCode(res.ErrorCode)
+	}
+	if errors.Is(err, kerr.GroupIDNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("ask Kafka for the offsets of group %s: %w", group, err)
+	}
+	committed := map[int32]int64{}
+	for _, t := range res.Topics {
+		if t.Topic != topic {
+			continue
+		}
+		for _, p := range t.Partitions {
+			if p.ErrorCode == 0 && p.Offset >= 0 {
+				committed[p.Partition] = p.Offset
+			}
+		}
+	}
+	return committed, nil
+}
+
+// readTail calls fn for the last records of partitions, from an offset each, up to ends. Records come in order within a
+// partition.
+func (n *node) readTail(ctx context.Context, topic string, from, ends map[int32]int64, fn func(*kgo.Record)) error {
+	left := map[int32]kgo.Offset{}
+	for p, offset := range from {
+		if offset < ends[p] {
+			left[p] = kgo.NewOffset().At(offset)
+		}
+	}
+	if len(left) == 0 {
+		return nil
+	}
+	client, err := kgo.NewClient(append(slices.Clone(n.clients), kgo.DisableClientMetrics(),
+		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: left}))...)
+	if err != nil {
+		return fmt.Errorf("read %s: %w", topic, err)
+	}
+	defer client.Close()
+	for len(left) > 0 {
+		fetches := client.PollFetches(ctx)
+		if err := fetches.Err(); err != nil {
+			return fmt.Errorf("read %s: %w", topic, err)
+		}
+		for it := fetches.RecordIter(); !it.Done(); {
+			r := it.Next()
+			if r.Offset >= ends[r.Partition]-1 {
+				delete(left, r.Partition)
+			}
+			if r.Offset < ends[r.Partition] {
+				fn(r)
+			}
+		}
+	}
+	return nil
+}
