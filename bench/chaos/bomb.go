@@ -126,8 +126,8 @@ type bombStore struct {
 	bomb *bomb
 }
 
-func (s *bombStore) Fold(site string, start event.Time, a *window.Agg) (int, error) {
-	n, err := s.Store.Fold(site, start, a)
+func (s *bombStore) Fold(k window.Kind, site string, start event.Time, a *window.Agg) (int, error) {
+	n, err := s.Store.Fold(k, site, start, a)
 	s.bomb.hit(midFire)
 	return n, err
 }

@@ -102,13 +102,14 @@ func (k cellKey) String() string {
 	return fmt.Sprintf("%s %q %q", k.family, k.a, k.b)
 }
 
-// checkTally compares what the engine says it did with every event. Bots are among the others.
+// checkTally compares what the engine says it did with every event.
 func checkTally(got, want tally) []string {
 	if got != want {
 		return []string{fmt.Sprintf("the engine's counters are %+v, the recount has %+v", got, want)}
 	}
-	if sum := got.OnTime + got.Late + got.Dropped; sum != got.Events {
-		return []string{fmt.Sprintf("on time %d + late %d + dropped %d = %d, but there were %d events", got.OnTime, got.Late, got.Dropped, sum, got.Events)}
+	if sum := got.OnTime + got.Late + got.Dropped + got.Duplicates + got.Bots; sum != got.Events {
+		return []string{fmt.Sprintf("on time %d + late %d + dropped %d + duplicates %d + bots %d = %d, but there were %d events",
+			got.OnTime, got.Late, got.Dropped, got.Duplicates, got.Bots, sum, got.Events)}
 	}
 	return nil
 }

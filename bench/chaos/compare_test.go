@@ -91,7 +91,7 @@ func TestCompare(t *testing.T) {
 func TestWorkload(t *testing.T) {
 	r, _ := mustCount(t)
 	n := r.total()
-	if n.Late == 0 || n.Dropped == 0 || n.Bots == 0 || n.Dead == 0 || n.OnTime+n.Late+n.Dropped != n.Events {
+	if n.Late == 0 || n.Dropped == 0 || n.Bots == 0 || n.Dead == 0 || n.OnTime+n.Late+n.Dropped+n.Bots != n.Events {
 		t.Errorf("the log is %+v", n)
 	}
 	log := func(seed uint64) string {

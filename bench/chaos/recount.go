@@ -58,7 +58,7 @@ type low struct{ at, seen event.Time }
 
 // tally accounts for the events of a partition.
 type tally struct {
-	Records, Events, OnTime, Late, Dropped, Bots, Dead uint64
+	Records, Events, OnTime, Late, Dropped, Bots, Duplicates, Dead uint64
 }
 
 func (t *tally) add(o tally) {
@@ -68,6 +68,7 @@ func (t *tally) add(o tally) {
 	t.Late += o.Late
 	t.Dropped += o.Dropped
 	t.Bots += o.Bots
+	t.Duplicates += o.Duplicates
 	t.Dead += o.Dead
 }
 
@@ -111,13 +112,19 @@ func (r *recount) event(l *lane, e *made) {
 	n := &l.counters
 	n.Events++
 	c := counted{made: *e}
-	if agents[e.agent].bot != "" {
+	start := e.time / event.Minute * event.Minute
+	past := l.watermark > 0 && start < (l.watermark-r.work.Lateness)/event.Minute*event.Minute
+	switch {
+	case withDuplicates && e.duplicate:
+		n.Duplicates++
+		return
+	case agents[e.agent].bot != "":
 		n.Bots++
 		c.class = bot
-	}
-	start := e.time / event.Minute * event.Minute
-	switch {
-	case l.watermark > 0 && start < (l.watermark-r.work.Lateness)/event.Minute*event.Minute:
+		if past {
+			return
+		}
+	case past:
 		n.Dropped++
 		c.class = dropped
 		start = l.watermark / event.Minute * event.Minute

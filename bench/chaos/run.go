@@ -91,7 +91,7 @@ func (r *run) close() {
 
 // job is what the run's workers do; each instance has a state folder of its own.
 func (r *run) job(instance int) job {
-	return job{Dir: r.stateDir(instance), Lateness: r.work.Lateness}
+	return job{Dir: r.stateDir(instance), Lateness: r.work.Lateness, Partitions: int(r.work.Partitions)}
 }
 
 func (r *run) stateDir(instance int) string {
@@ -201,7 +201,8 @@ func (r *run) check(ctx context.Context) error {
 	rep.Wrong = append(rep.Wrong, checkTally(got, want)...)
 	rep.figure("log", "%d events in %d records, %d partitions, %d sites, %s of event time", want.Events, want.Records,
 		r.work.Partitions, r.work.Sites, r.work.Span.Std().Sub(event.Time(0).Std()))
-	rep.figure("accounting", "%d on time + %d late + %d dropped = %d events (%d of bots); %d records dead", got.OnTime, got.Late, got.Dropped, got.Events, got.Bots, got.Dead)
+	rep.figure("accounting", "%d on time + %d late + %d dropped + %d duplicates + %d of bots = %d events; %d records dead",
+		got.OnTime, got.Late, got.Dropped, got.Duplicates, got.Bots, got.Events, got.Dead)
 	rep.figure("compared", "%d windows with %d values in %d firings, %.1f MB", v.windows, v.values, r.sink.firings, float64(r.sink.bytes)/1e6)
 	return nil
 }

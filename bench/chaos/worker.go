@@ -29,10 +29,12 @@ type job struct {
 	Brokers  []string
 	Dir      string // of the state
 	Lateness event.Time
-	MemTable uint64 `json:",omitempty"` // bytes; small ones make the store write tables often
-	Point    string `json:",omitempty"` // where to kill itself
-	Nth      int64  `json:",omitempty"` // how often it has been there by then
-	Steady   bool   `json:",omitempty"` // start the processor again when it fails, as serve does
+	// Partitions is that of the topics.
+	Partitions int
+	MemTable   uint64 `json:",omitempty"` // bytes; small ones make the store write tables often
+	Point      string `json:",omitempty"` // where to kill itself
+	Nth        int64  `json:",omitempty"` // how often it has been there by then
+	Steady     bool   `json:",omitempty"` // start the processor again when it fails, as serve does
 }
 
 // status is what a worker tells, a line of JSON each time.
@@ -146,10 +148,11 @@ func (w *worker) run(ctx context.Context) error {
 }
 
 func (w *worker) process(ctx context.Context) error {
+	rules := engine.Rules{Lateness: w.Lateness}
 	table := state.NewTable(func(p int32) state.Options {
 		return state.Options{
 			Dir: filepath.Join(w.Dir, strconv.Itoa(int(p))), Limit: limit, MemTableBytes: w.MemTable,
-			Life: w.Lateness + 30*event.Minute, FS: bombFS{vfs.Default, w.bomb},
+			Visits: rules.Visits(), FS: bombFS{vfs.Default, w.bomb},
 		}
 	})
 	stores := &bombStores{table: table, bomb: w.bomb, of: map[*state.Store]*bombStore{}}
@@ -158,7 +161,8 @@ func (w *worker) process(ctx context.Context) error {
 		Table:      &bombTable{table, w.bomb, &w.seen},
 		Store:      stores.get,
 		NewDeriver: func() engine.Deriver { return bombDeriver{facts.New(facts.Options{}), w.bomb} },
-		Rules:      engine.Rules{Lateness: w.Lateness},
+		Rules:      rules,
+		Partitions: w.Partitions,
 		Log:        w.log,
 		Observe:    w.observe,
 	})
@@ -176,7 +180,8 @@ func (w *worker) observe(p int32, s engine.Snapshot) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.moved[p] = progress{Offset: s.Offset, Open: s.OpenWindows, Tally: tally{
-		Records: c.Records, Events: c.Events, OnTime: c.OnTime, Late: c.Late, Dropped: c.Dropped, Bots: c.Bots, Dead: c.Dead,
+		Records: c.Records, Events: c.Events, OnTime: c.OnTime, Late: c.Late, Dropped: c.Dropped, Bots: c.Bots,
+		Duplicates: c.Duplicates, Dead: c.Dead,
 	}}
 }
 
