@@ -22,10 +22,10 @@ type Rules struct {
 }
 
 const (
-	// window is the length of a window of visits.
-	quarter = 15 * event.Minute
-	// maxLength keeps offsets within a visit, in ms, in 32 bits.
+	// maxLength keeps places within a visit, in ms, in 32 bits.
 	maxLength = 24 * 24 * event.Hour
+	// maxTime keeps the number of a minute in 31 bits. Package event reads no later times.
+	maxTime event.Time = 1 << 46
 )
 
 func (r Rules) withDefaults() Rules {

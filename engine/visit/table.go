@@ -1,53 +1,225 @@
 package visit
 
 import (
-	"errors"
+	"math"
+	"strings"
 
 	"millrace/engine/event"
 	"millrace/engine/window"
 )
 
-// ErrJournal is wrapped by every error of Apply.
-var ErrJournal = errors.New("malformed visits journal")
+// Table holds the live visits of a partition. It has no clock and does no I/O, and belongs to one goroutine.
+//
+// A visit is a slot in a slab; what it keeps of strings is in an arena; a visitor's visits are a chain of slots in order of
+// time, found by a map per site. None of it is a pointer to the garbage collector, which with some hundred
+// thousand visits would otherwise follow millions of them. An event of a known visit allocates nothing.
+type Table struct {
+	rules  Rules
+	visits slab
+	arena  arena
 
-// Table holds the live visits of a partition. It has no clock and does no I/O.
-type Table struct{ rules Rules }
+	names  map[string]*site
+	sites  []*site // by number; nil is free
+	unused []int32 // numbers of free sites
+	latest *site   // asked for last
 
-// NewTable returns an empty table. REQUIRES: r.Validate() is nil.
-func NewTable(r Rules) *Table { return &Table{rules: r.withDefaults()} }
+	// due holds the visits by the number of the minute in which they may expire, or of one before: a visit that
+	// lives on is moved when its minute comes, not at each event.
+	due     map[int32][]int32
+	spare   [][]int32
+	horizon event.Time // up to which visits have been expired
 
-// Observe takes in the next event of the log: at is its time, prev its VisitorPrev. Bots, dropped events and duplicates are
-// not to be given. It overwrites the visit dimensions of r (Dim.OfVisit) by those of the event's visit, as views
-// that are valid until the next call of a method; the row of an event without a visit (Visitor 0, or past
-// MaxPerSite) keeps its own.
-func (t *Table) Observe(site string, r *window.Row, at event.Time, prev event.Visitor, nonInteractive bool) {}
+	live      int
+	untracked int64
+	// tracking says that Checkpoints are asked for: dirty then holds the sites with changes since the last, in the order
+	// of the first.
+	tracking bool
+	dirty    []*site
 
-// Flush ends a record. It calls add with the changes of the windows of visits, ordered by start and site, and returns the
-// journal of what the record changed, nil if nothing did. Chunks and journal are valid until the next Flush.
-func (t *Table) Flush(add func(site string, start event.Time, chunk []byte)) (journal []byte) {
-	return nil
+	record // what the record in hand has done
 }
 
-// Apply makes the changes that a journal or a checkpoint tells of. After an error the table is unusable.
-func (t *Table) Apply(journal []byte) error { return nil }
+// site holds the visits of a site.
+type site struct {
+	name     string
+	number   int32
+	live     int
+	visitors map[event.Visitor]int32 // their first visits
 
-// Expire forgets the visits that no event can touch any more. It looks at the minute of the watermark only, and does
-// nothing if that has not moved on: call it after each record, and once after the last Apply.
-func (t *Table) Expire(watermark event.Time) {}
+	// Since the last Flush: the visits touched, in order, and the visitors whose visits were re-keyed.
+	touched []int32
+	moved   []event.Visitor
+	groups  []*group
 
-// Checkpoint appends all visits that have changed since the last Checkpoint, self-contained, in a form that Apply
-// reads. until is the watermark past which none of them is alive; the checkpoint may be thrown away when the watermark has
-// passed it and a later checkpoint is stored.
-func (t *Table) Checkpoint(dst []byte) (blob []byte, until event.Time) { return dst, 0 }
+	// Since the last Checkpoint: the same.
+	dirty []int32
+	gone  []event.Visitor
+}
 
-// Horizon returns the start of the oldest window of visits that events after the watermark may change.
-func (t *Table) Horizon(watermark event.Time) event.Time { return 0 }
+// NewTable returns an empty table. REQUIRES: r.Validate() is nil.
+func NewTable(r Rules) *Table {
+	return &Table{
+		rules:   r.withDefaults(),
+		names:   map[string]*site{},
+		due:     map[int32][]int32{},
+		horizon: math.MinInt64,
+	}
+}
+
+// Observe takes in the next event of the log: at is its time, prev its VisitorPrev. Bots, dropped events and duplicates
+// are not to be given. It overwrites the visit dimensions of r (Dim.OfVisit) by those of the event's visit, as views
+// that are valid until the next call of a method. The row of an event without a visit keeps its own: one without a Visitor, and
+// one that is untracked, past MaxPerSite.
+func (t *Table) Observe(name string, r *window.Row, at event.Time, prev event.Visitor, nonInteractive bool) (tracked bool) {
+	if r.Visitor == 0 || at < 0 || at >= maxTime {
+		return true
+	}
+	s := t.site(name)
+	i := t.place(s, r.Visitor, prev, at)
+	if i == 0 {
+		if s.live >= t.rules.MaxPerSite {
+			t.untracked++
+			return false
+		}
+		i = t.begin(s, r.Visitor, at)
+	}
+	t.take(i, r, at, nonInteractive)
+	host := r.Dims[window.Hostname]
+	readDims(t.arena.get(t.visits.at(i).dims), &r.Dims)
+	r.Dims[window.Hostname] = host
+	return true
+}
+
+// take adds an event to a visit.
+func (t *Table) take(i int32, r *window.Row, at event.Time, nonInteractive bool) {
+	t.touch(i)
+	v := t.visits.at(i)
+	v.stretch(at)
+	place := uint32(at - v.first)
+	if r.Flags&window.PageviewRow == 0 {
+		if v.views == 0 && place < v.entry {
+			t.setDims(i, r, place)
+		}
+		if !nonInteractive {
+			v.flags |= interactive
+		}
+		return
+	}
+	if v.views == 0 || place < v.entry {
+		t.setDims(i, r, place)
+	}
+	if v.views == 0 || place >= v.exit {
+		t.setExitPage(i, r.Dims[window.Page])
+		v.exit = place
+	}
+	v.views++
+}
+
+// stretch makes the visit reach to a time.
+func (v *visit) stretch(at event.Time) {
+	if at < v.first {
+		d := uint32(v.first - at)
+		v.first = at
+		v.span += d
+		v.entry += d
+		if v.views > 0 {
+			v.exit += d
+		}
+	}
+	v.span = max(v.span, uint32(at-v.first))
+}
+
+// setDims gives a visit the dimensions of an event at a place in it.
+func (t *Table) setDims(i int32, r *window.Row, place uint32) {
+	t.buf = appendDims(t.buf[:0], r)
+	t.setDimBytes(i, t.buf, place)
+}
+
+// setDimBytes keeps the exit page as it is. REQUIRES: dims are not those of the visit itself.
+func (t *Table) setDimBytes(i int32, dims []byte, place uint32) {
+	v := t.visits.at(i)
+	v.entry = place
+	old := t.arena.get(v.dims)
+	if string(old) == string(dims) {
+		return
+	}
+	tc := &t.touches[v.touch-1]
+	tc.whole = true
+	exit := t.exitPage(v)
+	if v.exitPage == 0 {
+		t.page = append(t.page[:0], exit...) // it is a part of what is replaced
+		exit = view(t.page)
+	}
+	v.dims = t.replace(v.dims, tc.before.dims, dims)
+	if v.views > 0 {
+		t.setExitPage(i, exit)
+	}
+}
+
+func (t *Table) setExitPage(i int32, page string) {
+	page = page[:min(len(page), window.MaxValueLen)]
+	v := t.visits.at(i)
+	held := t.touches[v.touch-1].before.exitPage
+	switch {
+	case page == entryPage(t.arena.get(v.dims)):
+		if v.exitPage != held {
+			t.arena.free(v.exitPage)
+		}
+		v.exitPage = 0
+	case v.exitPage == 0 || string(t.arena.get(v.exitPage)) != page:
+		t.page = append(t.page[:0], page...)
+		v.exitPage = t.replace(v.exitPage, held, t.page)
+	}
+}
+
+// replace puts another string in the place of one, which stays where it is if the record began with it.
+func (t *Table) replace(old, held ref, b []byte) ref {
+	if old == held {
+		return t.arena.put(b)
+	}
+	return t.arena.replace(old, b)
+}
+
+// exitPage returns a view of the page of a visit's last pageview, "" if it has none.
+func (t *Table) exitPage(v *visit) string {
+	if v.views == 0 {
+		return ""
+	}
+	if v.exitPage == 0 {
+		return entryPage(t.arena.get(v.dims))
+	}
+	return view(t.arena.get(v.exitPage))
+}
+
+// site returns the site of a name, made if there is none.
+func (t *Table) site(name string) *site {
+	if t.latest != nil && t.latest.name == name {
+		return t.latest
+	}
+	s := t.names[name]
+	if s == nil {
+		s = &site{name: strings.Clone(name), visitors: map[event.Visitor]int32{}}
+		if n := len(t.unused); n > 0 {
+			s.number, t.unused = t.unused[n-1], t.unused[:n-1]
+			t.sites[s.number] = s
+		} else {
+			s.number = int32(len(t.sites))
+			t.sites = append(t.sites, s)
+		}
+		t.names[s.name] = s
+	}
+	t.latest = s
+	return s
+}
 
 // Len returns the number of live visits.
-func (t *Table) Len() int { return 0 }
+func (t *Table) Len() int { return t.live }
 
 // Bytes returns the memory of the table, by estimate.
-func (t *Table) Bytes() int { return 0 }
+func (t *Table) Bytes() int {
+	const perVisit, perSite = 40, 400 // in maps and lists
+	return t.visits.bytes() + t.arena.bytes + t.live*perVisit + len(t.names)*perSite
+}
 
-// Untracked returns the number of events that found no visit because of MaxPerSite, since the log began.
-func (t *Table) Untracked() int64 { return 0 }
+// Untracked returns the number of events that found no visit because of MaxPerSite, since the table was made.
+func (t *Table) Untracked() int64 { return t.untracked }

@@ -1,0 +1,91 @@
+package visit
+
+import (
+	"math"
+	"slices"
+
+	"millrace/engine/event"
+	"millrace/engine/window"
+)
+
+// maxSpare is the number of lists of visits that are kept for their memory.
+const maxSpare = 64
+
+func minuteOf(at event.Time) int32 { return int32(at.Floor(event.Minute) / event.Minute) }
+
+// schedule puts a visit under the minute in which it may expire.
+func (t *Table) schedule(i int32) {
+	v := t.visits.at(i)
+	v.due = minuteOf(v.last() + t.rules.Timeout)
+	list, ok := t.due[v.due]
+	if n := len(t.spare); !ok && n > 0 {
+		list, t.spare = t.spare[n-1], t.spare[:n-1]
+	}
+	t.due[v.due] = append(list, i)
+}
+
+// Expire forgets the visits that no event can touch any more. It looks at the minute of the watermark only, and does nothing
+// if that has not moved on: call it after each record, and once after the last Apply.
+func (t *Table) Expire(watermark event.Time) {
+	// As package engine: events that begin in a minute before it are dropped.
+	horizon := (watermark.Floor(event.Minute) - t.rules.Lateness).Floor(event.Minute)
+	if horizon <= t.horizon {
+		return
+	}
+	t.horizon = horizon
+	var minutes []int32
+	for m := range t.due {
+		if event.Time(m)*event.Minute < horizon {
+			minutes = append(minutes, m)
+		}
+	}
+	slices.Sort(minutes)
+	for _, m := range minutes {
+		list := t.due[m]
+		delete(t.due, m)
+		for _, i := range list {
+			t.expire(i, m)
+		}
+		if len(t.spare) < maxSpare {
+			t.spare = append(t.spare, list[:0])
+		}
+	}
+}
+
+func (t *Table) expire(i, minute int32) {
+	v := t.visits.at(i)
+	if v.site < 0 || v.due != minute {
+		return // the slot was freed since
+	}
+	if v.last()+t.rules.Timeout >= t.horizon {
+		t.schedule(i)
+		return
+	}
+	s := t.sites[v.site]
+	t.drop(i)
+	if s.live == 0 {
+		t.removeSite(s)
+	}
+}
+
+// removeSite forgets a site without visits. What Checkpoint would have to say of it are visits that were there before and
+// have become others that are no more: nobody who reads of the former keeps them longer than these.
+func (t *Table) removeSite(s *site) {
+	delete(t.names, s.name)
+	t.sites[s.number] = nil
+	t.unused = append(t.unused, s.number)
+	s.number, s.dirty, s.gone = -1, nil, nil
+	if t.latest == s {
+		t.latest = nil
+	}
+}
+
+// Horizon returns the start of the oldest window of visits that records after the watermark may change.
+func (t *Table) Horizon(watermark event.Time) event.Time {
+	if watermark == 0 {
+		return math.MinInt64 / 2
+	}
+	const slack = event.Minute // what is dropped is cut to minutes
+	oldest := watermark - t.rules.Lateness - slack - t.rules.Timeout - t.rules.MaxLength
+	return oldest.Floor(window.Visits.Length())
+}

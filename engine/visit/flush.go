@@ -1,0 +1,208 @@
+package visit
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"unsafe"
+
+	"millrace/engine/event"
+	"millrace/engine/window"
+)
+
+// record is what the record in hand has done, and the memory for it.
+type record struct {
+	touches []touch
+	batch   []*site // of the visits touched, in the order of the first
+	groups  []*group
+	used    int // of groups
+
+	row     window.VisitRow
+	chunks  []byte
+	journal []byte
+	buf     []byte
+	page    []byte
+}
+
+// touch is a visit that the record has touched.
+type touch struct {
+	slot   int32
+	had    bool  // it was there before the record
+	gone   bool  // it is no more: another has taken it in
+	ended  bool  // it counts, but takes no more events
+	whole  bool  // the journal must hold all of it
+	before visit // as it was. The strings stay in their places until the record ends.
+}
+
+// group collects the changes of one window.
+type group struct {
+	start event.Time
+	site  *site
+	rows  window.VisitWriter
+}
+
+// touch notes that the record changes a visit, before it does.
+func (t *Table) touch(i int32) {
+	v := t.visits.at(i)
+	if v.touch != 0 {
+		return
+	}
+	t.touches = append(t.touches, touch{slot: i, had: true, before: *v})
+	s := t.sites[v.site]
+	if len(s.touched) == 0 {
+		t.batch = append(t.batch, s)
+	}
+	s.touched = append(s.touched, i)
+	v.touch = int32(len(t.touches))
+}
+
+// Flush ends a record. It calls add with the changes of the windows of visits, ordered by start and site: for each
+// visit, what it adds to them now less what it added before the record. It returns the journal of what the record
+// changed, nil if nothing did. Chunks and journal are valid until the next Flush.
+func (t *Table) Flush(add func(site string, start event.Time, chunk []byte)) (journal []byte) {
+	if len(t.touches) == 0 {
+		return nil
+	}
+	t.journal = t.appendJournal(t.journal[:0])
+	for _, s := range t.batch {
+		for _, i := range s.touched {
+			t.change(s, &t.touches[t.visits.at(i).touch-1])
+		}
+	}
+	t.hand(add)
+	t.settle()
+	return t.journal
+}
+
+// hand hands out the groups.
+func (t *Table) hand(add func(site string, start event.Time, chunk []byte)) {
+	groups := t.groups[:t.used]
+	slices.SortFunc(groups, func(a, b *group) int {
+		return cmp.Or(cmp.Compare(a.start, b.start), strings.Compare(a.site.name, b.site.name))
+	})
+	size := 0
+	for _, g := range groups {
+		size += g.rows.Size()
+	}
+	// One buffer for all, large enough that it does not move.
+	t.chunks = slices.Grow(t.chunks[:0], size)
+	for _, g := range groups {
+		from := len(t.chunks)
+		t.chunks = g.rows.AppendChunk(t.chunks)
+		add(g.site.name, g.start, t.chunks[from:len(t.chunks):len(t.chunks)])
+		g.site = nil
+	}
+	t.used = 0
+}
+
+// settle makes the state after the record the one before the next.
+func (t *Table) settle() {
+	for k := range t.touches {
+		tc := &t.touches[k]
+		v := t.visits.at(tc.slot)
+		v.touch = 0
+		if tc.before.dims != v.dims {
+			t.arena.free(tc.before.dims)
+		}
+		if tc.before.exitPage != v.exitPage {
+			t.arena.free(tc.before.exitPage)
+		}
+		if tc.gone || tc.ended {
+			t.arena.free(v.dims)
+			t.arena.free(v.exitPage)
+			t.visits.release(tc.slot)
+			continue
+		}
+		t.markDirty(tc.slot)
+	}
+	for _, s := range t.batch {
+		t.markGone(s, s.moved...)
+		s.touched, s.moved, s.groups = s.touched[:0], s.moved[:0], s.groups[:0]
+	}
+	t.touches, t.batch = t.touches[:0], t.batch[:0]
+}
+
+// counters are what a visit adds to the values it is counted under.
+type counters struct{ visits, bounces, seconds, views int64 }
+
+func (v *visit) counters() counters {
+	c := counters{visits: 1, seconds: v.seconds(), views: int64(v.views)}
+	if v.bounced() {
+		c.bounces = 1
+	}
+	return c
+}
+
+func (c counters) less(o counters) counters {
+	return counters{c.visits - o.visits, c.bounces - o.bounces, c.seconds - o.seconds, c.views - o.views}
+}
+
+// change writes the rows of what the record did to a visit: as few families as need to change.
+func (t *Table) change(s *site, tc *touch) {
+	now, before := t.visits.at(tc.slot), &tc.before
+	if tc.gone || !tc.had {
+		if tc.had {
+			t.add(s, before, window.AllFamilies, counters{}.less(before.counters()))
+		}
+		if !tc.gone {
+			t.add(s, now, window.AllFamilies, now.counters())
+		}
+		return
+	}
+	was, is := before.counters(), now.counters()
+	if before.start() != now.start() || string(t.arena.get(before.dims)) != string(t.arena.get(now.dims)) {
+		t.add(s, before, window.AllFamilies, counters{}.less(was))
+		t.add(s, now, window.AllFamilies, is)
+		return
+	}
+	from, to := t.exitPage(before), t.exitPage(now)
+	diff, scope := is.less(was), window.AllFamilies
+	if from != to {
+		scope = window.AllButExitPage
+	}
+	if diff != (counters{}) {
+		t.add(s, now, scope, diff)
+	}
+	if from == to {
+		return
+	}
+	if from != "" {
+		t.add(s, before, window.ExitPageOnly, counters{}.less(was))
+	}
+	if to != "" {
+		t.add(s, now, window.ExitPageOnly, is)
+	}
+}
+
+// start returns the window of visits that the visit belongs to.
+func (v *visit) start() event.Time { return v.first.Floor(window.Visits.Length()) }
+
+func (t *Table) add(s *site, v *visit, scope window.Scope, c counters) {
+	r := &t.row
+	r.Scope = scope
+	readDims(t.arena.get(v.dims), &r.Dims)
+	r.Dims[window.ExitPage] = t.exitPage(v)
+	r.Visits, r.Bounces, r.Seconds, r.Views = c.visits, c.bounces, c.seconds, c.views
+	t.group(s, v.start()).rows.Add(r)
+}
+
+// group returns the changes of a site's window. A record's visits of a site began in few quarters, so there are few.
+func (t *Table) group(s *site, start event.Time) *group {
+	for _, g := range s.groups {
+		if g.start == start {
+			return g
+		}
+	}
+	if t.used == len(t.groups) {
+		t.groups = append(t.groups, &group{})
+	}
+	g := t.groups[t.used]
+	t.used++
+	g.start, g.site = start, s
+	g.rows.Reset()
+	s.groups = append(s.groups, g)
+	return g
+}
+
+// view returns b as a string without a copy.
+func view(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
