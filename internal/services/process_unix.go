@@ -3,11 +3,13 @@
 package services
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 )
@@ -41,15 +43,33 @@ func (r Running) alive() bool {
 		return false
 	}
 	exe, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", r.PID))
-	if errors.Is(err, os.ErrNotExist) {
-		// A process whose first thread has ended lives on in the others, which hold its port.
-		if threads, _ := os.ReadDir(fmt.Sprintf("/proc/%d/task", r.PID)); len(threads) > 1 {
-			return true
-		}
+	if errors.Is(err, os.ErrNotExist) && r.ending() {
+		return true
 	}
 	if err != nil {
 		_, statErr := os.Stat("/proc/self/exe")
 		return statErr != nil // no /proc here; with one, it is gone, a zombie, or not ours
 	}
 	return exe == r.Binary || exe == r.Binary+" (deleted)"
+}
+
+// ending says whether a process whose program is gone still holds its files and ports: it has not come to closing them, or
+// its first thread has ended and others have not. The fields are those of proc(5).
+func (r Running) ending() bool {
+	const exiting = 0x4 // PF_EXITING; a thread of the kernel has no program either, but not this
+	dir := fmt.Sprintf("/proc/%d/", r.PID)
+	text, err := os.ReadFile(dir + "stat")
+	if err != nil {
+		return false
+	}
+	fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
+	if len(fields) < 7 {
+		return false
+	}
+	if state := fields[0]; state == "Z" {
+		threads, _ := os.ReadDir(dir + "task")
+		return len(threads) > 1
+	}
+	flags, _ := strconv.ParseUint(fields[6], 10, 64)
+	return flags&exiting != 0
 }
