@@ -1,333 +1,23 @@
 package readertest
 
 import (
-	"cmp"
-	"encoding/json"
-	"fmt"
-	"math"
-	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/valyala/fasthttp"
-
 	"millrace/engine/event"
-	"millrace/engine/sketch"
 	"millrace/engine/window"
-	"millrace/query"
 )
 
-// counted is a row together with the minute it belongs to.
-type counted struct {
-	at event.Time
-	window.Row
-}
-
-// question is a query, and how a row is seen by someone who answers it by counting rows.
-type question struct {
-	zone       string
-	from, to   string // as in date_range
-	dimensions []string
-	filters    string // JSON
-	filterDims []window.Dim
-	pass       func(*window.Row) bool
-}
-
-var columnOf = map[string]window.Dim{
-	"event:page": window.Page, "event:name": window.Name, "event:bot_reason": window.Reason,
-	"visit:source": window.Source, "visit:referrer": window.Referrer, "visit:country": window.Country,
-	"visit:country_name": window.Country, "visit:language": window.Language, "visit:browser": window.Browser,
-	"visit:os": window.OS, "visit:device": window.Device,
-}
-
-var countryNames = map[string]string{"DE": "Germany", "FR": "France", "US": "United States", "EE": "Estonia"}
-
-// label returns what a dimension shows for a row; ok is unset if the row has no such value.
-func (q *question) label(dim string, c *counted, loc *time.Location) (v string, ok bool) {
-	local := c.at.Std().In(loc)
-	switch dim {
-	case "time:minute":
-		return local.Format("2006-01-02 15:04:00"), true
-	case "time:hour":
-		return local.Format("2006-01-02 15:00:00"), true
-	case "time:day":
-		return local.Format("2006-01-02"), true
-	case "time:month":
-		return local.Format("2006-01") + "-01", true
-	case "time:week":
-		// On a calendar of UTC: a site's may lack the day before.
-		cal := time.Date(local.Year(), local.Month(), local.Day(), 0, 0, 0, 0, time.UTC)
-		for cal.Weekday() != time.Monday {
-			cal = cal.AddDate(0, 0, -1)
-		}
-		return cal.Format("2006-01-02"), true
-	}
-	v = c.Dims[columnOf[dim]]
-	if dim == "visit:country_name" && countryNames[v] != "" {
-		return countryNames[v], v != ""
-	}
-	return v, v != ""
-}
-
-// inRange compares calendar dates as text, or instants.
-func (q *question) inRange(c *counted, loc *time.Location) bool {
-	if len(q.from) == len(time.DateOnly) {
-		d := c.at.Std().In(loc).Format(time.DateOnly)
-		return q.from <= d && d <= q.to
-	}
-	from, _ := time.Parse(time.RFC3339, q.from)
-	to, _ := time.Parse(time.RFC3339, q.to)
-	return !c.at.Std().Before(from) && !c.at.Std().After(to)
-}
-
-// tally is a row of the recount.
-type tally struct {
-	dims              []string
-	pageviews, events int64
-	visitors          map[event.Visitor]bool
-}
-
-// unique is the number of visitors as the sketch of the set has it.
-func (t *tally) unique() int64 {
-	var s sketch.Sketch
-	for v := range t.visitors {
-		s.Add(uint64(v))
-	}
-	if !s.Dense() && s.Estimate() != uint64(len(t.visitors)) {
-		panic("BUG: an exact sketch is not exact")
-	}
-	return int64(s.Estimate())
-}
-
-// recount answers q from the rows: the default order, all rows.
-func (q *question) recount(rows []counted, loc *time.Location) string {
-	groups := map[string]*tally{}
-	all := &tally{visitors: map[event.Visitor]bool{}}
-	for i := range rows {
-		c := &rows[i]
-		if bots := slices.Contains(q.dimensions, "event:bot_reason"); c.Flags&window.DroppedRow != 0 || (c.Flags&window.BotRow != 0) != bots {
-			continue
-		}
-		if !q.inRange(c, loc) || q.pass != nil && !q.pass(&c.Row) || slices.ContainsFunc(q.filterDims, func(d window.Dim) bool { return c.Dims[d] == "" }) {
-			continue
-		}
-		all.visitors[c.Visitor] = true
-		var dims []string
-		for _, d := range q.dimensions {
-			if v, ok := q.label(d, c, loc); ok {
-				dims = append(dims, v)
-			}
-		}
-		if len(dims) != len(q.dimensions) {
-			continue
-		}
-		k := strings.Join(dims, "\x00")
-		g := groups[k]
-		if g == nil {
-			g = &tally{dims: dims, visitors: map[event.Visitor]bool{}}
-			groups[k] = g
-		}
-		g.events++
-		if c.Flags&window.PageviewRow != 0 {
-			g.pageviews++
-		}
-		g.visitors[c.Visitor] = true
-	}
-	if len(q.dimensions) == 0 && len(groups) == 0 {
-		groups[""] = &tally{}
-	}
-	return q.print(groups, float64(all.unique()))
-}
-
-func (q *question) print(groups map[string]*tally, total float64) string {
-	var list []*tally
-	for _, g := range groups {
-		list = append(list, g)
-	}
-	timeAt := slices.IndexFunc(q.dimensions, func(d string) bool { return strings.HasPrefix(d, "time") })
-	slices.SortFunc(list, func(x, y *tally) int {
-		if timeAt >= 0 {
-			if c := cmp.Compare(x.dims[timeAt], y.dims[timeAt]); c != 0 {
-				return c
-			}
-		} else if c := cmp.Compare(y.unique(), x.unique()); c != 0 {
-			return c
-		}
-		return slices.Compare(x.dims, y.dims)
-	})
-	var b strings.Builder
-	for _, g := range list {
-		m := []any{g.unique(), g.pageviews, g.events}
-		if len(q.dimensions) > 0 {
-			m = append(m, math.Round(float64(g.unique())/total*1000)/10)
-		}
-		fmt.Fprintf(&b, "%q %v\n", g.dims, m)
-	}
-	return b.String()
-}
-
-// body is the question as JSON.
-func (q *question) body(more string) string {
-	m := []string{"visitors", "pageviews", "events"}
-	if len(q.dimensions) > 0 {
-		m = append(m, "percentage")
-	}
-	f := q.filters
-	if f == "" {
-		f = "[]"
-	}
-	return fmt.Sprintf(`{"site_id":%q,"metrics":%s,"date_range":[%q,%q],"dimensions":%s,"filters":%s%s}`,
-		siteA, jsonList(m), q.from, q.to, jsonList(q.dimensions), f, more)
-}
-
-func jsonList(s []string) string {
-	b, _ := json.Marshal(append([]string{}, s...))
-	return string(b)
-}
-
-// answer is what an answer of the API holds that matters here.
-type answer struct {
-	Results []struct {
-		Metrics    []float64
-		Dimensions []string
-	}
-	Meta struct {
-		Complete   bool
-		Watermark  *string
-		TotalRows  int      `json:"total_rows"`
-		TimeLabels []string `json:"time_labels"`
-	}
-}
-
-func (a *answer) print() string {
-	var b strings.Builder
-	for _, r := range a.Results {
-		if len(r.Dimensions) == 0 {
-			r.Dimensions = nil
-		}
-		fmt.Fprintf(&b, "%q %v\n", r.Dimensions, r.Metrics)
-	}
-	return b.String()
-}
-
-// ask sends a question through the HTTP handler.
-func ask(t *testing.T, srv *query.Server, body string) *answer {
-	t.Helper()
-	var ctx fasthttp.RequestCtx
-	var req fasthttp.Request
-	req.Header.SetMethod("POST")
-	req.SetRequestURI(query.PathQuery)
-	req.SetBodyString(body)
-	ctx.Init(&req, nil, nil)
-	srv.Handler(&ctx)
-	if code := ctx.Response.StatusCode(); code != 200 {
-		t.Fatalf("%s\n%d %s", body, code, ctx.Response.Body())
-	}
-	a := new(answer)
-	if err := json.Unmarshal(ctx.Response.Body(), a); err != nil {
-		t.Fatalf("%v: %s", err, ctx.Response.Body())
-	}
-	return a
-}
-
-// checkQuestion compares the whole answer with the recount, then the answer in pages with the whole.
-func checkQuestion(t *testing.T, reader query.Reader, all []counted, q *question) {
-	t.Helper()
-	loc := mustZone(t, q.zone)
-	srv, err := query.New(query.Options{Reader: reader, TimeZone: func(string) *time.Location { return loc }})
-	if err != nil {
-		t.Fatal(err)
-	}
-	whole := ask(t, srv, q.body(`,"include":{"total_rows":true}`))
-	got, want := whole.print(), q.recount(all, loc)
-	if got != want {
-		t.Fatalf("%s in %s\n%s", q.body(""), q.zone, diff(strings.Split(got, "\n"), strings.Split(want, "\n")))
-	}
-	if whole.Meta.TotalRows != len(whole.Results) {
-		t.Errorf("%s: total_rows %d, %d rows", q.body(""), whole.Meta.TotalRows, len(whole.Results))
-	}
-	if n := len(whole.Results); n > 1 && n < 40 {
-		var paged answer
-		for offset := 0; offset < n; offset += 3 {
-			page := ask(t, srv, q.body(fmt.Sprintf(`,"pagination":{"limit":3,"offset":%d}`, offset)))
-			paged.Results = append(paged.Results, page.Results...)
-		}
-		if paged.print() != got {
-			t.Errorf("%s: in pages\n%s\nwhole\n%s", q.body(""), paged.print(), got)
-		}
-	}
-}
-
-func mustZone(t *testing.T, name string) *time.Location {
-	t.Helper()
-	loc, err := time.LoadLocation(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return loc
-}
-
-// fill writes windows of minutes between from and to and returns their rows. Some fire twice, some in shards.
-func (s *store) fill(r *rand.Rand, from, to string, minutes, perMinute int) []counted {
-	s.t.Helper()
-	a := event.TimeOf(mustTime(s.t, from)).Floor(event.Minute)
-	b := event.TimeOf(mustTime(s.t, to))
-	var all []counted
-	var ws []*window.Window
-	seen := map[event.Time]bool{}
-	for range minutes {
-		at := (a + event.Time(r.Int64N(int64(b-a)))).Floor(event.Minute)
-		if seen[at] {
-			continue
-		}
-		seen[at] = true
-		rs := rows(r, 1+r.IntN(perMinute), 400)
-		for i := range rs {
-			all = append(all, counted{at, rs[i]})
-		}
-		switch r.IntN(4) {
-		case 0:
-			ws = append(ws, wide(siteA, 0, at, 1, false, rs[:len(rs)/2]), wide(siteA, 0, at, 2, true, rs))
-		case 1:
-			half := len(rs) / 2
-			ws = append(ws, wide(siteA, 0, at, 1, true, rs[:half]), wide(siteA, 1, at, 1, true, rs[half:]))
-		default:
-			ws = append(ws, wide(siteA, 0, at, 1, true, rs))
-		}
-	}
-	for part := range slices.Chunk(ws, 100) {
-		s.write(part...)
-	}
-	s.write(wide(siteB, 0, a, 1, true, rows(r, 20, 5))) // someone else's
-	return all
-}
-
-// wide is fold without a budget.
-func wide(site string, shard uint16, at event.Time, version int64, final bool, rs []window.Row) *window.Window {
-	a := window.NewAgg(0)
-	for i := range rs {
-		a.AddRow(&rs[i])
-	}
-	return a.Window(site, shard, at, version, final)
-}
-
-func mustTime(t *testing.T, s string) time.Time {
-	t.Helper()
-	v, err := time.Parse(time.RFC3339, s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return v
+func in(d window.Dim, values ...string) func(*[window.NumDims]string) bool {
+	return func(dims *[window.NumDims]string) bool { return slices.Contains(values, dims[d]) }
 }
 
 // testQuery asks everything that can be asked about a few days.
 func testQuery(t *testing.T, s *store) {
-	all := s.fill(seeded(20), "2024-01-29T00:00:00Z", "2024-02-04T00:00:00Z", 150, 20)
-	in := func(d window.Dim, values ...string) func(*window.Row) bool {
-		return func(r *window.Row) bool { return slices.Contains(values, r.Dims[d]) }
-	}
+	all := s.fill(seeded(20), "2024-01-29T00:00:00Z", "2024-02-04T00:00:00Z", "2024-02-01T07:00:00Z", 150, 20)
+	reader := &watched{Reader: s.reader}
 	f := func(q question) {
 		t.Helper()
 		if q.zone == "" {
@@ -336,37 +26,149 @@ func testQuery(t *testing.T, s *store) {
 		if q.from == "" {
 			q.from, q.to = "2024-01-30", "2024-02-02"
 		}
-		checkQuestion(t, s.reader, all, &q)
+		checkQuestion(t, reader, all, &q)
 	}
-	f(question{})
-	f(question{from: "2024-03-01", to: "2024-03-02"}) // nothing there
-	f(question{from: "2024-01-30T10:00:00Z", to: "2024-01-31T09:59:59Z"})
-	f(question{dimensions: []string{"event:page"}, from: "2024-03-01", to: "2024-03-02"})
+	for _, set := range []metricSet{ofEvents, ofVisits, ofBoth} {
+		f(question{ask: set})
+		f(question{ask: set, from: "2024-03-01", to: "2024-03-02"}) // nothing there
+		f(question{ask: set, from: "2024-01-30T10:15:00Z", to: "2024-01-31T09:59:59Z"})
+		f(question{ask: set, dimensions: []string{"event:page"}, from: "2024-03-01", to: "2024-03-02"})
+		f(question{ask: set, dimensions: []string{"visit:country", "visit:browser"}})
+		f(question{ask: set, dimensions: []string{"visit:browser", "visit:country_name", "time:day"}})
+		f(question{ask: set, dimensions: []string{"visit:region_name", "visit:country"}})
+		f(question{ask: set, filters: `[["is","event:page",["/page/1","/it's","/a,b=c"]]]`, filterDims: []window.Dim{window.Page}, pass: in(window.Page, "/page/1", "/it's", "/a,b=c")})
+		f(question{ask: set, filters: `[["is","visit:browser",["Chrome","Safari"]]]`, dimensions: []string{"time:hour", "visit:country_name"}, filterDims: []window.Dim{window.Browser}, pass: in(window.Browser, "Chrome", "Safari")})
+		f(question{ask: set, filters: `[["is","visit:os_version",["11"]],["contains","visit:os",["MAC"],{"case_sensitive":false}]]`, filterDims: []window.Dim{window.OS, window.OSVersion}, pass: in(window.OSVersion, "11"), dimensions: []string{"visit:os"}}.and(in(window.OS, "Mac OS")))
+	}
 	for d := range columnOf {
-		f(question{dimensions: []string{d}})
-		f(question{dimensions: []string{"time:day", d}})
+		for _, set := range askFor(d) {
+			q := question{ask: set, dimensions: []string{d}}
+			if prop, ok := strings.CutPrefix(d, "event:props:"); ok {
+				q.prop = prop
+			}
+			f(q)
+			q.dimensions = []string{"time:day", d}
+			f(q)
+		}
 	}
 	for _, u := range []string{"time:minute", "time:hour", "time:day", "time:week", "time:month"} {
-		f(question{dimensions: []string{u}})
-		f(question{dimensions: []string{u, "visit:country"}, zone: "Asia/Kolkata"})
-		f(question{dimensions: []string{"visit:os", u}, zone: "America/New_York", from: "2024-01-28", to: "2024-02-05"})
+		for _, set := range askFor(u) {
+			f(question{ask: set, dimensions: []string{u}})
+			f(question{ask: set, dimensions: []string{u, "visit:country"}, zone: "Asia/Kolkata"})
+			f(question{ask: set, dimensions: []string{"visit:os", u}, zone: "America/New_York", from: "2024-01-28", to: "2024-02-05"})
+		}
 	}
-	f(question{dimensions: []string{"visit:country", "visit:browser"}})
-	f(question{dimensions: []string{"visit:browser", "visit:country_name", "time:day"}})
-	f(question{filters: `[["is","event:page",["/page/1","/it's","/a,b=c"]]]`, filterDims: []window.Dim{window.Page}, pass: in(window.Page, "/page/1", "/it's", "/a,b=c")})
-	f(question{filters: `[["is","visit:country",["DE"]]]`, dimensions: []string{"visit:browser"}, filterDims: []window.Dim{window.Country}, pass: in(window.Country, "DE")})
-	f(question{filters: `[["is","visit:browser",["Chrome","Safari"]]]`, dimensions: []string{"time:hour", "visit:country_name"}, filterDims: []window.Dim{window.Browser}, pass: in(window.Browser, "Chrome", "Safari")})
+	testFilters(f)
+	if reader.scans[window.Hour] < 50 {
+		t.Errorf("hours were read %d times", reader.scans[window.Hour])
+	}
+}
+
+// and adds a condition to what a row has to pass.
+func (q question) and(also func(*[window.NumDims]string) bool) question {
+	pass := q.pass
+	q.pass = func(dims *[window.NumDims]string) bool { return pass(dims) && also(dims) }
+	return q
+}
+
+// testFilters asks with operators, junctions, goals and properties.
+func testFilters(f func(question)) {
+	matching := func(d window.Dim, ok func(string) bool) func(*[window.NumDims]string) bool {
+		return func(dims *[window.NumDims]string) bool { return ok(dims[d]) }
+	}
 	f(question{filters: `[["is","visit:country_name",["Germany"]]]`, dimensions: []string{"time:day"}, filterDims: []window.Dim{window.Country}, pass: in(window.Country, "DE")})
 	f(question{filters: `[["is_not","visit:country",["DE"]]]`, filterDims: []window.Dim{window.Country}, pass: in(window.Country, "FR", "US", "EE", window.None)})
 	f(question{
 		filters:    `[["or",[["and",[["is","visit:country",["DE","FR"]],["not",["is","visit:browser",["Chrome"]]]]],["is","visit:country",["ee"],{"case_sensitive":false}]]]]`,
 		filterDims: []window.Dim{window.Country, window.Browser},
 		dimensions: []string{"visit:country"},
-		pass: func(r *window.Row) bool {
-			c, b := r.Dims[window.Country], r.Dims[window.Browser]
+		pass: func(dims *[window.NumDims]string) bool {
+			c, b := dims[window.Country], dims[window.Browser]
 			return (c == "DE" || c == "FR") && b != "Chrome" || c == "EE"
 		},
 	})
+	page := func(filter string, ok func(string) bool) {
+		f(question{filters: filter, filterDims: []window.Dim{window.Page}, pass: matching(window.Page, ok)})
+		f(question{filters: filter, filterDims: []window.Dim{window.Page}, pass: matching(window.Page, ok), dimensions: []string{"event:page", "time:day"}, ask: ofBoth})
+	}
+	page(`[["contains","event:page",["page","'"]]]`, func(v string) bool { return strings.Contains(v, "page") || strings.Contains(v, "'") })
+	page(`[["contains_not","event:page",["PAGE"]]]`, func(v string) bool { return true })
+	page(`[["contains_not","event:page",["PAGE"],{"case_sensitive":false}]]`, func(v string) bool { return !strings.Contains(v, "page") })
+	page(`[["matches","event:page",["^/page/[0-3]$"]]]`, func(v string) bool { return len(v) == 7 && v >= "/page/0" && v <= "/page/3" })
+	page(`[["matches_not","event:page",["^/PAGE","ü"],{"case_sensitive":false}]]`, func(v string) bool { return !strings.HasPrefix(v, "/page") && !strings.Contains(v, "ü") })
+
+	goal := func(name string) (string, func(*[window.NumDims]string) bool) {
+		return `[["is","event:goal",["` + name + `"]]]`, in(window.Goal, name)
+	}
+	filter, pass := goal("Purchase")
+	for d := range columnOf {
+		switch d {
+		case "event:goal", "event:name", "event:bot_reason", "event:props:plan", "visit:exit_page", "visit:language", "visit:browser_version", "visit:os_version", "visit:screen":
+			continue // of which there is no cross with goals
+		}
+		f(question{filters: filter, filterDims: []window.Dim{window.Goal}, pass: pass, dimensions: []string{d}})
+	}
+	f(question{filters: filter, filterDims: []window.Dim{window.Goal}, pass: pass, dimensions: []string{"time:hour"}})
+	f(question{filters: `[["matches","event:goal",["a"]]]`, filterDims: []window.Dim{window.Goal}, pass: matching(window.Goal, func(v string) bool { return strings.Contains(v, "a") }), dimensions: []string{"event:goal", "visit:source"}})
+	f(question{filters: `[["is","event:props:author",["Ann, B."]]]`, prop: "author", filterDims: []window.Dim{window.PropValue}, pass: in(window.PropValue, "Ann, B.")})
+	f(question{filters: `[["is_not","event:props:plan",["free"]]]`, prop: "plan", filterDims: []window.Dim{window.PropValue}, pass: matching(window.PropValue, func(v string) bool { return v != "free" }), dimensions: []string{"event:props:plan", "time:week"}})
+}
+
+// testQueryTiers asks random questions, about days in which the clocks change and in zones off the hour. Each is answered
+// from hours where they fit and from minutes alone, which has to come to the same.
+func testQueryTiers(t *testing.T, s *store) {
+	r := seeded(22)
+	units := []string{"", "time:hour", "time:day", "time:week", "time:month", "time:minute"}
+	var dims []string
+	for d := range columnOf {
+		dims = append(dims, d)
+	}
+	slices.Sort(dims)
+	for _, place := range []struct{ zone, day string }{
+		{"Asia/Kolkata", "2025-02-01"}, {"Asia/Kathmandu", "2025-06-01"}, {"America/New_York", "2025-03-09"},
+		{"America/New_York", "2025-11-02"}, {"Australia/Lord_Howe", "2025-04-06"}, {"Australia/Lord_Howe", "2025-10-05"}, {"America/St_Johns", "2024-03-10"},
+	} {
+		s.model = map[key]stored{}
+		loc := mustZone(t, place.zone)
+		day := mustTime(t, place.day+"T00:00:00Z")
+		stamp := func(at event.Time) string { return at.Std().Format(time.RFC3339) }
+		from, to := day-40*event.Hour, day+64*event.Hour
+		all := s.fill(r, stamp(from), stamp(to), stamp(day+event.Time(r.IntN(60))*event.Hour), 80, 5)
+		for range 25 {
+			q := question{zone: place.zone}
+			var ds []string
+			if u := units[r.IntN(len(units))]; u != "" {
+				ds = append(ds, u)
+			}
+			if r.IntN(2) == 0 {
+				ds = append(ds, dims[r.IntN(len(dims))])
+			}
+			q.dimensions = ds
+			if slices.Contains(ds, "event:props:plan") {
+				q.prop = "plan"
+			}
+			sets := []metricSet{ofEvents, ofVisits, ofBoth}
+			for _, d := range ds {
+				sets = slices.DeleteFunc(sets, func(m metricSet) bool { return !slices.Contains(askFor(d), m) })
+			}
+			if len(sets) == 0 {
+				continue
+			}
+			q.ask = sets[r.IntN(len(sets))]
+			a := from + event.Time(r.Int64N(int64(to-from)))
+			b := a + event.Time(r.Int64N(int64(to-a)))
+			switch step := event.Minute; r.IntN(3) {
+			case 0:
+				q.from, q.to = a.Std().In(loc).Format(time.DateOnly), b.Std().In(loc).Format(time.DateOnly)
+			default:
+				if q.visits() {
+					step = 15 * event.Minute
+				}
+				q.from, q.to = stamp(a.Floor(step)), stamp(b.Floor(step)+step-event.Second)
+			}
+			checkQuestion(t, told{s.reader, all.progress}, all, &q)
+		}
+	}
 }
 
 // testQueryDaylight asks for days and hours in which the clocks change, at midnight too, and for zones off the hour.
@@ -375,13 +177,17 @@ func testQueryDaylight(t *testing.T, s *store) {
 	f := func(zone, day string) {
 		t.Helper()
 		at := mustTime(t, day+"T00:00:00Z")
-		from, to := at.Add(-30*time.Hour), at.Add(54*time.Hour)
+		stamp := func(at event.Time) string { return at.Std().Format(time.RFC3339) }
 		s.model = map[key]stored{}
-		rows := s.fill(r, from.Format(time.RFC3339), to.Format(time.RFC3339), 60, 6)
-		next := at.AddDate(0, 0, 1).Format(time.DateOnly)
+		all := s.fill(r, stamp(at-30*event.Hour), stamp(at+54*event.Hour), stamp(at+20*event.Hour), 60, 6)
+		next := (at + 24*event.Hour).Std().Format(time.DateOnly)
 		for _, dims := range [][]string{nil, {"time:day"}, {"time:hour"}, {"time:minute"}, {"time:week", "visit:device"}, {"time:hour", "visit:country"}} {
-			for _, r := range [][2]string{{day, day}, {at.AddDate(0, 0, -1).Format(time.DateOnly), next}} {
-				checkQuestion(t, s.reader, rows, &question{zone: zone, from: r[0], to: r[1], dimensions: dims})
+			for _, r := range [][2]string{{day, day}, {(at - 24*event.Hour).Std().Format(time.DateOnly), next}} {
+				q := question{zone: zone, from: r[0], to: r[1], dimensions: dims, ask: ofBoth}
+				if slices.Contains(dims, "time:minute") {
+					q.ask = ofEvents
+				}
+				checkQuestion(t, told{s.reader, all.progress}, all, &q)
 			}
 		}
 	}

@@ -36,6 +36,7 @@ func Run(t *testing.T, open func(t *testing.T) (Sink, query.Reader)) {
 	f("Random", testRandom)
 	f("Query", testQuery)
 	f("QueryDaylight", testQueryDaylight)
+	f("QueryTiers", testQueryTiers)
 }
 
 const (
