@@ -15,28 +15,50 @@ import (
 const benchDays = 30
 
 // benchStore holds 30 days of a site with 500 pages (Zipf), of which perMinute views see some 20 different ones a
-// minute. Points is their number.
+// minute: minutes, the hours folded of them, and a visit for each fifth view. Points is the number of those of minutes.
 func benchStore(b *testing.B) (s *Store, points int) {
-	const perMinute, pages, visitors = 40, 500, 20_000
+	const perMinute, pages, visitors, budget = 40, 500, 20_000, 500
 	s = mustOpen(b, Options{Dir: b.TempDir(), NoSync: true})
 	r := rand.New(rand.NewPCG(1, 1))
 	zipf := rand.NewZipf(r, 1.2, 3, pages-1)
-	a := window.NewAgg(500)
+	minute, hour, quarter := window.NewAgg(budget), window.NewAgg(budget), window.NewAgg(budget)
 	var ws []*window.Window
+	fire := func(k window.Kind, a *window.Agg, end event.Time) *window.Window {
+		w := &window.Window{Kind: k, Site: "a.example", Start: end - k.Length(), Version: int64(end), Final: true}
+		a.Fill(w)
+		ws = append(ws, w)
+		return w
+	}
 	for m := range event.Time(benchDays * 24 * 60) {
-		a.Reset(500)
-		for range perMinute {
+		minute.Reset(budget)
+		for i := range perMinute {
 			v := r.Uint64N(visitors) + 1
-			a.AddRow(&window.Row{Flags: window.PageviewRow, Visitor: event.Visitor(v * 0x9e3779b97f4a7c15), Dims: [window.NumDims]string{window.Page: fmt.Sprintf("/articles/%d", zipf.Uint64())}})
+			row := window.Row{Flags: window.PageviewRow, Visitor: event.Visitor(v * 0x9e3779b97f4a7c15), Dims: [window.NumDims]string{window.Page: fmt.Sprintf("/articles/%d", zipf.Uint64())}}
+			minute.AddRow(&row)
+			if i%5 == 0 {
+				quarter.AddVisitRow(&window.VisitRow{Dims: [window.NumDims]string{window.EntryPage: row.Dims[window.Page]}, Visits: 1, Views: 5, Seconds: 100})
+			}
 		}
-		w := a.Window("a.example", 0, m*event.Minute, int64(m), true)
-		points += len(w.Points) - 1
-		if ws = append(ws, w); len(ws) == 500 {
+		hour.Merge(minute)
+		end := (m + 1) * event.Minute
+		points += len(fire(window.Minute, minute, end).Points) - 1
+		if end%window.Visits.Length() == 0 {
+			fire(window.Visits, quarter, end)
+			quarter.Reset(budget)
+		}
+		if end%window.Hour.Length() == 0 {
+			fire(window.Hour, hour, end)
+			hour.Reset(budget)
+		}
+		if len(ws) >= 500 || end == benchDays*24*event.Hour {
 			if err := s.Write(b.Context(), ws); err != nil {
 				b.Fatal(err)
 			}
 			ws = ws[:0]
 		}
+	}
+	if err := s.WriteProgress(b.Context(), []window.Progress{{Low: benchDays * 24 * event.Hour, Hours: benchDays * 24 * event.Hour}}); err != nil {
+		b.Fatal(err)
 	}
 	if err := s.db.Compact(b.Context(), []byte{0}, []byte{0xff}, true); err != nil {
 		b.Fatal(err)
@@ -64,13 +86,25 @@ func BenchmarkScan(b *testing.B) {
 	f("value", []string{"/articles/400"})
 }
 
+// fromMinutes is a store whose hours are not known.
+type fromMinutes struct{ *Store }
+
+func (fromMinutes) Progress(context.Context) ([]window.Progress, error) { return nil, nil }
+
+// BenchmarkQuery asks about 30 days, from hours and from minutes.
 func BenchmarkQuery(b *testing.B) {
 	s, points := benchStore(b)
-	srv, err := query.New(query.Options{Reader: s, Now: func() time.Time { return time.UnixMilli(0) }})
-	if err != nil {
-		b.Fatal(err)
-	}
-	f := func(name, metrics, dims string) {
+	f := func(name string, reader query.Reader, zone, metrics, dims string) {
+		loc, err := time.LoadLocation(zone)
+		if err != nil {
+			b.Fatal(err)
+		}
+		srv, err := query.New(query.Options{
+			Reader: reader, Now: func() time.Time { return time.UnixMilli(0) }, TimeZone: func(string) *time.Location { return loc },
+		})
+		if err != nil {
+			b.Fatal(err)
+		}
 		body := []byte(fmt.Sprintf(`{"site_id":"a.example","metrics":[%s],"date_range":["1970-01-01","1970-01-%d"],"dimensions":[%s]}`, metrics, benchDays, dims))
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
@@ -82,10 +116,19 @@ func BenchmarkQuery(b *testing.B) {
 			b.ReportMetric(float64(points)*float64(b.N)/b.Elapsed().Seconds(), "points-held/s")
 		})
 	}
-	f("pages/views", `"pageviews"`, `"event:page"`)
-	f("pages/visitors", `"visitors"`, `"event:page"`)
-	f("pages by day/visitors", `"visitors"`, `"event:page","time:day"`)
-	f("totals by day/visitors", `"visitors"`, `"time:day"`)
+	for _, tier := range []struct {
+		name   string
+		reader query.Reader
+	}{{"hours", s}, {"minutes", fromMinutes{s}}} {
+		f("pages/views/"+tier.name, tier.reader, "UTC", `"pageviews"`, `"event:page"`)
+		f("pages/visitors/"+tier.name, tier.reader, "UTC", `"visitors"`, `"event:page"`)
+		f("pages by day/visitors/"+tier.name, tier.reader, "UTC", `"visitors"`, `"event:page","time:day"`)
+		f("pages by day in Kathmandu/visitors/"+tier.name, tier.reader, "Asia/Kathmandu", `"visitors"`, `"event:page","time:day"`)
+		f("totals/visitors/"+tier.name, tier.reader, "UTC", `"visitors"`, ``)
+		f("totals by day/visitors/"+tier.name, tier.reader, "UTC", `"visitors"`, `"time:day"`)
+	}
+	f("totals by day/visits", s, "UTC", `"visits","bounce_rate"`, `"time:day"`)
+	f("entry pages/visits", s, "UTC", `"visits","bounce_rate"`, `"visit:entry_page"`)
 }
 
 // BenchmarkWrite is the live path: the open windows of 100 sites fire again, most values unchanged.

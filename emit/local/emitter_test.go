@@ -165,12 +165,15 @@ func TestEmitter(t *testing.T) {
 	}
 	send(50)
 	for p := range int32(partitions) {
-		c.produce(p, event.Key(p), window.Progress{Partition: p, Low: event.Time(p) * 1000, Offset: 7}.AppendLines(nil))
+		c.produce(p, event.Key(p), window.Progress{Partition: p, Low: event.Time(p) * 1000, Hours: event.Time(p) * event.Hour, Offset: 7}.AppendLines(nil))
+	}
+	for k, rollup := range map[window.Kind]window.Rollup{window.Hour: {Events: 9, Pageviews: 8, Revenue: -7}, window.Visits: {Visits: 6, Bounces: 5, Seconds: 40, Views: 30}} {
+		c.window(&window.Window{Kind: k, Site: "kinds.example", Version: 1, Final: true, Points: []window.Point{{Rollup: rollup}}})
 	}
 	e, stop := start(t, c, s)
 	eventually(t, "everything is committed", func() bool { return c.lag() == 0 })
 	st := e.Stats()
-	if st.Dead != uint64(len(poison)) || st.Windows+st.Stale != 100 || st.Progress != partitions {
+	if st.Dead != uint64(len(poison)) || st.Windows+st.Stale != 102 || st.Progress != partitions {
 		t.Errorf("stats %+v", st)
 	}
 	if err := stop(); err != nil {
@@ -187,8 +190,18 @@ func TestEmitter(t *testing.T) {
 			t.Errorf("%s: version %d is stored, want %d", site, got, want)
 		}
 	}
-	if ps, err := s.Progress(t.Context()); err != nil || len(ps) != partitions {
+	if ps, err := s.Progress(t.Context()); err != nil || len(ps) != partitions || ps[1].Hours != event.Hour {
 		t.Errorf("Progress %v %v", ps, err)
+	}
+	for k, want := range map[window.Kind]string{window.Minute: "", window.Hour: "9 8 -7 0 0 0 0", window.Visits: "0 0 0 6 5 40 30"} {
+		var got string
+		err := s.Scan(t.Context(), window.Selection{Kind: k, Site: "kinds.example", To: event.Hour}, func(_ event.Time, _ bool, p *window.Point) error {
+			got += fmt.Sprint(p.Events, p.Pageviews, p.Revenue, p.Visits, p.Bounces, p.Seconds, p.Views)
+			return nil
+		})
+		if err != nil || got != want {
+			t.Errorf("%s: %q %v, want %q", k, got, err, want)
+		}
 	}
 	for _, l := range c.letters(len(poison)) {
 		if want := poison[l.Partition]; string(l.Value) != string(want) || (l.Value == nil) != (want == nil) || l.Key != "key|1" || l.Topic != Topic || l.Reason == "" {
