@@ -39,6 +39,24 @@ func screen(s string) string {
 	return "Desktop"
 }
 
+// chosen returns the properties that the site has chosen: all but what Plausible's tracker measures, how far and how long a
+// page was read. Of that nearly every value is another, so it would take the others' budget.
+func chosen(e *event.Event) []event.Prop {
+	p := e.Props
+	if e.Name != "engagement" || e.Client != "plausible" {
+		return p
+	}
+	for len(p) > 0 && measured(p[len(p)-1]) {
+		p = p[:len(p)-1]
+	}
+	if slices.ContainsFunc(p, measured) {
+		p = slices.DeleteFunc(slices.Clone(p), measured)
+	}
+	return p
+}
+
+func measured(p event.Prop) bool { return p.Key == "scroll_depth" || p.Key == "engagement_ms" }
+
 // MaxProps is the greatest number of an event's custom properties that are counted: the first by their keys.
 const MaxProps = 30
 

@@ -85,3 +85,28 @@ func TestProps(t *testing.T) {
 	}
 	f(backwards, many[:MaxProps])
 }
+
+func TestMeasuredProps(t *testing.T) {
+	f := func(name, client string, want []event.Prop, keys ...string) {
+		t.Helper()
+		e := event.Event{Name: name, Client: client, UA: chrome}
+		for _, k := range keys {
+			e.Props = append(e.Props, event.Prop{Key: k, Value: "75"})
+		}
+		if got := rowOf(e).Props; !reflect.DeepEqual(got, want) {
+			t.Errorf("%s of %s with %q: got %q, want %q", name, client, keys, got, want)
+		}
+		for i, k := range keys {
+			if e.Props[i].Key != k {
+				t.Errorf("the event's properties are %q", e.Props)
+			}
+		}
+	}
+	depth, msec, theme := event.Prop{Key: "scroll_depth", Value: "75"}, event.Prop{Key: "engagement_ms", Value: "75"}, event.Prop{Key: "theme", Value: "75"}
+	f("engagement", "plausible", nil, "engagement_ms", "scroll_depth")
+	f("engagement", "plausible", nil, "scroll_depth")
+	f("engagement", "plausible", []event.Prop{theme}, "engagement_ms", "scroll_depth", "theme")
+	f("engagement", "plausible", []event.Prop{{Key: "a", Value: "75"}}, "a", "engagement_ms", "scroll_depth")
+	f("read", "plausible", []event.Prop{msec, depth}, "engagement_ms", "scroll_depth")
+	f("engagement", "v1", []event.Prop{msec, depth}, "engagement_ms", "scroll_depth")
+}

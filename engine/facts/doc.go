@@ -43,7 +43,7 @@
 //	Reason    why the sender is taken for a bot; only rows of bots have it.
 //
 // Beside the dimensions a row has the revenue, if the event has a currency (amounts are not converted); all custom
-// properties, at most MaxProps; and the names of the goals that it reached (Options.Goals): by the event's name, or by
+// properties, at most MaxProps, without what Plausible's tracker measures of a page view; and the names of the goals that it reached (Options.Goals): by the event's name, or by
 // a pageview's Page, see [Goal] and [ParseGoals].
 //
 // What every browser could say and this one has not is window.None. Other dimensions are "" where there is nothing
