@@ -123,10 +123,10 @@ func (g *group) value(m metric, b *bases) any {
 	return ratio(int64(g.visitors), int64(b.percentage), 100, 10)
 }
 
-// ratio is part/of, scaled, rounded to 1/precision; nil if of is 0.
+// ratio is part/of, scaled, rounded to 1/precision; nil if of is 0. The division comes last, so that halves are halves.
 func ratio(part, of int64, scale, precision float64) any {
 	if of == 0 {
 		return nil
 	}
-	return math.Round(float64(part)/float64(of)*scale*precision) / precision
+	return math.Round(float64(part)*(scale*precision)/float64(of)) / precision
 }

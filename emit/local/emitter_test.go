@@ -196,7 +196,7 @@ func TestEmitter(t *testing.T) {
 	for k, want := range map[window.Kind]string{window.Minute: "", window.Hour: "9 8 -7 0 0 0 0", window.Visits: "0 0 0 6 5 40 30"} {
 		var got string
 		err := s.Scan(t.Context(), window.Selection{Kind: k, Site: "kinds.example", To: event.Hour}, func(_ event.Time, _ bool, p *window.Point) error {
-			got += fmt.Sprint(p.Events, p.Pageviews, p.Revenue, p.Visits, p.Bounces, p.Seconds, p.Views)
+			got += fmt.Sprint(p.Events, p.Pageviews, int64(p.Revenue), p.Visits, p.Bounces, p.Seconds, p.Views)
 			return nil
 		})
 		if err != nil || got != want {

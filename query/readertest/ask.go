@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -164,7 +165,8 @@ func (s *store) fill(r *rand.Rand, from, to, hours string, minutes, perMinute in
 		byHour[at.Floor(event.Hour)] = append(byHour[at.Floor(event.Hour)], rs...)
 		ws = append(ws, split(r, window.Minute, at, rs)...)
 	}
-	for at, rs := range byHour {
+	for _, at := range slices.Sorted(maps.Keys(byHour)) {
+		rs := byHour[at]
 		if at >= fired {
 			rs = rows(r, 5, 400)
 		}
