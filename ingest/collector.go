@@ -203,7 +203,7 @@ func idPrefix(collector string, now time.Time) string {
 	return string(append(b, '-'))
 }
 
-// partition returns the partition of an event of a site with this policy.
-func (c *Collector) partition(in *Input, pol policy) *partition {
-	return c.partitions[event.Partition(in.Site, pol.shard(in.Visitor), int32(len(c.partitions)))]
+// partition returns the partition of an event.
+func (c *Collector) partition(in *Input) *partition {
+	return c.partitions[event.Partition(in.Site, in.Shard, int32(len(c.partitions)))]
 }

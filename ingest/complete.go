@@ -21,7 +21,7 @@ type Sender struct {
 	Server bool
 }
 
-// Complete fills in what the sender did not say: user agent, language, country, visitor and client. The visitor is hashed
+// Complete fills in what the sender did not say: user agent, language, country, visitor, shard and client. The visitor is hashed
 // under the salt of the event's own time, or of at where that is not given. Afterwards the Input has no address any
 // more. What remains to the caller is ID, Time and Received.
 func (in *Input) Complete(id *enrich.Identity, from Sender, at event.Time) {
@@ -48,10 +48,11 @@ func (in *Input) Complete(id *enrich.Identity, from Sender, at event.Time) {
 		at = in.Time
 	}
 	if in.Named != "" {
-		in.Visitor = id.Named(in.Site, in.Named)
+		in.Visitor, in.Shard = id.Named(in.Site, in.Named), id.NamedShard(in.Site, in.Named, in.Shards)
 		return
 	}
 	in.Visitor, in.VisitorPrev = id.Visitor(in.Site, addr, in.UA, at)
+	in.Shard = id.Shard(in.Site, addr, in.UA, in.Shards)
 }
 
 // serverClient appends ".server" without allocating for the clients there are.

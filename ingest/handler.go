@@ -168,6 +168,8 @@ func (c *Collector) store(ctx *fasthttp.RequestCtx, e *endpoint, inputs []Input,
 	}
 	most := 0
 	for i := range inputs {
+		pol, _ := c.policies.of(inputs[i].Site)
+		inputs[i].Shards = pol.shards
 		inputs[i].Complete(c.identity, from, r.now)
 		most += inputs[i].mostBytes()
 	}
@@ -197,8 +199,7 @@ func (c *Collector) add(inputs []Input, r *request, most int) bool {
 	open, used := true, 0
 	for i := 0; i < len(inputs) && open; i++ {
 		in := &inputs[i]
-		pol, _ := c.policies.of(in.Site)
-		b, cost, err := c.partition(in, pol).add(in)
+		b, cost, err := c.partition(in).add(in)
 		used += cost
 		if open = err == nil; open && !slices.Contains(r.batches, b) {
 			r.batches = append(r.batches, b)

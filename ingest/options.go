@@ -86,7 +86,9 @@ type Options struct {
 type Site struct {
 	// ID is the site's id, valid under event.ValidSite.
 	ID string
-	// Shards spreads the site over that many partitions by visitor; 0 and 1 mean one.
+	// Shards spreads the site over that many parts by visitor, each of which has a partition (some the same one): what one
+	// partition can't count. 0 and 1 mean one. A visitor's part is the same on all days, so that visits survive midnight, and
+	// for who can read the log it says as much about who is who from day to day: more than some dozens say too much.
 	Shards uint16
 	// HonourDNT is Options.HonourDNT for this site.
 	HonourDNT bool
@@ -223,13 +225,4 @@ func (p *policies) of(site string) (policy, bool) {
 		return pol, true
 	}
 	return p.other, p.open
-}
-
-// shard returns the shard of a visitor. Visitor hashes are uniform, but their low bits feed nothing else only as long as
-// nobody else takes them: the sketches use xxhash64 of site and visitor.
-func (p policy) shard(v event.Visitor) uint16 {
-	if p.shards <= 1 {
-		return 0
-	}
-	return uint16(uint64(v) % uint64(p.shards))
 }

@@ -32,6 +32,11 @@ type Input struct {
 	IP netip.Addr
 	// Named is the visitor's name as a trusted caller gives it.
 	Named string
+
+	// Shards is how many parts the site is spread over, set before Complete; 0 and 1 are one.
+	Shards uint16
+	// Shard is the part that the visitor is in, set by Complete. It is the same on all days.
+	Shard uint16
 }
 
 // Parser reads bodies of POST /v1/events. It reuses its memory, so it belongs to one goroutine at a time. The zero

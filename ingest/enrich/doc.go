@@ -10,7 +10,8 @@
 //     refers to it.
 //   - The same secret, site, address, user agent and UTC day give the same Visitor, on every machine and for
 //     ever.
-//   - A hash under one day's salt says nothing about the hash under another day's.
+//   - A hash under one day's salt says nothing about the hash under another day's. Of the one hash that stays the same a
+//     small remainder is returned (Shard).
 //
 // Units: Visitor is 64 bits, uniformly distributed, never 0. A day is a UTC day. IPv4 addresses count whole,
 // of IPv6 addresses the /64 prefix: a household gets a /64 and its devices rotate through it.

@@ -41,6 +41,39 @@ func TestFrozen(t *testing.T) {
 	f("digest", id.Digest("a.example", []byte("a line")), "e251cb97c41ab55c")
 }
 
+// TestShard: the parts of a site are about equal, do not change with the day, and say nothing about the visitor's id.
+func TestShard(t *testing.T) {
+	id := mustIdentity(t)
+	const shards, n = 8, 4000
+	var parts, together [shards]int
+	for i := range n {
+		addr := netip.AddrFrom4([4]byte{198, 51, byte(i >> 8), byte(i)})
+		s := id.Shard("a.example", addr, "UA", shards)
+		parts[s]++
+		if v, _ := id.Visitor("a.example", addr, "UA", noon); uint64(v)%shards == uint64(s) {
+			together[s]++
+		}
+	}
+	for s := range shards {
+		if parts[s] < n/shards*8/10 || parts[s] > n/shards*12/10 || together[s] > parts[s]/4 {
+			t.Errorf("part %d has %d of %d visitors, %d of whom are there by their ids too", s, parts[s], n, together[s])
+		}
+	}
+	f := func(name string, got, want uint16) {
+		t.Helper()
+		if got != want {
+			t.Errorf("%s: got %d, want %d", name, got, want)
+		}
+	}
+	// The values were computed with Python's hmac and hashlib.
+	f("v4", id.Shard("a.example", netip.MustParseAddr("192.0.2.1"), "UA", 1000), 815)
+	f("v6", id.Shard("a.example", netip.MustParseAddr("2001:db8::1"), "UA", 1000), 680)
+	f("same /64", id.Shard("a.example", netip.MustParseAddr("2001:db8::2"), "UA", 1000), 680)
+	f("named", id.NamedShard("a.example", "user 7", 1000), 644)
+	f("one", id.Shard("a.example", netip.MustParseAddr("192.0.2.1"), "UA", 1), 0)
+	f("none", id.NamedShard("a.example", "user 7", 0), 0)
+}
+
 func TestVisitorIsToldByTheRightThings(t *testing.T) {
 	id := mustIdentity(t)
 	visitor := func(site, addr, ua string, at event.Time) event.Visitor {

@@ -30,6 +30,7 @@ type Identity struct {
 	secret []byte
 	named  *salt
 	digest *salt
+	shard  *salt
 
 	// last is the salt used last: nearly every call wants the same day.
 	last atomic.Pointer[daySalt]
@@ -51,6 +52,7 @@ func New(secret []byte) (*Identity, error) {
 	id := &Identity{secret: append([]byte(nil), secret...), salts: make(map[int64]*daySalt)}
 	id.named = id.derive("millrace/named-visitor")
 	id.digest = id.derive("millrace/digest")
+	id.shard = id.derive("millrace/shard")
 	return id, nil
 }
 
@@ -75,6 +77,25 @@ func (id *Identity) HostVisitor(site, host, ua string, at event.Time) (cur, prev
 // knows who it is.
 func (id *Identity) Named(site, visitor string) event.Visitor {
 	return id.named.sum(site, nil, visitor)
+}
+
+// Shard returns the part of a site, 0 to shards-1, that the visitor behind an address and a user agent is in; 0 if there are
+// not several. It is the remainder of a hash that does not change with the day: a visitor whose id changes at midnight stays
+// in the partition that has his visit. The hash itself would name him for ever, and stays here.
+func (id *Identity) Shard(site string, addr netip.Addr, ua string, shards uint16) uint16 {
+	if shards <= 1 {
+		return 0
+	}
+	var b [9]byte
+	return uint16(id.shard.sum(site, appendPrefix(b[:0], addr), ua) % event.Visitor(shards))
+}
+
+// NamedShard is Shard for a visitor that a trusted caller names.
+func (id *Identity) NamedShard(site, visitor string, shards uint16) uint16 {
+	if shards <= 1 {
+		return 0
+	}
+	return uint16(id.Named(site, visitor) % event.Visitor(shards))
 }
 
 // Digest returns a keyed digest of 64 bits as 16 hexadecimal digits, for ids that must be the same each time the same
