@@ -15,12 +15,19 @@ var ErrJournal = errors.New("malformed journal of visits")
 
 // Apply makes the changes that a journal or a checkpoint tells of. Checkpoints come first, in order, then the journals
 // since the last. After an error the table is unusable. REQUIRES: no record is in hand.
-func (t *Table) Apply(journal []byte) error {
+func (t *Table) Apply(journal []byte) error { return t.apply(journal, false) }
+
+// ApplyTail is Apply where the beginning of the journals is gone: changes of visits that are not known, because they began
+// there, are passed over. Once the watermark has moved on by MaxLength, Timeout and Lateness, the table is what it were with
+// all journals.
+func (t *Table) ApplyTail(journal []byte) error { return t.apply(journal, true) }
+
+func (t *Table) apply(journal []byte, tail bool) error {
 	if len(journal) == 0 {
 		return nil
 	}
 	t.tracking = true
-	r := reader{b: journal[1:], format: journal[0]}
+	r := reader{b: journal[1:], format: journal[0], tail: tail}
 	if r.format != formatJournal && r.format != formatCheckpoint {
 		return fmt.Errorf("%w: unknown format %d", ErrJournal, r.format)
 	}
@@ -71,7 +78,12 @@ func (t *Table) applyVisitor(r *reader, s *site, n uint64, whole bool) {
 			i = next
 		}
 	} else {
-		i = t.lastOf(r, s, i, n)
+		var known uint64
+		if i, known = t.lastOf(r, s, i, n); r.err == nil {
+			for ; n > known; n-- {
+				r.visit(new(state), whole)
+			}
+		}
 	}
 	end := event.Time(-1)
 	for ; n > 0; n-- {
@@ -95,23 +107,22 @@ func (t *Table) applyVisitor(r *reader, s *site, n uint64, whole bool) {
 	}
 }
 
-// lastOf drops all of a visitor's visits but the last n and returns the first of these. The others have expired where the
-// journal was written.
-func (t *Table) lastOf(r *reader, s *site, i int32, n uint64) int32 {
-	m := uint64(0)
+// lastOf drops all of a visitor's visits but the last n and returns the first of these, and how many there are. The others
+// have expired where the journal was written.
+func (t *Table) lastOf(r *reader, s *site, i int32, n uint64) (first int32, known uint64) {
 	for o := i; o != 0; o = t.visits.at(o).next {
-		m++
+		known++
 	}
-	if m < n || n == 0 {
+	if known < n && !r.tail || n == 0 {
 		r.fail("change of a visit that is not known")
-		return 0
+		return 0, 0
 	}
-	for ; m > n; m-- {
+	for ; known > n; known-- {
 		next := t.visits.at(i).next
 		t.drop(i)
 		i = next
 	}
-	return i
+	return i, known
 }
 
 // set gives a visit the state of a journal.
@@ -137,6 +148,7 @@ type reader struct {
 	b      []byte
 	format byte
 	base   event.Time
+	tail   bool // visits may be unknown
 	err    error
 }
 

@@ -1,5 +1,50 @@
 // Package visit finds the visits in a partition's events: which events belong together, and what each visit adds to
 // the windows of visits.
 //
-// In go human events in log order; out come, for each record, chunks of window.VisitRow and a journal of what changed.
+// In go human events in the order of the log (Observe), in records (Flush); out come the dimensions of each event's
+// visit, and for each record chunks of window.VisitRow (what its visits add now less what they added before) and a journal
+// of what changed.
+//
+// # What a visit is
+//
+// Events of one site and one Visitor (not 0), in order of the log, which for ties of time and for the cap on the length
+// decides:
+//
+//   - An event is one of the visit that holds its time. If there is none, the visits next before and after it may
+//     take it: those that are at most Timeout away and would not get longer than MaxLength. If both may, and together are
+//     not too long, they become one; if they are too long, the one before takes it. If neither may, it begins a visit.
+//   - If no visit of Visitor takes an event, one of VisitorPrev may, by the same rule, and from then on is Visitor's. Should
+//     it then be at most Timeout away from visits of Visitor, one after the event keeps it from that, and those
+//     before take no more events. (It takes events older than others to get there; a change of salt alone does not.)
+//   - A visit begins in the window of its first event. Its dimensions (and hostname) are those of its first pageview, or
+//     while it has none of its first event; of several at the same time, the first in the log. An internal referrer
+//     gives Source and Referrer None. Its exit page is that of its last pageview; of several, the last in the log.
+//   - It bounced if it has one pageview and no interactive event that is no pageview. Its seconds are last minus first
+//     event, rounded down; 0 if it bounced.
+//   - A site has at most MaxPerSite live visits. Events that would begin another are untracked.
+//
+// Without late events that is: sorted by time, cut where a gap is longer than Timeout or a visit would be longer than
+// MaxLength. With late events it is the same where no visit comes near MaxLength.
+//
+// # Invariants
+//
+//   - The sums of all VisitRows of a window are what its visits add, whatever order the events came in.
+//   - All output is a function of the log: two tables fed the same give the same bytes, and Expire changes nothing but
+//     the count of live visits that MaxPerSite is held against.
+//   - A table to which a checkpoint and the journals after it have been applied is the one that wrote them.
+//   - Apply is total: any bytes give a table or an error, and take no more memory than some times their length.
+//
+// # Duties of the caller
+//
+//   - Observe only events that are neither of bots nor dropped nor duplicates, none older than the minute that Lateness
+//     before the watermark lies in.
+//   - Flush at the end of each record, Expire with the watermark after it.
+//   - To load: Apply the checkpoints in order, then the journals since the last, then Expire with the watermark of the last
+//     record.
+//   - Keep a checkpoint until the watermark has passed its until and a later one is stored.
+//
+// Units: times are event.Time (ms, UTC). A live visit takes some 250 bytes.
+//
+// The package is a leaf above window; a Table belongs to one goroutine. Package engine feeds it, package state keeps its
+// journals and checkpoints. It does not decide when windows fire, what is a bot, or what an event's dimensions are.
 package visit
