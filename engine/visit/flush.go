@@ -140,51 +140,64 @@ func (c counters) less(o counters) counters {
 // change writes the rows of what the record did to a visit: as few families as need to change.
 func (t *Table) change(s *site, tc *touch) {
 	now, before := t.visits.at(tc.slot), &tc.before
-	if tc.gone || !tc.had {
-		if tc.had {
-			t.add(s, before, window.AllFamilies, counters{}.less(before.counters()))
-		}
-		if !tc.gone {
-			t.add(s, now, window.AllFamilies, now.counters())
-		}
-		return
+	switch {
+	case !tc.had && tc.gone:
+	case !tc.had:
+		t.add(s, now, counters{}, now.counters())
+	case tc.gone:
+		t.add(s, before, before.counters(), counters{})
+	case before.start() != now.start() || !t.sameDims(before, now):
+		t.add(s, before, before.counters(), counters{})
+		t.add(s, now, counters{}, now.counters())
+	default:
+		t.moveOn(s, before, now)
 	}
+}
+
+func (t *Table) sameDims(a, b *visit) bool {
+	return a.dims == b.dims || string(t.arena.get(a.dims)) == string(t.arena.get(b.dims))
+}
+
+// add writes the row that makes a visit count differently in all families.
+func (t *Table) add(s *site, v *visit, was, is counters) {
+	readDims(t.arena.get(v.dims), &t.row.Dims)
+	t.write(t.group(s, v.start()), window.AllFamilies, t.exitPage(v), is.less(was))
+}
+
+// moveOn writes the rows of a visit that has kept its window and dimensions.
+func (t *Table) moveOn(s *site, before, now *visit) {
 	was, is := before.counters(), now.counters()
-	if before.start() != now.start() || string(t.arena.get(before.dims)) != string(t.arena.get(now.dims)) {
-		t.add(s, before, window.AllFamilies, counters{}.less(was))
-		t.add(s, now, window.AllFamilies, is)
-		return
-	}
 	from, to := t.exitPage(before), t.exitPage(now)
-	diff, scope := is.less(was), window.AllFamilies
-	if from != to {
-		scope = window.AllButExitPage
-	}
-	if diff != (counters{}) {
-		t.add(s, now, scope, diff)
-	}
 	if from == to {
+		if is != was {
+			t.add(s, now, was, is)
+		}
 		return
+	}
+	readDims(t.arena.get(now.dims), &t.row.Dims)
+	g := t.group(s, now.start())
+	if is != was {
+		t.write(g, window.AllButExitPage, to, is.less(was))
 	}
 	if from != "" {
-		t.add(s, before, window.ExitPageOnly, counters{}.less(was))
+		t.write(g, window.ExitPageOnly, from, counters{}.less(was))
 	}
 	if to != "" {
-		t.add(s, now, window.ExitPageOnly, is)
+		t.write(g, window.ExitPageOnly, to, is)
 	}
+}
+
+// write writes a row with the dimensions that t.row has.
+func (t *Table) write(g *group, scope window.Scope, exitPage string, c counters) {
+	r := &t.row
+	r.Scope = scope
+	r.Dims[window.ExitPage] = exitPage
+	r.Visits, r.Bounces, r.Seconds, r.Views = c.visits, c.bounces, c.seconds, c.views
+	g.rows.Add(r)
 }
 
 // start returns the window of visits that the visit belongs to.
 func (v *visit) start() event.Time { return v.first.Floor(window.Visits.Length()) }
-
-func (t *Table) add(s *site, v *visit, scope window.Scope, c counters) {
-	r := &t.row
-	r.Scope = scope
-	readDims(t.arena.get(v.dims), &r.Dims)
-	r.Dims[window.ExitPage] = t.exitPage(v)
-	r.Visits, r.Bounces, r.Seconds, r.Views = c.visits, c.bounces, c.seconds, c.views
-	t.group(s, v.start()).rows.Add(r)
-}
 
 // group returns the changes of a site's window. A record's visits of a site began in few quarters, so there are few.
 func (t *Table) group(s *site, start event.Time) *group {
