@@ -30,12 +30,11 @@ type Core struct {
 	// late holds the windows of minutes that are final and have changed since; lateHours the hours that have
 	// fired, of such minutes.
 	late, lateHours map[windowID]struct{}
-	// hours holds the hours that have not fired, by start. The bool of a site says whether its minutes have become final
-	// one after the other since this core saw the first: then they can be merged as they do.
-	hours map[event.Time]map[string]bool
+	// hours holds the hours that have not fired, by start.
+	hours map[event.Time]map[string]*openHour
 	// changed holds the windows of visits that have not fired as final or have changed since they last fired, by
-	// the slot in which they fire, and whether they have changed.
-	changed [visitSlots]map[windowID]bool
+	// the slot in which they fire.
+	changed [visitSlots]map[windowID]*changedVisits
 
 	// What a Step works with, kept for its memory.
 	decoder   event.Decoder
@@ -53,6 +52,17 @@ type openWindow struct {
 	dirty bool // has changed since it last fired
 	seen  bool // has rows
 	fresh bool // the record of the last Step brought its first rows
+}
+
+// openHour is an hour that has not fired.
+type openHour struct {
+	// inOrder says that its minutes have become final one after the other since this core saw the first: then they can
+	// be merged as they do.
+	inOrder bool
+}
+
+type changedVisits struct {
+	dirty bool // has changed since it last fired
 }
 
 // windowID names a window of the partition.
@@ -85,9 +95,9 @@ func (c *Core) clear(visits *visit.Table) {
 	c.open = map[event.Time]map[string]*openWindow{}
 	c.late = map[windowID]struct{}{}
 	c.lateHours = map[windowID]struct{}{}
-	c.hours = map[event.Time]map[string]bool{}
+	c.hours = map[event.Time]map[string]*openHour{}
 	for i := range c.changed {
-		c.changed[i] = map[windowID]bool{}
+		c.changed[i] = map[windowID]*changedVisits{}
 	}
 	c.visits = visits
 	c.seen = dedup.NewSet(dedup.Options{Horizon: c.rules.DedupHorizon, MaxIDs: c.rules.MaxIDs})
@@ -119,7 +129,7 @@ func (c *Core) Load(s State) error {
 		id := windowID{k, start, site}
 		if k == window.Visits {
 			if st.Dirty || !st.Final {
-				c.changed[visitSlot(site)][id] = st.Dirty
+				c.changed[visitSlot(site)][id] = &changedVisits{st.Dirty}
 			}
 			return nil
 		}
@@ -309,10 +319,10 @@ func (c *Core) collectVisits(d *delta.Delta) {
 		d.Adds = append(d.Adds, delta.Add{Kind: window.Visits, Site: site, Start: start, Chunk: c.visitRows[from:]})
 		id := windowID{window.Visits, start, site}
 		slot := c.changed[visitSlot(site)]
-		if dirty, ok := slot[id]; !ok {
-			slot[id.clone()] = true
-		} else if !dirty {
-			slot[id] = true
+		if w, ok := slot[id]; ok {
+			w.dirty = true
+		} else {
+			slot[id.clone()] = &changedVisits{true}
 		}
 	})
 	// visitRows may have moved while it grew.
@@ -325,7 +335,8 @@ func (c *Core) collectVisits(d *delta.Delta) {
 	}
 }
 
-// clone returns id with memory of its own: its site may be a view of the record.
+// clone returns id with memory of its own: its site may be a view of the record. What is in a map is changed through a
+// pointer, because setting a value under a key that is there exchanges the key's string too.
 func (a windowID) clone() windowID {
 	a.site = strings.Clone(a.site)
 	return a

@@ -48,25 +48,27 @@ func (c *Core) noteHour(start event.Time, site string, late bool) {
 	}
 	sites, ok := c.hours[hour]
 	if !ok {
-		sites = map[string]bool{}
+		sites = map[string]*openHour{}
 		c.hours[hour] = sites
 	}
-	switch _, ok := sites[site]; {
-	case !ok:
-		sites[strings.Clone(site)] = !late
-	case late:
-		sites[site] = false
+	if h, ok := sites[site]; !ok {
+		sites[strings.Clone(site)] = &openHour{inOrder: !late}
+	} else if late {
+		h.inOrder = false
 	}
 }
 
 // inOrder reports whether all minutes of an hour so far became final one after the other, since this core saw the
 // first.
-func (c *Core) inOrder(hour windowID) bool { return c.hours[hour.start][hour.site] }
+func (c *Core) inOrder(hour windowID) bool {
+	h := c.hours[hour.start][hour.site]
+	return h != nil && h.inOrder
+}
 
 // disorder notes that they did not.
 func (c *Core) disorder(hour windowID) {
-	if c.inOrder(hour) {
-		c.hours[hour.start][hour.site] = false
+	if h := c.hours[hour.start][hour.site]; h != nil {
+		h.inOrder = false
 	}
 }
 
@@ -154,16 +156,16 @@ func (c *Core) fireVisits(d *delta.Delta, last event.Time) {
 	now := m.logTime / event.Second
 	for s := max(last/event.Second+1, now-visitSlots+1); s <= now; s++ {
 		slot := c.changed[s%visitSlots]
-		for id, dirty := range slot {
+		for id, w := range slot {
 			final := id.start+window.Visits.Length()+c.rules.Grace <= m.watermark
-			if !final && !(dirty && c.rules.EarlyEvery > 0) {
+			if !final && !(w.dirty && c.rules.EarlyEvery > 0) {
 				continue
 			}
 			d.Fired = append(d.Fired, delta.Fired{Kind: window.Visits, Site: id.site, Start: id.start, Final: final})
 			if final {
 				delete(slot, id)
 			} else {
-				slot[id] = false
+				w.dirty = false
 			}
 		}
 	}

@@ -68,8 +68,6 @@ func (h *hotWindows) get(id windowID) (*window.Agg, error) {
 	return w.agg, h.fold(w)
 }
 
-func (h *hotWindows) has(id windowID) bool { return h.windows[id] != nil }
-
 // put makes a window hot, if there is room, and exchanges its Agg for an empty one.
 func (h *hotWindows) put(id windowID, a *window.Agg) (empty *window.Agg, ok bool) {
 	if h.bytes >= maxHotBytes {

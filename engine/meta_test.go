@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -59,13 +60,21 @@ func batched(t *testing.T, seed uint64, size int) map[string]string {
 		}
 		g.process(envelope("c", now, list...))
 	}
-	g.process(envelope("c", now+2*event.Minute))
+	for range 9 {
+		now += 10 * event.Minute
+		g.process(envelope("c", now))
+	}
 	out := map[string]string{}
 	for key, w := range g.final {
 		if !w.Final {
 			t.Errorf("window %s ended with an early firing", key)
 		}
 		w.Version = 0
+		if w.Kind == window.Visits {
+			// Values that a visit has only passed through within a record leave no trace, so that what is kept of a budget
+			// may differ.
+			w.Points = slices.DeleteFunc(w.Points, func(p window.Point) bool { return p.Family != window.Totals })
+		}
 		b, err := w.AppendLines(nil)
 		if err != nil {
 			t.Fatal(err)

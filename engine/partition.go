@@ -172,7 +172,8 @@ func (p *Partition) fire(offset int64, f *delta.Fired, out Output) error {
 	if err := a.Records(&head, maxRecordBytes, func(b []byte) error { return out.Window(key, b) }); err != nil {
 		return err
 	}
-	return p.cool(id, f.Final, a)
+	p.cool(id, f.Final, a)
+	return nil
 }
 
 // shard returns the number of the site's part that lies in this partition.
@@ -197,7 +198,7 @@ func (p *Partition) content(id windowID, final bool) (*window.Agg, error) {
 }
 
 // cool is called when a window has fired: what will not fire again soon leaves memory.
-func (p *Partition) cool(id windowID, final bool, a *window.Agg) error {
+func (p *Partition) cool(id windowID, final bool, a *window.Agg) {
 	switch {
 	case id.kind == window.Hour:
 		p.hours.drop(id)
@@ -208,12 +209,8 @@ func (p *Partition) cool(id windowID, final bool, a *window.Agg) error {
 		}
 		p.hot.drop(id)
 	case id.kind == window.Visits && final && !p.core.isOpen(id):
-		if p.hot.has(id) {
-			p.hot.drop(id)
-			return p.store.Compact(id.kind, id.site, id.start, a)
-		}
+		p.hot.drop(id)
 	}
-	return nil
 }
 
 // hour returns the rollups of an hour: from memory, else folded from its minutes.
@@ -243,12 +240,14 @@ func (p *Partition) fold(id windowID, final bool) (*window.Agg, error) {
 	a := p.agg
 	a.Reset(p.store.Limit())
 	size, err := p.store.Fold(id.kind, id.site, id.start, a)
-	if err != nil || id.kind == window.Minute && final || !p.core.isOpen(id) {
+	if err != nil || id.kind == window.Minute && (final || !p.core.isOpen(id)) {
 		return a, err // it will not fire again soon
 	}
-	if empty, ok := p.hot.put(id, a); ok {
-		p.agg = empty
-		return a, nil
+	if p.core.isOpen(id) {
+		if empty, ok := p.hot.put(id, a); ok {
+			p.agg = empty
+			return a, nil
+		}
 	}
 	if size >= compactFrom {
 		return a, p.store.Compact(id.kind, id.site, id.start, a)

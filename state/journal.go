@@ -88,7 +88,7 @@ func (s *Store) Recover(position int64, b []byte) error {
 		}
 		return batch.Commit(pebble.NoSync)
 	}
-	if err := s.visits.Apply(d.Visits); err != nil {
+	if err := s.applyVisits(s.visits, d.Visits); err != nil {
 		return fmt.Errorf("changelog position %d: %w", position, err)
 	}
 	s.visits.Expire(d.Watermark)

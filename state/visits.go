@@ -50,11 +50,20 @@ func (s *Store) ReadVisits(t *visit.Table) error {
 	return s.readVisits(t, &journal{})
 }
 
+// applyVisits makes the changes of a journal. After a start in the middle of a changelog it may speak of visits that began
+// before.
+func (s *Store) applyVisits(t *visit.Table, journal []byte) error {
+	if s.warm != 0 {
+		return t.ApplyTail(journal)
+	}
+	return t.Apply(journal)
+}
+
 func (s *Store) loadVisits() error { return s.readVisits(s.visits, &s.journal) }
 
 func (s *Store) readVisits(t *visit.Table, j *journal) error {
 	apply := func(k, v []byte) error {
-		if err := t.Apply(v); err != nil {
+		if err := s.applyVisits(t, v); err != nil {
 			return fmt.Errorf("%w: visits of offset %d: %w", ErrCorrupt, binary.BigEndian.Uint64(k[1:]), err)
 		}
 		return nil

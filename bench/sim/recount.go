@@ -13,42 +13,72 @@ import (
 type value struct {
 	events, views int64
 	visitors      map[event.Visitor]bool
+
+	visits, bounces, seconds, visitViews int64
 }
 
-// recount counts the log from first to last with plain maps, knowing nothing of deltas, chunks or stores. Its keys are
-// site, minute, family and value.
-func recount(log []record, lateness event.Time) map[string]*value {
-	out := map[string]*value{}
-	add := func(e *event.Event, minute event.Time, fam window.Family, val string) {
-		k := fmt.Sprintf("%s %d %s %s", e.Site, minute, fam, val)
-		v := out[k]
-		if v == nil {
-			v = &value{visitors: map[event.Visitor]bool{}}
-			out[k] = v
-		}
+// counts is the result of a recount, by kind, site, start, family and value.
+type counts map[string]*value
+
+func (c counts) at(k window.Kind, site string, start event.Time, f window.Family, val string) *value {
+	key := fmt.Sprintf("%s %s %d %s %s", k, site, start, f, val)
+	v := c[key]
+	if v == nil {
+		v = &value{visitors: map[event.Visitor]bool{}}
+		c[key] = v
+	}
+	return v
+}
+
+// add counts an event in its minute and in its hour.
+func (c counts) add(e *event.Event, minute event.Time, f window.Family, val string) {
+	for _, v := range []*value{c.at(window.Minute, e.Site, minute, f, val), c.at(window.Hour, e.Site, minute/3_600_000*3_600_000, f, val)} {
 		v.events++
 		if e.Name == event.Pageview {
 			v.views++
 		}
 		v.visitors[e.Visitor] = true
 	}
+}
+
+// recount counts the log from first to last with plain maps and lists, knowing nothing of deltas, chunks, journals or
+// stores.
+func recount(log []record) counts {
+	out := counts{}
 	lows := map[int]event.Time{}
-	var watermark event.Time
+	var watermark, received event.Time
+	seen := map[string]event.Time{}
+	visitors := map[string]*visitor{}
 	for i := range log {
 		r := &log[i]
 		for j := range r.events {
 			e := &r.events[j]
+			received = max(received, e.Received)
+			if at, ok := seen[e.Site+" "+e.ID]; ok && received-at < dedupHorizon {
+				continue
+			}
+			seen[e.Site+" "+e.ID] = received
 			minute := e.Time / 60_000 * 60_000
+			closed := watermark > 0 && minute < (watermark-lateness)/60_000*60_000
 			switch {
-			case watermark > 0 && minute < (watermark-lateness)/60_000*60_000:
-				add(e, watermark/60_000*60_000, window.Dropped, "")
 			case e.Bot != "":
-				add(e, minute, window.Bots, e.Bot)
+				if !closed {
+					out.add(e, minute, window.Bots, e.Bot)
+				}
+			case closed:
+				out.add(e, watermark/60_000*60_000, window.Dropped, "")
 			default:
-				add(e, minute, window.Totals, "")
-				add(e, minute, window.Pages, e.URL)
-				add(e, minute, window.Countries, e.Country)
-				add(e, minute, window.EventNames, e.Name)
+				v := observe(visitors, e)
+				out.add(e, minute, window.Totals, "")
+				out.add(e, minute, window.Pages, e.URL)
+				out.add(e, minute, window.Countries, v.country)
+				if v.entry != "" {
+					out.add(e, minute, window.EntryPages, v.entry)
+				}
+				out.add(e, minute, window.EventNames, e.Name)
+				// The deriver knows no sources, and a visit without one came from nowhere known.
+				out.add(e, minute, window.Sources, window.None)
+				out.add(e, minute, window.Referrers, window.None)
 			}
 		}
 		if r.low == 0 {
@@ -61,11 +91,125 @@ func recount(log []record, lateness event.Time) map[string]*value {
 		}
 		watermark = max(watermark, least)
 	}
+	for _, p := range visitors {
+		for _, v := range p.visits {
+			out.addVisit(v)
+		}
+	}
 	return out
 }
 
+// visitor holds the visits of one visitor of one site.
+type visitor struct{ visits []*visit }
+
+// visit is a visit as it is defined: a list of events.
+type visit struct {
+	site           string
+	events         []event.Event
+	country, entry string // of its first pageview so far, or of its first event
+}
+
+// observe puts the event into a visit and returns that.
+func observe(all map[string]*visitor, e *event.Event) *visit {
+	get := func(id event.Visitor) *visitor {
+		k := e.Site + " " + id.String()
+		if all[k] == nil {
+			all[k] = &visitor{}
+		}
+		return all[k]
+	}
+	own := get(e.Visitor)
+	mine := own.take(e.Time)
+	if len(mine) == 0 && e.VisitorPrev != 0 && e.VisitorPrev != e.Visitor {
+		mine = get(e.VisitorPrev).take(e.Time)
+	}
+	v := &visit{site: e.Site}
+	for _, m := range mine { // more than one if the event lies between them
+		v.events = append(v.events, m.events...)
+	}
+	v.events = append(v.events, *e)
+	own.visits = append(own.visits, v)
+	v.describe()
+	return v
+}
+
+// take removes the visits that an event at a time belongs to.
+func (p *visitor) take(at event.Time) []*visit {
+	var taken, rest []*visit
+	for _, v := range p.visits {
+		if first, last := v.span(); at >= first-timeout && at <= last+timeout {
+			taken = append(taken, v)
+		} else {
+			rest = append(rest, v)
+		}
+	}
+	p.visits = rest
+	sort.Slice(taken, func(i, j int) bool { a, _ := taken[i].span(); b, _ := taken[j].span(); return a < b })
+	return taken
+}
+
+func (v *visit) span() (first, last event.Time) {
+	first, last = v.events[0].Time, v.events[0].Time
+	for _, e := range v.events {
+		first, last = min(first, e.Time), max(last, e.Time)
+	}
+	return first, last
+}
+
+func (v *visit) describe() {
+	var best *event.Event
+	for i := range v.events {
+		e := &v.events[i]
+		switch isView := e.Name == event.Pageview; {
+		case best == nil, isView && best.Name != event.Pageview:
+			best = e
+		case isView == (best.Name == event.Pageview) && e.Time < best.Time:
+			best = e
+		}
+	}
+	v.country, v.entry = best.Country, ""
+	if best.Name == event.Pageview {
+		v.entry = best.URL
+	}
+}
+
+// addVisit counts a visit in the quarter of an hour in which it began.
+func (c counts) addVisit(v *visit) {
+	first, last := v.span()
+	var views, actions int64
+	exit, exitAt := "", event.Time(-1)
+	for _, e := range v.events {
+		if e.Name != event.Pageview {
+			actions++
+			continue
+		}
+		views++
+		if e.Time >= exitAt {
+			exit, exitAt = e.URL, e.Time
+		}
+	}
+	seconds, bounces := int64(last-first)/1000, int64(0)
+	if views == 1 && actions == 0 {
+		seconds, bounces = 0, 1
+	}
+	start := first / 900_000 * 900_000
+	for _, p := range []struct {
+		f   window.Family
+		val string
+	}{{window.Totals, ""}, {window.Countries, v.country}, {window.EntryPages, v.entry}, {window.ExitPages, exit}, {window.Sources, window.None}, {window.Referrers, window.None}} {
+		if p.val == "" && p.f != window.Totals {
+			continue
+		}
+		x := c.at(window.Visits, v.site, start, p.f, p.val)
+		x.visits++
+		x.bounces += bounces
+		x.seconds += seconds
+		x.visitViews += views
+	}
+}
+
 // compare returns a line for each value that is wrong, missing or too much.
-func compare(want map[string]*value, got map[string]*window.Window) []string {
+func compare(want counts, got map[string]*window.Window) []string {
 	var wrong []string
 	seen := map[string]bool{}
 	for key, w := range got {
@@ -74,18 +218,20 @@ func compare(want map[string]*value, got map[string]*window.Window) []string {
 		}
 		for i := range w.Points {
 			p := &w.Points[i]
-			k := fmt.Sprintf("%s %d %s %s", w.Site, w.Start, p.Family, p.Dims[0])
+			k := fmt.Sprintf("%s %s %d %s %s", w.Kind, w.Site, w.Start, p.Family, p.Dims[0])
 			seen[k] = true
 			v := want[k]
-			if v == nil {
+			switch {
+			case v == nil && w.Kind == window.Visits && p.Visits == 0 && p.Bounces == 0 && p.Seconds == 0 && p.Views == 0:
+				// what a visit has moved away from
+			case v == nil:
 				wrong = append(wrong, k+": not in the recount")
-				continue
-			}
-			var sk sketch.Sketch
-			for id := range v.visitors {
-				sk.Add(uint64(id))
-			}
-			if p.Events != v.events || p.Pageviews != v.views || string(p.Sketch) != string(sk.AppendBinary(nil)) {
+			case w.Kind == window.Visits:
+				if p.Visits != v.visits || p.Bounces != v.bounces || p.Seconds != v.seconds || p.Views != v.visitViews {
+					wrong = append(wrong, fmt.Sprintf("%s: %d visits, %d bounces, %d s, %d views; the recount has %d, %d, %d, %d",
+						k, p.Visits, p.Bounces, p.Seconds, p.Views, v.visits, v.bounces, v.seconds, v.visitViews))
+				}
+			case p.Events != v.events || p.Pageviews != v.views || string(p.Sketch) != v.sketch():
 				wrong = append(wrong, fmt.Sprintf("%s: %d events, %d pageviews, %d visitors; the recount has %d, %d, %d",
 					k, p.Events, p.Pageviews, p.Visitors, v.events, v.views, len(v.visitors)))
 			}
@@ -98,4 +244,12 @@ func compare(want map[string]*value, got map[string]*window.Window) []string {
 	}
 	sort.Strings(wrong)
 	return wrong
+}
+
+func (v *value) sketch() string {
+	var s sketch.Sketch
+	for id := range v.visitors {
+		s.Add(uint64(id))
+	}
+	return string(s.AppendBinary(nil))
 }

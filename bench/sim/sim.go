@@ -52,7 +52,7 @@ func Run(o Options) (*Result, error) {
 		o.Records = 300
 	}
 	rng := rand.New(rand.NewPCG(o.Seed, 0x6d696c6c))
-	s := &Sim{opts: o, rng: rng, rules: engine.Rules{Lateness: 20 * event.Second, SilentAfter: event.Hour}}
+	s := &Sim{opts: o, rng: rng, rules: rules}
 	if o.Seed%2 == 0 {
 		s.rules.EarlyEvery = -1
 	}
@@ -70,7 +70,7 @@ func Run(o Options) (*Result, error) {
 	if err != nil {
 		return nil, fmt.Errorf("seed %d: %w", o.Seed, err)
 	}
-	s.Wrong = compare(recount(s.world.log, s.rules.Lateness), s.world.sink.windows)
+	s.Wrong = compare(recount(s.world.log), s.world.sink.windows)
 	s.Lines = s.world.sink.lines
 	s.Windows = len(s.Lines)
 	return &s.Result, nil
@@ -193,8 +193,19 @@ func (s *Sim) drop(n *node) {
 	}
 }
 
-// life is how long a record matters: the lateness, a window, and what collectors lag.
-const life = 95 * event.Second
+const (
+	lateness     = 20 * event.Second
+	timeout      = 40 * event.Second // of visits
+	dedupHorizon = 4 * event.Minute
+)
+
+// rules are such that the state of a run is short-lived. No visit comes near to their greatest length.
+var rules = engine.Rules{
+	Lateness: lateness, SilentAfter: 2 * event.Hour, VisitTimeout: timeout, VisitLength: 8 * event.Minute, DedupHorizon: dedupHorizon,
+}
+
+// life is how long a record matters: what the rules say, and what collectors lag.
+var life = rules.Life() + 15*event.Second
 
 // expire removes the changelog's beginning: what no live window and no uncommitted record needs (J9), or half of it
 // all if the rule is taken out.

@@ -44,14 +44,19 @@ type world struct {
 }
 
 // newLog makes n records: batches of two collectors over three sites, some of them late, some past the lateness, some
-// that can't be read, and ticks. The last ones are ticks that let every window fire.
+// sent twice, some that can't be read, and ticks, with pauses of minutes between them, so that hours pass. The last ones
+// are ticks that let every window fire.
 func newLog(rng *rand.Rand, n int, lateness event.Time) []record {
 	var log []record
 	now := logStart
 	low := [2]event.Time{logStart, logStart}
 	id := 0
+	var sent []event.Event
 	for len(log) < n {
 		now += event.Time(rng.IntN(4000))
+		if rng.IntN(8) == 0 {
+			now += event.Time(rng.Int64N(int64(5 * event.Minute)))
+		}
 		c := rng.IntN(2)
 		low[c] = now - event.Time(rng.IntN(3000))
 		r := record{collector: c, low: low[c]}
@@ -75,12 +80,27 @@ func newLog(rng *rand.Rand, n int, lateness event.Time) []record {
 			if rng.IntN(10) == 0 {
 				e.Bot = "crawler"
 			}
+			if len(sent) > 0 && rng.IntN(12) == 0 {
+				// Again, once, soon enough to be known for a duplicate or long after.
+				k := len(sent) - 1 - rng.IntN(min(len(sent), 60))
+				e = sent[k]
+				if age := now - e.Received; age > dedupHorizon-event.Minute && age < dedupHorizon+event.Minute {
+					continue
+				}
+				e.Received = now
+				sent = append(sent[:k], sent[k+1:]...)
+			} else {
+				sent = append(sent, e)
+			}
+			if rng.IntN(20) == 0 {
+				e.VisitorPrev = event.Visitor(rng.Uint64()%40 + 1)
+			}
 			r.events = append(r.events, e)
 		}
 		log = append(log, r.encode(rng))
 	}
 	for i := range tail / 2 {
-		now += event.Minute
+		now += 10 * event.Minute
 		for c := range 2 {
 			log = append(log, (&record{collector: c, low: now + event.Time(i)}).encode(nil))
 		}
