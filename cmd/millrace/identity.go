@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,6 +11,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"millrace/engine"
 	"millrace/internal/kafka"
@@ -107,6 +110,30 @@ func (n *node) sameLog(old *identity, v *logView) error {
 		if err := n.otherTopic(name, was, is, v); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// checkCluster compares the cluster alone, before any topic is made in it. One that can't be reached is the business of who
+// makes the topics. The embedded broker's is compared later: a folder that was swapped shows better by its log.
+func (n *node) checkCluster(ctx context.Context) error {
+	old, err := n.readIdentity()
+	if err != nil || old == nil || len(n.flags.Kafka) == 0 {
+		return err
+	}
+	client, err := kgo.NewClient(n.clients...)
+	if err != nil {
+		return fmt.Errorf("connect to Kafka: %w", err)
+	}
+	defer client.Close()
+	ctx, cancel := context.WithTimeout(ctx, connectTime/2)
+	defer cancel()
+	var v logView
+	if v.topics = map[string]topicView{}; v.describe(ctx, client) != nil {
+		return nil
+	}
+	if now := identityOf(&v); old.Cluster != "" && now.Cluster != "" && old.Cluster != now.Cluster {
+		return n.otherCluster(old, now)
 	}
 	return nil
 }

@@ -60,25 +60,41 @@ func (n *node) checkLog(ctx context.Context) error {
 		return fmt.Errorf("connect to Kafka: %w", err)
 	}
 	defer client.Close()
-	v, err := n.viewLog(ctx, client)
-	if err != nil {
-		return err
-	}
-	if err := n.reachesMarks(v, slices.Concat(marks, archived)); err != nil {
-		return err
-	}
-	if err := n.sameLog(old, v); err != nil {
-		return err
-	}
-	if err := n.groupsInside(v, true); err != nil {
-		return err
-	}
-	if n.flags.has(roleProcess) {
-		if err := n.checkRecovery(ctx, v, marks); err != nil {
+	return confirmed(ctx, func() error {
+		v, err := n.viewLog(ctx, client)
+		if err != nil {
 			return err
 		}
+		if err := n.compare(old, v, marks, archived); err != nil {
+			return err
+		}
+		if n.flags.has(roleProcess) {
+			if err := n.checkRecovery(ctx, v, marks); err != nil {
+				return err
+			}
+		}
+		return n.writeIdentity(old, identityOf(v))
+	})
+}
+
+// compare holds the log against the folder's identity, what was made of it, and the groups. A log that is shorter is the better
+// word for a folder that was swapped under the embedded broker; of a cluster the ids say more.
+func (n *node) compare(old *identity, v *logView, marks, archived []mark) error {
+	same := func() error { return n.sameLog(old, v) }
+	reaches := func() error { return n.reachesMarks(v, slices.Concat(marks, archived)) }
+	if len(n.flags.Kafka) == 0 {
+		same, reaches = reaches, same
 	}
-	return n.writeIdentity(old, identityOf(v))
+	if err := same(); err != nil {
+		return err
+	}
+	if err := reaches(); err != nil {
+		return err
+	}
+	if err := n.groupsInside(v); err != nil {
+		return err
+	}
+	return n.nothingUnread(v, archived)
 }
 
 // reachesMarks returns an error if the log ends before what was made of it.

@@ -1,15 +1,20 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"millrace/emit/parquet"
 	"millrace/engine"
 	"millrace/engine/delta"
 	"millrace/internal/kafka"
@@ -28,7 +33,8 @@ const watchEvery = 3 * time.Second
 
 // isRefusal tells an error that trying again does not cure: it needs an operator's decision.
 func isRefusal(err error) bool {
-	for _, target := range []error{errLog, errCluster, errRepartitioned, errIdentity, errGap, errChangelog, engine.ErrBehind, state.ErrCorrupt} {
+	for _, target := range []error{errLog, errCluster, errRepartitioned, errIdentity, errGap, errChangelog,
+		engine.ErrBehind, state.ErrCorrupt, parquet.ErrGap, parquet.ErrLog, parquet.ErrProgress} {
 		if errors.Is(err, target) {
 			return true
 		}
@@ -119,10 +125,25 @@ func (n *node) diagnose(ctx context.Context, err error) error {
 		return err
 	}
 	defer client.Close()
-	if why := n.look(ctx, client, true); isRefusal(why) {
+	if why := confirmed(ctx, func() error { return n.look(ctx, client, true) }); isRefusal(why) {
 		return why
 	}
 	return err
+}
+
+// confirmed is check, asked again if it refuses: a broker that has just started may not know a topic yet.
+func confirmed(ctx context.Context, check func() error) error {
+	const pause = time.Second / 2
+	err := check()
+	if !isRefusal(err) && !kerr.IsRetriable(err) {
+		return err
+	}
+	select {
+	case <-time.After(pause):
+		return check()
+	case <-ctx.Done():
+		return err
+	}
 }
 
 // look compares the running log with the folder's identity and the groups' offsets.
@@ -138,34 +159,67 @@ func (n *node) look(ctx context.Context, client *kgo.Client, gaps bool) error {
 	if err := n.sameLog(old, v); err != nil {
 		return err
 	}
-	return n.groupsInside(v, gaps)
+	if err := n.groupsInside(v); err != nil || !gaps {
+		return err
+	}
+	return n.nothingUnread(v, nil)
 }
 
-// groupsInside finds committed offsets that the log does not have: behind its end, or, where gaps are looked for, before its
-// beginning. Members that run may be ahead of what they have committed.
-func (n *node) groupsInside(v *logView, gaps bool) error {
-	for group, topic := range n.groupTopics() {
+// groupsInside finds committed offsets behind the end of the log.
+func (n *node) groupsInside(v *logView) error {
+	topics := n.groupTopics()
+	for _, group := range slices.Sorted(maps.Keys(topics)) {
+		topic := topics[group]
 		t, there := v.topics[topic]
 		for _, p := range n.partitionNumbers() {
 			next, committed := v.groups[group][p]
-			if !there || !committed {
+			if !there || !committed || next <= t.ends[p] {
 				continue
 			}
-			if end := t.ends[p]; next > end {
-				out := n.waysOut()
-				if topic == engine.WindowsTopic {
-					out = fmt.Sprintf(`stop, %s, start, and run "millrace replay" later, for the windows that were lost with it`, n.forgetGroup(group))
-				}
-				return fmt.Errorf("%w: topic %s, partition %d ends at offset %d, but group %s has got to offset %d; %s", errLog, topic, p, end, group, next, out)
+			out := n.waysOut()
+			if topic == engine.WindowsTopic {
+				out = fmt.Sprintf(`stop, %s, start, and run "millrace replay" later, for the windows that were lost with it`, n.forgetGroup(group))
 			}
-			if start := t.starts[p]; gaps && next < start {
-				return fmt.Errorf(`%w: topic %s, partition %d begins at offset %d, but group %s has only got to offset %d: they have expired in an outage `+
-					`longer than --retention, or somebody deleted them; to go on with what is left, stop, %s, start; minutes of the records between stay incomplete`,
-					errGap, topic, p, start, group, next, n.forgetGroup(group))
-			}
+			return fmt.Errorf("%w: topic %s, partition %d ends at offset %d, but group %s has got to offset %d; %s", errLog, topic, p, t.ends[p], group, next, out)
 		}
 	}
 	return nil
+}
+
+// nothingUnread finds groups, and an archive, that have not got to the beginning of the log: what was between is lost to them. It is
+// not for a log that is being read: members may be ahead of what they have committed.
+func (n *node) nothingUnread(v *logView, archived []mark) error {
+	var gap string // the first
+	found := func(topic string, p int32, by string, next int64) bool {
+		start := v.topics[topic].starts[p]
+		if next < start {
+			gap = cmp.Or(gap, fmt.Sprintf("topic %s, partition %d begins at offset %d, but %s has only got to offset %d", topic, p, start, by, next))
+		}
+		return next < start
+	}
+	var cure []string
+	var behind []string
+	topics := n.groupTopics()
+	for _, group := range slices.Sorted(maps.Keys(topics)) {
+		for p, next := range v.groups[group] {
+			if found(topics[group], p, "group "+group, next) && !slices.Contains(behind, group) {
+				behind = append(behind, group)
+			}
+		}
+	}
+	if len(behind) > 0 {
+		cure = append(cure, n.forgetGroup(behind...))
+	}
+	for _, m := range archived {
+		if found(m.topic, m.partition, m.by, m.next) {
+			cure = append(cure, fmt.Sprintf(`delete the archive's "_progress/%s-%d-*.json"`, m.topic, m.partition))
+		}
+	}
+	if gap == "" {
+		return nil
+	}
+	return fmt.Errorf("%w: %s: they have expired in an outage longer than --retention, or somebody deleted them; to go on with what is left, stop, %s, "+
+		"start; the minutes of what was deleted stay incomplete", errGap, gap, strings.Join(cure, ", "))
 }
 
 // startWatch looks at the log every few seconds, because a topic that is made anew shows itself by no error until it is as long
@@ -189,7 +243,7 @@ func (n *node) startWatch() error {
 			case <-t.C:
 			}
 			once, end := context.WithTimeout(ctx, connectTime)
-			err := n.look(once, client, false)
+			err := confirmed(once, func() error { return n.look(once, client, false) })
 			end()
 			if isRefusal(err) {
 				n.refusals.stop(err)
@@ -219,10 +273,10 @@ func (n *node) badChangelogWaysOut() string {
 		`and run "millrace replay" later, for the minutes that it has only a part of`, remove, n.dir.State(), n.resetGroup())
 }
 
-// forgetGroup is how an operator has a group begin with the oldest record.
-func (n *node) forgetGroup(group string) string {
+// forgetGroup is how an operator has groups begin with the oldest record.
+func (n *node) forgetGroup(groups ...string) string {
 	if len(n.flags.Kafka) == 0 {
 		return n.resetGroup()
 	}
-	return fmt.Sprintf(`run "kafka-consumer-groups --delete --group %s"`, group)
+	return fmt.Sprintf(`run "kafka-consumer-groups --delete --group %s"`, strings.Join(groups, " --group "))
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -21,6 +22,9 @@ func (n *node) openTopics(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, connectTime)
 	defer cancel()
+	if err := n.checkCluster(ctx); err != nil {
+		return err
+	}
 	f := n.flags
 	topic := func(name string, retention time.Duration) kafka.Topic {
 		return kafka.Topic{Name: name, Partitions: f.Partitions, Retention: retention}
@@ -35,6 +39,9 @@ func (n *node) openTopics(ctx context.Context) error {
 			topic(kafka.TableTopic(engine.Group), max(2*f.Retention+f.Lateness, 4*time.Duration(n.stateLife())*time.Millisecond)),
 		)
 	})
+	if errors.Is(err, kafka.ErrPartitions) {
+		return fmt.Errorf("set up topics: %w; if --partitions is wrong, correct it; if partitions were added, they can't be taken away again: %s", err, n.startAnew())
+	}
 	if err != nil {
 		return fmt.Errorf("set up topics: %w", err)
 	}
