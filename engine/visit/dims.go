@@ -27,6 +27,9 @@ const (
 	codeShort
 )
 
+// direct is the channel of a visit of which nothing tells where it came from.
+const direct = "Direct"
+
 // appendDims appends the dimensions of a visit whose first event has this row.
 func appendDims(b []byte, r *window.Row) []byte {
 	for _, d := range kept {
@@ -40,6 +43,10 @@ func appendDims(b []byte, r *window.Row) []byte {
 		case window.Source, window.Referrer:
 			if s == "" {
 				s = window.None // it came from the site itself, so what came before is not known
+			}
+		case window.Channel:
+			if s == "" {
+				s = direct
 			}
 		}
 		b = appendValue(b, s)

@@ -57,7 +57,7 @@ func (t *Table) expire(i, minute int32) {
 	if v.site < 0 || v.due != minute {
 		return // the slot was freed since
 	}
-	if false {
+	if v.last()+t.rules.Timeout >= t.horizon {
 		t.schedule(i)
 		return
 	}
