@@ -76,6 +76,11 @@ func (m *Manager) build(ctx context.Context, s server) (string, error) {
 
 // fresh chooses a free port and makes an empty folder.
 func (m *Manager) fresh(s server, bin string) (Running, error) {
+	// The system names a process by its program's real path; by another it would not be known again.
+	bin, err := filepath.EvalSymlinks(bin)
+	if err != nil {
+		return Running{}, err
+	}
 	port, err := freePort()
 	if err != nil {
 		return Running{}, err
