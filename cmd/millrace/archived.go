@@ -11,27 +11,32 @@ import (
 	"millrace/engine/window"
 )
 
-// archivedOffset returns replay's Options.Version: the last offset that the archive has of the partition that a site's
-// events are in, 0 where it has none.
-func archivedOffset(ctx context.Context, l *parquet.Lake) (func(site string) int64, error) {
-	all, err := l.Progress(ctx)
+// archived is what replay has to know of how far the archive is.
+type archived struct {
+	partitions int             // of the log; 0 if none was archived
+	last       map[int32]int64 // offset that is archived, by partition
+}
+
+func readArchived(ctx context.Context, l *parquet.Lake) (*archived, error) {
+	of, err := l.ProgressOf(ctx, engine.EventsTopic)
 	if err != nil {
 		return nil, err
 	}
-	last := map[int32]int64{}
-	partitions := int32(0)
-	for _, p := range all {
-		if p.Topic == engine.EventsTopic {
-			last[p.Partition] = p.NextOffset - 1
-			partitions = max(partitions, p.Partitions)
-		}
+	a := &archived{last: map[int32]int64{}}
+	for partition, p := range of {
+		a.last[partition] = p.NextOffset - 1
+		a.partitions = max(a.partitions, int(p.Partitions))
 	}
-	return func(site string) int64 {
-		if partitions == 0 {
-			return 0
-		}
-		return max(last[event.Partition(site, 0, partitions)], 0)
-	}, nil
+	return a, nil
+}
+
+// version is replay's Options.Version: the last offset that the archive has of the partition that a site's shard is in, 0
+// where it has none.
+func (a *archived) version(site string, shard uint16) int64 {
+	if a.partitions == 0 {
+		return 0
+	}
+	return max(a.last[event.Partition(site, shard, int32(a.partitions))], 0)
 }
 
 // replaySink returns the rollup store as replay writes it. The local one keeps the windows' versions: a new store is

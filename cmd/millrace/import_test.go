@@ -39,7 +39,7 @@ func TestImportAccessLog(t *testing.T) {
 		t.Skipf("the shared data set is not there: %v", err)
 	}
 	testImport(t, log, "www.example.com", []string{"2015-05-01", "2015-05-31"}, "testdata/import/apache_combined.tsv", importSummary{
-		Lines: 10_000, Events: 4232, Bots: 2455, Malformed: 1,
+		Lines: 10_000, Events: 4232, Bots: 2455, Visits: 1166, Malformed: 1,
 		Skipped: map[string]int64{"asset": 5348, "method": 48, "status": 371},
 	})
 }
@@ -47,7 +47,7 @@ func TestImportAccessLog(t *testing.T) {
 // TestImportSmallLog does the same with a log whose numbers can be told by reading it.
 func TestImportSmallLog(t *testing.T) {
 	testImport(t, "testdata/import/small.log", "shop.example", []string{"2024-02-01", "2024-03-31"}, "testdata/import/small.tsv", importSummary{
-		Lines: 17, Events: 7, Bots: 1, Malformed: 3,
+		Lines: 17, Events: 7, Bots: 1, Visits: 3, Malformed: 3,
 		Skipped: map[string]int64{"asset": 2, "empty": 1, "method": 2, "status": 2},
 	})
 }

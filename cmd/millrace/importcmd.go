@@ -14,6 +14,7 @@ import (
 	"millrace/cmd/internal/datadir"
 	"millrace/cmd/internal/importfile"
 	"millrace/emit/parquet"
+	"millrace/engine"
 	"millrace/engine/event"
 	"millrace/engine/facts"
 	"millrace/engine/replay"
@@ -30,7 +31,8 @@ type importCommand struct {
 	JSON   bool     `name:"json" group:"Output" help:"Print the summary as JSON."`
 	Files  []string `arg:"" name:"file" help:"Files to read, also gzipped; - is the standard input."`
 
-	storeFlags `embed:""`
+	storeFlags    `embed:""`
+	countingFlags `embed:""`
 }
 
 // Help is the text behind the list of flags.
@@ -59,6 +61,10 @@ func (c *importCommand) Run(p *process, logs *logFlags) (err error) {
 			return usagef("--site: %w", err)
 		}
 	}
+	newDeriver, err := c.newDeriver()
+	if err != nil {
+		return err
+	}
 	log := logs.open(p.stderr)
 	off, err := openOffline(&c.storeFlags, true, c.Secret == "", log)
 	if err != nil {
@@ -75,6 +81,7 @@ func (c *importCommand) Run(p *process, logs *logFlags) (err error) {
 		return fmt.Errorf("nothing was imported: %w", err)
 	}
 	i := newImported(c, p, log, off, id)
+	i.newDeriver = newDeriver
 	if err := i.findEnd(); err != nil {
 		return err
 	}
@@ -122,10 +129,12 @@ func (c *importCommand) identity(off *offline) (*enrich.Identity, error) {
 }
 
 // importSummary is the output of import --json. Lines = Events + the sum of Skipped + Malformed; Bots are among Events.
+// Visits is how many the imported sites have in the range of time of the events.
 type importSummary struct {
 	Lines     int64            `json:"lines"`
 	Events    int64            `json:"events"`
 	Bots      int64            `json:"bots"`
+	Visits    int64            `json:"visits"`
 	Skipped   map[string]int64 `json:"skipped"`
 	Malformed int64            `json:"malformed"`
 }
@@ -138,6 +147,8 @@ type imported struct {
 	off     *offline
 	id      *enrich.Identity
 	facts   *facts.Deriver
+
+	newDeriver func() engine.Deriver
 
 	sum      importSummary
 	sites    map[string]bool
@@ -297,7 +308,7 @@ func (i *imported) count() error {
 	ctx := i.process.ctx
 	l := lake{parquet.NewLake(i.off.stores.lake)}
 	o := replay.Options{
-		Lake: l, Reader: i.off.stores.rollups(), Sink: i.off.stores.replaySink(), Limit: valuesPerFamily,
+		Lake: l, Reader: i.off.stores.rollups(), Sink: i.off.stores.replaySink(), Limit: valuesPerFamily, NewDeriver: i.newDeriver,
 		From: i.from.Floor(event.Minute), To: (i.to + event.Minute - 1).Floor(event.Minute),
 	}
 	if len(i.sites) == 1 {
@@ -305,10 +316,11 @@ func (i *imported) count() error {
 			o.Site = site
 		}
 	}
-	var err error
-	if o.Version, err = archivedOffset(ctx, l.Lake); err != nil {
+	a, err := readArchived(ctx, l.Lake)
+	if err != nil {
 		return err
 	}
+	o.Partitions, o.Version = a.partitions, a.version
 	// Where a stream is archived too, minutes that it is not done with can't be counted yet.
 	if i.streams {
 		o.To = max(min(o.To, i.end.Floor(event.Minute)), o.From)
@@ -319,7 +331,10 @@ func (i *imported) count() error {
 	bar := progress.Start(i.process.stderr, "count")
 	defer bar.Finish()
 	o.Progress = func(p replay.Progress) { bar.Set(int64(p.Hours), int64(p.HoursTotal), p.Events) }
-	_, err = replay.Run(ctx, o)
+	report, err := replay.Run(ctx, o)
+	for site := range i.sites {
+		i.sum.Visits += report.Visits[site]
+	}
 	return err
 }
 
@@ -328,7 +343,7 @@ func (i *imported) print() error {
 		return json.NewEncoder(i.process.stdout).Encode(i.sum)
 	}
 	w := i.process.stdout
-	fmt.Fprintf(w, "%d lines: %d events (%d of bots)", i.sum.Lines, i.sum.Events, i.sum.Bots)
+	fmt.Fprintf(w, "%d lines: %d events (%d of bots), %d visits", i.sum.Lines, i.sum.Events, i.sum.Bots, i.sum.Visits)
 	for _, reason := range slices.Sorted(maps.Keys(i.sum.Skipped)) {
 		fmt.Fprintf(w, ", %d skipped (%s)", i.sum.Skipped[reason], reason)
 	}

@@ -97,19 +97,29 @@ func (o *offline) storeComplete(ctx context.Context) (event.Time, bool, error) {
 // lake is the archive as package replay wants it.
 type lake struct{ *parquet.Lake }
 
-func (l lake) Hours(ctx context.Context, from, to event.Time) ([]event.Time, error) {
+func (l lake) Files(ctx context.Context, from, to event.Time) ([]replay.File, error) {
 	hours, err := l.Lake.Hours(ctx, from, to)
-	starts := make([]event.Time, len(hours))
-	for i := range hours {
-		starts[i] = hours[i].Start
+	var files []replay.File
+	for _, h := range hours {
+		for _, k := range h.Keys {
+			files = append(files, replay.File(k))
+		}
 	}
-	return starts, err
+	return files, err
 }
 
-func (l lake) ReadHour(ctx context.Context, hour event.Time, site string, fn func(e *event.Event, topic string, partition int32, offset int64, index int) error) error {
-	return l.Lake.ReadHour(ctx, hour, site, func(e *event.Event, s parquet.Source) error {
-		return fn(e, s.Topic, s.Partition, s.Offset, int(s.Index))
+func (l lake) ReadSegment(ctx context.Context, files []replay.File, site string, fn func(e *event.Event, offset int64, index int) error) error {
+	keys := make([]parquet.Key, len(files))
+	for i, f := range files {
+		keys[i] = parquet.Key(f)
+	}
+	return l.Lake.ReadSegment(ctx, keys, site, func(e *event.Event, s parquet.Source) error {
+		return fn(e, s.Offset, int(s.Index))
 	})
+}
+
+func (l lake) LastReceived(ctx context.Context, f replay.File) (event.Time, error) {
+	return l.Lake.LastReceived(ctx, parquet.Key(f))
 }
 
 // CompleteUntil is false only where no stream was ever archived; one that has just begun is complete until the

@@ -10,6 +10,7 @@ import (
 	"millrace/emit/parquet"
 	"millrace/engine/event"
 	"millrace/engine/replay"
+	"millrace/engine/window"
 	"millrace/internal/progress"
 )
 
@@ -22,7 +23,8 @@ type replayCommand struct {
 	Verify bool   `xor:"mode" group:"Mode" help:"Change nothing, print each difference, and exit with 1 if there is one."`
 	JSON   bool   `name:"json" group:"Mode" help:"Print the summary as JSON."`
 
-	storeFlags `embed:""`
+	storeFlags    `embed:""`
+	countingFlags `embed:""`
 }
 
 // Help is the text behind the list of flags.
@@ -44,7 +46,7 @@ Days are UTC. With a local store or archive serve must not run on the same folde
 // errDiffers ends replay --verify with exit code 1.
 var errDiffers = errors.New("the rollup store differs from the archive")
 
-// valuesPerFamily is the cardinality budget: values kept per site, minute and family. Engine and replay have to
+// valuesPerFamily is the cardinality budget: values kept per site, window and family. Engine and replay have to
 // agree on it.
 const valuesPerFamily = 500
 
@@ -56,16 +58,22 @@ func (c *replayCommand) Run(p *process, logs *logFlags) (err error) {
 	if err != nil {
 		return err
 	}
+	newDeriver, err := c.newDeriver()
+	if err != nil {
+		return err
+	}
 	off, err := openOffline(&c.storeFlags, false, false, logs.open(p.stderr))
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, off.close()) }()
 	o := c.options(off)
-	o.From, o.To = from, to
-	if o.Version, err = archivedOffset(p.ctx, parquet.NewLake(off.stores.lake)); err != nil {
+	o.From, o.To, o.NewDeriver = from, to, newDeriver
+	a, err := readArchived(p.ctx, parquet.NewLake(off.stores.lake))
+	if err != nil {
 		return err
 	}
+	o.Partitions, o.Version = a.partitions, a.version
 	if err := c.openEnd(p, off, &o); err != nil {
 		return err
 	}
@@ -133,8 +141,8 @@ func (c *replayCommand) print(w io.Writer, r *replay.Report) error {
 	}
 	if c.JSON {
 		if err := json.NewEncoder(w).Encode(replaySummary{
-			From: r.From.Std(), To: r.To.Std(), Events: r.Events, Bots: r.Bots, Windows: r.Windows,
-			Changed: r.Changed, Written: r.Written, Differences: r.Differing,
+			From: r.From.Std(), To: r.To.Std(), Events: r.Events, Bots: r.Bots, Duplicates: r.Duplicates, Visits: allVisits(r),
+			windowCounts: countsOf(r.Total()), Differences: r.Differing, Kinds: kindCounts(r),
 		}); err != nil {
 			return err
 		}
@@ -147,16 +155,41 @@ func (c *replayCommand) print(w io.Writer, r *replay.Report) error {
 	return nil
 }
 
-// replaySummary is the output of replay --json.
+// replaySummary is the output of replay --json. Its windows are those of all kinds.
 type replaySummary struct {
-	From        time.Time `json:"from"`
-	To          time.Time `json:"to"`
-	Events      int64     `json:"events"`
-	Bots        int64     `json:"bots"`
-	Windows     int64     `json:"windows"`
-	Changed     int64     `json:"changed"`
-	Written     int64     `json:"written"`
-	Differences int64     `json:"differences"`
+	From       time.Time `json:"from"`
+	To         time.Time `json:"to"`
+	Events     int64     `json:"events"`
+	Bots       int64     `json:"bots"`
+	Duplicates int64     `json:"duplicates"`
+	Visits     int64     `json:"visits"`
+	windowCounts
+	Differences int64                   `json:"differences"`
+	Kinds       map[string]windowCounts `json:"kinds"`
+}
+
+type windowCounts struct {
+	Windows int64 `json:"windows"`
+	Changed int64 `json:"changed"`
+	Written int64 `json:"written"`
+}
+
+func countsOf(c replay.Counts) windowCounts { return windowCounts{c.Windows, c.Changed, c.Written} }
+
+func kindCounts(r *replay.Report) map[string]windowCounts {
+	m := make(map[string]windowCounts, len(r.Kinds))
+	for k, c := range r.Kinds {
+		m[window.Kind(k).String()] = countsOf(c)
+	}
+	return m
+}
+
+// allVisits returns how many visits began in the range.
+func allVisits(r *replay.Report) (n int64) {
+	for _, v := range r.Visits {
+		n += v
+	}
+	return n
 }
 
 func (c *replayCommand) say(w io.Writer, r *replay.Report) {
@@ -165,15 +198,16 @@ func (c *replayCommand) say(w io.Writer, r *replay.Report) {
 		return
 	}
 	const minute = "2006-01-02 15:04"
-	fmt.Fprintf(w, "%s to %s UTC: %d events (%d of bots) in %d windows, ", r.From.Std().Format(minute), r.To.Std().Format(minute),
-		r.Events, r.Bots, r.Windows)
+	fmt.Fprintf(w, "%s to %s UTC: %d events (%d of bots), %d visits, in %d minutes, %d hours and %d quarters of visits: ",
+		r.From.Std().Format(minute), r.To.Std().Format(minute), r.Events, r.Bots, allVisits(r),
+		r.Kinds[window.Minute].Windows, r.Kinds[window.Hour].Windows, r.Kinds[window.Visits].Windows)
 	switch {
 	case c.Verify:
 		fmt.Fprintf(w, "%d differences\n", r.Differing)
 	case c.DryRun:
-		fmt.Fprintf(w, "%d would change\n", r.Changed)
+		fmt.Fprintf(w, "%d windows would change\n", r.Total().Changed)
 	default:
-		fmt.Fprintf(w, "%d changed\n", r.Changed)
+		fmt.Fprintf(w, "%d windows changed\n", r.Total().Changed)
 	}
 }
 

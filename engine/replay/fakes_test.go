@@ -1,6 +1,7 @@
 package replay
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -10,8 +11,11 @@ import (
 	"testing"
 	"unsafe"
 
+	"millrace/engine"
+	"millrace/engine/dedup"
 	"millrace/engine/event"
 	"millrace/engine/facts"
+	"millrace/engine/visit"
 	"millrace/engine/window"
 )
 
@@ -21,7 +25,14 @@ const noon event.Time = 1431864000000 // 2015-05-17T12:00Z
 // logged is an event and its place in the log.
 type logged struct {
 	event.Event
-	place
+	topic     string
+	partition int32
+	offset    int64
+	index     int
+}
+
+func (a logged) compare(b logged) int {
+	return cmp.Or(strings.Compare(a.topic, b.topic), cmp.Compare(a.partition, b.partition), cmp.Compare(a.offset, b.offset), cmp.Compare(a.index, b.index))
 }
 
 // scratch gives out strings that another one takes the memory of after reset, as decoders and stores do.
@@ -45,71 +56,119 @@ func (s *scratch) view(v string) string {
 	return unsafe.String(&s.buf[len(s.buf)-len(v)], len(v))
 }
 
-// memLake is an archive in memory that delivers the events of an hour in an order drawn from seed. If seed is odd it
-// leaves it to the caller to pass over other sites.
+// memLake is an archive in memory. It lists files in an order drawn from seed. If seed is odd it gives all events whatever
+// the site, else only the receive times of the other sites'.
 type memLake struct {
 	events   []logged
+	records  int64 // in a segment; 0: 40
 	seed     uint64
 	complete event.Time // 0: imports only
-	reads    int
-	fail     error // of ReadHour, at its end
+	reads    map[File]int
+	looks    int   // calls of LastReceived
+	fail     error // of ReadSegment, at its end
 }
 
-func (l *memLake) Hours(_ context.Context, from, to event.Time) ([]event.Time, error) {
-	hours := make(map[event.Time]bool)
-	for _, e := range l.events {
-		if h := e.Time.Floor(event.Hour); h < to && h+event.Hour > from {
-			hours[h] = true
+func (l *memLake) fileOf(e *logged) File {
+	n := cmp.Or(l.records, 40)
+	return File{Hour: e.Time.Floor(event.Hour), Topic: e.topic, Partition: e.partition, First: e.offset / n * n}
+}
+
+func (l *memLake) Files(_ context.Context, from, to event.Time) ([]File, error) {
+	files := map[File]bool{}
+	for i := range l.events {
+		if f := l.fileOf(&l.events[i]); f.Hour < to && f.Hour+event.Hour > from {
+			files[f] = true
 		}
 	}
-	return slices.Collect(maps.Keys(hours)), nil
+	list := slices.SortedFunc(maps.Keys(files), File.compare)
+	rng := rand.New(rand.NewPCG(l.seed, 0))
+	rng.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
+	return list, nil
 }
 
-func (l *memLake) ReadHour(_ context.Context, hour event.Time, site string, fn func(*event.Event, string, int32, int64, int) error) error {
-	l.reads++
-	rng := rand.New(rand.NewPCG(l.seed, uint64(l.reads)))
-	var views scratch
-	for _, i := range rng.Perm(len(l.events)) {
-		e := l.events[i]
-		if e.Time.Floor(event.Hour) != hour || l.seed%2 == 0 && site != "" && e.Site != site {
-			continue
+func (l *memLake) ReadSegment(_ context.Context, files []File, site string, fn func(*event.Event, int64, int) error) error {
+	if l.reads == nil {
+		l.reads = map[File]int{}
+	}
+	for _, f := range files {
+		if l.reads[f]++; f.First != files[0].First || f.Topic != files[0].Topic || f.Partition != files[0].Partition {
+			return fmt.Errorf("%v is no file of the segment of %v", f, files[0])
 		}
-		views.reset()
-		for _, s := range []*string{&e.Site, &e.Name, &e.URL, &e.UA, &e.Country, &e.topic} {
-			*s = views.view(*s)
+	}
+	var list []logged
+	for i := range l.events {
+		if slices.Contains(files, l.fileOf(&l.events[i])) {
+			list = append(list, l.events[i])
 		}
-		if err := fn(&e.Event, e.topic, e.partition, e.offset, e.index); err != nil {
+	}
+	slices.SortFunc(list, logged.compare)
+	for _, e := range list {
+		if site != "" && e.Site != site && l.seed%2 == 0 {
+			e.Event = event.Event{Received: e.Received}
+		}
+		if err := fn(&e.Event, e.offset, e.index); err != nil {
 			return err
 		}
 	}
 	return l.fail
 }
 
+func (l *memLake) LastReceived(_ context.Context, f File) (last event.Time, _ error) {
+	l.looks++
+	for i := range l.events {
+		if l.fileOf(&l.events[i]) == f {
+			last = max(last, l.events[i].Received)
+		}
+	}
+	return last, nil
+}
+
 func (l *memLake) CompleteUntil(context.Context) (event.Time, bool, error) {
 	return l.complete, l.complete != 0, nil
 }
 
+// storeID names a window in a store.
+type storeID struct {
+	kind window.Kind
+	windowID
+}
+
+func (a storeID) compare(b storeID) int {
+	return cmp.Or(cmp.Compare(a.kind, b.kind), a.windowID.compare(b.windowID))
+}
+
+func idOf(w *window.Window) storeID { return storeID{w.Kind, windowID{w.Site, w.Start, w.Shard}} }
+
 // memStore is a store of rollups in memory. With zeros it keeps deleted points as points of zeros, as InfluxDB does.
 type memStore struct {
-	windows map[windowID]*window.Window
+	windows map[storeID]*window.Window
 	zeros   bool
 	calls   []int // windows per Replace
 	points  []int // points per Replace
 }
 
 func newStore(windows ...*window.Window) *memStore {
-	s := &memStore{windows: make(map[windowID]*window.Window)}
+	s := &memStore{windows: make(map[storeID]*window.Window)}
 	for _, w := range windows {
-		s.windows[windowID{w.Site, w.Start, w.Shard}] = w
+		s.windows[idOf(w)] = w
 	}
 	return s
+}
+
+func (s *memStore) count(k window.Kind) (n int64) {
+	for id := range s.windows {
+		if id.kind == k {
+			n++
+		}
+	}
+	return n
 }
 
 func (s *memStore) Replace(_ context.Context, windows []*window.Window) error {
 	s.calls, s.points = append(s.calls, len(windows)), append(s.points, 0)
 	for _, w := range windows {
 		s.points[len(s.points)-1] += len(w.Points)
-		id := windowID{w.Site, w.Start, w.Shard}
+		id := idOf(w)
 		kept := *w
 		kept.Points = slices.Clone(w.Points)
 		if old := s.windows[id]; old != nil && s.zeros {
@@ -127,13 +186,13 @@ func (s *memStore) Replace(_ context.Context, windows []*window.Window) error {
 }
 
 func (s *memStore) Scan(_ context.Context, sel window.Selection, fn func(event.Time, bool, *window.Point) error) error {
-	var ids []windowID
+	var ids []storeID
 	for id := range s.windows {
-		if id.site == sel.Site && id.start >= sel.From && id.start < sel.To {
+		if id.kind == sel.Kind && id.site == sel.Site && id.start >= sel.From && id.start < sel.To {
 			ids = append(ids, id)
 		}
 	}
-	slices.SortFunc(ids, windowID.compare)
+	slices.SortFunc(ids, storeID.compare)
 	var reused window.Point // valid during fn only, like all it points to
 	var views scratch
 	for _, id := range ids {
@@ -164,32 +223,109 @@ func (s *memStore) Sites(context.Context) ([]string, error) {
 	return slices.Collect(maps.Keys(sites)), nil
 }
 
-// want computes windows in the plainest way: rows in log order, one Agg per window.
-func want(events []logged, limit int) *memStore {
-	events = slices.Clone(events)
-	key := func(e logged) string {
-		return fmt.Sprintf("%-20s %5d %9d %5d", e.topic, e.partition, e.offset, e.index)
-	}
-	slices.SortFunc(events, func(a, b logged) int { return strings.Compare(key(a), key(b)) })
-	aggs := make(map[windowID]*window.Agg)
-	d := facts.New(facts.Options{})
+// want computes windows in the plainest way: each log in its order from its beginning to its end, one Agg for each
+// window, hours from minutes. Imported events come as if hour by hour in one log.
+func want(events []logged, limit int) *memStore { return wantSharded(events, limit, 0) }
+
+// wantSharded is want for a log of some partitions, 0 for windows that are all of shard 0.
+func wantSharded(events []logged, limit, partitions int) *memStore {
+	var streams, imports []logged
 	for _, e := range events {
-		id := windowID{e.Site, e.Time.Floor(event.Minute), 0}
-		if aggs[id] == nil {
-			aggs[id] = window.NewAgg(limit)
+		if strings.HasPrefix(e.topic, importPrefix) {
+			imports = append(imports, e)
+		} else {
+			streams = append(streams, e)
 		}
-		var row window.Row
-		d.Row(&e.Event, &row)
-		aggs[id].AddRow(&row)
+	}
+	slices.SortStableFunc(streams, logged.compare)
+	slices.SortStableFunc(imports, func(a, b logged) int {
+		return cmp.Or(cmp.Compare(a.Time.Floor(event.Hour), b.Time.Floor(event.Hour)), a.compare(b))
+	})
+	m := &model{limit: limit, partitions: partitions, aggs: map[storeID]*window.Agg{}}
+	for len(streams) > 0 {
+		n := 1
+		for n < len(streams) && streams[n].topic == streams[0].topic && streams[n].partition == streams[0].partition {
+			n++
+		}
+		m.count(streams[:n], 1)
+		streams = streams[n:]
+	}
+	seen := map[string]bool{}
+	imports = slices.DeleteFunc(imports, func(e logged) bool {
+		id := fmt.Sprint(e.Site, " ", e.ID, " ", e.Time.Floor(event.Hour))
+		twice := e.ID != "" && seen[id]
+		seen[id] = true
+		return twice
+	})
+	for i := range imports {
+		imports[i].ID = ""
+	}
+	m.count(imports, importRecord)
+	return m.store()
+}
+
+type model struct {
+	limit, partitions int
+	aggs              map[storeID]*window.Agg
+}
+
+func (m *model) agg(k window.Kind, site string, start event.Time, partition int32) *window.Agg {
+	id := storeID{k, windowID{site, start, 0}}
+	if m.partitions > 0 {
+		id.shard = event.ShardOf(site, partition, m.partitions)
+	}
+	return m.of(id)
+}
+
+func (m *model) of(id storeID) *window.Agg {
+	if m.aggs[id] == nil {
+		m.aggs[id] = window.NewAgg(m.limit)
+	}
+	return m.aggs[id]
+}
+
+func (m *model) count(log []logged, record int64) {
+	visits, seen := visit.NewTable(visit.Rules{Lateness: 1000 * event.Hour}), dedup.NewSet(dedup.Options{})
+	c := engine.NewCounter(facts.New(facts.Options{}), seen, visits)
+	for i := range log {
+		e := &log[i]
+		if row, v := c.Count(&e.Event, false); v != engine.Duplicate {
+			m.agg(window.Minute, e.Site, e.Time.Floor(event.Minute), e.partition).AddRow(row)
+		}
+		if i+1 < len(log) && log[i+1].topic == e.topic && log[i+1].offset/record == e.offset/record &&
+			(record == 1 || log[i+1].Time.Floor(event.Hour) == e.Time.Floor(event.Hour)) {
+			continue
+		}
+		if record == 1 {
+			seen.Flush(e.offset)
+		}
+		visits.Flush(func(site string, start event.Time, chunk []byte) {
+			if err := m.agg(window.Visits, site, start, e.partition).Add(chunk); err != nil {
+				panic(err)
+			}
+		})
+	}
+}
+
+func (m *model) store() *memStore {
+	for _, id := range slices.SortedFunc(maps.Keys(m.aggs), storeID.compare) {
+		if id.kind == window.Minute {
+			m.of(storeID{window.Hour, windowID{id.site, id.start.Floor(event.Hour), id.shard}}).Merge(m.aggs[id])
+		}
 	}
 	s := newStore()
-	for id, a := range aggs {
-		s.windows[id] = a.Window(id.site, 0, id.start, 0, true)
+	for id, a := range m.aggs {
+		w := &window.Window{Kind: id.kind, Site: id.site, Shard: id.shard, Start: id.start, Final: true}
+		a.Fill(w)
+		if slices.ContainsFunc(w.Points, func(p window.Point) bool { return !isZero(p.Rollup) }) {
+			s.windows[id] = w
+		}
 	}
 	return s
 }
 
-// traffic makes n events of three sites over the minutes from start on, in two topics and several partitions.
+// traffic makes n events of three sites over the time from start on, in a stream and a topic of imports and several
+// partitions: in order of time, now and then late, now and then twice.
 func traffic(seed uint64, n int, start, length event.Time) []logged {
 	rng := rand.New(rand.NewPCG(seed, 0))
 	agents := []string{
@@ -200,15 +336,29 @@ func traffic(seed uint64, n int, start, length event.Time) []logged {
 	var out []logged
 	for i := range n {
 		site := []string{"a.example", "b.example", "c.example"}[rng.IntN(3)]
+		visitor := rng.IntN(50)
+		now := start + event.Time(i)*length/event.Time(n)
 		e := logged{
 			Event: event.Event{
-				ID: fmt.Sprint(i), Site: site, Name: event.Pageview, Time: start + event.Time(rng.Int64N(int64(length))), Visitor: event.Visitor(rng.Uint64N(50) + 1),
-				URL: fmt.Sprintf("https://%s/p%d", site, rng.IntN(12)), UA: agents[rng.IntN(3)], Country: []string{"DE", "FR", ""}[rng.IntN(3)], Client: "v1",
+				ID: fmt.Sprint(i), Site: site, Name: event.Pageview, Time: now, Received: now, Visitor: event.Visitor(visitor + 1),
+				URL: fmt.Sprintf("https://%s/p%d", site, rng.IntN(12)), UA: agents[min(visitor/20, 2)], Country: []string{"DE", "FR", ""}[visitor%3], Client: "v1",
 			},
-			place: place{topic: []string{"import", "millrace.events"}[rng.IntN(2)], partition: int32(rng.IntN(3)), offset: int64(i / 10), index: i % 10},
+			topic: []string{"import-0", "millrace.events"}[rng.IntN(2)], partition: int32(rng.IntN(3)), offset: int64(i / 10), index: i % 10,
 		}
-		if rng.IntN(4) == 0 {
+		if e.topic == "import-0" {
+			e.partition = 0
+		}
+		switch rng.IntN(6) {
+		case 0:
 			e.Name = "signup"
+		case 1:
+			e.Time = max(e.Time-event.Time(rng.Int64N(int64(10*event.Minute))), start)
+		case 2:
+			if len(out) > 3 && e.topic != "import-0" {
+				before := out[len(out)-1-rng.IntN(3)]
+				e.Event, e.partition = before.Event, before.partition
+				e.Received = now
+			}
 		}
 		out = append(out, e)
 	}

@@ -1,34 +1,62 @@
 package replay
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
+	"millrace/engine"
+	"millrace/engine/dedup"
 	"millrace/engine/event"
 	"millrace/engine/facts"
 	"millrace/engine/window"
 )
 
-// Lake is the archive of raw events.
+// Lake is the archive of raw events. It consists of files, each of which holds the events of one hour of event time out
+// of one segment: a piece of one partition's log.
 type Lake interface {
-	// Hours returns the starts of the hours, by event time, that overlap [from, to) and hold events, in any order. All
-	// of time is from 0 to EndOfTime.
-	Hours(ctx context.Context, from, to event.Time) ([]event.Time, error)
-	// ReadHour calls fn for each event whose Time is in the hour, each once, in any order, with its place in the log.
-	// Site "" is all sites; events of others may come nevertheless and are passed over. Event and topic are valid during fn
-	// only.
-	ReadHour(ctx context.Context, hour event.Time, site string, fn func(e *event.Event, topic string, partition int32, offset int64, index int) error) error
+	// Files returns the files of the hours, by event time, that overlap [from, to), in any order. All of time is from 0 to
+	// EndOfTime.
+	Files(ctx context.Context, from, to event.Time) ([]File, error)
+	// ReadSegment calls fn for each event of the files, which are all of one segment, in order of offset and index, each
+	// once. With a site it may leave events of other sites out, if it gives an Event with no more than their Received in the
+	// place of some, so that the greatest one is known before each event of the site. Events may be kept, and must not be
+	// changed.
+	ReadSegment(ctx context.Context, files []File, site string, fn func(e *event.Event, offset int64, index int) error) error
+	// LastReceived returns the greatest receive time of the events in a file.
+	LastReceived(ctx context.Context, f File) (event.Time, error)
 	// CompleteUntil returns the instant before which the archive holds all that the stream has brought; false if no
 	// stream was ever archived, so that all there is came from imports.
 	CompleteUntil(ctx context.Context) (event.Time, bool, error)
 }
 
+// File names a file of the archive.
+type File struct {
+	// Hour is the start of its hour of event time.
+	Hour event.Time
+	// Topic and Partition name the log; a Topic that begins with "import-" is that of an imported file.
+	Topic     string
+	Partition int32
+	// First is the first offset of its segment.
+	First int64
+}
+
+// importPrefix begins the topics of imported files.
+const importPrefix = "import-"
+
+func (f File) imported() bool { return strings.HasPrefix(f.Topic, importPrefix) }
+
+func (f File) compare(g File) int {
+	return cmp.Or(strings.Compare(f.Topic, g.Topic), cmp.Compare(f.Partition, g.Partition), cmp.Compare(f.First, g.First), cmp.Compare(f.Hour, g.Hour))
+}
+
 // Sink takes whole windows.
 type Sink interface {
-	// Replace puts windows in the place of what the store holds for the same site, shard and start. One without points
-	// clears it.
+	// Replace puts windows in the place of what the store holds for the same kind, site, shard and start. One without
+	// points clears it.
 	Replace(ctx context.Context, windows []*window.Window) error
 }
 
@@ -62,22 +90,24 @@ type Options struct {
 	Sink Sink
 	Mode Mode
 	// From and To bound the range [From, To), on whole minutes. From 0 is the archive's first hour, To 0 as far as it
-	// is complete.
+	// is complete. Hours and windows of visits that overlap the range are recomputed whole.
 	From, To event.Time
 	// Grace is how much earlier than the archive's end an open To stops, for a store that is being written to and may
 	// lag behind; not negative.
 	Grace event.Time
 	// Site restricts everything to one site; "" is all.
 	Site string
-	// Limit is the cardinality budget per site, minute and family, the engine's; 0 is none.
+	// Limit is the cardinality budget per site, window and family, the engine's; 0 is none.
 	Limit int
-	// Shards returns how many shards a site's windows have, and Shard which one an event is counted in; nil: one, and
-	// number 0.
-	Shards func(site string) uint16
-	Shard  func(e *event.Event) uint16
-	// Version returns the Version of a site's recomputed windows: the last offset of its partition's log that the archive
-	// has. A firing at it or before counted nothing that the archive does not give; a later one may. nil: 0.
-	Version func(site string) int64
+	// Rules are the engine's; of them those of visits and of duplicates matter.
+	Rules engine.Rules
+	// NewDeriver makes a Deriver, for one log; it must be as the engine's. nil: facts.New without goals.
+	NewDeriver func() engine.Deriver
+	// Partitions is the number of partitions of the log, by which the shards of a site are numbered; 0 is one.
+	Partitions int
+	// Version returns the Version of a site's recomputed windows of a shard: the last offset of its partition's log that the
+	// archive has. A firing at it or before counted nothing that the archive does not give; a later one may. nil: 0.
+	Version func(site string, shard uint16) int64
 	// MaxDifferences is how many differences the Report lists; 0 is 100. All are counted.
 	MaxDifferences int
 	// Progress is called every 65,536 events and after each hour; nil: it is not.
@@ -86,7 +116,7 @@ type Options struct {
 
 // Progress is how far a Run has come.
 type Progress struct {
-	// Events have been read.
+	// Events have been read, with those before and behind the range.
 	Events int64
 	// Hours of the archive, of HoursTotal, are done.
 	Hours, HoursTotal int
@@ -96,20 +126,36 @@ type Progress struct {
 type Report struct {
 	// From and To is the range, as it was made out. They are equal if there was nothing to do.
 	From, To event.Time
-	// Events were read, Bots of them came from bots, by Reasons.
+	// Events of the range were counted, Bots of them came from bots, by Reasons. Duplicates were not counted.
 	Events, Bots int64
 	Reasons      map[string]int64
-	// Duplicates are imported events that another imported file holds too, counted once.
-	Duplicates int64
-	// Windows were recomputed: minutes of a site (and shard) with events.
+	Duplicates   int64
+	// Visits is how many visits began in the range, by site.
+	Visits map[string]int64
+	// Kinds tells about the windows of each kind.
+	Kinds [window.NumKinds]Counts
+	// Differences are the first ones; Differing is how many there are. Those of some hours of one kind come together, by
+	// site, start, family and value.
+	Differences []Difference
+	Differing   int64
+}
+
+// Counts is what a Run did to windows.
+type Counts struct {
+	// Windows were recomputed: of a site and shard, with events or visits.
 	Windows int64
-	// Changed minutes of a site differ from what the store held before.
+	// Changed windows differ from what the store held before, the shards of a site taken together.
 	Changed int64
 	// Written windows went to the sink, those among them that clear one included.
 	Written int64
-	// Differences are the first ones, by hour, site, minute, family and value; Differing is how many there are.
-	Differences []Difference
-	Differing   int64
+}
+
+// Total returns the sums over the kinds.
+func (r *Report) Total() (c Counts) {
+	for _, k := range r.Kinds {
+		c.Windows, c.Changed, c.Written = c.Windows+k.Windows, c.Changed+k.Changed, c.Written+k.Written
+	}
+	return c
 }
 
 // Errors for errors.Is.
@@ -138,10 +184,10 @@ func (o Options) Validate() error {
 	check(o.To == 0 || o.From < o.To, "from %s is not before to %s", o.From, o.To)
 	check(o.Grace >= 0, "grace %d ms is negative", o.Grace)
 	check(o.Limit >= 0, "limit %d is negative", o.Limit)
+	check(o.Partitions >= 0, "%d partitions are negative", o.Partitions)
+	errs = append(errs, o.Rules.Validate())
 	if o.Site != "" {
-		if err := event.ValidSite(o.Site); err != nil {
-			errs = append(errs, err)
-		}
+		errs = append(errs, event.ValidSite(o.Site))
 	}
 	return errors.Join(errs...)
 }
@@ -151,70 +197,105 @@ func Run(ctx context.Context, o Options) (Report, error) {
 	if err := o.Validate(); err != nil {
 		return Report{}, fmt.Errorf("replay: %w", err)
 	}
-	if o.MaxDifferences == 0 {
-		o.MaxDifferences = 100
+	o.MaxDifferences = cmp.Or(o.MaxDifferences, 100)
+	if o.NewDeriver == nil {
+		o.NewDeriver = func() engine.Deriver { return facts.New(facts.Options{}) }
 	}
-	r := &run{o: o, deriver: facts.New(facts.Options{}), report: Report{Reasons: make(map[string]int64)}}
+	r := &run{o: o, report: Report{Reasons: map[string]int64{}, Visits: map[string]int64{}}}
+	rules := o.Rules.Visits()
+	r.visitLength, r.visitTimeout = rules.MaxLength, rules.Timeout
+	r.reach = ceil(r.visitLength+event.Hour, event.Hour)
 	err := r.all(ctx)
 	return r.report, err
 }
 
+func ceil(t, d event.Time) event.Time { return (t + d - 1).Floor(d) }
+
 // run is one Run.
 type run struct {
-	o       Options
-	deriver *facts.Deriver
-	hours   []event.Time // of the archive, in the range, ascending
-	sites   []string     // of the store
-	done    int          // hours
-	report  Report
+	o      Options
+	report Report
+
+	visitLength, visitTimeout event.Time
+	// reach is how far apart events can be that have to do with each other, in whole hours: those of the visits that begin
+	// in an hour lie before its start + reach.
+	reach event.Time
+	// settled is the instant before which the stream has done its part; EndOfTime without one.
+	settled event.Time
+
+	hours    []event.Time // of the archive, with those before and behind the range, ascending
+	found    int          // how many of them are in the range
+	sites    []string     // of the store
+	cursors  []*cursor    // of the partitions' logs
+	imports  *imports
+	open     *openWindows
+	outputs  [window.NumKinds]*output
+	shardsOf map[string][]uint16
+
+	done   int   // hours
+	events int64 // read
 }
 
 // version returns Options.Version of a site.
-func (r *run) version(site string) int64 {
+func (r *run) version(site string, shard uint16) int64 {
 	if r.o.Version == nil {
 		return 0
 	}
-	return r.o.Version(site)
+	return r.o.Version(site, shard)
 }
 
+// all goes through the hours of the archive. Each partition's log is read in its own order until it has passed all
+// events of the hour; then the hour's windows are complete, and the visits that began a while before it.
 func (r *run) all(ctx context.Context) error {
 	if err := r.plan(ctx); err != nil {
 		return err
 	}
-	// The hours of the archive and the gaps between them, where only the store can have anything.
-	at := r.report.From
-	for i, h := range r.hours {
-		from, to := max(h, r.report.From), min(h+event.Hour, r.report.To)
-		if err := r.gap(ctx, at, from); err != nil {
+	if r.report.From == r.report.To {
+		return nil
+	}
+	for _, h := range r.hours {
+		if err := r.finishVisits(ctx, h-r.reach); err != nil {
 			return err
 		}
-		windows, err := r.recompute(ctx, h, from, to)
-		if err != nil {
+		for _, c := range r.cursors {
+			if err := c.advance(ctx, h); err != nil {
+				return fmt.Errorf("replay hour %s: %w", h, err)
+			}
+		}
+		if err := r.imports.count(ctx, h); err != nil {
 			return fmt.Errorf("replay hour %s: %w", h, err)
 		}
-		r.report.Windows += int64(len(windows))
-		if err := r.segment(ctx, from, to, windows); err != nil {
+		if err := r.finishHour(ctx, h); err != nil {
 			return err
 		}
-		at = to
-		r.done = i + 1
+		r.done++
 		r.progress()
 	}
-	return r.gap(ctx, at, r.report.To)
+	if err := r.finishVisits(ctx, EndOfTime); err != nil {
+		return err
+	}
+	for _, o := range r.outputs {
+		if err := o.finish(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-// plan makes out the range, the hours in it and the sites.
+// plan makes out the range, the hours and logs to read and the sites.
 func (r *run) plan(ctx context.Context) error {
 	from, to := r.o.From, r.o.To
 	complete, streams, err := r.o.Lake.CompleteUntil(ctx)
 	if err != nil {
 		return fmt.Errorf("ask how far the archive is complete: %w", err)
 	}
+	r.settled = EndOfTime
+	if streams {
+		r.settled = (complete - r.o.Grace).Floor(event.Minute)
+	}
 	switch {
-	case to == 0 && streams:
-		to = (complete - r.o.Grace).Floor(event.Minute)
 	case to == 0:
-		to = EndOfTime
+		to = r.settled
 	case streams && to > complete:
 		return fmt.Errorf("replay until %s: %w until %s", to, ErrIncomplete, complete)
 	}
@@ -222,22 +303,87 @@ func (r *run) plan(ctx context.Context) error {
 	if to <= from {
 		return nil
 	}
-	if r.hours, err = r.o.Lake.Hours(ctx, from, to); err != nil {
-		return fmt.Errorf("list the hours of the archive: %w", err)
+	files, err := r.o.Lake.Files(ctx, max(from-r.reach, 0), min(to+r.reach, EndOfTime))
+	if err != nil {
+		return fmt.Errorf("list the files of the archive: %w", err)
+	}
+	for _, f := range files {
+		r.hours = append(r.hours, f.Hour)
 	}
 	slices.Sort(r.hours)
-	r.hours = slices.Compact(slices.DeleteFunc(r.hours, func(h event.Time) bool { return h >= to || h+event.Hour <= from }))
-	if len(r.hours) == 0 && (r.o.From == 0 || r.o.To == 0) {
+	r.hours = slices.Compact(r.hours)
+	var in []event.Time
+	for _, h := range r.hours {
+		if h+event.Hour > from && h < to {
+			in = append(in, h)
+		}
+	}
+	r.found = len(in)
+	if len(in) == 0 && (r.o.From == 0 || r.o.To == 0) {
 		return nil
 	}
 	if from == 0 {
-		from = r.hours[0]
+		from = in[0]
 	}
-	if r.o.To == 0 && !streams {
-		to = r.hours[len(r.hours)-1] + event.Hour
+	if to == EndOfTime {
+		to = in[len(in)-1] + event.Hour
 	}
 	r.report.From, r.report.To = from, to
+	r.layOut(files)
 	return r.listSites(ctx)
+}
+
+// layOut makes what reads the files and what takes the windows.
+func (r *run) layOut(files []File) {
+	from, to := r.report.From, r.report.To
+	quarter := window.Visits.Length()
+	r.outputs = [window.NumKinds]*output{
+		window.Minute: newOutput(r, window.Minute, from, to),
+		window.Hour:   newOutput(r, window.Hour, from.Floor(event.Hour), min(ceil(to, event.Hour), r.settledHours())),
+		window.Visits: newOutput(r, window.Visits, from.Floor(quarter), ceil(to, quarter)),
+	}
+	r.open = newOpenWindows(r.o.Limit, from.Floor(event.Hour), ceil(to, event.Hour))
+	files = slices.Clone(files)
+	slices.SortFunc(files, File.compare)
+	var imported []File
+	for len(files) > 0 {
+		n := 1
+		for n < len(files) && files[n].Topic == files[0].Topic && files[n].Partition == files[0].Partition {
+			n++
+		}
+		if files[0].imported() {
+			imported = append(imported, files[:n]...)
+		} else {
+			r.cursors = append(r.cursors, newCursor(r, len(r.cursors), files[:n]))
+		}
+		files = files[n:]
+	}
+	r.imports = newImports(r, len(r.cursors), imported)
+}
+
+// hourSlack is how long after its end an hour fires at the latest, in log time: grace and the slots of the sites.
+const hourSlack = 2 * event.Minute
+
+// settledHours returns the end of the hours that the stream has fired.
+func (r *run) settledHours() event.Time {
+	if r.settled == EndOfTime {
+		return EndOfTime
+	}
+	return (r.settled - hourSlack).Floor(event.Hour)
+}
+
+// unsettled reports whether the stream may still change a window of visits after the end of the archive: visits that
+// began in it go on.
+func (r *run) unsettled(start event.Time) bool {
+	return r.settled != EndOfTime && start+window.Visits.Length()+r.visitLength+r.visitTimeout > r.settled
+}
+
+// ids returns the rules of duplicates.
+func (r *run) ids() dedup.Options {
+	return dedup.Options{
+		Horizon: cmp.Or(r.o.Rules.DedupHorizon, 10*event.Minute),
+		MaxIDs:  cmp.Or(r.o.Rules.MaxIDs, 4_000_000),
+	}
 }
 
 func (r *run) listSites(ctx context.Context) error {
@@ -255,6 +401,6 @@ func (r *run) listSites(ctx context.Context) error {
 
 func (r *run) progress() {
 	if r.o.Progress != nil {
-		r.o.Progress(Progress{Events: r.report.Events, Hours: r.done, HoursTotal: len(r.hours)})
+		r.o.Progress(Progress{Events: r.events, Hours: r.done, HoursTotal: len(r.hours)})
 	}
 }

@@ -1,0 +1,90 @@
+package replay
+
+import (
+	"context"
+	"slices"
+
+	"github.com/cespare/xxhash/v2"
+
+	"millrace/engine/event"
+)
+
+// imports counts the events of imported files: hour by hour, in an hour by topic, partition and place in the file. There
+// is no log of them whose order could matter; the visits of all files are one Table, so that a log that was rotated
+// gives the visits of the whole one.
+type imports struct {
+	source
+	pass  *pass
+	files map[event.Time][]File // in order
+}
+
+func newImports(r *run, index int, files []File) *imports {
+	m := &imports{source: newSource(r, index, func(string) uint16 { return 0 }), files: map[event.Time][]File{}}
+	m.pass = m.newPass()
+	for _, f := range files {
+		m.files[f.Hour] = append(m.files[f.Hour], f)
+	}
+	return m
+}
+
+// count counts the files of an hour. A log that has grown is imported whole again, and its lines keep their ids: an
+// event counts once, whatever number of files hold it. An id comes again in its own hour only, since the event is the
+// same.
+func (m *imports) count(ctx context.Context, hour event.Time) error {
+	r, seen := m.run, make(map[uint64]struct{})
+	slices.SortFunc(m.files[hour], File.compare)
+	topic := ""
+	for _, f := range m.files[hour] {
+		if f.Topic != topic {
+			m.pass.endRecord()
+			topic = f.Topic
+		}
+		err := r.o.Lake.ReadSegment(ctx, []File{f}, r.o.Site, func(e *event.Event, offset int64, index int) error {
+			if offset /= importRecord; offset != m.pass.offset {
+				m.pass.endRecord()
+				m.pass.offset = offset
+				if err := ctx.Err(); err != nil {
+					return err
+				}
+			}
+			if e.Site == "" || r.o.Site != "" && e.Site != r.o.Site {
+				return nil
+			}
+			if err := inHours(e, []File{f}, offset, index); err != nil {
+				return err
+			}
+			if e.ID != "" {
+				n := len(seen)
+				if seen[eventHash(e)] = struct{}{}; len(seen) == n {
+					r.duplicate(e)
+					return nil
+				}
+			}
+			once := *e
+			once.ID = "" // so that no clock has a say
+			m.pass.event(&once)
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	m.pass.endRecord()
+	delete(m.files, hour)
+	m.forget(hour + event.Hour)
+	return nil
+}
+
+// importRecord is how many lines are taken together, as the events of a record of the stream are.
+const importRecord = 256
+
+// eventHash stands for an event's site and id. At ten million imported events in one hour two of them are taken for one
+// with a probability of three in a million.
+func eventHash(e *event.Event) uint64 {
+	var d xxhash.Digest
+	d.Reset()
+	d.WriteString(e.Site)
+	d.WriteString("\x00")
+	d.WriteString(e.ID)
+	return d.Sum64()
+}
