@@ -18,7 +18,7 @@
 //     before take no more events. (It takes events older than others to get there; a change of salt alone does not.)
 //   - A visit begins in the window of its first event. Its dimensions (and hostname) are those of its first pageview, or
 //     while it has none of its first event; of several at the same time, the first in the log. An internal referrer
-//     gives Source and Referrer None. Its exit page is that of its last pageview; of several, the last in the log.
+//     gives Source and Referrer None, Channel Direct. Its exit page is that of its last pageview; of several, the last in the log.
 //   - It bounced if it has one pageview and no interactive event that is no pageview. Its seconds are last minus first
 //     event, rounded down; 0 if it bounced.
 //   - A site has at most MaxPerSite live visits. Events that would begin another are untracked.

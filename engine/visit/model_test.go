@@ -153,6 +153,7 @@ func (v *modelVisit) dims() (dims [window.NumDims]string) {
 	for _, d := range []window.Dim{window.Source, window.Referrer} {
 		dims[d] = cmp.Or(dims[d], window.None)
 	}
+	dims[window.Channel] = cmp.Or(dims[window.Channel], "Direct")
 	dims[window.EntryPage] = ""
 	if first.pageview {
 		dims[window.EntryPage] = first.dims[window.Page]

@@ -60,7 +60,7 @@ func (l *log) draw(t *rapid.T) seen {
 	e.dims[window.Page] = rapid.SampledFrom(pages).Draw(t, "page")
 	e.dims[window.Hostname] = rapid.SampledFrom(hosts).Draw(t, "host")
 	e.dims[window.Name] = "name"
-	for _, d := range []window.Dim{window.Source, window.Country, window.UTMCampaign, window.Screen} {
+	for _, d := range []window.Dim{window.Source, window.Channel, window.Country, window.UTMCampaign, window.Screen} {
 		e.dims[d] = rapid.SampledFrom(texts).Draw(t, d.String())
 	}
 	return e
@@ -241,5 +241,30 @@ func (s *store) load(tb rapid.TB, rules Rules, watermark event.Time) *Table {
 func mustApply(tb rapid.TB, t *Table, journal []byte) {
 	if err := t.Apply(journal); err != nil {
 		tb.Fatalf("journal %x: %v", journal, err)
+	}
+}
+
+// TestOwnerAfterRekey: a visit was re-keyed while its old visitor had another one, which expired before the next
+// checkpoint. An owner that followed by journals must still say that the visit is the old visitor's no more.
+func TestOwnerAfterRekey(t *testing.T) {
+	rules := Rules{Lateness: 2 * event.Hour}
+	master, owner, st := NewTable(rules), NewTable(rules), &store{}
+	record := func(e seen) {
+		observe(master, e)
+		out := flush(master)
+		mustApply(t, owner, out.journal)
+		st.journals = append(st.journals, out.journal)
+	}
+	record(pageview(0, "/"))
+	record(pageview(3600, "/"))
+	st.checkpoint(owner, origin)
+	record(pageview(3601, "/").of(2, 1))
+	watermark := origin + 2*event.Hour + 32*event.Minute // the first visit is no more
+	for _, tab := range []*Table{master, owner} {
+		tab.Expire(watermark)
+	}
+	st.checkpoint(owner, watermark)
+	if got, want := dump(st.load(t, rules, watermark)), dump(master); got != want {
+		t.Errorf("got\n%swant\n%s", got, want)
 	}
 }
