@@ -196,8 +196,9 @@ func (a *aggregation) value(i int, label string, p *window.Point) string {
 		if a.shown[c.pos] == nil {
 			a.shown[c.pos] = make(map[string]string)
 		}
-		v = c.dim.label(p.Dims[c.pos])
-		a.shown[c.pos][strings.Clone(p.Dims[c.pos])] = v
+		stored := strings.Clone(p.Dims[c.pos]) // a label may be the value itself, which is gone after the call
+		v = c.dim.label(stored)
+		a.shown[c.pos][stored] = v
 	}
 	return v
 }

@@ -56,6 +56,11 @@ func TestMetrics(t *testing.T) {
 	f(`"visitors"`, `,"dimensions":["event:props:nothing"]`, ``)
 	f(`"pageviews"`, `,"dimensions":["event:page"],"filters":[["matches","event:page",["^/(a|b)","x$"]]]`, `["/about"] [3]`)
 	f(`"pageviews"`, `,"dimensions":["event:page"],"filters":[["matches_not","event:page",["^/A"],{"case_sensitive":false}]]`, `["/shop"] [10]`)
+	// Labels that are the value itself outlive the reader's memory, in rows and in filters.
+	m.views("a.example", "2024-09-17T11:06:00Z", "/about", window.None, "Firefox", 300, 2)
+	m.views("a.example", "2024-09-17T11:07:00Z", "/about", window.None, "Firefox", 302, 1)
+	f(`"visitors"`, `,"dimensions":["visit:country_name"]`, "[\"(none)\"] [3]\n[\"Germany\"] [3]")
+	f(`"visitors"`, `,"filters":[["is_not","visit:country_name",["Germany"]]]`, `[] [3]`)
 }
 
 // TestVisitRanges: relative ranges are widened to whole quarters, the end may lie in one that is not over.

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/valyala/fasthttp"
 	"go.uber.org/goleak"
@@ -41,12 +42,31 @@ func (m *memory) Scan(ctx context.Context, sel window.Selection, fn func(event.T
 			if w.Kind != sel.Kind || w.Site != sel.Site || w.Points[i].Family != sel.Family || w.Start < sel.From || w.Start >= sel.To {
 				continue
 			}
-			if err := fn(w.Start, w.Final, &w.Points[i]); err != nil {
+			if err := lend(w, i, fn); err != nil {
 				return err
 			}
 		}
 	}
 	return m.err
+}
+
+// lend gives fn a point whose memory is used otherwise as soon as fn returns.
+func lend(w *window.Window, i int, fn func(event.Time, bool, *window.Point) error) error {
+	p := w.Points[i]
+	var bufs [][]byte
+	for d, v := range p.Dims {
+		b := []byte(v)
+		bufs = append(bufs, b)
+		p.Dims[d] = unsafe.String(unsafe.SliceData(b), len(b))
+	}
+	p.Sketch = slices.Clone(p.Sketch)
+	err := fn(w.Start, w.Final, &p)
+	for _, b := range append(bufs, p.Sketch) {
+		for j := range b {
+			b[j] = 0xff
+		}
+	}
+	return err
 }
 
 func (m *memory) Sites(context.Context) ([]string, error)             { return nil, nil }

@@ -97,7 +97,7 @@ func (k *kafkaBench) waitCommitted(t *testing.T, want int64) {
 
 func waitFor(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !ok(); time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); !ok(); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("waited in vain for %s", what)
 		}
@@ -331,7 +331,7 @@ func TestEmitterMemoryIsBounded(t *testing.T) {
 	// its way.
 	grown := heap() - before
 	t.Logf("the heap has grown by %d KiB", grown>>10)
-	if grown > 25<<20 {
+	if grown > 30<<20 {
 		t.Errorf("the heap has grown by %d MiB while 40 MB wait", grown>>20)
 	}
 	if n := k.committed(t); n != 0 {
