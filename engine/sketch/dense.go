@@ -30,16 +30,15 @@ func (s *Sketch) densify() {
 	} else {
 		clear(s.regs[:])
 	}
-	s.dense = true
-	for _, e := range s.tab {
+	for _, e := range s.slots() {
 		if e != 0 {
 			s.raise(e>>tailBits, entryRank(e))
 		}
 	}
-	for _, l := range s.long {
+	for _, l := range s.longs() {
 		s.raise(uint32(l>>8)>>tailBits, uint8(l))
 	}
-	s.tab, s.long, s.n, s.bits, s.limit = nil, nil, 0, 0, 0
+	*s = Sketch{regs: s.regs, dense: true}
 }
 
 // maxRegisters raises each register of a to that of b.

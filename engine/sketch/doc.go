@@ -25,7 +25,7 @@
 // knows the hash can steer the estimate. The sketch passes each through one fixed mixing function (see mix),
 // so that a partition chosen from bits of the same hash does not leave registers of its sketches empty.
 //
-// A sketch in memory takes 64 bytes, plus 16 bytes for up to 3 visitors, 32 up to 7, 64 up to 15, then 6 to
+// A sketch in memory takes 80 bytes, in which it has up to 7 visitors, plus 64 bytes for up to 15, then 6 to
 // 12 bytes for each up to 1,536, then 16,384 in all.
 //
 // # Format

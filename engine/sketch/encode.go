@@ -34,10 +34,10 @@ func (s *Sketch) AppendBinary(dst []byte) []byte {
 func (s *Sketch) appendSparse(dst []byte) []byte {
 	count := s.count()
 	lows, highs := sparseLen(count)
-	dst = slices.Grow(dst, headerLen+lows+highs+len(s.long))
+	dst = slices.Grow(dst, headerLen+lows+highs+len(s.longs()))
 	dst = append(dst, version<<4|byte(count>>8), byte(count))
-	if count <= wholeEntries && len(s.long) == 0 { // most sketches; a table of so few is a list
-		for _, e := range s.tab[:count] {
+	if count <= wholeEntries && len(s.longs()) == 0 { // most sketches; a table of so few is a list
+		for _, e := range s.slots()[:count] {
 			dst = binary.LittleEndian.AppendUint32(dst, e)
 		}
 		return dst
@@ -45,8 +45,8 @@ func (s *Sketch) appendSparse(dst []byte) []byte {
 	body := dst[len(dst) : len(dst)+lows+highs]
 	clear(body[lows:])
 	w := entryWriter{low: body[:lows], high: body[lows:], lowBits: lowBits(count)}
-	long := s.long
-	for _, e := range s.tab {
+	long := s.longs()
+	for _, e := range s.slots() {
 		if e == 0 {
 			continue
 		}
@@ -61,7 +61,7 @@ func (s *Sketch) appendSparse(dst []byte) []byte {
 	}
 	w.flush()
 	dst = dst[:len(dst)+len(body)]
-	for _, l := range s.long {
+	for _, l := range s.longs() {
 		dst = append(dst, uint8(l))
 	}
 	return dst

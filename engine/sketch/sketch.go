@@ -37,13 +37,14 @@ const StdError = 1.04 / 128
 // known when the last two parts meet, and counting them decides. Nothing else enters the decision: in
 // particular not the number of adds, nor the bytes that the entries would take.
 type Sketch struct {
-	tab   []uint32          // entries that tell their rank, see sparse.go; empty when dense
-	long  []uint64          // entry<<8 | rank, ascending: those that do not; empty when dense
-	regs  *[registers]uint8 // in use only when dense, else nil or memory kept by Reset
-	n     uint16            // entries in tab
+	n     uint16            // entries in list or tab
 	limit uint16            // grow when n exceeds it
 	bits  uint8             // tab has 2^bits home slots
-	dense bool
+	dense bool              //
+	long  *[]uint64         // entry<<8 | rank, ascending: those that do not tell their rank; empty when dense
+	list  [listLen]uint32   // what tab is when there are more: most sketches are of a few visitors
+	tab   []uint32          // entries that tell their rank, see sparse.go; empty when dense
+	regs  *[registers]uint8 // in use only when dense, else nil or memory kept by Reset
 }
 
 // mix makes of a hash another: a bijection in which each bit of the input changes each of the output with a
@@ -68,25 +69,32 @@ func entryRank(e uint32) uint8 {
 }
 
 // Mark is what a hash leaves in a sketch. Who adds one visitor to many sketches computes it once.
-type Mark uint64
+type Mark struct {
+	entry uint32
+	rank  uint8
+}
 
 // MarkOf returns the mark of a hash.
-func MarkOf(hash uint64) Mark { return Mark(mix(hash)) }
+func MarkOf(hash uint64) Mark {
+	x := mix(hash)
+	return Mark{uint32(x >> 32), rank(x)}
+}
+
+// Hash returns 32 well-mixed bits of the mark, for tables of visitors.
+func (m Mark) Hash() uint32 { return m.entry }
 
 // Add puts the visitor with this hash into the set. Adding one again changes nothing.
 func (s *Sketch) Add(hash uint64) { s.AddMark(MarkOf(hash)) }
 
 // AddMark is Add for the hash that the mark is of.
 func (s *Sketch) AddMark(m Mark) {
-	x := uint64(m)
-	if s.dense {
-		s.raise(uint32(x>>(64-precision)), rank(x))
-		return
-	}
-	if e := uint32(x >> 32); e&tailMask != 0 {
-		s.insert(e)
-	} else {
-		s.insertLong(e, rank(x))
+	switch {
+	case s.dense:
+		s.raise(m.entry>>tailBits, m.rank)
+	case m.entry&tailMask != 0:
+		s.insert(m.entry)
+	default:
+		s.insertLong(m.entry, m.rank)
 	}
 }
 
@@ -97,19 +105,22 @@ func (s *Sketch) Merge(o *Sketch) {
 		maxRegisters(s.regs, o.regs)
 		return
 	}
-	for _, e := range o.tab {
+	for _, e := range o.slots() {
 		if e != 0 {
 			s.addEntry(e)
 		}
 	}
-	for _, l := range o.long {
+	for _, l := range o.longs() {
 		s.addLong(uint32(l>>8), uint8(l))
 	}
 }
 
 // Reset makes s empty and keeps its memory for what comes next: up to 9 KB, or 16 KB after it was dense.
 func (s *Sketch) Reset() {
-	*s = Sketch{tab: s.tab[:0], long: s.long[:0], regs: s.regs}
+	if s.long != nil {
+		*s.long = (*s.long)[:0]
+	}
+	*s = Sketch{tab: s.tab[:0], long: s.long, regs: s.regs}
 }
 
 // Empty tells whether nothing was added.
@@ -121,7 +132,7 @@ func (s *Sketch) Dense() bool { return s.dense }
 // count is the number of entries.
 //
 // REQUIRES: not dense.
-func (s *Sketch) count() int { return int(s.n) + len(s.long) }
+func (s *Sketch) count() int { return int(s.n) + len(s.longs()) }
 
 // addEntry is Add for an entry that tells its rank, whatever form s has.
 func (s *Sketch) addEntry(e uint32) {

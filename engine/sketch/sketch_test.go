@@ -377,3 +377,25 @@ func ExampleSketch_MergeBinary_malformed() {
 	// malformed sketch: sparse has 3 of 4 bytes for 1 entries
 	// malformed sketch: version 2, want 1
 }
+
+// TestMark adds marks to several sketches, which are then what the hashes make them.
+func TestMark(t *testing.T) {
+	r := newRand(5)
+	var a, b, want Sketch
+	for i := range 5000 {
+		h := r.Uint64()
+		if i%3 == 0 {
+			h &= 7 // some again
+		}
+		m := MarkOf(h)
+		a.AddMark(m)
+		b.AddMark(m)
+		want.Add(h)
+		if i&(i+1) == 0 && !bytes.Equal(a.AppendBinary(nil), want.AppendBinary(nil)) {
+			t.Fatalf("after %d marks", i+1)
+		}
+	}
+	if !bytes.Equal(a.AppendBinary(nil), b.AppendBinary(nil)) || !bytes.Equal(a.AppendBinary(nil), want.AppendBinary(nil)) {
+		t.Error("sketches differ")
+	}
+}

@@ -1,7 +1,6 @@
 package sketch
 
 import (
-	"math/bits"
 	"slices"
 )
 
@@ -12,22 +11,40 @@ import (
 //
 // Invariants, while the table has a slot at all: an entry is at or right of its home; no slot between the two is
 // empty; the last slot is empty, so that no loop needs to look for the end. Up to 15 entries there is one
-// home slot, and the table is a plain sorted list. From then on it has 2^bits, filled to 3/4 at most, and an eighth
+// home slot, and the table is a plain sorted list; up to 7 it is in the sketch itself. From then on it has 2^bits, filled to 3/4 at most, and an eighth
 // more for the last runs to end in. Should that not do (forged entries can bring it about), the end moves right.
 //
 // Not a list with an unsorted part: that needs a sort before it can be encoded or counted, and a visitor who is
 // seen again lengthens it. The price is up to twice the memory for each entry.
 
-const maxList = 15 // entries in a table of one home slot: 64 bytes
+const (
+	listLen = 8  // slots of the list in the sketch itself: up to 7 entries need no memory besides
+	maxList = 15 // entries in a table of one home slot: 64 bytes
+)
+
+// slots is the table, wherever it is.
+//
+// REQUIRES: not dense.
+func (s *Sketch) slots() []uint32 {
+	if len(s.tab) == 0 {
+		return s.list[:]
+	}
+	return s.tab
+}
+
+// longs are the entries that do not tell their rank, each as entry<<8 | rank, ascending.
+func (s *Sketch) longs() []uint64 {
+	if s.long == nil {
+		return nil
+	}
+	return *s.long
+}
 
 // insert adds an entry and makes the sketch dense if that is one too many.
 //
 // REQUIRES: not dense, e&tailMask != 0.
 func (s *Sketch) insert(e uint32) {
-	if len(s.tab) == 0 {
-		s.grow()
-	}
-	tab := s.tab
+	tab := s.slots()
 	i := s.home(e)
 	for tab[i]-1 < e-1 { // neither empty, as 0-1 is the greatest number, nor e, nor beyond
 		i++
@@ -54,17 +71,22 @@ func (s *Sketch) home(e uint32) int {
 //
 // REQUIRES: not dense, e&tailMask == 0, rank > tailBits.
 func (s *Sketch) insertLong(e uint32, rank uint8) {
-	i, _ := slices.BinarySearch(s.long, uint64(e)<<8)
-	if i < len(s.long) && uint32(s.long[i]>>8) == e {
-		s.long[i] = max(s.long[i], uint64(e)<<8|uint64(rank))
+	if s.long == nil {
+		s.long = new([]uint64)
+	}
+	long := *s.long
+	i, _ := slices.BinarySearch(long, uint64(e)<<8)
+	if i < len(long) && uint32(long[i]>>8) == e {
+		long[i] = max(long[i], uint64(e)<<8|uint64(rank))
 		return
 	}
-	s.long = slices.Insert(s.long, i, uint64(e)<<8|uint64(rank))
+	long = slices.Insert(long, i, uint64(e)<<8|uint64(rank))
+	*s.long = long
 	if s.count() > maxSparse {
 		s.densify()
 		return
 	}
-	s.limit = min(s.limit, uint16(maxSparse-len(s.long)))
+	s.limit = min(s.limit, uint16(maxSparse-len(long)))
 }
 
 // grow makes room for one more entry, or makes the sketch dense if it has too many. It restores the invariants
@@ -73,8 +95,11 @@ func (s *Sketch) grow() {
 	switch {
 	case s.count() > maxSparse:
 		s.densify()
-	case s.bits == 0 && s.n <= maxList:
-		s.tab = extend(s.tab, max(4, int(s.n)*2))
+	case s.n < listLen && len(s.tab) == 0:
+		s.setLimit() // the first entry: the zero value has no limit
+	case s.n <= maxList && len(s.tab) == 0:
+		s.tab = extend(s.tab, maxList+1)
+		copy(s.tab, s.list[:])
 		s.setLimit()
 	case s.n > s.limit:
 		s.rehash(tableBits(int(s.n)))
@@ -93,18 +118,36 @@ func tableBits(n int) uint8 {
 }
 
 func (s *Sketch) setLimit() {
-	n := len(s.tab) - 1
+	n := len(s.slots()) - 1
 	if s.bits > 0 {
 		n = 3 << s.bits >> 2
 	}
-	s.limit = uint16(min(n, maxSparse-len(s.long)))
+	s.limit = uint16(min(n, maxSparse-len(s.longs())))
 }
 
 // rehash gives the table 2^b home slots, in the memory that it has if that is enough.
 func (s *Sketch) rehash(b uint8) {
+	if s.n <= rehashFew {
+		var buf [rehashFew]uint32
+		s.rehashIn(buf[:0], b)
+	} else {
+		s.rehashMany(b)
+	}
+}
+
+// rehashFew is up to how many entries are sorted in a small buffer, which costs less to clear.
+const rehashFew = 96
+
+// rehashMany is a function of its own so that only sketches of many pay for its 6 KB on the stack.
+//
+//go:noinline
+func (s *Sketch) rehashMany(b uint8) {
 	var buf [maxSparse]uint32
-	sorted := buf[:0]
-	for _, e := range s.tab {
+	s.rehashIn(buf[:0], b)
+}
+
+func (s *Sketch) rehashIn(sorted []uint32, b uint8) {
+	for _, e := range s.slots() {
 		if e != 0 {
 			sorted = append(sorted, e)
 		}
@@ -119,11 +162,12 @@ func (s *Sketch) rehash(b uint8) {
 //
 // REQUIRES: s is empty, len(sorted) <= maxSparse.
 func (s *Sketch) fill(sorted []uint32) {
-	if n := len(sorted); n > maxList {
+	switch n := len(sorted); {
+	case n > maxList:
 		s.bits = tableBits(n)
 		s.tab = extend(s.tab[:0], 1<<s.bits+1<<s.bits/8)
-	} else {
-		s.tab = extend(s.tab[:0], max(4, 1<<bits.Len(uint(n))))
+	case n >= listLen:
+		s.tab = extend(s.tab[:0], maxList+1)
 	}
 	s.place(sorted)
 }
@@ -138,10 +182,10 @@ func (s *Sketch) place(sorted []uint32) {
 			continue
 		}
 		i := max(free, s.home(e))
-		if i+1 >= len(s.tab) {
+		if i+1 >= len(s.slots()) {
 			s.tab = extend(s.tab, i+2+i/8)
 		}
-		s.tab[i] = e
+		s.slots()[i] = e
 		s.n++
 		free = i + 1
 	}

@@ -20,6 +20,7 @@ type Agg struct {
 	limit  int
 	fams   [NumFamilies]table
 	text   arena
+	memo   memo
 	goals  []value    // of one row
 	props  [][2]value // of one row
 }
@@ -34,13 +35,14 @@ func (a *Agg) Reset(limit int) {
 		a.fams[f].reset()
 	}
 	a.text.reset()
+	a.memo.reset()
 }
 
 // Len returns the number of values held, over all families.
 func (a *Agg) Len() int {
 	n := 0
 	for f := range a.fams {
-		n += len(a.fams[f].cells)
+		n += a.fams[f].kept()
 	}
 	return n
 }
@@ -79,6 +81,7 @@ func (a *Agg) Add(chunks []byte) error {
 func (a *Agg) addRows(payload []byte) error {
 	a.status.Dirty = true
 	r := rowReader{reader: reader{b: payload}, goals: a.goals, props: a.props}
+	r.dims.values[NumDims] = noValue
 	for r.next() {
 		a.countRow(r.flags, r.visitor, r.revenue, &r.dims, r.goals, r.props)
 	}
@@ -89,6 +92,7 @@ func (a *Agg) addRows(payload []byte) error {
 func (a *Agg) addVisits(payload []byte) error {
 	a.status.Dirty = true
 	r := visitReader{reader: reader{b: payload}}
+	r.dims.values[NumDims] = noValue
 	for r.next() {
 		a.countVisit(r.scope, &r.dims, &r.add)
 	}
@@ -111,7 +115,7 @@ func (a *Agg) AddRow(r *Row) {
 // AddVisitRow counts a change of visits. The row's strings are copied if they are kept.
 func (a *Agg) AddVisitRow(r *VisitRow) {
 	d := dimsOf(&r.Dims, visitDims)
-	a.countVisit(r.Scope, &d, &counts{visits: r.Visits, bounces: r.Bounces, seconds: r.Seconds, views: r.Views})
+	a.countVisit(r.Scope, &d, &visits{visits: r.Visits, bounces: r.Bounces, seconds: r.Seconds, views: r.Views})
 }
 
 func (a *Agg) countRow(flags Flags, visitor event.Visitor, revenue event.Money, d *dims, goals []value, props [][2]value) {
@@ -120,10 +124,14 @@ func (a *Agg) countRow(flags Flags, visitor event.Visitor, revenue event.Money, 
 		e.pageviews = 1
 	}
 	cl := flags.class()
-	for i := range rowPicks[cl] {
-		p := &rowPicks[cl][i]
-		if d.set&p.need == p.need {
-			e.count(a.cell(p.family, &d.values[p.first], &d.values[p.second]))
+	if cl == human && e.known {
+		a.countKnown(d, &e, a.memo.of(uint64(visitor), e.mark.Hash()))
+	} else {
+		for i := range rowPicks[cl] {
+			p := &rowPicks[cl][i]
+			if d.set&p.need == p.need {
+				e.count(a.cell(p.family, &d.values[p.first], &d.values[p.second]))
+			}
 		}
 	}
 	if cl != human {
@@ -136,6 +144,26 @@ func (a *Agg) countRow(flags Flags, visitor event.Visitor, revenue event.Money, 
 		if k, v := &props[i][0], &props[i][1]; k.s != "" && v.s != "" {
 			e.count(a.cell(Props, k, v))
 		}
+	}
+}
+
+// countKnown counts an event of a visitor who may have been counted before: under the values where it was, nothing has
+// to be searched for, and the sketches have the visitor.
+func (a *Agg) countKnown(d *dims, e *one, seen *memoEntry) {
+	picks := rowPicks[human]
+	for i := range picks {
+		p := &picks[i]
+		if d.set&p.need != p.need {
+			continue
+		}
+		t, x, y := &a.fams[p.family], &d.values[p.first], &d.values[p.second]
+		if at := seen.places[i]; at != noPlace && t.cells[at].is(x, y) {
+			e.countAgain(&t.cells[at])
+			continue
+		}
+		at := t.at(x, y, a.limit, &a.text)
+		e.count(&t.cells[at])
+		seen.set(i, at)
 	}
 }
 
@@ -159,67 +187,97 @@ type one struct {
 	mark      sketch.Mark
 }
 
-func (e *one) count(c *cell) {
-	c.events++
+// countAgain is count for a cell whose sketch has the visitor.
+func (e *one) countAgain(c *cell) {
+	c.events.events++
 	c.pageviews += e.pageviews
 	c.revenue += e.revenue
+}
+
+func (e *one) count(c *cell) {
+	e.countAgain(c)
 	if e.known {
 		c.visitors.AddMark(e.mark)
 	}
 }
 
-func (a *Agg) countVisit(scope Scope, d *dims, add *counts) {
+func (a *Agg) countVisit(scope Scope, d *dims, add *visits) {
 	if scope != AllButExitPage && d.set.has(ExitPage) {
-		a.cell(ExitPages, &d.values[ExitPage], &d.values[NumDims]).addVisits(add)
+		a.visits(ExitPages, &d.values[ExitPage], &d.values[NumDims]).add(add)
 	}
 	if scope == ExitPageOnly {
 		return
 	}
+	key := d.visitHash()
+	seen := a.memo.of(key, uint32(key))
 	for i := range visitPicks {
 		p := &visitPicks[i]
-		if d.set&p.need == p.need {
-			a.cell(p.family, &d.values[p.first], &d.values[p.second]).addVisits(add)
+		if d.set&p.need != p.need {
+			continue
 		}
+		t, x, y := &a.fams[p.family], &d.values[p.first], &d.values[p.second]
+		at := int(seen.places[i])
+		if at == noPlace || !t.cells[at].is(x, y) {
+			at = t.at(x, y, a.limit, &a.text)
+			seen.set(i, at)
+		}
+		t.visitsOf(at).add(add)
 	}
 }
 
 // cell returns the cell of a value.
 func (a *Agg) cell(f Family, first, second *value) *cell {
-	return a.fams[f].at(pairHash(first.hash, second.hash), first.s, second.s, a.limit, &a.text)
+	t := &a.fams[f]
+	return &t.cells[t.at(first, second, a.limit, &a.text)]
+}
+
+// visits returns what is counted of visits for a value.
+func (a *Agg) visits(f Family, first, second *value) *visits {
+	t := &a.fams[f]
+	return t.visitsOf(t.at(first, second, a.limit, &a.text))
 }
 
 // Merge adds the rollups of b, which stay as they are, in the order in which b came to hold them. It is how an hour is
 // folded from its minutes, in order of start. What b knows about firings is not taken over.
 func (a *Agg) Merge(b *Agg) {
 	for f := range b.fams {
-		b.fams[f].each(func(c *cell) {
-			into := a.fams[f].at(c.hash, c.first(), c.second(), a.limit, &a.text)
-			into.add(&c.counts)
-			into.visitors.Merge(&c.visitors)
+		from, into := &b.fams[f], &a.fams[f]
+		from.each(func(place int) {
+			c := &from.cells[place]
+			x, y := valueOf(c.first()), valueOf(c.second())
+			at := into.at(&x, &y, a.limit, &a.text)
+			into.cells[at].events.add(&c.events)
+			into.cells[at].visitors.Merge(&c.visitors)
+			if v := from.visitsAt(place); v != (visits{}) {
+				into.visitsOf(at).add(&v)
+			}
 		})
 	}
 }
 
-// eachSorted calls fn for each value of the families that a kind has, by family and then by value, Other last.
-func (a *Agg) eachSorted(k Kind, fn func(Family, *cell)) {
-	var order []*cell
+// eachSorted calls fn for each place of the families that a kind has, by family and then by value, Other last.
+func (a *Agg) eachSorted(k Kind, fn func(f Family, place int)) {
+	var order []int32
 	for f := range a.fams {
 		if !Family(f).In(k) {
 			continue
 		}
-		fa := &a.fams[f]
+		t := &a.fams[f]
 		order = order[:0]
-		for i := range fa.cells {
-			order = append(order, &fa.cells[i])
+		for i := range t.cells {
+			if i+1 != int(t.other) {
+				order = append(order, int32(i))
+			}
 		}
-		slices.SortFunc(order, func(x, y *cell) int {
+		slices.SortFunc(order, func(i, j int32) int {
+			x, y := &t.cells[i], &t.cells[j]
 			return cmp.Or(strings.Compare(x.first(), y.first()), strings.Compare(x.second(), y.second()))
 		})
-		for _, c := range order {
-			fn(Family(f), c)
+		if t.other > 0 {
+			order = append(order, t.other-1)
 		}
-		if fa.hasOther {
-			fn(Family(f), fa.other)
+		for _, i := range order {
+			fn(Family(f), int(i))
 		}
 	}
 }
@@ -234,21 +292,24 @@ func (a *Agg) Window(site string, shard uint16, start event.Time, version int64,
 // Fill sets w's Points to the rollups, as w's Kind has them. They share no memory with a.
 func (a *Agg) Fill(w *Window) {
 	w.Points = nil
-	a.eachSorted(w.Kind, func(f Family, c *cell) {
-		p := c.point(w.Kind, f, nil)
+	a.eachSorted(w.Kind, func(f Family, place int) {
+		p := a.point(w.Kind, f, place, nil)
 		p.Dims = [2]string{strings.Clone(p.Dims[0]), strings.Clone(p.Dims[1])}
 		w.Points = append(w.Points, p)
 	})
 }
 
-// point makes a Point. Its values are those of the cell; the sketch goes into buf.
-func (c *cell) point(k Kind, f Family, buf []byte) Point {
+// point makes a Point. Its values are a's memory; the sketch goes into buf.
+func (a *Agg) point(k Kind, f Family, place int, buf []byte) Point {
+	t := &a.fams[f]
+	c := &t.cells[place]
 	p := Point{Family: f, Dims: [2]string{c.first(), c.second()}}
 	if k == Visits {
-		p.Visits, p.Bounces, p.Seconds, p.Views = c.visits, c.bounces, c.seconds, c.views
+		v := t.visitsAt(place)
+		p.Visits, p.Bounces, p.Seconds, p.Views = v.visits, v.bounces, v.seconds, v.views
 		return p
 	}
-	p.Events, p.Pageviews, p.Revenue = c.events, c.pageviews, c.revenue
+	p.Events, p.Pageviews, p.Revenue = c.events.events, c.pageviews, c.revenue
 	p.Visitors, p.Sketch = c.visitors.Estimate(), c.visitors.AppendBinary(buf)
 	return p
 }

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"math/rand/v2"
+	"reflect"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -143,6 +145,48 @@ func TestRecountHour(t *testing.T) {
 		}
 		diffPoints(t, hour, Hour, &want)
 	})
+}
+
+// TestRecountMany has more visitors than a memo has room for, who come again with other pages and now and then other
+// dimensions, and more values than the budget.
+func TestRecountMany(t *testing.T) {
+	const limit = 500
+	rng := rand.New(rand.NewPCG(3, 4))
+	want, a := tally{limit: limit}, NewAgg(limit)
+	var w RowWriter
+	for i := range 3 * maxMemo {
+		who := uint64(rng.IntN(8 * maxMemo))
+		if rng.IntN(2) > 0 {
+			who %= 100
+		}
+		r := Row{Flags: PageviewRow, Visitor: event.Visitor(who), Dims: [NumDims]string{
+			Page: fmt.Sprintf("/%d", rng.IntN(700)), EntryPage: fmt.Sprintf("/%d", who), Country: benchCountries[who%20],
+			Browser: benchBrowsers[who%7], BrowserVersion: fmt.Sprint(who % 200), Source: None,
+		}}
+		if rng.IntN(10) == 0 {
+			r.Dims[Country] = "EE"
+		}
+		want.row(&r)
+		if w.Add(&r); w.Len() == 50 || i+1 == 3*maxMemo {
+			if err := a.Add(w.AppendChunk(nil)); err != nil {
+				t.Fatal(err)
+			}
+			w.Reset()
+		}
+	}
+	got := Window{Kind: Minute}
+	a.Fill(&got)
+	points := want.points(Minute)
+	if len(got.Points) != len(points) {
+		t.Fatalf("%d points, want %d", len(got.Points), len(points))
+	}
+	for i, p := range got.Points {
+		q := points[i]
+		p.Visitors, q.Visitors = 0, 0 // an estimate, and a count
+		if !reflect.DeepEqual(p, q) {
+			t.Fatalf("%s %v: got %+v, want %+v", p.Family, p.Dims, p, q)
+		}
+	}
 }
 
 // usedAgg returns an Agg that has memory of another window.

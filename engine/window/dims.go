@@ -3,6 +3,7 @@ package window
 import (
 	"encoding/binary"
 	"math/bits"
+	"unsafe"
 )
 
 // dimSet is a set of dimensions, one bit each.
@@ -40,6 +41,36 @@ var codecOrder = [...]Dim{
 	BrowserVersion, OS, OSVersion, Device, Screen, UTMSource, UTMMedium, UTMCampaign, UTMContent, UTMTerm, Reason,
 }
 
+// wireSet is a set of dimensions as rows hold it: bit i is that of codecOrder[i].
+type wireSet uint32
+
+func wireSetOf(dims dimSet) (s wireSet) {
+	for i, d := range codecOrder {
+		if dims.has(d) {
+			s |= 1 << i
+		}
+	}
+	return s
+}
+
+func (s wireSet) has(d Dim) bool { return s&wireBits[d] != 0 }
+
+// wireBits are the sets of one dimension.
+var wireBits = func() (list [NumDims]wireSet) {
+	for d := range list {
+		list[d] = wireSetOf(setOf(Dim(d)))
+	}
+	return list
+}()
+
+// first is the first dimension of a set that is not empty.
+func (s wireSet) first() Dim { return codecOrder[bits.TrailingZeros32(uint32(s))] }
+
+var (
+	wireRow    = wireSetOf(rowDims)
+	wireVisits = [numScopes]wireSet{wireSetOf(visitScope[0]), wireSetOf(visitScope[1]), wireSetOf(visitScope[2])}
+)
+
 // copiedFrom is the dimension that another may be a copy of, which comes before it in codecOrder: most often the page of
 // a visit's first event, and of its only one. It is part of the format of rows.
 var copiedFrom = [NumDims]Dim{ExitPage: EntryPage} // all others: Page
@@ -56,11 +87,12 @@ const (
 
 // dims are the dimensions of a row with their hashes.
 type dims struct {
-	values [NumDims + 1]value // the last is that of a dimension which a family has not
+	values [NumDims + 1]value // the last is noValue
 	set    dimSet             // those that aren't ""
 }
 
 func dimsOf(all *[NumDims]string, of dimSet) (d dims) {
+	d.values[NumDims] = noValue
 	for i, s := range all {
 		if s != "" && of.has(Dim(i)) {
 			d.values[i] = valueOf(s)
@@ -68,6 +100,17 @@ func dimsOf(all *[NumDims]string, of dimSet) (d dims) {
 		}
 	}
 	return d
+}
+
+// visitHash tells changes of one visit from those of others, most often.
+func (d *dims) visitHash() uint64 {
+	h := uint64(d.set &^ setOf(ExitPage))
+	for i := range d.values {
+		if i != int(ExitPage) {
+			h += uint64(d.values[i].hash) * (0x9e3779b97f4a7c15 * uint64(2*i+1))
+		}
+	}
+	return h ^ h>>32
 }
 
 // dimWriter writes dimensions as their differences to the row before.
@@ -85,25 +128,25 @@ type place struct {
 func (w *dimWriter) reset() { w.buf, w.prev = w.buf[:0], [NumDims]place{} }
 
 // same reports whether a value is the one at a place.
-func (w *dimWriter) same(p place, s string) bool {
+func (w *dimWriter) same(p *place, s string) bool {
 	if p.known > 0 {
 		return known.values[p.known-1].s == s
 	}
 	return string(w.buf[p.pos:p.pos+p.len]) == s
 }
 
-func (w *dimWriter) dims(all *[NumDims]string, of dimSet) {
-	var differ uint32
-	for i, d := range codecOrder {
-		if of.has(d) && !w.same(w.prev[d], all[d]) {
-			differ |= 1 << i
+func (w *dimWriter) dims(all *[NumDims]string, of wireSet) {
+	var differ wireSet
+	for s := of; s != 0; s &= s - 1 {
+		if d := s.first(); !w.same(&w.prev[d], all[d]) {
+			differ |= s & -s
 		}
 	}
 	w.buf = binary.AppendUvarint(w.buf, uint64(differ))
 	for ; differ != 0; differ &= differ - 1 {
-		d := codecOrder[bits.TrailingZeros32(differ)]
+		d := differ.first()
 		s := all[d]
-		if from := copiedFrom[d]; from != d && of.has(from) && s != "" && s == all[from] {
+		if from := copiedFrom[d]; from != d && s != "" && s == all[from] && of.has(from) {
 			w.buf = append(w.buf, copied)
 			w.prev[d] = w.prev[from]
 			continue
@@ -130,30 +173,41 @@ func appendValue(b []byte, s string) ([]byte, place) {
 	return append(b, s...), place{pos: int32(len(b)), len: int32(len(s))}
 }
 
-// dims reads the dimensions that differ from those before.
-func (r *reader) dims(d *dims, of dimSet) {
+// dims reads the dimensions that differ from those before. It is most of what reading a row takes, so it keeps what is
+// left of the chunk in a variable.
+func (r *reader) dims(d *dims, of wireSet) {
 	differ := r.uvarint()
-	if differ>>len(codecOrder) != 0 {
-		r.fail("bad dimension set of a row")
+	if differ&^uint64(of) != 0 {
+		r.fail("dimensions that a row can't have")
 		return
 	}
-	for s := uint32(differ); s != 0; s &= s - 1 {
-		at := codecOrder[bits.TrailingZeros32(s)]
-		if !of.has(at) {
-			r.fail("a row with a dimension that it can't have")
+	b := r.b
+	for s := wireSet(differ); s != 0; s &= s - 1 {
+		at := s.first()
+		if len(b) == 0 {
+			r.fail("value cut short")
 			return
 		}
-		if len(r.b) > 0 && r.b[0] == copied {
-			r.b = r.b[1:]
-			d.values[at] = d.values[copiedFrom[at]]
-		} else {
-			d.values[at] = r.value()
+		into := &d.values[at]
+		switch head := b[0]; {
+		case head < oneByte:
+			*into = known.values[head]
+			b = b[1:]
+		case head == copied:
+			*into = d.values[copiedFrom[at]]
+			b = b[1:]
+		default:
+			r.b = b
+			*into = r.value()
+			b = r.b
 		}
-		if d.values[at].s == "" {
+		d.set |= 1 << at
+		if into.s == "" {
 			d.set &^= 1 << at
-		} else {
-			d.set |= 1 << at
 		}
+	}
+	if r.err == nil {
+		r.b = b
 	}
 }
 
@@ -164,27 +218,27 @@ func (r *reader) value() value {
 		return value{}
 	}
 	head := r.b[0]
-	r.b = r.b[1:]
 	switch {
 	case head < oneByte:
-		return r.known(int(head))
-	case head < literalLong:
-		return valueOf(r.view(uint64(head - literal)))
-	case head == literalLong:
-		return valueOf(r.string())
-	case head < copied && len(r.b) > 0:
-		low := r.b[0]
 		r.b = r.b[1:]
-		return r.known(oneByte + int(head-twoBytes)<<8 + int(low))
+		return known.values[head]
+	case head < literalLong:
+		n := int(head-literal) + 1
+		if n <= len(r.b) {
+			v := r.b[1:n]
+			r.b = r.b[n:]
+			return literalOf(unsafe.String(unsafe.SliceData(v), len(v)))
+		}
+	case head == literalLong:
+		r.b = r.b[1:]
+		return literalOf(r.string())
+	case head < copied && len(r.b) > 1:
+		n := oneByte + int(head-twoBytes)<<8 + int(r.b[1])
+		r.b = r.b[2:]
+		if n < len(known.values) {
+			return known.values[n]
+		}
 	}
 	r.fail("bad value")
 	return value{}
-}
-
-func (r *reader) known(n int) value {
-	if n >= len(known.values) {
-		r.fail("value of an unknown number")
-		return value{}
-	}
-	return known.values[n]
 }

@@ -28,13 +28,14 @@ func (a *Agg) AppendFolded(dst []byte) []byte {
 	var sk []byte
 	for f := range a.fams {
 		t := &a.fams[f]
-		n := t.len()
+		n := len(t.cells)
 		if n == 0 {
 			continue
 		}
 		p = append(p, byte(f))
 		p = binary.AppendUvarint(p, uint64(n))
-		t.each(func(c *cell) {
+		t.each(func(place int) {
+			c := &t.cells[place]
 			sk = c.visitors.AppendBinary(sk[:0])
 			switch len(families[f].dims) {
 			case 1:
@@ -42,14 +43,14 @@ func (a *Agg) AppendFolded(dst []byte) []byte {
 			case 2:
 				p = appendString(appendString(p, c.first()), c.second())
 			}
-			p = c.counts.append(p, sk)
+			p = appendCounts(p, &c.events, t.visitsAt(place), sk)
 		})
 	}
 	return appendChunk(dst, chunkFolded, p)
 }
 
-func (c *counts) append(p, sk []byte) []byte {
-	all := [...]int64{c.events, c.pageviews, int64(c.revenue), c.visits, c.bounces, c.seconds, c.views}
+func appendCounts(p []byte, e *events, v visits, sk []byte) []byte {
+	all := [...]int64{e.events, e.pageviews, int64(e.revenue), v.visits, v.bounces, v.seconds, v.views}
 	at := len(p)
 	p = append(p, 0)
 	for i, v := range all {
@@ -88,7 +89,7 @@ func (a *Agg) addFolded(payload []byte) error {
 }
 
 func (a *Agg) addCell(f Family, p *reader) error {
-	var first, second value
+	first, second := noValue, noValue
 	switch len(families[f].dims) {
 	case 2:
 		first, second = valueOf(p.string()), valueOf(p.string())
@@ -98,23 +99,25 @@ func (a *Agg) addCell(f Family, p *reader) error {
 	if len(families[f].dims) > 0 && first.s == "" || len(families[f].dims) > 1 && second.s == "" {
 		p.fail("empty value")
 	}
-	var c counts
-	sk := c.read(p)
+	e, v, sk := readCounts(p)
 	if p.err != nil {
 		return p.err
 	}
 	into := a.cell(f, &first, &second)
-	into.add(&c)
+	into.events.add(&e)
+	if v != (visits{}) {
+		a.visits(f, &first, &second).add(&v)
+	}
 	if err := into.visitors.MergeBinary(sk); err != nil {
 		return fmt.Errorf("%w: %w", ErrChunk, err)
 	}
 	return nil
 }
 
-func (c *counts) read(p *reader) (sk []byte) {
+func readCounts(p *reader) (e events, v visits, sk []byte) {
 	if len(p.b) == 0 {
 		p.fail("counters cut short")
-		return nil
+		return e, v, nil
 	}
 	has := p.b[0]
 	p.b = p.b[1:]
@@ -124,10 +127,10 @@ func (c *counts) read(p *reader) (sk []byte) {
 		}
 		return p.varint()
 	}
-	c.events, c.pageviews, c.revenue = number(hasEvents), number(hasPageviews), event.Money(number(hasRevenue))
-	c.visits, c.bounces, c.seconds, c.views = number(hasVisits), number(hasBounces), number(hasSeconds), number(hasViews)
+	e = events{number(hasEvents), number(hasPageviews), event.Money(number(hasRevenue))}
+	v = visits{number(hasVisits), number(hasBounces), number(hasSeconds), number(hasViews)}
 	if has&hasSketch != 0 {
 		sk = []byte(p.string())
 	}
-	return sk
+	return e, v, sk
 }

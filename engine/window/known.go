@@ -10,9 +10,25 @@ import (
 type value struct {
 	s    string
 	hash uint32
+	// id tells a known value from the others without a look at its text. It is 0 if s is not known to be one.
+	id uint16
 }
 
-func valueOf(s string) value { return value{s, hashOf(s)} }
+// noValue stands for the value of a dimension that a family has not.
+var noValue = value{id: 1<<16 - 1}
+
+func valueOf(s string) value {
+	if s == "" {
+		return noValue
+	}
+	if n := known.number(s); n >= 0 {
+		return known.values[n]
+	}
+	return literalOf(s)
+}
+
+// literalOf is valueOf for a value that needs not be looked for among the known ones.
+func literalOf(s string) value { return value{s: s, hash: hashOf(s)} }
 
 // hashSeed differs from process to process, so that nobody can choose values that collide. Nothing that can be seen
 // depends on it: tables are read in the order in which values came.
@@ -64,8 +80,10 @@ func (k *knownValues) add(s string) {
 			return
 		}
 	}
-	k.values = append(k.values, valueOf(s))
-	k.slots[i] = uint16(len(k.values))
+	v := literalOf(s)
+	v.id = uint16(len(k.values) + 1)
+	k.values = append(k.values, v)
+	k.slots[i] = v.id
 	k.maxLen = max(k.maxLen, len(s))
 }
 

@@ -48,11 +48,11 @@ func (a *Agg) Records(head *Window, most int, emit func([]byte) error) error {
 		l = newLineWriter(head, make([]byte, 0, len(b)))
 	}
 	var p Point
-	a.eachSorted(head.Kind, func(f Family, c *cell) {
+	a.eachSorted(head.Kind, func(f Family, place int) {
 		if err != nil {
 			return
 		}
-		p = c.point(head.Kind, f, p.Sketch[:0])
+		p = a.point(head.Kind, f, place, p.Sketch[:0])
 		l.point(&p)
 		if len(l.enc.Bytes()) >= most {
 			flush()

@@ -55,7 +55,7 @@ func rowsIn(t interface{ Fatal(...any) }, chunk []byte) (rows []Row, visits []Vi
 func textOf(d *dims, of dimSet) (all [NumDims]string) {
 	for i := range all {
 		v := d.values[i]
-		if v.s != "" && v != valueOf(v.s) || d.set.has(Dim(i)) != (v.s != "") {
+		if v.s != "" && (v.hash != hashOf(v.s) || v.id != valueOf(v.s).id) || d.set.has(Dim(i)) != (v.s != "") {
 			panic(fmt.Sprintf("dimension %s: %+v, set %b", Dim(i), v, d.set))
 		}
 		if of.has(Dim(i)) {

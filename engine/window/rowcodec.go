@@ -55,7 +55,7 @@ func (w *RowWriter) Add(r *Row) {
 		w.buf = binary.LittleEndian.AppendUint64(w.buf, uint64(r.Visitor))
 		w.visitor = r.Visitor
 	}
-	w.dims(&r.Dims, rowDims)
+	w.dims(&r.Dims, wireRow)
 	if r.Revenue != 0 {
 		w.buf = binary.AppendVarint(w.buf, int64(r.Revenue))
 	}
@@ -111,7 +111,7 @@ func (w *VisitWriter) Add(r *VisitRow) {
 	w.n++
 	at := len(w.buf)
 	w.buf = append(w.buf, byte(r.Scope))
-	w.dims(&r.Dims, visitScope[r.Scope])
+	w.dims(&r.Dims, wireVisits[r.Scope])
 	for i, v := range [...]int64{r.Visits, r.Bounces, r.Seconds, r.Views} {
 		if v != 0 {
 			w.buf[at] |= visitVisits << i
@@ -168,7 +168,7 @@ func (r *rowReader) next() bool {
 		r.visitor = event.Visitor(binary.LittleEndian.Uint64(r.b))
 		r.b = r.b[8:]
 	}
-	r.reader.dims(&r.dims, rowDims)
+	r.reader.dims(&r.dims, wireRow)
 	r.revenue, r.goals, r.props = 0, r.goals[:0], r.props[:0]
 	if head&rowRevenue != 0 {
 		r.revenue = event.Money(r.varint())
@@ -191,7 +191,7 @@ type visitReader struct {
 	reader
 	scope Scope
 	dims  dims
-	add   counts
+	add   visits
 }
 
 func (r *visitReader) next() bool {
@@ -205,13 +205,13 @@ func (r *visitReader) next() bool {
 		r.fail("change of visits with unknown scope")
 		return false
 	}
-	r.reader.dims(&r.dims, visitScope[r.scope])
+	r.reader.dims(&r.dims, wireVisits[r.scope])
 	number := func(bit byte) int64 {
 		if head&bit == 0 {
 			return 0
 		}
 		return r.varint()
 	}
-	r.add = counts{visits: number(visitVisits), bounces: number(visitBounces), seconds: number(visitSeconds), views: number(visitViews)}
+	r.add = visits{visits: number(visitVisits), bounces: number(visitBounces), seconds: number(visitSeconds), views: number(visitViews)}
 	return r.err == nil
 }

@@ -2,6 +2,7 @@ package window
 
 import (
 	"math/bits"
+	"slices"
 	"unsafe"
 
 	"millrace/engine/event"
@@ -11,143 +12,161 @@ import (
 // table holds the values of one family and what is counted for them. It hashes nothing: the hash of a value comes with
 // it, computed once for all families that it counts in.
 type table struct {
-	slots []uint64 // hash<<32 | place in cells + 1; 0 is empty. Open addressing, at most half full.
-	cells []cell   // in order of first appearance
-	other *cell    // what came past the limit
-	// hasOther tells whether other is in use, or kept for its memory.
-	hasOther bool
+	slots  []uint64 // hash<<32 | place in cells + 1; 0 is empty. Open addressing, at most half full.
+	cells  []cell   // in order of first appearance
+	visits []visits // of the cells of the same places, up to the last one that has any
+	other  int32    // place + 1 of what came past the limit, 0 if nothing did
 }
 
 // minSlots is the least size of a table: a cache line of slots.
 const minSlots = 8
 
-// cell is what is counted for a value. Which of the counters can be other than zero is up to the window's kind.
+// cell is what is counted for a value, in two cache lines.
 type cell struct {
 	text string // the values of the family's dimensions, one after the other
 	cut  int32  // where the second begins
-	hash uint32
-	counts
+	ids  uint32 // of the two, see pairIDs
+	events
 	visitors sketch.Sketch
+}
+
+// events is what is counted of events.
+type events struct {
+	events, pageviews int64
+	revenue           event.Money
+}
+
+// visits is what is counted of visits.
+type visits struct{ visits, bounces, seconds, views int64 }
+
+func (e *events) add(o *events) {
+	e.events += o.events
+	e.pageviews += o.pageviews
+	e.revenue += o.revenue
+}
+
+func (v *visits) add(o *visits) {
+	v.visits += o.visits
+	v.bounces += o.bounces
+	v.seconds += o.seconds
+	v.views += o.views
 }
 
 func (c *cell) first() string  { return c.text[:c.cut] }
 func (c *cell) second() string { return c.text[c.cut:] }
 
-// holds reports whether the cell is that of a value.
-func (c *cell) holds(first, second string) bool {
-	return len(c.text) == len(first)+len(second) && int(c.cut) == len(first) && c.text[:len(first)] == first && c.text[len(first):] == second
+// is reports whether the cell is that of a value.
+func (c *cell) is(x, y *value) bool {
+	if ids := pairIDs(x, y); ids != 0 && c.ids != 0 {
+		return ids == c.ids
+	}
+	return int(c.cut) == len(x.s) && len(c.text) == len(x.s)+len(y.s) && c.text[:len(x.s)] == x.s && c.text[len(x.s):] == y.s
 }
 
-type counts struct {
-	events, pageviews               int64
-	revenue                         event.Money
-	visits, bounces, seconds, views int64
+// pairIDs tells a value of one or two known values, noValue among them, from others like it; it is 0 for other values.
+func pairIDs(x, y *value) uint32 {
+	if x.id == 0 || y.id == 0 {
+		return 0
+	}
+	return uint32(x.id)<<16 | uint32(y.id)
 }
 
-func (c *counts) add(o *counts) {
-	c.events += o.events
-	c.pageviews += o.pageviews
-	c.revenue += o.revenue
-	c.visits += o.visits
-	c.bounces += o.bounces
-	c.seconds += o.seconds
-	c.views += o.views
-}
-
-func (c *counts) addVisits(o *counts) {
-	c.visits += o.visits
-	c.bounces += o.bounces
-	c.seconds += o.seconds
-	c.views += o.views
-}
-
-// pairHash is the hash of a value of two dimensions; the second of a family with one is the zero value.
-func pairHash(first, second uint32) uint32 {
-	h := first*0x9e3779b1 ^ bits.RotateLeft32(second*0x85ebca6b, 15)
+func pairHash(x, y *value) uint32 {
+	h := x.hash*0x9e3779b1 ^ bits.RotateLeft32(y.hash*0x85ebca6b, 15)
 	return h ^ h>>15
 }
 
-// find returns the cell of a value, or nil.
-func (t *table) find(hash uint32, first, second string) *cell {
-	mask := uint32(len(t.slots) - 1)
-	if len(t.slots) == 0 {
-		return nil
-	}
-	for i := hash & mask; ; i = (i + 1) & mask {
-		s := t.slots[i&mask]
-		if uint32(s>>32) == hash && s != 0 {
-			if c := &t.cells[uint32(s)-1]; c.holds(first, second) {
-				return c
+// at returns the place of a value, made if there is none and the budget allows, else that of Other.
+func (t *table) at(x, y *value, limit int, mem *arena) int {
+	hash := pairHash(x, y)
+	if len(t.slots) > 0 {
+		mask := uint32(len(t.slots) - 1)
+		for i := hash & mask; t.slots[i] != 0; i = (i + 1) & mask {
+			if s := t.slots[i]; uint32(s>>32) == hash && t.cells[uint32(s)-1].is(x, y) {
+				return int(uint32(s) - 1)
 			}
-		} else if s == 0 {
-			return nil
 		}
 	}
-}
-
-// at returns the cell of a value, made if there is none and the budget allows, else that of Other.
-func (t *table) at(hash uint32, first, second string, limit int, mem *arena) *cell {
-	if c := t.find(hash, first, second); c != nil {
-		return c
-	}
-	return t.add(hash, first, second, limit, mem)
+	return t.add(hash, x, y, limit, mem)
 }
 
 // add makes a cell for a value that has none.
-func (t *table) add(hash uint32, first, second string, limit int, mem *arena) *cell {
-	if first == Other && (second == Other || second == "") || limit > 0 && len(t.cells) >= limit {
-		return t.rest(second != "")
+func (t *table) add(hash uint32, x, y *value, limit int, mem *arena) int {
+	first, second := x.s, y.s
+	other := first == Other && (second == Other || second == "")
+	if !other && limit > 0 && t.kept() >= limit {
+		other = true
+		if first = Other; second != "" {
+			second = Other
+		}
 	}
-	if 2*(len(t.cells)+1) > len(t.slots) {
-		t.grow()
+	ids := pairIDs(x, y)
+	switch {
+	case !other:
+		if 2*(len(t.cells)+1) > len(t.slots) {
+			t.slots = growSlots(t.slots)
+		}
+		putSlot(t.slots, uint64(hash)<<32|uint64(len(t.cells)+1))
+	case t.other > 0:
+		return int(t.other - 1)
+	default: // in no slot
+		t.other, ids = int32(len(t.cells)+1), 0
 	}
-	t.put(hash, len(t.cells))
 	if len(t.cells) < cap(t.cells) {
 		t.cells = t.cells[:len(t.cells)+1]
 	} else {
 		t.cells = append(t.cells, cell{})
 	}
 	c := &t.cells[len(t.cells)-1]
-	c.reset()
-	c.text, c.cut, c.hash = mem.join(first, second), int32(len(first)), hash
-	return c
-}
-
-// rest returns the cell of Other.
-func (t *table) rest(pair bool) *cell {
-	if !t.hasOther {
-		if t.other == nil {
-			t.other = &cell{}
-		}
-		t.other.reset()
-		t.other.text, t.other.cut = Other, int32(len(Other))
-		if pair {
-			t.other.text = Other + Other
-		}
-		t.hasOther = true
-	}
-	return t.other
-}
-
-func (c *cell) reset() {
-	c.counts = counts{}
+	c.text, c.cut, c.ids, c.events = mem.join(first, second), int32(len(first)), ids, events{}
 	c.visitors.Reset()
+	return len(t.cells) - 1
 }
 
-func (t *table) put(hash uint32, place int) {
-	mask := uint32(len(t.slots) - 1)
-	i := hash & mask
-	for t.slots[i] != 0 {
+// kept is the number of values without Other.
+func (t *table) kept() int {
+	if t.other > 0 {
+		return len(t.cells) - 1
+	}
+	return len(t.cells)
+}
+
+// growSlots returns a table of twice the size with the slots of old.
+func growSlots(old []uint64) []uint64 {
+	slots := make([]uint64, max(minSlots, 2*len(old)))
+	for _, s := range old {
+		if s != 0 {
+			putSlot(slots, s)
+		}
+	}
+	return slots
+}
+
+func putSlot(slots []uint64, slot uint64) {
+	mask := uint32(len(slots) - 1)
+	i := uint32(slot>>32) & mask
+	for slots[i] != 0 {
 		i = (i + 1) & mask
 	}
-	t.slots[i] = uint64(hash)<<32 | uint64(place+1)
+	slots[i] = slot
 }
 
-func (t *table) grow() {
-	t.slots = make([]uint64, max(minSlots, 2*len(t.slots)))
-	for i := range t.cells {
-		t.put(t.cells[i].hash, i)
+// visitsOf returns what is counted of visits at a place, to be added to.
+func (t *table) visitsOf(place int) *visits {
+	if place >= len(t.visits) {
+		n := len(t.visits)
+		t.visits = slices.Grow(t.visits, len(t.cells)-n)[:len(t.cells)]
+		clear(t.visits[n:])
 	}
+	return &t.visits[place]
+}
+
+// visitsAt returns what is counted of visits at a place.
+func (t *table) visitsAt(place int) visits {
+	if place >= len(t.visits) {
+		return visits{}
+	}
+	return t.visits[place]
 }
 
 // reset empties t and keeps its memory.
@@ -155,25 +174,19 @@ func (t *table) reset() {
 	if len(t.cells) > 0 {
 		clear(t.slots)
 	}
-	t.cells, t.hasOther = t.cells[:0], false
+	t.cells, t.visits, t.other = t.cells[:0], t.visits[:0], 0
 }
 
-// each calls fn for each value in order of first appearance, Other last.
-func (t *table) each(fn func(*cell)) {
+// each calls fn for each place in order of first appearance, Other last.
+func (t *table) each(fn func(place int)) {
 	for i := range t.cells {
-		fn(&t.cells[i])
+		if i+1 != int(t.other) {
+			fn(i)
+		}
 	}
-	if t.hasOther {
-		fn(t.other)
+	if t.other > 0 {
+		fn(int(t.other - 1))
 	}
-}
-
-// len is the number of values, Other among them.
-func (t *table) len() int {
-	if t.hasOther {
-		return len(t.cells) + 1
-	}
-	return len(t.cells)
 }
 
 // arena keeps the text of an Agg's values together, and its memory when the Agg is emptied.
