@@ -40,10 +40,10 @@
 //     before the watermark lies in.
 //   - Flush at the end of each record, Expire with the watermark after it.
 //   - To load: Apply the checkpoints in order, then the journals since the last, then Expire with the watermark of the last
-//     record.
+//     record. ApplyTail the journals if the beginning of them is gone.
 //   - Keep a checkpoint until the watermark has passed its until and a later one is stored.
 //
-// Units: times are event.Time (ms, UTC). A live visit takes some 250 bytes.
+// Units: times are event.Time (ms, UTC). A live visit takes some 300 bytes.
 //
 // The package is a leaf above window; a Table belongs to one goroutine. Package engine feeds it, package state keeps its
 // journals and checkpoints. It does not decide when windows fire, what is a bot, or what an event's dimensions are.

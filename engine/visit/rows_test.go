@@ -216,6 +216,25 @@ func TestApplyRefuses(t *testing.T) {
 	f([]byte{1, 0, 1, 'a', 6, 1, 0, 0, 0, 0, 0, 0, 0, 0, 8, 1, 1, 1, 0, 0, 8, 1, 1, 1, 0}, "visits of a visitor overlap")
 }
 
+// TestApplyTail: without the first journal, its visit is passed over and all others are there.
+func TestApplyTail(t *testing.T) {
+	tab, tail := NewTable(Rules{}), NewTable(Rules{})
+	observe(tab, pageview(0, "/"))
+	observe(tab, pageview(0, "/").of(2, 0))
+	flush(tab)
+	for _, e := range []seen{pageview(5, "/a"), pageview(6, "/").of(3, 0), pageview(7, "/b").of(3, 0), pageview(8, "/c").of(4, 2)} {
+		observe(tab, e)
+		if err := tail.ApplyTail(flush(tab).journal); err != nil {
+			t.Fatal(err)
+		}
+	}
+	audit(t, tail)
+	s := tail.names["a.example"]
+	if s.live != 2 || s.visitors[3] == 0 || s.visitors[4] == 0 {
+		t.Errorf("got %s", dump(tail))
+	}
+}
+
 func FuzzApply(f *testing.F) {
 	tab := NewTable(Rules{})
 	seed := func(events ...seen) {
@@ -231,6 +250,9 @@ func FuzzApply(f *testing.F) {
 	blob, _ := tab.Checkpoint(nil)
 	f.Add(blob)
 	f.Fuzz(func(t *testing.T, b []byte) {
+		if tail := NewTable(Rules{}); tail.ApplyTail(b) == nil {
+			audit(t, tail)
+		}
 		tab := NewTable(Rules{})
 		if err := tab.Apply(b); err != nil {
 			if !errors.Is(err, ErrJournal) {
