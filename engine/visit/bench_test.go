@@ -92,7 +92,7 @@ func BenchmarkCheckpoint(b *testing.B) {
 	for tr.n%100 != 0 {
 		tr.event()
 	}
-	var blob []byte
+	blob, _ := tr.tab.Checkpoint(nil)
 	b.Run("write", func(b *testing.B) {
 		for b.Loop() {
 			tr.tab.tracking = false
