@@ -224,6 +224,9 @@ func TestRefusals(t *testing.T) {
 			at, client := base.place(t)
 			spoil(t, at, client)
 			refusedWith(t, at, nil, wants...)
+			if testing.Short() {
+				return
+			}
 			cure(t, at, client)
 			s := mustServe(t, at, "--early", "500ms", "--archive-every", "1s")
 			mustBeacon(t, s, "a.example", servedEvents)

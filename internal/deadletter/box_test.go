@@ -208,6 +208,9 @@ func FuzzParseMark(f *testing.F) {
 	f.Add([]byte(`{"v":1,"retry":{"topic":"t","partition":0,"offset":0,"state":"done","to":3}}`))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		m, ok := ParseMark(b)
+		if len(m.Append(nil)) > maxMark {
+			return
+		}
 		if again, same := ParseMark(m.Append(nil)); ok && (!same || again.State != m.State || again.To != m.To) {
 			t.Fatalf("%s: %v, then %v", b, m, again)
 		}

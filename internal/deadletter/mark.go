@@ -52,8 +52,15 @@ func (m Mark) Append(dst []byte) []byte {
 	return append(dst, "}}"...)
 }
 
+// maxMark is more than a mark can have: a topic's name has 249 characters at most. Letters of megabytes need not be decoded to
+// see that they are none.
+const maxMark = 2 << 10
+
 // ParseMark reads a mark; false if the record is none, which says nothing about whether it is a letter.
 func ParseMark(b []byte) (Mark, bool) {
+	if len(b) > maxMark {
+		return Mark{}, false
+	}
 	var w wireMark
 	if err := json.Unmarshal(b, &w); err != nil || w.V != version || w.Retry == nil {
 		return Mark{}, false
