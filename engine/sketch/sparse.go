@@ -11,8 +11,9 @@ import (
 //
 // Invariants, while the table has a slot at all: an entry is at or right of its home; no slot between the two is
 // empty; the last slot is empty, so that no loop needs to look for the end. Up to 15 entries there is one
-// home slot, and the table is a plain sorted list; up to 7 it is in the sketch itself. From then on it has 2^bits, filled to 3/4 at most, and an eighth
-// more for the last runs to end in. Should that not do (forged entries can bring it about), the end moves right.
+// home slot, and the table is a plain sorted list; up to 7 it lies in the sketch itself. From then on it has 2^bits,
+// filled to 3/4 at most, and an eighth more for the last runs to end in. Should that not do (forged entries can bring
+// it about), the end moves right.
 //
 // Not a list with an unsorted part: that needs a sort before it can be encoded or counted, and a visitor who is
 // seen again lengthens it. The price is up to twice the memory for each entry.

@@ -121,7 +121,7 @@ type dimWriter struct {
 
 // place says where a value is: in buf, which moves when it grows, or among the known ones.
 type place struct {
-	pos, len int32
+	pos, len int32 // of use unless it is known
 	known    int32 // number + 1
 }
 
@@ -151,26 +151,27 @@ func (w *dimWriter) dims(all *[NumDims]string, of wireSet) {
 			w.prev[d] = w.prev[from]
 			continue
 		}
-		w.buf, w.prev[d] = appendValue(w.buf, s)
+		n := known.number(s)
+		w.buf = appendValue(w.buf, s, n)
+		w.prev[d] = place{pos: int32(len(w.buf) - len(s)), len: int32(len(s)), known: int32(n + 1)}
 	}
 }
 
-// appendValue appends a value and says where it is.
-func appendValue(b []byte, s string) ([]byte, place) {
-	n := known.number(s)
+// appendValue appends a value with this number, -1 for none.
+func appendValue(b []byte, s string, n int) []byte {
 	switch {
 	case n < 0:
+		if len(s) < literalLong-literal {
+			b = append(b, literal+byte(len(s)))
+		} else {
+			b = binary.AppendUvarint(append(b, literalLong), uint64(len(s)))
+		}
+		return append(b, s...)
 	case n < oneByte:
-		return append(b, byte(n)), place{known: int32(n + 1)}
+		return append(b, byte(n))
 	default:
-		return append(b, twoBytes+byte((n-oneByte)>>8), byte(n-oneByte)), place{known: int32(n + 1)}
+		return append(b, twoBytes+byte((n-oneByte)>>8), byte(n-oneByte))
 	}
-	if len(s) < literalLong-literal {
-		b = append(b, literal+byte(len(s)))
-	} else {
-		b = binary.AppendUvarint(append(b, literalLong), uint64(len(s)))
-	}
-	return append(b, s...), place{pos: int32(len(b)), len: int32(len(s))}
 }
 
 // dims reads the dimensions that differ from those before. It is most of what reading a row takes, so it keeps what is

@@ -48,7 +48,7 @@ const oneByte = 128
 
 type knownValues struct {
 	values []value
-	slots  [1 << knownBits]uint16 // number + 1, by knownSlot, linear probing
+	slots  [1 << knownBits]uint32 // check<<16 | number + 1, by knownHash, linear probing; 0 is empty
 	maxLen int
 }
 
@@ -74,36 +74,41 @@ func makeKnown() *knownValues {
 }
 
 func (k *knownValues) add(s string) {
-	i := k.slot(s)
-	for ; k.slots[i] != 0; i = (i + 1) % len(k.slots) {
-		if k.values[k.slots[i]-1].s == s {
+	h := knownHash(s)
+	i := h >> (32 - knownBits)
+	for ; k.slots[i] != 0; i = (i + 1) % (1 << knownBits) {
+		if k.values[k.slots[i]&0xffff-1].s == s {
 			return
 		}
 	}
 	v := literalOf(s)
 	v.id = uint16(len(k.values) + 1)
 	k.values = append(k.values, v)
-	k.slots[i] = v.id
+	k.slots[i] = h<<16 | uint32(v.id)
 	k.maxLen = max(k.maxLen, len(s))
 }
 
-// slot is where the search for a value begins. It looks at three bytes and the length: most values that are not known
-// meet an empty slot.
-func (k *knownValues) slot(s string) int {
+// knownHash looks at three bytes and the length: most values that are not known meet an empty slot or another check.
+func knownHash(s string) uint32 {
 	n := len(s)
-	h := uint32(s[0]) | uint32(s[n/2])<<8 | uint32(s[n-1])<<16 | uint32(n)<<24
-	return int(h * 0x9e3779b1 >> (32 - knownBits))
+	return (uint32(s[0]) | uint32(s[n/2])<<8 | uint32(s[n-1])<<16 | uint32(n)<<24) * 0x9e3779b1
 }
 
 // number returns the number of a value, or -1.
 func (k *knownValues) number(s string) int {
-	if len(s) == 0 || len(s) > k.maxLen {
+	if len(s)-1 >= k.maxLen || len(s) == 0 {
 		return -1
 	}
-	for i := k.slot(s); ; i = (i + 1) % len(k.slots) {
-		n := int(k.slots[i]) - 1
-		if n < 0 || k.values[n].s == s {
-			return n
+	h := knownHash(s)
+	for i := h >> (32 - knownBits); ; i = (i + 1) % (1 << knownBits) {
+		slot := k.slots[i]
+		if slot == 0 {
+			return -1
+		}
+		if slot>>16 == h&0xffff {
+			if n := int(slot&0xffff) - 1; k.values[n].s == s {
+				return n
+			}
 		}
 	}
 }

@@ -62,14 +62,14 @@ func (w *RowWriter) Add(r *Row) {
 	if len(r.Goals) > 0 {
 		w.buf = binary.AppendUvarint(w.buf, uint64(len(r.Goals)))
 		for _, g := range r.Goals {
-			w.buf, _ = appendValue(w.buf, g)
+			w.buf = appendValue(w.buf, g, known.number(g))
 		}
 	}
 	if len(r.Props) > 0 {
 		w.buf = binary.AppendUvarint(w.buf, uint64(len(r.Props)))
 		for _, p := range r.Props {
-			w.buf, _ = appendValue(w.buf, p.Key)
-			w.buf, _ = appendValue(w.buf, p.Value)
+			w.buf = appendValue(w.buf, p.Key, known.number(p.Key))
+			w.buf = appendValue(w.buf, p.Value, known.number(p.Value))
 		}
 	}
 }
