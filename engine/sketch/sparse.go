@@ -103,7 +103,7 @@ func (s *Sketch) grow() {
 		copy(s.tab, s.list[:])
 		s.setLimit()
 	case s.n > s.limit:
-		s.rehash(tableBits(int(s.n)))
+		s.rehash(s.roomFor(int(s.n)))
 	default:
 		s.tab = extend(s.tab, len(s.tab)+len(s.tab)/8)
 	}
@@ -117,6 +117,24 @@ func tableBits(n int) uint8 {
 	}
 	return b
 }
+
+// roomFor is the size of a table for n entries and more to come: the smallest that will do, or one of up to four times
+// that size if s has the memory, so that a sketch that is used again grows in fewer steps.
+func (s *Sketch) roomFor(n int) uint8 {
+	b := tableBits(n)
+	for range 2 {
+		if b < maxBits && tableSlots(b+1) <= cap(s.tab) {
+			b++
+		}
+	}
+	return b
+}
+
+// maxBits is the size of the table of a sketch that is about to become dense.
+const maxBits = 11
+
+// tableSlots is the number of slots of a table with 2^b homes.
+func tableSlots(b uint8) int { return 1<<b + 1<<b/8 }
 
 func (s *Sketch) setLimit() {
 	n := len(s.slots()) - 1
@@ -154,7 +172,7 @@ func (s *Sketch) rehashIn(sorted []uint32, b uint8) {
 		}
 	}
 	s.bits = b
-	s.tab = extend(s.tab[:0], 1<<b+1<<b/8)
+	s.tab = extend(s.tab[:0], tableSlots(b))
 	s.place(sorted)
 }
 
@@ -166,7 +184,7 @@ func (s *Sketch) fill(sorted []uint32) {
 	switch n := len(sorted); {
 	case n > maxList:
 		s.bits = tableBits(n)
-		s.tab = extend(s.tab[:0], 1<<s.bits+1<<s.bits/8)
+		s.tab = extend(s.tab[:0], tableSlots(s.bits))
 	case n >= listLen:
 		s.tab = extend(s.tab[:0], maxList+1)
 	}

@@ -151,6 +151,9 @@ func (a *Agg) countRow(flags Flags, visitor event.Visitor, revenue event.Money, 
 // to be searched for, and the sketches have the visitor.
 func (a *Agg) countKnown(d *dims, e *one, seen *memoEntry) {
 	picks := rowPicks[human]
+	// First the cells, then their sketches: so the processor fetches several of them at a time.
+	var fresh [maxPicks]*cell
+	n := 0
 	for i := range picks {
 		p := &picks[i]
 		if d.set&p.need != p.need {
@@ -162,8 +165,14 @@ func (a *Agg) countKnown(d *dims, e *one, seen *memoEntry) {
 			continue
 		}
 		at := t.at(x, y, a.limit, &a.text)
-		e.count(&t.cells[at])
+		c := &t.cells[at]
+		e.countAgain(c)
+		fresh[n] = c
+		n++
 		seen.set(i, at)
+	}
+	for _, c := range fresh[:n] {
+		c.visitors.AddMark(e.mark)
 	}
 }
 
