@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"slices"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"millrace/cmd/internal/datadir"
 	"millrace/cmd/internal/demo"
 	"millrace/cmd/internal/supervise"
+	"millrace/engine/event"
 	"millrace/ingest"
 	"millrace/query"
 )
@@ -133,7 +135,7 @@ func (n *node) collectorOptions() (*ingest.Options, error) {
 	if err != nil {
 		return nil, err
 	}
-	sites, any, err := f.siteList(f.Listen)
+	sites, err := f.siteOptions()
 	if err != nil {
 		return nil, err
 	}
@@ -150,7 +152,8 @@ func (n *node) collectorOptions() (*ingest.Options, error) {
 		Partitions:      f.Partitions,
 		CollectorID:     id,
 		Secret:          secret,
-		AnySite:         any,
+		Sites:           sites.list,
+		AnySite:         sites.any,
 		HonourDNT:       f.HonourDNT,
 		NoLoopbackTrust: !f.LoopbackTrust,
 		TrustedProxies:  proxies,
@@ -163,16 +166,64 @@ func (n *node) collectorOptions() (*ingest.Options, error) {
 		Log:             n.log,
 		Metrics:         n.admin.registry,
 	}
-	if f.Demo && !any {
-		sites = append(slices.Clone(sites), demo.Sites()...)
-	}
-	for _, s := range sites {
-		o.Sites = append(o.Sites, ingest.Site{ID: s, HonourDNT: f.HonourDNT})
-	}
+	n.sayShards(sites.list)
 	for _, k := range keys {
 		o.WriteKeys = append(o.WriteKeys, ingest.WriteKey{Hash: k.hash, Sites: k.sites})
 	}
 	return o, nil
+}
+
+// siteOptions are what the collector is told of sites; any is true if it takes others too.
+type siteOptions struct {
+	list []ingest.Site
+	any  bool
+}
+
+func (c *serveCommand) siteOptions() (siteOptions, error) {
+	ids, any, err := c.siteList(c.Listen)
+	if err != nil {
+		return siteOptions{}, err
+	}
+	if c.Demo && !any {
+		ids = append(slices.Clone(ids), demo.Sites()...)
+	}
+	for _, site := range slices.Sorted(maps.Keys(c.Shards)) {
+		switch n := c.Shards[site]; {
+		case event.ValidSite(site) != nil:
+			return siteOptions{}, usagef("--shards: %w", event.ValidSite(site))
+		case n < 1 || n > maxShards:
+			return siteOptions{}, usagef("--shards: site %s: %d is not between 1 and %d", site, n, maxShards)
+		case any:
+			ids = append(ids, site)
+		case !slices.Contains(ids, site):
+			return siteOptions{}, usagef("--shards: %s is not among --sites", site)
+		}
+	}
+	o := siteOptions{any: any}
+	for _, id := range ids {
+		o.list = append(o.list, ingest.Site{ID: id, HonourDNT: c.HonourDNT, Shards: c.Shards[id]})
+	}
+	return o, nil
+}
+
+// maxShards bounds --shards: the part that a visitor is in does not change with the day, so few visitors must not be in each.
+const maxShards = 256
+
+// sayShards tells how far each site is really spread: parts are dealt to partitions by a hash.
+func (n *node) sayShards(sites []ingest.Site) {
+	for _, s := range sites {
+		if s.Shards <= 1 {
+			continue
+		}
+		used := map[int32]bool{}
+		for shard := range s.Shards {
+			used[event.Partition(s.ID, shard, n.flags.Partitions)] = true
+		}
+		if int32(s.Shards) > n.flags.Partitions {
+			n.log.Warn("a site has more shards than there are partitions", "site", s.ID, "shards", s.Shards, "partitions", n.flags.Partitions)
+		}
+		n.log.Info("site is spread", "site", s.ID, "shards", s.Shards, "over partitions", len(used))
+	}
 }
 
 func (n *node) secret() ([]byte, error) {

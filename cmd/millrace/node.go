@@ -14,6 +14,7 @@ import (
 
 	"millrace/cmd/internal/datadir"
 	"millrace/cmd/internal/supervise"
+	"millrace/engine"
 	"millrace/ingest"
 	"millrace/internal/broker"
 	"millrace/internal/kafka"
@@ -37,8 +38,9 @@ import (
 //  6. The broker closes, after all its clients: a client that meets a closed broker waits and retries.
 //  7. The admin port closes, so that an operator sees the whole of it; the folder's lock goes last.
 type node struct {
-	flags *serveCommand
-	log   *slog.Logger
+	flags      *serveCommand
+	newDeriver func() engine.Deriver
+	log        *slog.Logger
 
 	dir     *datadir.Dir
 	admin   *admin

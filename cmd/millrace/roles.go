@@ -14,7 +14,6 @@ import (
 	"millrace/emit/parquet"
 	"millrace/engine"
 	"millrace/engine/event"
-	"millrace/engine/facts"
 	"millrace/internal/kafka"
 	"millrace/state"
 )
@@ -73,7 +72,7 @@ func (n *node) startEngine() error {
 				Cluster:    n.cluster,
 				Table:      table,
 				Store:      func(partition int32) (engine.Store, bool) { return table.Store(partition) },
-				NewDeriver: func() engine.Deriver { return facts.New(facts.Options{}) },
+				NewDeriver: n.newDeriver,
 				Rules:      n.flags.rules(),
 				Partitions: int(n.flags.Partitions),
 				Log:        n.log,

@@ -23,15 +23,17 @@ type serveCommand struct {
 	accessFlags    `embed:""`
 	collectorFlags `embed:""`
 	engineFlags    `embed:""`
+	countingFlags  `embed:""`
 }
 
 // collectorFlags say how the collector batches and what it bears.
 type collectorFlags struct {
-	Linger      time.Duration `default:"5ms" group:"Collector" help:"How long a batch waits for more events, 100µs to 1s. Each beacon's answer waits as long."`
-	MaxBody     byteSize      `default:"1MiB" group:"Collector" help:"Largest body of a request, as sent and unpacked."`
-	MaxPending  byteSize      `default:"64MiB" group:"Collector" help:"Memory for events that Kafka has not acknowledged; above it the answer is 503."`
-	SiteRate    float64       `default:"0" group:"Collector" help:"Most events a second of one site; 0 is no limit."`
-	AddressRate float64       `default:"0" group:"Collector" help:"Most requests a second of one address (IPv6: /64); 0 is no limit."`
+	Linger      time.Duration     `default:"5ms" group:"Collector" help:"How long a batch waits for more events, 100µs to 1s. Each beacon's answer waits as long."`
+	MaxBody     byteSize          `default:"1MiB" group:"Collector" help:"Largest body of a request, as sent and unpacked."`
+	MaxPending  byteSize          `default:"64MiB" group:"Collector" help:"Memory for events that Kafka has not acknowledged; above it the answer is 503."`
+	SiteRate    float64           `default:"0" group:"Collector" help:"Most events a second of one site; 0 is no limit."`
+	AddressRate float64           `default:"0" group:"Collector" help:"Most requests a second of one address (IPv6: /64); 0 is no limit."`
+	Shards      map[string]uint16 `placeholder:"SITE=N" group:"Collector" help:"Sites too large for one partition, such as giant.example.com=16: their visitors are spread over N parts, 2 to 256, which lie in up to as many partitions. The same at all collectors; a change splits the visits of that moment."`
 }
 
 // engineFlags say when windows fire and files are cut.
@@ -78,8 +80,12 @@ func (c *serveCommand) Run(p *process, logs *logFlags) error {
 	if err := c.validate(); err != nil {
 		return err
 	}
-	n := &node{flags: c, log: logs.open(p.stderr)}
-	err := n.start(p.ctx)
+	newDeriver, err := c.newDeriver()
+	if err != nil {
+		return err
+	}
+	n := &node{flags: c, newDeriver: newDeriver, log: logs.open(p.stderr)}
+	err = n.start(p.ctx)
 	if err == nil {
 		n.greet(p.stdout)
 		<-p.ctx.Done()
@@ -174,7 +180,8 @@ func (c *serveCommand) validateAccess() error {
 	_, queryKeys := c.queryKeyring()
 	_, proxies := c.proxies()
 	_, _, zones := c.zones()
-	return cmp.Or(sites, keys, queryKeys, proxies, zones)
+	_, shards := c.siteOptions()
+	return cmp.Or(sites, keys, queryKeys, proxies, zones, shards)
 }
 
 // validAddr tells what is no address to listen on. Whether it can be had shows when it is tried.

@@ -1,0 +1,147 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"hash/fnv"
+	"net/http"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"millrace/engine/event"
+)
+
+// mustSend posts an event as a trusted sender.
+func (s *server) mustSend(tb testing.TB, e map[string]any) {
+	tb.Helper()
+	body, err := json.Marshal(e)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	resp, err := http.Post(s.url+"/v1/events", "application/json", strings.NewReader(string(body)))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	resp.Body.Close()
+	if resp.StatusCode != http.StatusAccepted {
+		tb.Fatalf("status %d for %s", resp.StatusCode, body)
+	}
+}
+
+// TestGoals counts goals in the stream, and in a replay with the same file of goals: no difference to each other, but one to a
+// replay without.
+func TestGoals(t *testing.T) {
+	goals := filepath.Join(t.TempDir(), "goals.json")
+	err := os.WriteFile(goals, []byte(`{"shop.example.com": [{"name": "Order", "event": "purchase"}, {"name": "Reader", "page": "/blog/**"}]}`), 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := localPlace(t)
+	s := mustServe(t, at, "--archive-every", "1s", "--goals", goals)
+	minute := time.Now().UTC().Add(-10 * time.Minute).Truncate(time.Minute)
+	for visitor, e := range []struct{ name, path string }{
+		{"pageview", "/"}, {"pageview", "/blog/one"}, {"pageview", "/blog/two"}, {"purchase", "/checkout"}, {"pageview", "/about"},
+	} {
+		s.mustSend(t, map[string]any{
+			"site": "shop.example.com", "name": e.name, "url": "https://shop.example.com" + e.path,
+			"visitor": fmt.Sprint("visitor ", visitor), "ts": minute.UnixMilli(),
+		})
+	}
+	waitFor(t, 20*time.Second, func() error {
+		a, err := s.ask(map[string]any{
+			"site_id": "shop.example.com", "metrics": []string{"visitors", "conversion_rate"}, "dimensions": []string{"event:goal"},
+			"date_range": []string{minute.Format(time.RFC3339), minute.Add(59 * time.Second).Format(time.RFC3339)},
+		})
+		if err != nil {
+			return err
+		}
+		got := map[string][]float64{}
+		for _, r := range a.Results {
+			got[r.Dimensions[0]] = r.Metrics
+		}
+		if want := map[string][]float64{"Order": {1, 20}, "Reader": {2, 40}}; !reflect.DeepEqual(got, want) {
+			return fmt.Errorf("goals %v, want %v", got, want)
+		}
+		return nil
+	})
+	s.mustStop(t)
+	mustRun(t, exitOK, at.args("replay", "--verify", "--goals", goals)...)
+	out := mustRun(t, exitError, at.args("replay", "--verify")...)
+	if !strings.Contains(out, "Reader") {
+		t.Errorf("a replay without the goals finds other differences: %s", out)
+	}
+}
+
+// TestShards sends the same visitors to two sites, one of them spread over all partitions: every answer is the same.
+func TestShards(t *testing.T) {
+	const partitions, shards, visitors = 4, 16, 40
+	narrow, wide := soonFired("narrow", partitions, 1), soonFired("wide", partitions, shards)
+	s := mustServe(t, localPlace(t), "--partitions", fmt.Sprint(partitions), "--shards", fmt.Sprintf("%s=%d", wide, shards))
+	from := time.Now().UTC().Add(-20 * time.Minute).Truncate(time.Minute)
+	hour := from.Truncate(time.Hour)
+	for v := range visitors {
+		for step := range 1 + v%3 {
+			for _, site := range []string{narrow, wide} {
+				s.mustSend(t, map[string]any{
+					"site": site, "name": "pageview", "url": fmt.Sprintf("https://x.example/%d?utm_source=s%d", (v+step)%4, v%5),
+					"ip": fmt.Sprintf("192.0.2.%d", v), "ua": firefox, "ts": from.Add(time.Duration(v+30*step) * time.Second).UnixMilli(),
+				})
+			}
+		}
+	}
+	ask := func(site string, dimensions ...string) (*answer, error) {
+		return s.ask(map[string]any{
+			"site_id": site, "dimensions": append([]string{}, dimensions...),
+			"metrics":    []string{"visitors", "visits", "pageviews", "bounce_rate", "visit_duration", "views_per_visit"},
+			"date_range": []string{hour.Add(-time.Hour).Format(time.RFC3339), hour.Add(2*time.Hour - time.Second).Format(time.RFC3339)},
+		})
+	}
+	// Visits are fired once in 30 s.
+	waitFor(t, 50*time.Second, func() error {
+		for _, site := range []string{narrow, wide} {
+			a, err := ask(site)
+			if err != nil {
+				return err
+			}
+			if got, want := fmt.Sprint(a.Results[0].Metrics[:3]), fmt.Sprintf("[%d %d %d]", visitors, visitors, 79); got != want {
+				return fmt.Errorf("%s: %s, want %s", site, got, want)
+			}
+		}
+		return nil
+	})
+	for _, dimensions := range [][]string{{}, {"event:page"}, {"visit:entry_page"}, {"visit:source"}, {"visit:browser"}, {"time:hour"}} {
+		metrics := func(site string) string {
+			a, err := ask(site, dimensions...)
+			if err != nil {
+				t.Fatalf("%s by %v: %v", site, dimensions, err)
+			}
+			return fmt.Sprint(a.Results)
+		}
+		if n, w := metrics(narrow), metrics(wide); n != w || n == "[]" {
+			t.Errorf("by %v: one partition\n%s\nspread\n%s", dimensions, n, w)
+		}
+	}
+	s.mustStop(t)
+}
+
+// soonFired returns a site whose shards lie in all partitions, if they are several, and whose visits are fired some
+// seconds from now.
+func soonFired(name string, partitions int32, shards uint16) string {
+	for i := 0; ; i++ {
+		site := fmt.Sprintf("%s%d.example", name, i)
+		used := map[int32]bool{}
+		for shard := range shards {
+			used[event.Partition(site, shard, partitions)] = true
+		}
+		h := fnv.New32a()
+		h.Write([]byte(site))
+		slot := int64((h.Sum32() ^ h.Sum32()>>15) % 30)
+		if len(used) == min(int(shards), int(partitions)) && (slot+30-time.Now().Unix()%30)%30 == 8 {
+			return site
+		}
+	}
+}
