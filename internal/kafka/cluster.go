@@ -199,26 +199,16 @@ func (c *Cluster) Partitions(ctx context.Context, topic string) (int32, error) {
 }
 
 // Ends returns the offset behind the last record of each partition of a topic.
-func (c *Cluster) Ends(ctx context.Context, topic string) (map[int32]int64, error) {
+func (c *Cluster) Ends(ctx context.Context, topic string) (ends map[int32]int64, err error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	client, err := sarama.NewClient(c.copyBrokers(), c.Config())
+	o, err := c.OpenOffsets()
 	if err != nil {
-		return nil, fmt.Errorf("connect to Kafka at %s: %w", strings.Join(c.Brokers, ","), err)
+		return nil, err
 	}
-	defer client.Close()
-	parts, err := client.Partitions(topic)
-	if err != nil {
-		return nil, fmt.Errorf("list partitions of %s: %w", topic, err)
-	}
-	ends := map[int32]int64{}
-	for _, p := range parts {
-		if ends[p], err = client.GetOffset(topic, p, sarama.OffsetNewest); err != nil {
-			return nil, fmt.Errorf("end of %s/%d: %w", topic, p, err)
-		}
-	}
-	return ends, nil
+	defer func() { err = errors.Join(err, o.Close()) }()
+	return o.Ends(topic)
 }
 
 // TableTopic returns the changelog topic of a goka group.

@@ -5,6 +5,7 @@ import (
 	"hash"
 	"log/slog"
 	"strings"
+	"time"
 
 	"github.com/IBM/sarama"
 	"github.com/lovoo/goka"
@@ -19,6 +20,9 @@ type GroupOptions struct {
 	// OnCommit is told the offset that the broker has taken as committed, once per partition at the start
 	// of a session and after each commit. It is called from one goroutine per session. May be nil.
 	OnCommit func(topic string, partition int32, next int64)
+	// OnOldest is told twice a second when the oldest record that is not committed was taken from the topic, to within
+	// 0.1 s; the zero time if all are committed. It is called from one goroutine per session. May be nil.
+	OnOldest func(topic string, partition int32, taken time.Time)
 	// Limit, if set, returns the offset that commits of a partition must not pass yet: records that are finished for
 	// goka, but that the processor holds on to. It is called from one goroutine per session.
 	Limit func(topic string, partition int32) int64

@@ -16,6 +16,9 @@ import (
 // work and never a wrong number.
 const commitEvery = 500 * time.Millisecond
 
+// betweenSessions keeps a member whose sessions end at once from turning in a circle.
+const betweenSessions = 50 * time.Millisecond
+
 // group is a consumer group that commits contiguous prefixes. It stands where goka wants a sarama.ConsumerGroup.
 type group struct {
 	sarama.ConsumerGroup
@@ -23,6 +26,7 @@ type group struct {
 	name     string
 	log      *slog.Logger
 	onCommit func(topic string, partition int32, next int64)
+	onOldest func(topic string, partition int32, taken time.Time)
 	limit    func(topic string, partition int32) int64
 
 	errs chan error            // what watch passes on
@@ -43,7 +47,7 @@ func (c *Cluster) newGroup(name, clientID string, o GroupOptions) (sarama.Consum
 		return nil, fmt.Errorf("join consumer group %s: %w", name, err)
 	}
 	g := &group{
-		ConsumerGroup: cg, client: client, name: name, log: o.Log, onCommit: o.OnCommit, limit: o.Limit,
+		ConsumerGroup: cg, client: client, name: name, log: o.Log, onCommit: o.OnCommit, onOldest: o.OnOldest, limit: o.Limit,
 		errs: make(chan error, 16), done: make(chan struct{}),
 	}
 	go g.watch()
@@ -69,18 +73,24 @@ func (g *group) watch() {
 
 func (g *group) Errors() <-chan error { return g.errs }
 
+// Consume runs one session after the other until ctx ends or one of them ends with an error. goka wants to be told of the
+// end of each, but waits for 5 s before it begins the next, and a rebalance waits for its slowest member.
 func (g *group) Consume(ctx context.Context, topics []string, h sarama.ConsumerGroupHandler) error {
-	// The error may come a moment after the session that it ended: then the next one is not begun.
-	if err := g.lost.Load(); err != nil {
-		return *err
+	for {
+		// The error may come a moment after the session that it ended: then the next one is not begun.
+		if err := g.lost.Load(); err != nil {
+			return *err
+		}
+		err := g.ConsumerGroup.Consume(ctx, topics, &handler{group: g, inner: h})
+		if err != nil || ctx.Err() != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(betweenSessions):
+		}
 	}
-	if err := g.ConsumerGroup.Consume(ctx, topics, &handler{group: g, inner: h}); err != nil {
-		return err
-	}
-	if err := g.lost.Load(); err != nil {
-		return *err
-	}
-	return nil
 }
 
 func (g *group) Close() error {
@@ -224,11 +234,28 @@ func (s *session) run() {
 	for {
 		select {
 		case <-tick.C:
+			s.tellOldest()
 			s.commit()
 		case <-s.quit:
 			s.commit()
 			return
 		}
+	}
+}
+
+// tellOldest tells how long records have waited for their commit.
+func (s *session) tellOldest() {
+	s.mu.Lock()
+	oldest := make(map[topicPartition]time.Time, len(s.prefixes))
+	for tp, p := range s.prefixes {
+		oldest[tp] = p.Oldest(s.sent[tp])
+	}
+	s.mu.Unlock()
+	if s.group.onOldest == nil {
+		return
+	}
+	for tp, taken := range oldest {
+		s.group.onOldest(tp.topic, tp.partition, taken)
 	}
 }
 

@@ -2,6 +2,8 @@ package kafka
 
 import (
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"pgregory.net/rapid"
 )
@@ -50,6 +52,39 @@ func TestPrefixFromOldest(t *testing.T) {
 	if got := p.Position(); got != 9 {
 		t.Fatalf("position %d, want 9", got)
 	}
+}
+
+// The age of what is not committed is told, also of what is finished; of thousands of records little is remembered.
+func TestPrefixOldest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		p := NewPrefix(0)
+		want := func(committed int64, at time.Duration) {
+			t.Helper()
+			if got := p.Oldest(committed); at < 0 && !got.IsZero() || at >= 0 && got.Sub(began) != at {
+				t.Errorf("committed %d: oldest is %v after the beginning, want %v", committed, got.Sub(began), at)
+			}
+		}
+		want(0, -1)
+		for o := range int64(2000) { // a record each ms
+			p.Deliver(o)
+			p.Finish(o)
+			time.Sleep(time.Millisecond)
+		}
+		if n := len(p.marks); n != 20 {
+			t.Errorf("%d marks for 2 s", n)
+		}
+		want(0, 0)
+		want(99, 0)
+		want(100, 100*time.Millisecond)
+		want(1950, 1900*time.Millisecond)
+		want(2000, -1)
+		time.Sleep(time.Hour)
+		want(2000, -1)
+		p.Deliver(2000)
+		time.Sleep(time.Second)
+		want(2000, time.Hour+2*time.Second)
+	})
 }
 
 // In whatever order records are delivered and finished, the position never passes one that is not finished, never goes

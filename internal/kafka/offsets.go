@@ -1,0 +1,77 @@
+package kafka
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/IBM/sarama"
+)
+
+// Offsets asks a cluster where topics end and how far groups are, again and again on the same connections. One goroutine
+// at a time may use it. A request to a broker that does not answer ends within some seconds.
+type Offsets struct {
+	client sarama.Client
+	admin  sarama.ClusterAdmin
+}
+
+// OpenOffsets connects.
+func (c *Cluster) OpenOffsets() (*Offsets, error) {
+	cfg := c.Config()
+	cfg.Net.DialTimeout, cfg.Net.ReadTimeout, cfg.Net.WriteTimeout = 2*time.Second, 5*time.Second, 5*time.Second
+	cfg.Metadata.Retry.Max, cfg.Admin.Retry.Max = 1, 1
+	client, err := sarama.NewClient(c.copyBrokers(), cfg)
+	if err != nil {
+		return nil, fmt.Errorf("connect to Kafka at %s: %w", strings.Join(c.Brokers, ","), err)
+	}
+	admin, err := sarama.NewClusterAdminFromClient(client)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("connect to Kafka at %s: %w", strings.Join(c.Brokers, ","), err), client.Close())
+	}
+	return &Offsets{client, admin}, nil
+}
+
+// Close disconnects.
+func (o *Offsets) Close() error { return o.admin.Close() } // and with it the client
+
+// Ends returns the offset behind the last record of each partition of a topic.
+func (o *Offsets) Ends(topic string) (map[int32]int64, error) {
+	parts, err := o.client.Partitions(topic)
+	if err != nil {
+		return nil, fmt.Errorf("list partitions of %s: %w", topic, err)
+	}
+	ends := make(map[int32]int64, len(parts))
+	for _, p := range parts {
+		if ends[p], err = o.client.GetOffset(topic, p, sarama.OffsetNewest); err != nil {
+			return nil, fmt.Errorf("end of %s/%d: %w", topic, p, err)
+		}
+	}
+	return ends, nil
+}
+
+// Committed returns the offset that a group has committed, without the partitions of which it has not committed any.
+func (o *Offsets) Committed(group, topic string) (map[int32]int64, error) {
+	parts, err := o.client.Partitions(topic)
+	if err != nil {
+		return nil, fmt.Errorf("list partitions of %s: %w", topic, err)
+	}
+	resp, err := o.admin.ListConsumerGroupOffsets(group, map[string][]int32{topic: parts})
+	if err != nil {
+		return nil, fmt.Errorf("ask for the offsets of group %s: %w", group, err)
+	}
+	next := map[int32]int64{}
+	for _, p := range parts {
+		b := resp.GetBlock(topic, p)
+		if b == nil {
+			continue
+		}
+		if b.Err != sarama.ErrNoError {
+			return nil, fmt.Errorf("ask for the offset of group %s in %s/%d: %w", group, topic, p, b.Err)
+		}
+		if b.Offset >= 0 {
+			next[p] = b.Offset
+		}
+	}
+	return next, nil
+}
