@@ -71,28 +71,28 @@ func TestUnknown(t *testing.T) {
 	}
 }
 
-func TestKills(t *testing.T) { play(t, Options{Scenario: "kills", Events: 20_000, Times: 3}) }
-func TestWipes(t *testing.T) { play(t, Options{Scenario: "wipes", Events: 20_000, Times: 4}) }
+func TestKills(t *testing.T) { play(t, Options{Scenario: "kills", Events: 6_000, Times: 3}) }
+func TestWipes(t *testing.T) { play(t, Options{Scenario: "wipes", Events: 6_000, Times: 4}) }
 
 // One round: a point may be missed in it, all others may not.
-func TestPoints(t *testing.T) { play(t, Options{Scenario: "points", Events: 20_000, Times: 1}) }
+func TestPoints(t *testing.T) { play(t, Options{Scenario: "points", Events: 12_000, Times: 1}) }
 
 func TestProduce(t *testing.T) {
-	play(t, Options{Scenario: "produce", Events: 10_000, Wall: 3 * time.Second})
+	play(t, Options{Scenario: "produce", Events: 5_000, Wall: 3 * time.Second})
 }
 func TestStop(t *testing.T) {
-	play(t, Options{Scenario: "stop", Events: 10_000, Times: 1, Wall: 2 * time.Second})
+	play(t, Options{Scenario: "stop", Events: 5_000, Times: 1, Wall: 2 * time.Second})
 }
-func TestBrokers(t *testing.T) { play(t, Options{Scenario: "brokers", Events: 20_000, Times: 6}) }
+func TestBrokers(t *testing.T) { play(t, Options{Scenario: "brokers", Events: 6_000, Times: 6}) }
 func TestRolling(t *testing.T) {
-	play(t, Options{Scenario: "rolling", Events: 10_000, Times: 1, Wall: 500 * time.Millisecond})
+	play(t, Options{Scenario: "rolling", Events: 5_000, Times: 1, Wall: 500 * time.Millisecond})
 }
-func TestRecovery(t *testing.T) { play(t, Options{Scenario: "recovery", Events: 20_000}) }
+func TestRecovery(t *testing.T) { play(t, Options{Scenario: "recovery", Events: 6_000}) }
 func TestIdle(t *testing.T) {
 	play(t, Options{Scenario: "idle", Events: 500, Wall: 18 * time.Second})
 }
-func TestLate(t *testing.T)      { play(t, Options{Scenario: "late", Events: 20_000}) }
-func TestSchedules(t *testing.T) { play(t, Options{Scenario: "schedules", Events: 10_000, Times: 2}) }
+func TestLate(t *testing.T)      { play(t, Options{Scenario: "late", Events: 6_000}) }
+func TestSchedules(t *testing.T) { play(t, Options{Scenario: "schedules", Events: 5_000, Times: 2}) }
 func TestSim(t *testing.T)       { play(t, Options{Scenario: "sim", Times: 50}) }
 func TestSoak(t *testing.T)      { play(t, Options{Scenario: "soak", Wall: 3 * time.Second}) }
-func TestPoison(t *testing.T)    { play(t, Options{Scenario: "poison", Events: 10_000}) }
+func TestPoison(t *testing.T)    { play(t, Options{Scenario: "poison", Events: 5_000}) }

@@ -21,14 +21,15 @@ func mustCount(t *testing.T) (*recount, map[windowKey]*stored) {
 		r.add(rec)
 	}
 	got := map[windowKey]*stored{}
-	for k := range r.windows {
+	for k, c := range r.all() {
 		s := &stored{final: true, points: map[cellKey]window.Rollup{}}
-		for ck, c := range r.fold(k).of {
+		for ck, c := range c.of {
 			var sk sketch.Sketch
 			for id := range c.visitors {
 				sk.Add(uint64(id))
 			}
-			s.points[ck] = window.Rollup{Events: c.events, Pageviews: c.views, Visitors: sk.Estimate(), Sketch: sk.AppendBinary(nil), Revenue: c.revenue}
+			s.points[ck] = window.Rollup{Events: c.events, Pageviews: c.pageviews, Visitors: sk.Estimate(), Sketch: sk.AppendBinary(nil),
+				Revenue: c.revenue, Visits: c.visits, Bounces: c.bounces, Seconds: c.seconds, Views: c.views}
 		}
 		got[k] = s
 	}

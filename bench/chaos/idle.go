@@ -102,7 +102,7 @@ func (m *delays) watermark(r *run, partition int32) {
 		return
 	}
 	for k := range r.counts.windows {
-		if _, known := m.may[k]; k.kind == window.Minute && !known && final(k.start) <= low && event.Partition(k.site, 0, r.work.Partitions) == partition {
+		if _, known := m.may[k]; !known && final(k.start) <= low && event.Partition(k.site, 0, r.work.Partitions) == partition {
 			m.may[k] = now
 		}
 	}

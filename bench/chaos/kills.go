@@ -4,14 +4,20 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"millrace/engine/event"
 )
 
 // crowd is the log of the scenarios that kill: some of everything.
 func crowd(o Options) Workload {
-	return Workload{
-		Events: o.Events, Sites: min(50, max(8, o.Events/5000)), Visitors: 2000, Pages: 700,
-		Late: 0.03, Dropped: 0.005, Bots: 0.03, Poison: 0.005,
+	w := Workload{
+		Events: o.Events, Sites: min(50, max(8, o.Events/5000)), Pages: 700,
+		Late: 0.02, Dropped: 0.003, Bots: 0.03, Poison: 0.005, Duplicates: 0.02,
 	}
+	// A visitor comes back some ten times.
+	w.Visitors = min(2000, max(50, o.Events/w.Sites/10))
+	w.SaltChange = defaultStart + 8*event.Minute
+	return w
 }
 
 // kills is T1.

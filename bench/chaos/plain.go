@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"millrace/bench/sim"
+	"millrace/engine/event"
 )
 
 // quietly counts a log with nobody disturbing, and checks it. The engine must not end once.
@@ -33,7 +34,11 @@ func quietly(ctx context.Context, o Options, w Workload) error {
 // late is T13.
 func late(ctx context.Context, o Options) error {
 	w := crowd(o)
-	w.Late, w.Dropped, w.Jitter = 0.2, 0.05, 5000
+	w.Late, w.Dropped, w.Jitter = 0.2, 0.05, 5*event.Second
+	w.Span, w.Pages = 100*event.Minute, 300 // long enough for visits to end
+	if o.Events < 50_000 {
+		w.Span = 40 * event.Minute
+	}
 	return quietly(ctx, o, w)
 }
 

@@ -26,6 +26,7 @@ type fleet struct {
 	at    map[int32]progress
 	seen  func(*proc, *status) // told each line
 	ended int                  // workers that ended without being asked to
+	words string               // what the one that ended last had said
 }
 
 // proc is one worker as its parent sees it.
@@ -116,12 +117,19 @@ func (f *fleet) gone(p *proc) {
 	if !asked {
 		f.ended++
 	}
+	f.words = p.errs.String()
 	for i := range f.procs {
 		if f.procs[i] == p {
 			f.procs = append(f.procs[:i], f.procs[i+1:]...)
 			return
 		}
 	}
+}
+
+func (f *fleet) lastWords() string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.words
 }
 
 func (f *fleet) live() []*proc {

@@ -5,14 +5,6 @@ import (
 	"millrace/engine/window"
 )
 
-// What of the engine's counting is compared.
-const (
-	withHours      = false
-	withVisits     = false
-	withDuplicates = false
-	withRevenue    = false
-)
-
 // windowKey names a window.
 type windowKey struct {
 	kind  window.Kind
@@ -26,8 +18,11 @@ type recount struct {
 	limit   int // values of a family and window
 	sites   []string
 	parts   []lane
-	windows map[windowKey][]counted
-	ends    []int64 // records of each partition
+	windows map[windowKey][]counted // of minutes
+	hours   map[windowKey]bool
+	tours   map[tourist][]*tour
+	seen    map[uint32]event.Time // when an event that may come again was counted
+	ends    []int64               // records of each partition
 	dead    []map[int64]bool
 	last    event.Time // log time reached
 }
@@ -36,6 +31,8 @@ type recount struct {
 type counted struct {
 	made
 	class class
+	// origin is the event that gives the visit's dimensions as they were when this one was counted, nil without a visit.
+	origin *made
 }
 
 type class uint8
@@ -80,7 +77,7 @@ const (
 )
 
 func newRecount(w Workload) *recount {
-	r := &recount{work: w, limit: limit, windows: map[windowKey][]counted{}, ends: make([]int64, w.Partitions)}
+	r := &recount{work: w, limit: limit, windows: map[windowKey][]counted{}, hours: map[windowKey]bool{}, tours: map[tourist][]*tour{}, seen: map[uint32]event.Time{}, ends: make([]int64, w.Partitions)}
 	r.sites, _ = w.siteTable()
 	for range w.Partitions {
 		r.parts = append(r.parts, lane{lows: map[int]*low{}})
@@ -111,11 +108,12 @@ func (r *recount) add(rec *record) {
 func (r *recount) event(l *lane, e *made) {
 	n := &l.counters
 	n.Events++
+	e.order = uint32(n.Events)
 	c := counted{made: *e}
 	start := e.time / event.Minute * event.Minute
 	past := l.watermark > 0 && start < (l.watermark-r.work.Lateness)/event.Minute*event.Minute
 	switch {
-	case withDuplicates && e.duplicate:
+	case r.again(e):
 		n.Duplicates++
 		return
 	case agents[e.agent].bot != "":
@@ -133,8 +131,28 @@ func (r *recount) event(l *lane, e *made) {
 	default:
 		n.OnTime++
 	}
+	if c.class == human {
+		c.origin = r.visit(e)
+	}
 	k := windowKey{window.Minute, r.sites[e.site], start}
 	r.windows[k] = append(r.windows[k], c)
+	r.hours[windowKey{window.Hour, k.site, start / event.Hour * event.Hour}] = true
+}
+
+// horizon is how long an id is known; no event is sent again between two minutes before and after that (writer.again).
+const horizon = 10 * event.Minute
+
+// again reports whether an event has been counted lately. Of an event and its twin the one that comes first in the log
+// counts, whichever was made first.
+func (r *recount) again(e *made) bool {
+	if !e.twin {
+		return false
+	}
+	if at, ok := r.seen[e.number]; ok && e.received-at < horizon {
+		return true
+	}
+	r.seen[e.number] = e.received
+	return false
 }
 
 // observe is the rule of the watermark: the least of what the collectors say, of those that were heard lately; it never
@@ -174,118 +192,4 @@ func (r *recount) total() tally {
 		t.add(r.parts[i].counters)
 	}
 	return t
-}
-
-// cellKey names a value of a window.
-type cellKey struct {
-	family window.Family
-	a, b   string
-}
-
-// cell is what is counted for it.
-type cell struct {
-	events, views int64
-	revenue       event.Money
-	visitors      map[event.Visitor]struct{}
-}
-
-// cells are the values of one window.
-type cells struct {
-	limit int
-	size  map[window.Family]int
-	of    map[cellKey]*cell
-}
-
-func newCells(limit int) *cells {
-	return &cells{limit: limit, size: map[window.Family]int{}, of: map[cellKey]*cell{}}
-}
-
-// get returns the cell of a value: the first ones that come are kept, the rest share one.
-func (c *cells) get(k cellKey) *cell {
-	if v := c.of[k]; v != nil {
-		return v
-	}
-	if c.limit > 0 && c.size[k.family] >= c.limit {
-		k.a, k.b = window.Other, ""
-		if len(k.family.Dims()) == 2 {
-			k.b = window.Other
-		}
-		if v := c.of[k]; v != nil {
-			return v
-		}
-	} else {
-		c.size[k.family]++
-	}
-	v := &cell{visitors: map[event.Visitor]struct{}{}}
-	c.of[k] = v
-	return v
-}
-
-// fold counts a window of a minute.
-func (r *recount) fold(k windowKey) *cells {
-	c := newCells(r.limit)
-	list := r.windows[k]
-	for i := range list {
-		r.countEvent(c, &list[i])
-	}
-	return c
-}
-
-// countEvent adds an event to each value it has.
-func (r *recount) countEvent(c *cells, e *counted) {
-	add := func(f window.Family, a, b string) {
-		if a == "" {
-			return
-		}
-		v := c.get(cellKey{f, a, b})
-		v.events++
-		if nameValues[e.name] == event.Pageview {
-			v.views++
-		}
-		v.revenue += e.amount
-		v.visitors[e.visitor] = struct{}{}
-	}
-	total := func(f window.Family) {
-		v := c.get(cellKey{family: f})
-		v.events++
-		if nameValues[e.name] == event.Pageview {
-			v.views++
-		}
-		v.revenue += e.amount
-		v.visitors[e.visitor] = struct{}{}
-	}
-	ag := &agents[e.agent]
-	switch e.class {
-	case dropped:
-		total(window.Dropped)
-		return
-	case bot:
-		add(window.Bots, ag.bot, "")
-		return
-	}
-	total(window.Totals)
-	source, referrer := "", ""
-	if e.arrival != internalArrival {
-		source, referrer = arrivals[e.arrival].source, arrivals[e.arrival].page
-	}
-	if e.campaign {
-		source = campaignSource
-	}
-	add(window.Pages, pagePath(e.page), "")
-	add(window.Sources, source, "")
-	add(window.Referrers, referrer, "")
-	add(window.Countries, countryValues[e.country], "")
-	add(window.Languages, languageValues[e.language], "")
-	add(window.Browsers, ag.browser, "")
-	add(window.OSes, ag.os, "")
-	add(window.Devices, ag.device, "")
-	add(window.EventNames, nameValues[e.name], "")
-	add(window.CountryBrowsers, countryValues[e.country], ag.browser)
-}
-
-// modelled are the families that the recount knows.
-var modelled = [window.NumFamilies]bool{
-	window.Totals: true, window.Pages: true, window.Sources: true, window.Referrers: true, window.Countries: true,
-	window.Languages: true, window.Browsers: true, window.OSes: true, window.Devices: true, window.EventNames: true,
-	window.CountryBrowsers: true, window.Bots: true, window.Dropped: true,
 }

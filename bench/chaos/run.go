@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"millrace/engine"
@@ -91,7 +92,14 @@ func (r *run) close() {
 
 // job is what the run's workers do; each instance has a state folder of its own.
 func (r *run) job(instance int) job {
-	return job{Dir: r.stateDir(instance), Lateness: r.work.Lateness, Partitions: int(r.work.Partitions)}
+	var goals []string
+	for _, site := range r.counts.sites {
+		goals = append(goals, goalsOf(site))
+	}
+	return job{
+		Dir: r.stateDir(instance), Lateness: r.work.Lateness, Partitions: int(r.work.Partitions),
+		Goals: "{" + strings.Join(goals, ",") + "}",
+	}
 }
 
 func (r *run) stateDir(instance int) string {
@@ -147,7 +155,7 @@ func (r *run) drain(ctx context.Context) error {
 			last, moved = done, time.Now()
 		}
 		if len(r.fleet.live()) == 0 {
-			return fmt.Errorf("every worker has ended; %d of %d records are committed", done, r.counts.records())
+			return fmt.Errorf("every worker has ended; %d of %d records are committed\n%s", done, r.counts.records(), r.fleet.lastWords())
 		}
 		if time.Since(moved) > patience {
 			return fmt.Errorf("nothing has moved for %v: %d of %d records are committed\n%s", patience, done, r.counts.records(), r.words())

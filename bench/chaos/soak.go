@@ -9,8 +9,8 @@ import (
 	"millrace/engine/event"
 )
 
-// soakEvents bounds the log of a soak: the recount keeps 80 B of each.
-const soakEvents = 30_000_000
+// soakEvents bounds the log of a soak: the recount keeps some 200 B of each.
+const soakEvents = 15_000_000
 
 // soak is T17: load at 70 % of the most, and a look at what grows. The lateness is short, so that state stops growing
 // after some minutes.

@@ -1,6 +1,7 @@
 package chaos
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -34,6 +35,7 @@ type job struct {
 	MemTable   uint64 `json:",omitempty"` // bytes; small ones make the store write tables often
 	Point      string `json:",omitempty"` // where to kill itself
 	Nth        int64  `json:",omitempty"` // how often it has been there by then
+	Goals      string `json:",omitempty"` // of the sites, as facts.ParseGoals reads them
 	Steady     bool   `json:",omitempty"` // start the processor again when it fails, as serve does
 }
 
@@ -148,6 +150,10 @@ func (w *worker) run(ctx context.Context) error {
 }
 
 func (w *worker) process(ctx context.Context) error {
+	goals, err := facts.ParseGoals(strings.NewReader(cmp.Or(w.Goals, "{}")))
+	if err != nil {
+		return err
+	}
 	rules := engine.Rules{Lateness: w.Lateness}
 	table := state.NewTable(func(p int32) state.Options {
 		return state.Options{
@@ -160,7 +166,7 @@ func (w *worker) process(ctx context.Context) error {
 		Cluster:    &kafka.Cluster{Brokers: w.Brokers, Dialer: bombDialer{w.bomb}},
 		Table:      &bombTable{table, w.bomb, &w.seen},
 		Store:      stores.get,
-		NewDeriver: func() engine.Deriver { return bombDeriver{facts.New(facts.Options{}), w.bomb} },
+		NewDeriver: func() engine.Deriver { return bombDeriver{facts.New(facts.Options{Goals: goals}), w.bomb} },
 		Rules:      rules,
 		Partitions: w.Partitions,
 		Log:        w.log,

@@ -40,10 +40,12 @@ type Workload struct {
 	Poison float64
 	// Duplicates is the share of events that are sent again under the same id.
 	Duplicates float64
+	// SaltChange, if set, is when visitors change their hashes; for an hour events carry the one before, too.
+	SaltChange event.Time
 }
 
-// defaultStart is 2024-05-01 10:20 UTC: twenty minutes more are two thirds of an hour.
-const defaultStart = event.Time(1_714_558_800_000)
+// defaultStart is 2024-05-01 10:45 UTC: twenty minutes later it is another hour.
+const defaultStart = event.Time(1_714_560_300_000)
 
 func (w Workload) withDefaults() Workload {
 	set := func(p *int, v int) {
@@ -63,8 +65,9 @@ func (w Workload) withDefaults() Workload {
 	if w.Span == 0 {
 		w.Span = 20 * event.Minute
 	}
-	if w.Tail == 0 {
-		w.Tail = 2 * event.Minute
+	if w.Tail == 0 { // until the last hour has fired for every site
+		over := (w.Start+w.Span-1)/event.Hour*event.Hour + event.Hour + 70*event.Second
+		w.Tail = over - w.Start - w.Span
 	}
 	if w.Partitions == 0 {
 		w.Partitions = 4
@@ -80,20 +83,25 @@ func (w Workload) withDefaults() Workload {
 
 // made is one event as it was made: indexes into the tables of values.
 type made struct {
-	time      event.Time
-	received  event.Time
-	number    uint32 // names the event: duplicates share it
-	site      uint32
-	visitor   event.Visitor
-	amount    event.Money
-	page      uint16
-	agent     uint8
-	arrival   uint8
-	country   uint8
-	language  uint8
-	name      uint8
-	campaign  bool
-	duplicate bool
+	time     event.Time
+	received event.Time
+	visitor  event.Visitor // 0: nobody knows
+	prev     event.Visitor
+	amount   event.Money
+	order    uint32 // in the log of its partition, set by the recount
+	number   uint32 // names the event: duplicates share it
+	site     uint32
+	page     uint16
+	agent    uint8
+	arrival  uint8
+	place    uint8
+	screen   uint8
+	language uint8
+	name     uint8
+	props    uint8
+	campaign bool
+	blog     bool // on another host of the site
+	twin     bool // may be sent again
 }
 
 // record is one record of the log.
@@ -158,8 +166,13 @@ func (g *writer) run() {
 		}
 		g.event(event.Time(now))
 	}
-	for end += g.Tail; tick <= end && !g.stopped; tick += event.Second {
+	// After the last minute's end time goes by in larger steps.
+	step, calm := float64(event.Second), end+90*event.Second
+	for end += g.Tail; tick <= end && !g.stopped; tick += event.Time(step) {
 		g.tick(tick)
+		if tick > calm {
+			step = float64(4 * event.Second)
+		}
 	}
 }
 
@@ -193,6 +206,7 @@ func (g *writer) event(now event.Time) {
 	if len(g.past) > 0 && r.Float64() < g.Duplicates {
 		e = g.again(now)
 	} else if g.Duplicates > 0 && r.IntN(8) == 0 {
+		e.twin = true
 		g.past = append(g.past, e)
 	}
 	c, p := r.IntN(g.alive(now)), g.home[e.site]
@@ -209,27 +223,47 @@ func (g *writer) make(now event.Time) made {
 		time: now - event.Time(r.Int64N(int64(g.Jitter))), received: now, number: g.number,
 		site: uint32(skewed(r, g.Sites)), page: uint16(skewed(r, g.Pages)), arrival: internalArrival,
 	}
-	// A visitor keeps country, language and browser: they follow from its number.
-	who := mix(uint64(e.site)<<32 | uint64(r.IntN(g.Visitors)))
-	e.visitor = event.Visitor(who)
+	// A visitor keeps place, language and browser: they follow from its number. Now and then one moves.
+	n := uint64(r.IntN(g.Visitors))
+	who := mix(uint64(e.site)<<32 | n)
+	if n > 0 {
+		e.visitor = event.Visitor(who)
+	}
+	if g.SaltChange != 0 && now >= g.SaltChange && n > 0 {
+		e.visitor = event.Visitor(mix(who))
+		if now < g.SaltChange+event.Hour {
+			e.prev = event.Visitor(who)
+		}
+	}
 	e.agent = uint8(who >> 8 % humanAgents)
-	e.country = uint8(who >> 20 % uint64(len(countryValues)))
+	e.place = uint8(who >> 20 % uint64(len(places)))
+	e.screen = uint8(who >> 30 % uint64(len(screens)))
 	e.language = uint8(who >> 40 % uint64(len(languageValues)))
+	if r.IntN(30) == 0 {
+		e.place, e.language = uint8(r.IntN(len(places))), uint8(r.IntN(len(languageValues)))
+	}
+	e.blog = r.IntN(10) == 0
+	e.props = uint8(r.IntN(len(propValues)))
 	switch k := r.IntN(100); {
 	case k < 45:
 		e.arrival = uint8(r.IntN(len(arrivals)))
 	case k < 50:
 		e.arrival, e.campaign = uint8(r.IntN(len(arrivals))), true
 	}
-	if r.IntN(6) == 0 {
-		e.name = uint8(1 + r.IntN(len(nameValues)-1))
-		if e.name == 1 {
+	if r.IntN(5) == 0 {
+		e.name = uint8(1 + r.IntN(len(names)-1))
+		if e.name == signup {
 			e.amount = event.Money(r.IntN(100_000))
 		}
 	}
 	switch u := r.Float64(); {
 	case u < g.Late:
-		e.time -= event.Minute + event.Time(r.Int64N(int64(g.Lateness-3*event.Minute)))
+		// Mostly by minutes; a few by as much as is allowed, so that hours which have fired do so again.
+		most := g.Lateness - 3*event.Minute
+		if u > g.Late/10 {
+			most = min(most, 6*event.Minute)
+		}
+		e.time -= event.Minute + event.Time(r.Int64N(int64(most)))
 	case u < g.Late+g.Dropped:
 		// So late that it is past the lateness however windows are grouped.
 		e.time -= g.Lateness + event.Hour + event.Minute + event.Time(r.Int64N(int64(event.Hour)))
@@ -252,7 +286,7 @@ func (g *writer) again(now event.Time) made {
 	if age > 8*event.Minute && age < 13*event.Minute {
 		return g.make(now)
 	}
-	e.received, e.duplicate = now, true
+	e.received = now
 	return e
 }
 
@@ -306,10 +340,15 @@ func (g *writer) poisoned(rec *record) *record {
 // append renders an event.
 func (g *writer) append(dst []byte, e *made) []byte {
 	site := g.sites[e.site]
+	host, at := site, &places[e.place]
+	if e.blog {
+		host = "blog." + site
+	}
 	ev := event.Event{
-		ID: fmt.Sprintf("e%08x", e.number), Site: site, Name: nameValues[e.name], Time: e.time, Received: e.received,
-		Visitor: e.visitor, URL: "https://" + site + pagePath(e.page), UA: agents[e.agent].ua,
-		Language: languageValues[e.language], Country: countryValues[e.country], Screen: "1920x1080", Client: "v1",
+		ID: fmt.Sprintf("e%08x", e.number), Site: site, Name: names[e.name].name, Time: e.time, Received: e.received,
+		Visitor: e.visitor, VisitorPrev: e.prev, URL: "https://" + host + pagePath(e.page), UA: agents[e.agent].ua,
+		Language: languageValues[e.language], Country: at.country, Region: at.region, City: at.city,
+		Screen: screens[e.screen].size, Props: propValues[e.props], NonInteractive: names[e.name].nonInteractive, Client: "v1",
 	}
 	if e.campaign {
 		ev.URL += campaignQuery
@@ -319,7 +358,7 @@ func (g *writer) append(dst []byte, e *made) []byte {
 	} else {
 		ev.Referrer = arrivals[e.arrival].referrer
 	}
-	if e.amount != 0 {
+	if e.name == signup {
 		ev.Amount, ev.Currency = e.amount, "EUR"
 	}
 	return ev.Append(dst)
