@@ -174,7 +174,7 @@ func (c *Core) Counters() Counters { return c.meta.counters }
 // Snapshot returns what metrics tell about the core, without an offset.
 func (c *Core) Snapshot() Snapshot {
 	s := Snapshot{
-		Counters: c.meta.counters, Watermark: c.meta.watermark,
+		Counters: c.meta.counters, Watermark: c.meta.watermark, LogTime: c.meta.logTime,
 		LiveVisits: c.visits.Len(), Untracked: c.visits.Untracked(), IDs: c.seen.Len(),
 	}
 	for _, sites := range c.open {

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/IBM/sarama"
 	"github.com/lovoo/goka"
@@ -34,7 +36,7 @@ type Table interface {
 	Committed(partition int32, next int64)
 }
 
-// Options are the settings of a Processor. All but Rules and Observe are required.
+// Options are the settings of a Processor. All but Rules, Standby, Fired and Observe are required.
 type Options struct {
 	Cluster *kafka.Cluster
 	// Table is the journal, and Store returns the open store of one of its partitions.
@@ -47,6 +49,12 @@ type Options struct {
 	// Partitions is the number of partitions of the topics.
 	Partitions int
 	Log        *slog.Logger
+	// Standby makes the processor also follow the changelog of the partitions it does not own, so that it can take them
+	// over at once.
+	Standby bool
+	// Fired, if set, is told that all windows of minutes that end at until or before have been acknowledged. It is called
+	// from one goroutine for all partitions, so it must be quick.
+	Fired func(partition int32, until event.Time)
 	// Observe, if set, is told the state of a partition's core after each record, from the partition's
 	// goroutine.
 	Observe func(partition int32, s Snapshot)
@@ -56,7 +64,9 @@ type Options struct {
 type Snapshot struct {
 	Counters  Counters
 	Watermark event.Time
-	Offset    int64
+	// LogTime is the largest low seen: what the collectors' clocks said.
+	LogTime event.Time
+	Offset  int64
 	// OpenWindows are windows of minutes that have not fired as final; LiveVisits may still change; Untracked are
 	// events without a visit because their site has too many.
 	OpenWindows, LiveVisits int
@@ -72,7 +82,10 @@ type Processor struct {
 
 	mu         sync.Mutex // guards what follows
 	partitions map[int32]*owned
+	assigned   map[int32]bool // partitions of this session
 	committed  map[int32]int64
+	oldest     map[int32]time.Time // see Status
+	positions  positions
 	failed     error // the first failure of a callback: goka hands on no more than its text, and a stack
 }
 
@@ -80,6 +93,7 @@ type Processor struct {
 type owned struct {
 	store Store
 	*Partition
+	snapshot atomic.Pointer[Snapshot] // after the last record
 }
 
 // New connects to the cluster and prepares the processor.
@@ -87,7 +101,7 @@ func New(o Options) (*Processor, error) {
 	if err := o.Rules.Validate(); err != nil {
 		return nil, err
 	}
-	p := &Processor{opts: o, partitions: map[int32]*owned{}, committed: map[int32]int64{}}
+	p := &Processor{opts: o, partitions: map[int32]*owned{}, committed: map[int32]int64{}, oldest: map[int32]time.Time{}}
 	graph := goka.DefineGroup(Group,
 		goka.Input(EventsTopic, new(codec.Bytes), p.process),
 		goka.Output(WindowsTopic, new(codec.Bytes)),
@@ -99,9 +113,13 @@ func New(o Options) (*Processor, error) {
 		Hasher:   event.NewHasher,
 		Log:      o.Log,
 		OnCommit: p.onCommit,
+		OnOldest: p.onOldest,
 		OnProduced: func(m *sarama.ProducerMessage) {
-			if m.Topic == table {
+			switch m.Topic {
+			case table:
 				p.onAck(m)
+			case WindowsTopic:
+				p.onProgress(m)
 			}
 		},
 		Key: func(topic, key string, value []byte) string {
@@ -115,7 +133,10 @@ func New(o Options) (*Processor, error) {
 			return key
 		},
 	})
-	opts = append(opts, goka.WithStorageBuilder(o.Table.Builder), goka.WithUpdateCallback(o.Table.Update))
+	opts = append(opts, goka.WithStorageBuilder(o.Table.Builder), goka.WithUpdateCallback(o.Table.Update), goka.WithRebalanceCallback(p.assign))
+	if o.Standby {
+		opts = append(opts, goka.WithHotStandby())
+	}
 	proc, err := goka.NewProcessor(o.Cluster.Brokers, graph, opts...)
 	if err != nil {
 		return nil, fmt.Errorf("prepare engine: %w", err)
@@ -126,7 +147,13 @@ func New(o Options) (*Processor, error) {
 
 // Run processes until ctx ends. It can be called once.
 func (p *Processor) Run(ctx context.Context) error {
+	asking, cancel := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	wg.Go(func() { p.ask(asking) })
 	err := p.goka.Run(ctx)
+	cancel()
+	wg.Wait()
+	p.assign(nil)
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		return nil
 	}
@@ -167,7 +194,7 @@ func (p *Processor) onCommit(_ string, partition int32, next int64) {
 }
 
 // partition returns the Partition for a record, opened anew if its store is.
-func (p *Processor) partition(id int32) (*Partition, error) {
+func (p *Processor) partition(id int32) (*owned, error) {
 	s, ok := p.opts.Store(id)
 	if !ok {
 		return nil, fmt.Errorf("partition %d: its state is not open", id)
@@ -175,7 +202,7 @@ func (p *Processor) partition(id int32) (*Partition, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if o := p.partitions[id]; o != nil && o.store == s {
-		return o.Partition, nil
+		return o, nil
 	}
 	part, err := OpenPartition(id, p.opts.Partitions, s, p.opts.Rules, p.opts.NewDeriver())
 	if err != nil {
@@ -184,8 +211,9 @@ func (p *Processor) partition(id int32) (*Partition, error) {
 	if err := part.CheckCommitted(p.committed[id]); err != nil {
 		return nil, err
 	}
-	p.partitions[id] = &owned{s, part}
-	return part, nil
+	o := &owned{store: s, Partition: part}
+	p.partitions[id] = o
+	return o, nil
 }
 
 func (p *Processor) process(ctx goka.Context, msg any) {
@@ -199,9 +227,10 @@ func (p *Processor) process(ctx goka.Context, msg any) {
 		p.fail(ctx, err)
 		return
 	}
+	s := part.Core().Snapshot()
+	s.Offset = ctx.Offset()
+	part.snapshot.Store(&s)
 	if p.opts.Observe != nil {
-		s := part.Core().Snapshot()
-		s.Offset = ctx.Offset()
 		p.opts.Observe(ctx.Partition(), s)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/IBM/sarama"
@@ -14,6 +15,7 @@ import (
 type Offsets struct {
 	client sarama.Client
 	admin  sarama.ClusterAdmin
+	close  func() error
 }
 
 // OpenOffsets connects.
@@ -29,11 +31,11 @@ func (c *Cluster) OpenOffsets() (*Offsets, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("connect to Kafka at %s: %w", strings.Join(c.Brokers, ","), err), client.Close())
 	}
-	return &Offsets{client, admin}, nil
+	return &Offsets{client, admin, sync.OnceValue(admin.Close)}, nil // and with it the client
 }
 
-// Close disconnects.
-func (o *Offsets) Close() error { return o.admin.Close() } // and with it the client
+// Close disconnects. It may be called from any goroutine, and again; a request under way ends with an error.
+func (o *Offsets) Close() error { return o.close() }
 
 // Ends returns the offset behind the last record of each partition of a topic.
 func (o *Offsets) Ends(topic string) (map[int32]int64, error) {
@@ -41,6 +43,11 @@ func (o *Offsets) Ends(topic string) (map[int32]int64, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list partitions of %s: %w", topic, err)
 	}
+	return o.EndsOf(topic, parts)
+}
+
+// EndsOf is Ends for some partitions.
+func (o *Offsets) EndsOf(topic string, parts []int32) (_ map[int32]int64, err error) {
 	ends := make(map[int32]int64, len(parts))
 	for _, p := range parts {
 		if ends[p], err = o.client.GetOffset(topic, p, sarama.OffsetNewest); err != nil {
