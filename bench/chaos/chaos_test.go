@@ -96,3 +96,4 @@ func TestSchedules(t *testing.T) { play(t, Options{Scenario: "schedules", Events
 func TestSim(t *testing.T)       { play(t, Options{Scenario: "sim", Times: 50}) }
 func TestSoak(t *testing.T)      { play(t, Options{Scenario: "soak", Wall: 3 * time.Second}) }
 func TestPoison(t *testing.T)    { play(t, Options{Scenario: "poison", Events: 5_000}) }
+func TestLake(t *testing.T)      { play(t, Options{Scenario: "lake", Events: 6_000, Times: 4}) }

@@ -95,6 +95,11 @@ func (r *run) killAt(ctx context.Context, point string, nth int64, from, to floa
 			return false, err
 		}
 	}
+	return r.killWhile(ctx, j, from, to)
+}
+
+// killWhile is killAt for any worker.
+func (r *run) killWhile(ctx context.Context, j job, from, to float64) (bool, error) {
 	p, err := r.fleet.start(j)
 	if err != nil {
 		return false, err

@@ -12,13 +12,12 @@ import (
 	"sync"
 	"syscall"
 	"time"
-
-	"millrace/engine"
 )
 
 // fleet is the workers of one run.
 type fleet struct {
 	world  *world
+	group  string
 	worker func(spec string) *exec.Cmd
 
 	mu    sync.Mutex // guards what follows
@@ -164,7 +163,7 @@ func (p *proc) waitReady(ctx context.Context) error {
 
 // strangers are the members of the group that belong to no other worker.
 func (f *fleet) strangers(ctx context.Context, not *proc) (map[string]bool, error) {
-	ids, err := f.world.members(ctx, engine.Group)
+	ids, err := f.world.members(ctx, f.group)
 	if err != nil {
 		return nil, err
 	}
@@ -195,7 +194,7 @@ func (f *fleet) bury(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return f.world.evict(ctx, engine.Group, ids)
+	return f.world.evict(ctx, f.group, ids)
 }
 
 // stop ends the worker as a service manager does, and returns how it ended.

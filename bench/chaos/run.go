@@ -1,6 +1,7 @@
 package chaos
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -36,6 +37,7 @@ type run struct {
 // plan is what a scenario needs of a run.
 type plan struct {
 	work    Workload
+	group   string                          // of the workers, the engine's if it is ""
 	brokers int                             // 1 if it is 0
 	fired   func(*window.Window, time.Time) // told each window
 	wrote   func(rec *record, offset int64) // told each record of the log
@@ -58,7 +60,7 @@ func open(ctx context.Context, o Options, p plan) (_ *run, err error) {
 	if r.world, err = openWorld(ctx, max(p.brokers, 1), p.work.Partitions, o.Kafka); err != nil {
 		return nil, err
 	}
-	r.fleet = &fleet{world: r.world, worker: o.Worker, at: map[int32]progress{}, seen: p.seen}
+	r.fleet = &fleet{world: r.world, group: cmp.Or(p.group, engine.Group), worker: o.Worker, at: map[int32]progress{}, seen: p.seen}
 	r.counts = newRecount(p.work)
 	next, stop := iter.Pull(p.work.records())
 	r.feed = &feeder{counts: r.counts, next: next, stop: stop, wrote: p.wrote}

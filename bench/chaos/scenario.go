@@ -24,6 +24,8 @@ type Options struct {
 	// Kafka are the addresses of a real cluster without Millrace's topics, to be used instead of brokers in this
 	// process. Scenarios that do harm to the brokers themselves refuse it.
 	Kafka []string
+	// Store is the address of the store that a scenario writes to: s3://… for that of the archive. Default: one in Dir.
+	Store string
 	// Dir takes the state folders, emptied afterwards. Default: the folder for temporary files.
 	Dir string
 	// Worker makes the command of a worker: a process that hands spec to Work. Required, except by scenarios
@@ -116,6 +118,8 @@ func Scenarios() []Scenario {
 			Text: "An engine is stopped with SIGSTOP for longer than its session (--for), a successor takes over, then it goes on; in turns."},
 		{Name: "brokers", Row: "T6", events: 1_000_000, times: 100, run: brokers, own: true,
 			Text: "Three brokers move leaders and coordinators, drop connections, do what was asked and lose the answer, and refuse requests."},
+		{Name: "lake", Row: "T9", events: 500_000, times: 50, run: lake,
+			Text: "The archive's store fails one request in ten, half of them after they were done, and the archiver is killed around uploads and commits: every event is in the lake once."},
 		{Name: "rolling", Row: "T10", events: 500_000, times: 4, wall: 20 * time.Second, run: rolling,
 			Text: "Two instances become three and then one, each change after --for, under a steady load; a partition's pause has a p99 under 15 s."},
 		{Name: "recovery", Row: "T11", events: 2_000_000, run: recover1M,

@@ -21,7 +21,6 @@ import (
 	"millrace/engine"
 	"millrace/engine/event"
 	"millrace/engine/facts"
-	"millrace/internal/kafka"
 	"millrace/state"
 )
 
@@ -32,11 +31,15 @@ type job struct {
 	Lateness event.Time
 	// Partitions is that of the topics.
 	Partitions int
-	MemTable   uint64 `json:",omitempty"` // bytes; small ones make the store write tables often
-	Point      string `json:",omitempty"` // where to kill itself
-	Nth        int64  `json:",omitempty"` // how often it has been there by then
-	Goals      string `json:",omitempty"` // of the sites, as facts.ParseGoals reads them
-	Steady     bool   `json:",omitempty"` // start the processor again when it fails, as serve does
+	MemTable   uint64  `json:",omitempty"` // bytes; small ones make the store write tables often
+	Point      string  `json:",omitempty"` // where to kill itself
+	Nth        int64   `json:",omitempty"` // how often it has been there by then
+	Goals      string  `json:",omitempty"` // of the sites, as facts.ParseGoals reads them
+	Role       string  `json:",omitempty"`
+	Store      string  `json:",omitempty"` // address of what the archive or the emitter writes to
+	Faults     float64 `json:",omitempty"` // share of its requests that fail
+	Seed       uint64  `json:",omitempty"` // of the faults
+	Steady     bool    `json:",omitempty"` // start the processor again when it fails, as serve does
 }
 
 // status is what a worker tells, a line of JSON each time.
@@ -123,6 +126,7 @@ type worker struct {
 	proc     *engine.Processor
 	moved    map[int32]progress
 	restarts int
+	ready    bool // of a role that is not the engine
 }
 
 func (w *worker) run(ctx context.Context) error {
@@ -132,7 +136,7 @@ func (w *worker) run(ctx context.Context) error {
 	defer wg.Wait()
 	defer close(stop)
 	for {
-		err := w.process(ctx)
+		err := w.work(ctx)
 		if ctx.Err() != nil {
 			return err
 		}
@@ -149,6 +153,22 @@ func (w *worker) run(ctx context.Context) error {
 	}
 }
 
+func (w *worker) work(ctx context.Context) error {
+	switch w.Role {
+	case roleArchive:
+		return w.archive(ctx)
+	case roleInflux:
+		return w.influx(ctx)
+	}
+	return w.process(ctx)
+}
+
+func (w *worker) setReady() {
+	w.mu.Lock()
+	w.ready = true
+	w.mu.Unlock()
+}
+
 func (w *worker) process(ctx context.Context) error {
 	goals, err := facts.ParseGoals(strings.NewReader(cmp.Or(w.Goals, "{}")))
 	if err != nil {
@@ -163,7 +183,7 @@ func (w *worker) process(ctx context.Context) error {
 	})
 	stores := &bombStores{table: table, bomb: w.bomb, of: map[*state.Store]*bombStore{}}
 	p, err := engine.New(engine.Options{
-		Cluster:    &kafka.Cluster{Brokers: w.Brokers, Dialer: bombDialer{w.bomb}},
+		Cluster:    w.cluster(),
 		Table:      &bombTable{table, w.bomb, &w.seen},
 		Store:      stores.get,
 		NewDeriver: func() engine.Deriver { return bombDeriver{facts.New(facts.Options{Goals: goals}), w.bomb} },
@@ -203,7 +223,7 @@ func (w *worker) report(stop chan struct{}) {
 			last = true
 		}
 		w.mu.Lock()
-		s := status{Ready: w.proc != nil && w.proc.Ready(), Restarts: w.restarts, Goroutines: runtime.NumGoroutine(), Recovery: w.seen.result()}
+		s := status{Ready: w.ready || w.proc != nil && w.proc.Ready(), Restarts: w.restarts, Goroutines: runtime.NumGoroutine(), Recovery: w.seen.result()}
 		s.Partitions, w.moved = w.moved, map[int32]progress{}
 		if n%5 == 0 {
 			s.Memory, s.Heap, s.Files = memory(), heap(), files()

@@ -345,7 +345,7 @@ func (g *writer) append(dst []byte, e *made) []byte {
 		host = "blog." + site
 	}
 	ev := event.Event{
-		ID: fmt.Sprintf("e%08x", e.number), Site: site, Name: names[e.name].name, Time: e.time, Received: e.received,
+		ID: eventID(e.number), Site: site, Name: names[e.name].name, Time: e.time, Received: e.received,
 		Visitor: e.visitor, VisitorPrev: e.prev, URL: "https://" + host + pagePath(e.page), UA: agents[e.agent].ua,
 		Language: languageValues[e.language], Country: at.country, Region: at.region, City: at.city,
 		Screen: screens[e.screen].size, Props: propValues[e.props], NonInteractive: names[e.name].nonInteractive, Client: "v1",
@@ -363,6 +363,8 @@ func (g *writer) append(dst []byte, e *made) []byte {
 	}
 	return ev.Append(dst)
 }
+
+func eventID(number uint32) string { return fmt.Sprintf("e%08x", number) }
 
 func pagePath(i uint16) string {
 	if i == 0 {

@@ -23,6 +23,7 @@ type benchChaosCommand struct {
 	Times    int           `placeholder:"N" help:"How often the scenario does its harm: kills, rounds, seeds. Default: the long form's."`
 	For      time.Duration `placeholder:"TIME" help:"How long a scenario that has no other end goes on. Default: the long form's."`
 	Kafka    []string      `placeholder:"HOST:PORT" env:"-" help:"Brokers of a Kafka cluster without Millrace's topics. Default: brokers in this process."`
+	Store    string        `placeholder:"ADDRESS" env:"-" help:"Store that the scenario writes to: an s3:// address for lake, an empty InfluxDB database for influx. Default: a folder for lake, an InfluxDB of its own for influx."`
 	Dir      string        `placeholder:"DIR" help:"Folder for the engine's state, emptied afterwards. Default: a temporary one."`
 }
 
@@ -93,7 +94,7 @@ func (c *benchChaosCommand) play(p *process, name string) (*chaos.Report, error)
 	}()
 	phase := ""
 	o := chaos.Options{
-		Scenario: name, Seed: c.Seed, Events: c.Events, Times: c.Times, Wall: c.For, Kafka: c.Kafka, Dir: c.Dir,
+		Scenario: name, Seed: c.Seed, Events: c.Events, Times: c.Times, Wall: c.For, Kafka: c.Kafka, Store: c.Store, Dir: c.Dir,
 		Worker: func(spec string) *exec.Cmd { return exec.Command(program, "bench", "worker", spec) },
 		Progress: func(now string, done, total int) {
 			if now != phase {
