@@ -47,6 +47,15 @@ func (a *Agg) Len() int {
 	return n
 }
 
+// Bytes returns how much memory the values held take, beside the sketches of more than seven visitors.
+func (a *Agg) Bytes() int {
+	n := a.text.bytes() + a.memo.bytes()
+	for f := range a.fams {
+		n += a.fams[f].bytes()
+	}
+	return n
+}
+
 // Status returns what the chunks added so far say about firings.
 func (a *Agg) Status() Status { return a.status }
 

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"reflect"
 	"testing"
+	"unsafe"
 
 	"pgregory.net/rapid"
 
@@ -173,6 +174,9 @@ func TestRecountMany(t *testing.T) {
 			}
 			w.Reset()
 		}
+	}
+	if b := a.Bytes(); b < a.Len()*int(unsafe.Sizeof(cell{})) || b > a.Len()*1000+maxMemo*100 {
+		t.Errorf("%d bytes of %d values", b, a.Len())
 	}
 	got := Window{Kind: Minute}
 	a.Fill(&got)

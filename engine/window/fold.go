@@ -22,6 +22,9 @@ const (
 	hasSketch
 )
 
+// Fired notes a firing, as the mark that AppendMark appends does.
+func (a *Agg) Fired(offset int64, final bool) { a.status = Status{FiredAt: offset, Final: final} }
+
 // AppendFolded appends everything added so far as one chunk.
 func (a *Agg) AppendFolded(dst []byte) []byte {
 	p := a.status.appendFolded(nil)

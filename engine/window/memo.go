@@ -1,5 +1,7 @@
 package window
 
+import "unsafe"
+
 // memo remembers under which values an Agg has counted visitors, or visits: most come again within the window, and
 // most of their values are the ones they had. It is a hint only: a place is used if the value there is the row's.
 type memo struct {
@@ -62,6 +64,10 @@ func (m *memo) reset() {
 		clear(m.slots)
 	}
 	m.entries = m.entries[:0]
+}
+
+func (m *memo) bytes() int {
+	return len(m.slots)*8 + len(m.entries)*int(unsafe.Sizeof(memoEntry{}))
 }
 
 // set notes the place of a value.

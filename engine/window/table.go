@@ -169,6 +169,10 @@ func (t *table) visitsAt(place int) visits {
 	return t.visits[place]
 }
 
+func (t *table) bytes() int {
+	return len(t.slots)*8 + len(t.cells)*int(unsafe.Sizeof(cell{})) + len(t.visits)*int(unsafe.Sizeof(visits{}))
+}
+
 // reset empties t and keeps its memory.
 func (t *table) reset() {
 	if len(t.cells) > 0 {
@@ -225,4 +229,12 @@ func (m *arena) reset() {
 	for i := range m.blocks {
 		m.blocks[i] = m.blocks[i][:0]
 	}
+}
+
+func (m *arena) bytes() int {
+	n := 0
+	for _, b := range m.blocks {
+		n += len(b)
+	}
+	return n
 }
