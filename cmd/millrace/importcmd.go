@@ -308,7 +308,7 @@ func (i *imported) count() error {
 	ctx := i.process.ctx
 	l := lake{parquet.NewLake(i.off.stores.lake)}
 	o := replay.Options{
-		Lake: l, Reader: i.off.stores.rollups(), Sink: i.off.stores.replaySink(), Limit: valuesPerFamily, NewDeriver: i.newDeriver,
+		Lake: l, Reader: i.off.stores.rollups(), Sink: i.off.stores.replaySink(), Limit: valuesPerFamily, MaxDifferences: 1, NewDeriver: i.newDeriver,
 		From: i.from.Floor(event.Minute), To: (i.to + event.Minute - 1).Floor(event.Minute),
 	}
 	if len(i.sites) == 1 {

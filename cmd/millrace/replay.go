@@ -101,6 +101,8 @@ func (c *replayCommand) options(off *offline) replay.Options {
 		o.Mode = replay.Verify
 	case c.DryRun:
 		o.Mode = replay.DryRun
+	default:
+		o.MaxDifferences = 1 // nobody sees them
 	}
 	if off.dir == nil {
 		// serve may be writing to the same store, and be behind the archive.

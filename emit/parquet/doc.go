@@ -65,6 +65,11 @@
 // Limits are refused loudly: a log that begins behind the end of the archive (ErrGap), a log that is not the
 // one that was archived (ErrLog), progress that can't be read (ErrProgress).
 //
+// # Order
+//
+// Lake.ReadHour gives the events of an hour by topic, partition, offset and index. Lake.ReadSegment gives those of a segment,
+// out of its files of several hours: one segment after the other, in order of their first offsets, is the log.
+//
 // # Units
 //
 // Offsets are Kafka's. Times are event.Time, ms since the epoch, UTC. Memory: an archiver holds a segment for

@@ -81,69 +81,130 @@ func (a pointID) compare(b pointID) int {
 		strings.Compare(a.dims[0], b.dims[0]), strings.Compare(a.dims[1], b.dims[1]))
 }
 
+// comparison holds the windows of one site and kind that the archive gives against what the store has.
+type comparison struct {
+	*output
+	site   string
+	stream map[event.Time]bool // starts of the archive's windows: whether they have events of the stream
+	stored map[event.Time]bool // starts of the store's windows: whether one has fired early only
+	want   map[pointID]window.Rollup
+	have   map[pointID]window.Rollup
+}
+
 // compare holds the windows of one site, all it has in [from, to), against the store. It reports the differences and
 // returns the starts that must be written to make the store right, and whether the store has anything there.
 func (o *output) compare(ctx context.Context, site string, from, to event.Time, windows []counted) (write map[event.Time]bool, err error) {
-	want := make(map[pointID]window.Rollup)
-	counted := make(map[event.Time]bool) // whether of the stream
+	c := &comparison{
+		output: o, site: site, stream: map[event.Time]bool{}, stored: map[event.Time]bool{},
+		have: map[pointID]window.Rollup{},
+	}
+	err = o.scan(ctx, site, from, to, func(f window.Family, start event.Time, final bool, p *window.Point) error {
+		c.stored[start] = c.stored[start] || !final
+		r := p.Rollup
+		r.Sketch = bytes.Clone(r.Sketch)
+		return unite(c.have, pointID{start, f, [2]string{strings.Clone(p.Dims[0]), strings.Clone(p.Dims[1])}}, r)
+	})
+	if err != nil {
+		return nil, err
+	}
+	sharded := false
 	for _, w := range windows {
-		counted[w.Start] = counted[w.Start] || w.stream
+		stream, again := c.stream[w.Start]
+		c.stream[w.Start], sharded = stream || w.stream, sharded || again
+	}
+	changed := map[event.Time]bool{}
+	if len(c.have) == 0 && !sharded && len(o.run.report.Differences) >= o.run.o.MaxDifferences {
+		c.missing(windows, changed)
+	} else if err := c.differing(windows, changed); err != nil {
+		return nil, err
+	}
+	o.run.report.Kinds[o.kind].Changed += int64(len(changed))
+	for start, early := range c.stored {
+		if early && !c.leave(start) {
+			changed[start] = true // an early firing that was never followed by the final one
+		}
+	}
+	write = make(map[event.Time]bool, len(changed))
+	for start := range changed {
+		_, write[start] = c.stored[start]
+	}
+	return write, nil
+}
+
+// missing is differing where the store has nothing, which needs no look at the single points.
+func (c *comparison) missing(windows []counted, changed map[event.Time]bool) {
+	for _, w := range windows {
+		if c.leave(w.Start) {
+			continue
+		}
+		for i := range w.Points {
+			if !isZero(w.Points[i].Rollup) {
+				c.run.report.Differing++
+				changed[w.Start] = true
+			}
+		}
+	}
+}
+
+// differing reports each point that differs.
+func (c *comparison) differing(windows []counted, changed map[event.Time]bool) error {
+	c.want = make(map[pointID]window.Rollup)
+	for _, w := range windows {
 		for i := range w.Points {
 			p := &w.Points[i]
 			if isZero(p.Rollup) {
 				continue
 			}
-			if err := unite(want, pointID{w.Start, p.Family, p.Dims}, p.Rollup); err != nil {
-				return nil, err
+			if err := unite(c.want, pointID{w.Start, p.Family, p.Dims}, p.Rollup); err != nil {
+				return err
 			}
 		}
 	}
-	have := make(map[pointID]window.Rollup)
-	stored := make(map[event.Time]bool) // whether not final
-	err = o.scan(ctx, site, from, to, func(f window.Family, start event.Time, final bool, p *window.Point) error {
-		stored[start] = stored[start] || !final
-		id := pointID{start, f, [2]string{strings.Clone(p.Dims[0]), strings.Clone(p.Dims[1])}}
-		c := p.Rollup
-		c.Sketch = bytes.Clone(c.Sketch)
-		return unite(have, id, c)
+	report := &c.run.report
+	room := c.run.o.MaxDifferences - len(report.Differences)
+	var list []Difference
+	c.each(func(k Kind, id pointID) {
+		changed[id.start] = true
+		report.Differing++
+		if room > 0 {
+			list = append(list, Difference{k, c.kind, c.site, id.start, id.family, id.dims, c.want[id], c.have[id]})
+		}
 	})
-	if err != nil {
-		return nil, err
-	}
-	// leave reports whether a window is the stream's to finish: of those, only what the store has lost is of interest.
-	leave := func(start event.Time) bool {
-		if o.kind != window.Visits || !o.run.unsettled(start) {
-			return false
-		}
-		_, has := stored[start]
-		stream, gives := counted[start]
-		return !gives || stream && (has || o.run.o.Mode == Verify)
-	}
-	write = make(map[event.Time]bool)
-	mark := func(start event.Time) { _, write[start] = stored[start] }
-	for start, early := range stored {
-		if early && !leave(start) {
-			mark(start) // an early firing that was never followed by the final one
-		}
-	}
-	changed := make(map[event.Time]bool)
-	for _, d := range o.differences(site, want, have) {
-		if leave(d.Start) {
-			continue
-		}
-		o.run.differs(d)
-		changed[d.Start] = true
-		mark(d.Start)
-	}
-	o.run.report.Kinds[o.kind].Changed += int64(len(changed))
-	return write, nil
+	slices.SortFunc(list, func(a, b Difference) int {
+		return pointID{a.Start, a.Family, a.Dims}.compare(pointID{b.Start, b.Family, b.Dims})
+	})
+	report.Differences = append(report.Differences, list[:min(len(list), max(room, 0))]...)
+	return nil
 }
 
-func (r *run) differs(d Difference) {
-	r.report.Differing++
-	if len(r.report.Differences) < r.o.MaxDifferences {
-		r.report.Differences = append(r.report.Differences, d)
+// each calls fn for the points that differ, in any order.
+func (c *comparison) each(fn func(Kind, pointID)) {
+	for id, w := range c.want {
+		if c.leave(id.start) {
+			continue
+		}
+		if h, ok := c.have[id]; !ok {
+			fn(Missing, id)
+		} else if !equal(h, w) {
+			fn(Different, id)
+		}
 	}
+	for id := range c.have {
+		if _, ok := c.want[id]; !ok && !c.leave(id.start) {
+			fn(Extra, id)
+		}
+	}
+}
+
+// leave reports whether a window is the stream's to finish: visits that began in it may go on behind the end of the
+// archive. Of these, only what the store has lost is of interest.
+func (c *comparison) leave(start event.Time) bool {
+	if c.kind != window.Visits || !c.run.unsettled(start) {
+		return false
+	}
+	_, has := c.stored[start]
+	stream, gives := c.stream[start]
+	return !gives || stream && (has || c.run.o.Mode == Verify)
 }
 
 // isZero says whether a point is one that a store keeps in place of a deleted one, or of visits that turned out to be
@@ -179,29 +240,4 @@ func equal(a, b window.Rollup) bool {
 	return a.Events == b.Events && a.Pageviews == b.Pageviews && a.Visitors == b.Visitors && a.Revenue == b.Revenue &&
 		a.Visits == b.Visits && a.Bounces == b.Bounces && a.Seconds == b.Seconds && a.Views == b.Views &&
 		bytes.Equal(a.Sketch, b.Sketch)
-}
-
-// differences returns in which points want and have disagree, sorted.
-func (o *output) differences(site string, want, have map[pointID]window.Rollup) []Difference {
-	var out []Difference
-	add := func(k Kind, id pointID, archive, store window.Rollup) {
-		out = append(out, Difference{k, o.kind, site, id.start, id.family, id.dims, archive, store})
-	}
-	for id, w := range want {
-		switch h, ok := have[id]; {
-		case !ok:
-			add(Missing, id, w, h)
-		case !equal(h, w):
-			add(Different, id, w, h)
-		}
-	}
-	for id, h := range have {
-		if _, ok := want[id]; !ok {
-			add(Extra, id, window.Rollup{}, h)
-		}
-	}
-	slices.SortFunc(out, func(a, b Difference) int {
-		return pointID{a.Start, a.Family, a.Dims}.compare(pointID{b.Start, b.Family, b.Dims})
-	})
-	return out
 }

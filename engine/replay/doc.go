@@ -1,9 +1,9 @@
 // Package replay recomputes windows from the archive of raw events: to rebuild a store of rollups, to repair it
 // after a rule was corrected, to count an import, or to prove that the store is right.
 //
-// In go the events of a range of minutes, hour by hour, from a [Lake]. Each goes through the engine's own code,
-// facts.Deriver and window.Agg; there is no second way of counting. Out come whole windows: for a [Sink], or to be
-// compared, point by point, with what a [Reader] holds.
+// In go the archive's events of a range of time, from a [Lake]. Each goes through the engine's own code: engine.Counter
+// finds duplicates, rows and visits, window.Agg folds; there is no second way of counting. Out come whole windows of
+// all kinds: for a [Sink], or to be compared, point by point, with what a [Reader] holds.
 //
 // Modes:
 //
@@ -12,29 +12,59 @@
 //	DryRun  what Write would change, without changing it.
 //	Verify  the same comparison; whoever asked calls differences a failure.
 //
-// Two Rollups are the same if events, pageviews, visitors and the bytes of the sketch are. Points of several
-// shards are added up first, and a point of nothing but zeros is no point, since that is how some stores delete.
+// Two Rollups are the same if all their counters and the bytes of the sketch are. Points of several shards are added up
+// first, and a point of nothing but zeros is no point: that is how some stores delete, and what a window of visits keeps
+// of a value whose visits turned out to be others.
 //
-// Invariants:
-//   - An event belongs to the minute of its Time, and the archive's answer does not depend on the order in which a
-//     lake delivers the events of an hour. Order matters only where a family is past its budget ("the
-//     first N values in log order"); such minutes are read again and put into the order of topic, partition, offset and
-//     index.
+// # Order
+//
+// Visits, duplicates and which values come first in a budget follow from the order of the log, so each partition's log
+// is read in that order: segment by segment, a segment's files together, sorted by offset and index. All is driven by hours of
+// event time: for each hour of the archive, ascending, every partition reads on until it has passed the last segment
+// with events of the hour (cursor). Then the hour's minutes are complete, and the hour, which is folded from them. Windows of
+// visits are complete when all events have been read that could belong to a visit that began in them: 13 hours with
+// the default rules, which is called reach below. A visit is forgotten when no event can touch it any more.
+//
+// For what it recomputes, a replay of [From, To) reads from reach before From to reach behind To, where the archive has it.
+//
+// Imported files (topics "import-...") are no log. Hour by hour, their events come by topic, partition and place in
+// the file; the visits of all of them are found together. Within an hour the order decides only whose dimensions an
+// event of a visit is counted under before the visit's first pageview is read, and the order of first appearance.
+// Where a site has both, a window holds the sum, the stream's rows first.
+//
+// # Invariants
+//
+//   - If the stream has dropped no event as too late, the windows are those of the stream, byte for byte but for the version.
+//     An event that it has dropped is counted where it belongs: that is the repair of such windows. Until then
+//     Verify shows them, as differences of the window's points and as a point of the family dropped that the archive
+//     does not give.
+//   - The windows do not depend on how the log was cut into segments, nor on the range or site asked for. (Exceptions: a
+//     visitor who never pauses for as long as reach may have his visits cut at other places when a range
+//     begins in the midst of them; and a partition whose visits or ids were more than the engine's bounds.)
 //   - Replaying twice changes nothing the second time.
 //   - Nothing at or past Lake.CompleteUntil is touched: there the archive does not have all events yet. An explicit
-//     Options.To past it is an error, an open one stops there.
+//     Options.To past it is an error, an open one stops there. An hour is left out until its end is two minutes behind,
+//     as the stream fires it a while later. Windows of visits that may still go on at the end of the archive are the
+//     stream's: Verify passes them over, Write puts them where the store has nothing at all.
 //   - An open Options.From starts at the archive's first hour, so that rollups that are older than an archive
 //     with a retention stay. An archive without a single event in an explicit range does not clear the store either: it
 //     is [ErrEmpty].
 //
-// Events that came too late for their window are in the archive, and so replay counts them: that is the repair of
-// such windows. Until then Verify shows them, as differences of the window's points and as a point of the
-// family dropped that the archive does not give.
+// Events further than reach from the time at which the log had them are read out of the log's order, when their
+// own hour comes, so that no windows stay open for days: they find their visits, but duplicates only among themselves, and
+// come behind the others in the order of a budget if they were late.
+//
+// Segments overlap only where somebody has deleted the archive's progress. What two of them hold counts once, and may
+// come a segment too early in the order.
+//
+// Versions: windows of all kinds carry Options.Version, the last offset of their partition's log that the archive has.
 //
 // Units: event.Time is in milliseconds, ranges are [From, To) and whole minutes.
 //
-// Memory: the rollups of one hour of the archive, of all sites unless one is asked for; rows only of minutes
-// that are past the budget, about 60 MB of them at a time or one minute.
+// Memory: the rows of one segment (some 100 MB at 250,000); for each partition the ids of the last ten minutes of its log
+// and the live visits of two or three hours, up to four times as many as the engine's bound; the state of the windows of the
+// hours between the one that is finished and the ends of the logs read, and of visits of reach hours; 200,000 finished
+// points (50 MB).
 //
 // Run is called by package cmd, one at a time per store. It does not know formats of files or stores, prints
 // nothing, and does not follow the live stream.

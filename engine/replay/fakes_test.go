@@ -64,8 +64,9 @@ type memLake struct {
 	seed     uint64
 	complete event.Time // 0: imports only
 	reads    map[File]int
-	looks    int   // calls of LastReceived
-	fail     error // of ReadSegment, at its end
+	order    []File // of the reads
+	looks    int    // calls of LastReceived
+	fail     error  // of ReadSegment, at its end
 }
 
 func (l *memLake) fileOf(e *logged) File {
@@ -90,6 +91,7 @@ func (l *memLake) ReadSegment(_ context.Context, files []File, site string, fn f
 	if l.reads == nil {
 		l.reads = map[File]int{}
 	}
+	l.order = append(l.order, files...)
 	for _, f := range files {
 		if l.reads[f]++; f.First != files[0].First || f.Topic != files[0].Topic || f.Partition != files[0].Partition {
 			return fmt.Errorf("%v is no file of the segment of %v", f, files[0])

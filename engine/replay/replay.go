@@ -197,6 +197,12 @@ func Run(ctx context.Context, o Options) (Report, error) {
 	if err := o.Validate(); err != nil {
 		return Report{}, fmt.Errorf("replay: %w", err)
 	}
+	r := newRun(o)
+	err := r.all(ctx)
+	return r.report, err
+}
+
+func newRun(o Options) *run {
 	o.MaxDifferences = cmp.Or(o.MaxDifferences, 100)
 	if o.NewDeriver == nil {
 		o.NewDeriver = func() engine.Deriver { return facts.New(facts.Options{}) }
@@ -205,8 +211,7 @@ func Run(ctx context.Context, o Options) (Report, error) {
 	rules := o.Rules.Visits()
 	r.visitLength, r.visitTimeout = rules.MaxLength, rules.Timeout
 	r.reach = ceil(r.visitLength+event.Hour, event.Hour)
-	err := r.all(ctx)
-	return r.report, err
+	return r
 }
 
 func ceil(t, d event.Time) event.Time { return (t + d - 1).Floor(d) }

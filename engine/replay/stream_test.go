@@ -3,6 +3,7 @@ package replay
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -318,6 +319,9 @@ func (a archive) LastReceived(ctx context.Context, f File) (event.Time, error) {
 
 func (a archive) CompleteUntil(ctx context.Context) (event.Time, bool, error) {
 	until, err := a.Lake.CompleteUntil(ctx, engine.EventsTopic)
+	if errors.Is(err, parquet.ErrIncomplete) {
+		return 0, false, nil
+	}
 	return until, err == nil, err
 }
 
