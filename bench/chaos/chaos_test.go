@@ -97,3 +97,11 @@ func TestSim(t *testing.T)       { play(t, Options{Scenario: "sim", Times: 50}) 
 func TestSoak(t *testing.T)      { play(t, Options{Scenario: "soak", Wall: 3 * time.Second}) }
 func TestPoison(t *testing.T)    { play(t, Options{Scenario: "poison", Events: 5_000}) }
 func TestLake(t *testing.T)      { play(t, Options{Scenario: "lake", Events: 6_000, Times: 4}) }
+
+// The short form wants the server that deploy/dev-services.sh builds.
+func TestInflux(t *testing.T) {
+	if os.Getenv("MILLRACE_TEST_INFLUX") == "" {
+		t.Skip("MILLRACE_TEST_INFLUX not set: run deploy/dev-services.sh up")
+	}
+	play(t, Options{Scenario: "influx", Events: 5_000, Times: 6, Wall: 3 * time.Second})
+}

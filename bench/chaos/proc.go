@@ -85,7 +85,11 @@ func (p *proc) read(out io.Reader) {
 		if s.Ready && p.ready.IsZero() {
 			p.ready = time.Now()
 		}
-		p.last = s
+		told := s
+		if s.Memory == 0 { // told now and then
+			told.Memory, told.Heap, told.Files = p.last.Memory, p.last.Heap, p.last.Files
+		}
+		p.last = told
 		p.mu.Unlock()
 		p.fleet.note(p, &s)
 	}

@@ -118,6 +118,8 @@ func Scenarios() []Scenario {
 			Text: "An engine is stopped with SIGSTOP for longer than its session (--for), a successor takes over, then it goes on; in turns."},
 		{Name: "brokers", Row: "T6", events: 1_000_000, times: 100, run: brokers, own: true,
 			Text: "Three brokers move leaders and coordinators, drop connections, do what was asked and lose the answer, and refuse requests."},
+		{Name: "influx", Row: "T8", events: 300_000, times: 60, wall: 10 * time.Minute, run: influx,
+			Text: "A real InfluxDB refuses, throttles, hangs up, does what was asked without saying so, writes the half, and is away for --for: what it holds in the end is right, the lag is gone in 2 min."},
 		{Name: "lake", Row: "T9", events: 500_000, times: 50, run: lake,
 			Text: "The archive's store fails one request in ten, half of them after they were done, and the archiver is killed around uploads and commits: every event is in the lake once."},
 		{Name: "rolling", Row: "T10", events: 500_000, times: 4, wall: 20 * time.Second, run: rolling,

@@ -101,12 +101,17 @@ func (w *world) client(opts ...kgo.Opt) (*kgo.Client, error) {
 // ownClient is the id of the scenario's own clients.
 const ownClient = "chaos"
 
-// committed returns the group's offset of each partition, 0 for none.
+// committed returns the group's offset of each partition of the log, 0 for none.
 func (w *world) committed(ctx context.Context, group string) ([]int64, error) {
+	return w.committedOf(ctx, group, engine.EventsTopic)
+}
+
+// committedOf is committed for any topic.
+func (w *world) committedOf(ctx context.Context, group, name string) ([]int64, error) {
 	req := kmsg.NewPtrOffsetFetchRequest()
 	req.Group = group
 	topic := kmsg.NewOffsetFetchRequestTopic()
-	topic.Topic = engine.EventsTopic
+	topic.Topic = name
 	for p := range w.partitions {
 		topic.Partitions = append(topic.Partitions, p)
 	}
