@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/IBM/sarama"
+	"github.com/lovoo/goka"
+	"github.com/lovoo/goka/storage"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"millrace/engine"
@@ -160,9 +162,12 @@ type running struct {
 	cancel context.CancelFunc
 	done   chan struct{}
 	err    error
+	table  *state.Table
+	proc   *engine.Processor
 
-	mu sync.Mutex // guards at
-	at map[int32]int64
+	mu   sync.Mutex // guards what follows
+	at   map[int32]int64
+	read int64 // records of the changelog
 }
 
 // watched notes what is committed.
@@ -178,19 +183,32 @@ func (w watched) Committed(p int32, next int64) {
 	w.r.mu.Unlock()
 }
 
-func (w *world) run() *running {
+// Update counts what is read of the changelog.
+func (w watched) Update(ctx goka.UpdateContext, s storage.Storage, key string, value []byte) error {
+	w.r.mu.Lock()
+	w.r.read++
+	w.r.mu.Unlock()
+	return w.Table.Update(ctx, s, key, value)
+}
+
+func (w *world) run() *running { return w.runIn(w.cluster, w.dir, false) }
+
+// runIn runs a processor that reaches the cluster in its own way and has its state in a folder of its own.
+func (w *world) runIn(cluster *kafka.Cluster, dir string, standby bool) *running {
 	w.t.Helper()
-	r := &running{done: make(chan struct{}), at: map[int32]int64{}}
-	table := state.NewTable(func(p int32) state.Options {
-		return state.Options{Dir: filepath.Join(w.dir, fmt.Sprint(p)), MemTableBytes: 1 << 20}
-	})
+	r := &running{done: make(chan struct{}), at: map[int32]int64{}, table: state.NewTable(func(p int32) state.Options {
+		return state.Options{Dir: filepath.Join(dir, fmt.Sprint(p)), MemTableBytes: 1 << 20}
+	})}
 	proc, err := engine.New(engine.Options{
-		Cluster:    w.cluster,
-		Table:      watched{table, r},
-		Store:      func(p int32) (engine.Store, bool) { return table.Store(p) },
+		Cluster:    cluster,
+		Table:      watched{r.table, r},
+		Store:      func(p int32) (engine.Store, bool) { return r.table.Store(p) },
 		NewDeriver: func() engine.Deriver { return deriver{} },
+		Partitions: partitions,
+		Standby:    standby,
 		Log:        slog.New(slog.DiscardHandler),
 	})
+	r.proc = proc
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -274,6 +292,32 @@ func (w *world) read(topic string) []*kgo.Record {
 	return out
 }
 
+// alive waits until all partitions have been committed to their ends, by whoever.
+func (w *world) alive(atMost time.Duration) {
+	w.t.Helper()
+	o, err := w.cluster.OpenOffsets()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer o.Close()
+	for deadline := time.Now().Add(atMost); ; time.Sleep(20 * time.Millisecond) {
+		at, err := o.Committed(engine.Group, engine.EventsTopic)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		ok := true
+		for p := range int32(partitions) {
+			ok = ok && at[p] == w.ends[p]
+		}
+		if ok {
+			return
+		}
+		if time.Now().After(deadline) {
+			w.t.Fatalf("%v, and committed is %v of %v", atMost, at, w.ends)
+		}
+	}
+}
+
 // check compares the newest firing of every window with the recount.
 func (w *world) check() {
 	w.t.Helper()
@@ -314,6 +358,7 @@ func (w *world) check() {
 // One record in a hundred and more can't be read: none stops the processor, each is in the dead letters with where it was, and
 // every good event is counted.
 func TestPoison(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	rng := rand.New(rand.NewPCG(1, 1))
 	w.write(rng, 0, 200, 0.03)
@@ -355,6 +400,7 @@ func TestPoison(t *testing.T) {
 
 // The processor is stopped in the middle and started again, on its state and on none: the windows are the same.
 func TestRestart(t *testing.T) {
+	t.Parallel()
 	for _, wipe := range []bool{false, true} {
 		t.Run(fmt.Sprintf("wipe %v", wipe), func(t *testing.T) {
 			w := newWorld(t)
@@ -386,6 +432,7 @@ func TestRestart(t *testing.T) {
 // The changelog was made anew and the state is gone: what was committed can't be counted again, and Run says so instead of
 // going on from nothing.
 func TestBehind(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.write(rand.New(rand.NewPCG(3, 3)), 0, 20, 0)
 	w.flush()

@@ -137,7 +137,7 @@ func (n *node) openCluster(context.Context) error {
 		return nil
 	}
 	if len(f.Kafka) > 0 {
-		n.cluster = &kafka.Cluster{Brokers: f.Kafka, Replication: f.Replication, SessionTimeout: f.SessionTimeout}
+		n.cluster = &kafka.Cluster{Brokers: f.Kafka, Replication: f.Replication, SessionTimeout: f.sessionTimeout()}
 		n.clients = []kgo.Opt{kgo.SeedBrokers(f.Kafka...)}
 		return nil
 	}

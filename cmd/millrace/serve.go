@@ -42,6 +42,7 @@ type engineFlags struct {
 	Lateness     time.Duration `default:"1h" group:"Engine" help:"How long after its end a minute still takes events in. Later ones are archived, and counted by replay."`
 	Early        time.Duration `default:"5s" group:"Engine" help:"How often the numbers of the running minute are updated; 0 is only once it is final."`
 	SilentAfter  time.Duration `default:"10s" group:"Engine" help:"How long a collector may be silent before the minutes no longer wait for it."`
+	Standby      bool          `group:"Engine" help:"Also follow the state of the partitions that other processes have, to take them over within 10s when one dies. It costs the disk and the network of all partitions, and a session timeout of 6s."`
 	ArchiveEvery time.Duration `default:"1m" group:"Engine" help:"How often events are written to the archive, at least 1s. Replay sees what has been written."`
 }
 
@@ -107,6 +108,18 @@ func (c *serveCommand) Run(p *process, logs *logFlags) error {
 	}
 }
 
+// standbySession is the session timeout with --standby: the least that brokers take. A takeover waits for it, and then for
+// a second or two.
+const standbySession = 6 * time.Second
+
+// sessionTimeout is that of the consumer groups; 0 is the default.
+func (c *serveCommand) sessionTimeout() time.Duration {
+	if c.SessionTimeout == 0 && c.Standby {
+		return standbySession
+	}
+	return c.SessionTimeout
+}
+
 // has tells whether this process has a role.
 func (c *serveCommand) has(role string) bool { return slices.Contains(c.Roles, role) }
 
@@ -147,8 +160,11 @@ func (c *serveCommand) validate() error {
 	if c.Retention < time.Hour {
 		return usagef("--retention: %v is less than 1h", c.Retention)
 	}
-	if c.SessionTimeout < time.Second {
+	if c.SessionTimeout != 0 && c.SessionTimeout < time.Second {
 		return usagef("--session-timeout: %v is less than 1s", c.SessionTimeout)
+	}
+	if c.Standby && (len(c.Kafka) == 0 || !c.has(roleProcess)) {
+		return usagef("--standby needs --kafka and the role %s: it follows the state of other processes", roleProcess)
 	}
 	if c.Replication < 0 {
 		return usagef("--replication: %d is negative", c.Replication)
