@@ -22,6 +22,7 @@ type hotWindow struct {
 	agg     *window.Agg
 	pending []byte // chunks that agg does not hold yet
 	bytes   int    // of agg, when it was last folded
+	chunks  int    // bytes of all chunks
 }
 
 const (
@@ -52,6 +53,7 @@ func (h *hotWindows) add(id windowID, chunk []byte, fresh bool) error {
 		h.windows[id.clone()] = w
 	}
 	w.pending = append(w.pending, chunk...)
+	w.chunks += len(chunk)
 	h.bytes += len(chunk)
 	if len(w.pending) < maxPending {
 		return nil
@@ -66,6 +68,14 @@ func (h *hotWindows) get(id windowID) (*window.Agg, error) {
 		return nil, nil
 	}
 	return w.agg, h.fold(w)
+}
+
+// chunks returns the bytes of the chunks that a hot window came in.
+func (h *hotWindows) chunks(id windowID) int {
+	if w := h.windows[id]; w != nil {
+		return w.chunks
+	}
+	return 0
 }
 
 // put makes a window hot, if there is room, and exchanges its Agg for an empty one.
@@ -106,7 +116,7 @@ func (h *hotWindows) drop(id windowID) {
 	}
 	delete(h.windows, id)
 	h.bytes -= w.bytes + len(w.pending)
-	w.bytes, w.pending = 0, w.pending[:0]
+	w.bytes, w.chunks, w.pending = 0, 0, w.pending[:0]
 	if len(h.free) < maxFree && cap(w.pending) < maxPending {
 		h.free = append(h.free, w)
 	}

@@ -21,8 +21,8 @@ type Store interface {
 	Fired(offset int64) (list []delta.Fired, progress int64, err error)
 	// Fold adds the state of a window of Kind Minute or Visits to an Agg and returns the state's size in bytes.
 	Fold(k window.Kind, site string, start event.Time, a *window.Agg) (int, error)
-	// Compact replaces a window's state by its fold.
-	Compact(k window.Kind, site string, start event.Time, a *window.Agg) error
+	// Compact replaces a window's state by its fold, which a holds, unless that has more than most bytes.
+	Compact(k window.Kind, site string, start event.Time, a *window.Agg, most int) error
 	// Limit returns the cardinality budget.
 	Limit() int
 }
@@ -107,7 +107,10 @@ func (p *Partition) Process(offset int64, value []byte, out Output) error {
 			return err
 		}
 	}
-	return p.emit(offset, d.Fired, d.Progress, out)
+	if err := p.emit(offset, d.Fired, d.Progress, out); err != nil {
+		return err
+	}
+	return p.settle(d.Fired, true)
 }
 
 // warm takes a chunk into the windows that are hot.
@@ -142,7 +145,10 @@ func (p *Partition) again(offset int64, value []byte, out Output) error {
 	if err != nil {
 		return err
 	}
-	return p.emit(offset, fired, event.Time(progress), out)
+	if err := p.emit(offset, fired, event.Time(progress), out); err != nil {
+		return err
+	}
+	return p.settle(fired, false)
 }
 
 // emit writes the windows that a record fired, and after them its progress.
@@ -173,6 +179,31 @@ func (p *Partition) fire(offset int64, f *delta.Fired, out Output) error {
 		return err
 	}
 	p.cool(id, f.Final, a)
+	return nil
+}
+
+// settle ends the time in memory of minutes that have become final. If the store is at the record that fired them, their
+// fold takes the place of their rows there, where that is much shorter: they are needed for their hour and for late events
+// only, and most rows then never reach the disk.
+func (p *Partition) settle(fired []delta.Fired, current bool) error {
+	for i := range fired {
+		f := &fired[i]
+		id := windowID{f.Kind, f.Start, f.Site}
+		if f.Kind != window.Minute || !f.Final {
+			continue
+		}
+		a, err := p.hot.get(id)
+		if a == nil || err != nil {
+			continue
+		}
+		if rows := p.hot.chunks(id); current && rows >= compactFrom {
+			a.Fired(p.store.Last(), true)
+			if err := p.store.Compact(id.kind, id.site, id.start, a, rows/2); err != nil {
+				return err
+			}
+		}
+		p.hot.drop(id)
+	}
 	return nil
 }
 
@@ -207,7 +238,6 @@ func (p *Partition) cool(id windowID, final bool, a *window.Agg) {
 		if hour := hourOf(id); (p.core.inOrder(hour) || p.hours.get(hour) != nil) && !p.hours.add(hour, a) {
 			p.core.disorder(hour)
 		}
-		p.hot.drop(id)
 	case id.kind == window.Visits && final && !p.core.isOpen(id):
 		p.hot.drop(id)
 	}
@@ -250,7 +280,7 @@ func (p *Partition) fold(id windowID, final bool) (*window.Agg, error) {
 		}
 	}
 	if size >= compactFrom {
-		return a, p.store.Compact(id.kind, id.site, id.start, a)
+		return a, p.store.Compact(id.kind, id.site, id.start, a, size)
 	}
 	return a, nil
 }

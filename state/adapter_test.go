@@ -146,7 +146,7 @@ func TestClosed(t *testing.T) {
 		"Outbox":  func(s *Store) error { _, err := s.Outbox(0); return err },
 		"Fired":   func(s *Store) error { _, _, err := s.Fired(0); return err },
 		"Fold":    func(s *Store) error { _, err := s.Fold(window.Minute, "a", 0, window.NewAgg(0)); return err },
-		"Compact": func(s *Store) error { return s.Compact(window.Minute, "a", 0, window.NewAgg(0)) },
+		"Compact": func(s *Store) error { return s.Compact(window.Minute, "a", 0, window.NewAgg(0), 1<<20) },
 		"Sync":    func(s *Store) error { return s.Sync() },
 		"Windows": func(s *Store) error {
 			return s.Windows(func(window.Kind, string, event.Time, window.Status) error { return nil })

@@ -19,8 +19,9 @@
 // (J4 is internal/kafka's, J7 follows from goka's promises, J9 is the changelog's retention, J10 the sinks'.)
 //
 // Invariants:
-//   - Every batch is atomic and the write-ahead log is a prefix: after any crash the store is what it was after
-//     some delta. Nothing is synced: what the disk forgets, the changelog has.
+//   - Every batch is atomic and is flushed whole, in order: after any crash the store is what it was after some
+//     delta. There is no write-ahead log and nothing is synced: what the disk does not have, the changelog has. A crash
+//     takes a memtable with it, or ten minutes of log time, whichever is less.
 //   - A write that the disk refuses is a crash: nothing more reaches the disk, and the next call returns ErrDisk. What is
 //     opened after that is the state after some delta.
 //   - The hot path reads nothing: a delta's windows are appended to by Pebble's merge operator.

@@ -224,6 +224,12 @@ func (s *Store) commit(batch *pebble.Batch, d *delta.Delta) error {
 	if err := batch.Commit(pebble.NoSync); err != nil {
 		return fmt.Errorf("apply delta %d: %w", d.Offset, err)
 	}
+	if s.flush {
+		s.flush = false
+		if _, err := s.db.AsyncFlush(); err != nil {
+			return fmt.Errorf("flush state: %w", err)
+		}
+	}
 	s.last = d.Offset
 	s.meta = append(s.meta[:0], d.Meta...)
 	if len(d.Fired) > 0 || d.Progress != 0 {

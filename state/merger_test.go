@@ -93,7 +93,7 @@ func TestCompact(t *testing.T) {
 	if _, err := s.Fold(window.Minute, "a", 0, a); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Compact(window.Minute, "a", 0, a); err != nil {
+	if err := s.Compact(window.Minute, "a", 0, a, 1<<20); err != nil {
 		t.Fatal(err)
 	}
 	if got := lines(t, s, "a", 0); got != want {

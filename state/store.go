@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 
 	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/sstable"
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"millrace/engine/delta"
@@ -120,6 +121,7 @@ type Store struct {
 	closing   []closing
 	visits    *visit.Table
 	journal   journal
+	flush     bool // begin a flush when the batch is in
 
 	mu         sync.Mutex // guards what follows
 	accepted   int64      // last delta known to be in the changelog, in chain order (J5)
@@ -178,10 +180,13 @@ func (s *Store) openPebble(o Options) (*pebble.DB, error) {
 		FormatMajorVersion:          pebble.FormatNewest,
 		MemTableSize:                o.MemTableBytes,
 		MemTableStopWritesThreshold: 4,
-		L0CompactionThreshold:       4,
-		MaxOpenFiles:                256,
-		Logger:                      quiet{o.Logger},
-		Merger:                      merger(max(s.limit, 0), &s.reading),
+		// The changelog is the write-ahead log. What a crash takes with a memtable comes back from there, and what is not
+		// there either comes again, since it was not committed.
+		DisableWAL:            true,
+		L0CompactionThreshold: 4,
+		MaxOpenFiles:          256,
+		Logger:                quiet{o.Logger},
+		Merger:                merger(max(s.limit, 0), &s.reading),
 	}
 	if po.MemTableSize == 0 {
 		po.MemTableSize = 16 << 20
@@ -190,6 +195,12 @@ func (s *Store) openPebble(o Options) (*pebble.DB, error) {
 	po.EventListener = &pebble.EventListener{DataCorruption: func(i pebble.DataCorruptionInfo) {
 		s.fence.fall(fmt.Errorf("%w: %s: %w", ErrCorrupt, i.Path, i.Details))
 	}}
+	// What a flush writes does not live long: it is not worth the time to compress it.
+	po.ApplyCompressionSettings(func() pebble.DBCompressionSettings {
+		c := pebble.DBCompressionFastest
+		c.Levels[0] = sstable.NoCompression
+		return c
+	})
 	cache := pebble.NewCache(8 << 20)
 	defer cache.Unref()
 	po.Cache = cache
@@ -301,14 +312,14 @@ func (s *Store) Close() error {
 	return nil
 }
 
-// Sync makes all that was applied so far durable. Correctness does not need it; it shortens recovery after a loss
-// of power.
+// Sync makes all that was applied so far durable. Correctness does not need it; it shortens recovery after a
+// crash.
 func (s *Store) Sync() error {
 	if err := s.begin(); err != nil {
 		return err
 	}
 	defer s.end()
-	return cmp.Or(s.db.LogData(nil, pebble.Sync), s.fence.err())
+	return cmp.Or(s.db.Flush(), s.fence.err())
 }
 
 // Last returns the offset of the last delta applied, or delta.None.
@@ -380,15 +391,18 @@ func (s *Store) Fold(k window.Kind, site string, start event.Time, a *window.Agg
 // Limit returns the cardinality budget, 0 for none.
 func (s *Store) Limit() int { return max(s.limit, 0) }
 
-// Compact replaces a window's chunks by their fold, which a holds after Fold. It changes nothing that can be
-// read; it spares the next Fold the work.
-func (s *Store) Compact(k window.Kind, site string, start event.Time, a *window.Agg) error {
+// Compact replaces a window's chunks by their fold, which a holds, unless that has more than most bytes. It changes
+// nothing that can be read; it spares the next Fold the work.
+func (s *Store) Compact(k window.Kind, site string, start event.Time, a *window.Agg, most int) error {
 	if err := s.begin(); err != nil {
 		return err
 	}
 	defer s.end()
-	s.keybuf = appendWindowKey(s.keybuf[:0], k, site, start)
 	s.valbuf = a.AppendFolded(s.valbuf[:0])
+	if len(s.valbuf) > most {
+		return nil
+	}
+	s.keybuf = appendWindowKey(s.keybuf[:0], k, site, start)
 	return s.db.Set(s.keybuf, s.valbuf, pebble.NoSync)
 }
 

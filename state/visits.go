@@ -108,6 +108,9 @@ func (s *Store) keepVisits(batch *pebble.Batch, d *delta.Delta) error {
 		return err
 	}
 	j.bytes, j.at = 0, d.Watermark
+	// A partition that has little to do fills no memtable for hours, and a crash should not send the next start back
+	// that far in the changelog.
+	s.flush = true
 	j.checkpoints = append(j.checkpoints, checkpoint{d.Offset, until})
 	if err := batch.DeleteRange([]byte{prefixJournal}, []byte{prefixJournal + 1}, nil); err != nil {
 		return err
