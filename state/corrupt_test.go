@@ -22,7 +22,7 @@ func filled(tb testing.TB) *vfs.MemFS {
 		tb.Fatal(err)
 	}
 	mustClose(tb, s)
-	// A tail that is in the write-ahead log only: what a crash leaves.
+	// A tail in a file of its own, and a log that was not closed: what a crash leaves.
 	s = mustOpen(tb, small(fs))
 	last := s.Last()
 	for i := range int64(20) {
