@@ -79,6 +79,7 @@ func recount(log []record) counts {
 				// The deriver knows no sources, and a visit without one came from nowhere known.
 				out.add(e, minute, window.Sources, window.None)
 				out.add(e, minute, window.Referrers, window.None)
+				out.add(e, minute, window.Channels, "Direct")
 			}
 		}
 		if r.low == 0 {
@@ -196,7 +197,7 @@ func (c counts) addVisit(v *visit) {
 	for _, p := range []struct {
 		f   window.Family
 		val string
-	}{{window.Totals, ""}, {window.Countries, v.country}, {window.EntryPages, v.entry}, {window.ExitPages, exit}, {window.Sources, window.None}, {window.Referrers, window.None}} {
+	}{{window.Totals, ""}, {window.Countries, v.country}, {window.EntryPages, v.entry}, {window.ExitPages, exit}, {window.Sources, window.None}, {window.Referrers, window.None}, {window.Channels, "Direct"}} {
 		if p.val == "" && p.f != window.Totals {
 			continue
 		}

@@ -127,6 +127,9 @@ func TestRules(t *testing.T) {
 					return
 				}
 				if len(r.Wrong) > 0 {
+					if with := mustRun(t, Options{Seed: seed, Records: records(seed)}); len(with.Wrong) > 0 {
+						t.Fatalf("seed %d is wrong with all rules too: %s", seed, with.Wrong[0])
+					}
 					t.Logf("caught by seed %d: %d wrong, first %s", seed, len(r.Wrong), r.Wrong[0])
 					return
 				}
