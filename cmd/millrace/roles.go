@@ -63,7 +63,7 @@ func msec(d time.Duration) event.Time { return event.Time(d.Milliseconds()) }
 // makes another; the state's folders stay.
 func (n *node) startEngine() error {
 	var current atomic.Pointer[engine.Processor]
-	seen := &engineMetrics{}
+	seen := newEngineMetrics()
 	n.admin.registry.MustRegister(seen)
 	n.startTask(roleProcess, func() bool { p := current.Load(); return p != nil && p.Ready() },
 		func(ctx context.Context) error {
@@ -76,12 +76,14 @@ func (n *node) startEngine() error {
 				Rules:      n.flags.rules(),
 				Partitions: int(n.flags.Partitions),
 				Log:        n.log,
-				Observe:    seen.observe,
+				Standby:    n.flags.Standby,
+				Fired:      seen.onFired,
 			})
 			if err != nil {
 				return err
 			}
 			current.Store(p)
+			seen.source.Store(&engineSource{p, table})
 			return n.explain(p.Run(ctx))
 		})
 	return nil
