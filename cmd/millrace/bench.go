@@ -13,6 +13,7 @@ import (
 // benchCommand measures. Its parts are in package bench.
 type benchCommand struct {
 	Engine benchEngineCommand `cmd:"" help:"Events through broker, engine and state in this process; the result is recounted before a figure is printed."`
+	Attack benchAttackCommand `cmd:"" help:"Flood one site with random paths; the other sites' windows have to stay the same bytes."`
 	Chaos  benchChaosCommand  `cmd:"" help:"Kill, stop and cut off the engine while it counts; every window is recounted."`
 	Worker benchWorkerCommand `cmd:"" hidden:"" help:"The process that a scenario of bench chaos kills."`
 }

@@ -1,0 +1,28 @@
+package bench
+
+import (
+	"testing"
+
+	"millrace/engine/event"
+)
+
+// The short forms of an attack by random paths, and of one by random visitors.
+func TestAttack(t *testing.T) {
+	f := func(events, visitors int) {
+		t.Helper()
+		r, err := Attack(t.Context(), AttackOptions{Events: events, Base: 10_000, Visitors: visitors, Length: event.Minute, Seed: 1, Dir: t.TempDir()})
+		if err != nil {
+			t.Fatalf("%v\n%v", err, r)
+		}
+		t.Logf("\n%v", r)
+		if r.Most != attackLimit+1 || r.Others == 0 || r.With.Counters.Duplicates == 0 || r.With.Counters.Events != r.Without.Counters.Events+uint64(events) {
+			t.Errorf("no attack: %+v", r)
+		}
+	}
+	events := 200_000
+	if testing.Short() {
+		events = 30_000
+	}
+	f(events, 2000)
+	f(20_000, -1)
+}
