@@ -108,6 +108,7 @@ type visit struct {
 	site           string
 	events         []event.Event
 	country, entry string // of its first pageview so far, or of its first event
+	ended          bool   // takes no more events
 }
 
 // observe puts the event into a visit and returns that.
@@ -122,7 +123,10 @@ func observe(all map[string]*visitor, e *event.Event) *visit {
 	own := get(e.Visitor)
 	mine := own.take(e.Time)
 	if len(mine) == 0 && e.VisitorPrev != 0 && e.VisitorPrev != e.Visitor {
-		mine = get(e.VisitorPrev).take(e.Time)
+		before := get(e.VisitorPrev)
+		if mine = before.take(e.Time); len(mine) > 0 && !own.clear(mine, e.Time) {
+			before.visits, mine = append(before.visits, mine...), nil
+		}
 	}
 	v := &visit{site: e.Site}
 	for _, m := range mine { // more than one if the event lies between them
@@ -138,7 +142,7 @@ func observe(all map[string]*visitor, e *event.Event) *visit {
 func (p *visitor) take(at event.Time) []*visit {
 	var taken, rest []*visit
 	for _, v := range p.visits {
-		if first, last := v.span(); at >= first-timeout && at <= last+timeout {
+		if first, last := v.span(); !v.ended && at >= first-timeout && at <= last+timeout {
 			taken = append(taken, v)
 		} else {
 			rest = append(rest, v)
@@ -147,6 +151,27 @@ func (p *visitor) take(at event.Time) []*visit {
 	p.visits = rest
 	sort.Slice(taken, func(i, j int) bool { a, _ := taken[i].span(); b, _ := taken[j].span(); return a < b })
 	return taken
+}
+
+// clear makes room for visits that come over from the hash of the day before: a visit of the visitor that is not over when
+// they begin ends, and one that begins before they are over is in their way.
+func (p *visitor) clear(others []*visit, at event.Time) bool {
+	lo, hi := at, at
+	for _, o := range others {
+		first, last := o.span()
+		lo, hi = min(lo, first), max(hi, last)
+	}
+	for _, v := range p.visits {
+		if first, _ := v.span(); !v.ended && first > at && first-timeout <= hi {
+			return false
+		}
+	}
+	for _, v := range p.visits {
+		if _, last := v.span(); last < at && lo <= last+timeout {
+			v.ended = true
+		}
+	}
+	return true
 }
 
 func (v *visit) span() (first, last event.Time) {
