@@ -497,7 +497,7 @@ func TestBatches(t *testing.T) {
 	}
 
 	events = events[:0]
-	for i := range 30_000 {
+	for i := range 12_000 {
 		e := logged{topic: "millrace.events", offset: int64(i), Event: event.Event{Site: "a.example", Name: event.Pageview, Time: noon + event.Time(i%60)*event.Minute, UA: "x y/z .....", URL: fmt.Sprint("/", i)}}
 		events = append(events, e)
 	}
