@@ -37,7 +37,7 @@ const (
 	midFire          = "mid-fire"           // between the windows that a tick fires
 	midRedelivery    = "mid-redelivery"     // a record that was applied before has come again
 	midRecovery      = "mid-recovery"       // while the changelog is read
-	walWrite         = "wal-write"          // a write to the store's log
+	manifestWrite    = "manifest-write"     // a write to the store's list of its tables
 	tableWrite       = "table-write"        // a write to one of the store's tables: flush or compaction
 	midDelete        = "mid-delete"         // the store removes a file that it needs no more
 	storeOpen        = "store-open"         // the store has just been opened
@@ -47,7 +47,7 @@ const (
 func Points() []string {
 	return []string{
 		midRecord, beforeLocalWrite, afterLocalWrite, beforeSend, afterSend, produceAnswered, beforeAck, afterAck,
-		beforeCommit, afterCommitSent, afterCommit, midFire, midRedelivery, midRecovery, walWrite, tableWrite, midDelete, storeOpen,
+		beforeCommit, afterCommitSent, afterCommit, midFire, midRedelivery, midRecovery, manifestWrite, tableWrite, midDelete, storeOpen,
 	}
 }
 
@@ -251,8 +251,8 @@ func (f bombFS) wrap(name string, file vfs.File) vfs.File {
 	switch base := filepath.Base(name); {
 	case strings.HasSuffix(base, ".sst"):
 		point = tableWrite
-	case strings.HasSuffix(base, ".log"):
-		point = walWrite
+	case strings.HasPrefix(base, "MANIFEST"):
+		point = manifestWrite
 	}
 	if file == nil || point == "" {
 		return file

@@ -65,6 +65,13 @@ func play(t *testing.T, short Options) *Report {
 	return r
 }
 
+// slow marks what mostly waits for clients' back-offs and sessions.
+func slow(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes its time; the full form plays it")
+	}
+}
+
 func TestUnknown(t *testing.T) {
 	if _, err := Run(t.Context(), Options{Scenario: "none"}); !errors.Is(err, ErrUnknown) {
 		t.Errorf("error %v", err)
@@ -78,25 +85,35 @@ func TestWipes(t *testing.T) { play(t, Options{Scenario: "wipes", Events: 6_000,
 func TestPoints(t *testing.T) { play(t, Options{Scenario: "points", Events: 12_000, Times: 1}) }
 
 func TestProduce(t *testing.T) {
+	slow(t)
 	play(t, Options{Scenario: "produce", Events: 5_000, Wall: 3 * time.Second})
 }
 func TestStop(t *testing.T) {
+	slow(t)
 	play(t, Options{Scenario: "stop", Events: 5_000, Times: 1, Wall: 2 * time.Second})
 }
-func TestBrokers(t *testing.T) { play(t, Options{Scenario: "brokers", Events: 6_000, Times: 6}) }
+func TestBrokers(t *testing.T) {
+	slow(t)
+	play(t, Options{Scenario: "brokers", Events: 6_000, Times: 6})
+}
 func TestRolling(t *testing.T) {
+	slow(t)
 	play(t, Options{Scenario: "rolling", Events: 5_000, Times: 1, Wall: 500 * time.Millisecond})
 }
 func TestRecovery(t *testing.T) { play(t, Options{Scenario: "recovery", Events: 6_000}) }
 func TestIdle(t *testing.T) {
+	slow(t)
 	play(t, Options{Scenario: "idle", Events: 500, Wall: 18 * time.Second})
 }
 func TestLate(t *testing.T)      { play(t, Options{Scenario: "late", Events: 6_000}) }
 func TestSchedules(t *testing.T) { play(t, Options{Scenario: "schedules", Events: 5_000, Times: 2}) }
 func TestSim(t *testing.T)       { play(t, Options{Scenario: "sim", Times: 50}) }
-func TestSoak(t *testing.T)      { play(t, Options{Scenario: "soak", Wall: 3 * time.Second}) }
-func TestPoison(t *testing.T)    { play(t, Options{Scenario: "poison", Events: 5_000}) }
-func TestLake(t *testing.T)      { play(t, Options{Scenario: "lake", Events: 6_000, Times: 4}) }
+func TestSoak(t *testing.T) {
+	slow(t)
+	play(t, Options{Scenario: "soak", Wall: 3 * time.Second})
+}
+func TestPoison(t *testing.T) { play(t, Options{Scenario: "poison", Events: 5_000}) }
+func TestLake(t *testing.T)   { play(t, Options{Scenario: "lake", Events: 6_000, Times: 4}) }
 
 // The short form wants the server that deploy/dev-services.sh builds.
 func TestInflux(t *testing.T) {

@@ -104,6 +104,10 @@ func (r *run) killWhile(ctx context.Context, j job, from, to float64) (bool, err
 	if err != nil {
 		return false, err
 	}
+	// However slow the machine is: what is waited for below is the point, not the start.
+	if err := p.waitReady(ctx); err != nil && p.alive() {
+		return false, err
+	}
 	// In small pieces, so that ticks, acknowledgements and commits come between the events.
 	const pieces = 12
 	for i := 1; i <= pieces && p.alive(); i++ {
@@ -144,8 +148,10 @@ func (r *run) nth(point string) int64 {
 		most = 2
 	case afterCommit, tableWrite, beforeSend, afterSend, produceAnswered:
 		most = 8
-	case midRedelivery, walWrite:
+	case midRedelivery:
 		most = 10
+	case manifestWrite:
+		most = 3
 	case midFire:
 		most = 60
 	}

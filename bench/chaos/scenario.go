@@ -112,7 +112,7 @@ func Scenarios() []Scenario {
 			Text: "The same, and on a quarter of the restarts its state folder is gone."},
 		{Name: "points", Row: "T3", events: 40_000, times: 50, run: points,
 			Text: "The engine kills itself at each of the named points, in random order, in as many rounds as --times says, each with a seed of its own; every point has to be hit."},
-		{Name: "produce", Row: "T4", events: 200_000, wall: 3 * time.Minute, run: produce, own: true,
+		{Name: "produce", Row: "T4", events: 200_000, wall: 5 * time.Minute, run: produce, own: true,
 			Text: "The produces of one partition's changelog fail for longer than the producer tries again (--for); what is committed may never pass what the changelog has."},
 		{Name: "stop", Row: "T5", events: 200_000, times: 3, wall: 30 * time.Second, run: stop,
 			Text: "An engine is stopped with SIGSTOP for longer than its session (--for), a successor takes over, then it goes on; in turns."},

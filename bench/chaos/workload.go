@@ -65,10 +65,6 @@ func (w Workload) withDefaults() Workload {
 	if w.Span == 0 {
 		w.Span = 20 * event.Minute
 	}
-	if w.Tail == 0 { // until the last hour has fired for every site
-		over := (w.Start+w.Span-1)/event.Hour*event.Hour + event.Hour + 70*event.Second
-		w.Tail = over - w.Start - w.Span
-	}
 	if w.Partitions == 0 {
 		w.Partitions = 4
 	}
@@ -77,6 +73,10 @@ func (w Workload) withDefaults() Workload {
 	}
 	if w.Jitter == 0 {
 		w.Jitter = 2 * event.Second
+	}
+	if w.Tail == 0 { // until the last hour has fired for every site
+		over := (w.Start+w.Span-1)/event.Hour*event.Hour + event.Hour + grace + 70*event.Second + w.Jitter
+		w.Tail = over - w.Start - w.Span
 	}
 	return w
 }
