@@ -23,37 +23,38 @@ func merger(limit int, plain *atomic.Bool) *pebble.Merger {
 	}
 }
 
-// valueMerger collects operands. Older ones come in an order from new to old, so they are kept apart.
+// valueMerger collects operands. A flush or a compaction hands them from new to old, so they are put together from the
+// end.
 type valueMerger struct {
 	limit int
 	plain *atomic.Bool
-	older [][]byte
-	newer []byte
+	buf   []byte // the operands are its end
+	from  int
 }
 
 func (m *valueMerger) MergeNewer(value []byte) error {
-	m.newer = append(m.newer, value...)
+	m.buf = append(m.buf, value...)
 	return nil
 }
 
 func (m *valueMerger) MergeOlder(value []byte) error {
-	m.older = append(m.older, append([]byte{}, value...))
+	if m.from < len(value) {
+		n := len(m.buf) - m.from
+		room := max(2*(n+len(value)), minMerge)
+		buf := make([]byte, room)
+		copy(buf[room-n:], m.buf[m.from:])
+		m.buf, m.from = buf, room-n
+	}
+	m.from -= len(value)
+	copy(m.buf[m.from:], value)
 	return nil
 }
 
+// minMerge is the least room in bytes made for several operands: one of a record is some hundred bytes.
+const minMerge = 2 << 10
+
 func (m *valueMerger) Finish(whole bool) ([]byte, io.Closer, error) {
-	chunks := m.newer
-	if len(m.older) > 0 {
-		n := len(m.newer)
-		for _, v := range m.older {
-			n += len(v)
-		}
-		chunks = make([]byte, 0, n)
-		for i := len(m.older) - 1; i >= 0; i-- {
-			chunks = append(chunks, m.older[i]...)
-		}
-		chunks = append(chunks, m.newer...)
-	}
+	chunks := m.buf[m.from:]
 	if m.plain.Load() {
 		return chunks, nil, nil
 	}

@@ -20,7 +20,7 @@ func fill(tb testing.TB, limit, n int, flush bool) *Store {
 	for i := range n {
 		pages := make([]string, 40)
 		for j := range pages {
-			pages[j] = fmt.Sprintf("/a/rather/long/path/%d", rng.IntN(3000))
+			pages[j] = fmt.Sprintf("/a/long/path/%0300d", rng.IntN(3000)) // 5 MB in all: so much is folded
 		}
 		edits := []func(*delta.Delta){add("a", 0, pages...)}
 		if i%50 == 49 {

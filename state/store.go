@@ -182,8 +182,11 @@ func (s *Store) openPebble(o Options) (*pebble.DB, error) {
 		MemTableStopWritesThreshold: 4,
 		// The changelog is the write-ahead log. What a crash takes with a memtable comes back from there, and what is not
 		// there either comes again, since it was not committed.
-		DisableWAL:            true,
-		L0CompactionThreshold: 4,
+		DisableWAL: true,
+		// A compaction of a few flushes rewrites the windows that are growing, and those that their fold is about to
+		// replace. Reads, which pay for files that lie on one another, are rare: what is open is in memory.
+		L0CompactionThreshold: 16,
+		L0StopWritesThreshold: 48,
 		MaxOpenFiles:          256,
 		Logger:                quiet{o.Logger},
 		Merger:                merger(max(s.limit, 0), &s.reading),

@@ -145,7 +145,7 @@ func Merge(chunks []byte, whole bool, limit int) ([]byte, error) {
 	return a.AppendFolded(make([]byte, 0, len(chunks)/2)), nil
 }
 
-// foldFrom is the size in bytes from which Merge folds. Most windows never reach it: they are folded once, when they
-// fire, and folding them at every flush too is work for nothing. A much larger value makes a giant window's state grow
-// before anything bounds it.
-const foldFrom = 512 << 10
+// foldFrom is the size in bytes from which Merge folds. Few windows ever reach it: one is folded when it fires, its fold
+// then takes the place of its chunks, and folding it at flushes and compactions too is work for nothing. It bounds
+// how far the state of a giant window grows before that.
+const foldFrom = 4 << 20
