@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"millrace/engine"
 	"millrace/engine/event"
 )
 
@@ -67,6 +68,17 @@ func TestGoals(t *testing.T) {
 			return fmt.Errorf("goals %v, want %v", got, want)
 		}
 		return nil
+	})
+	waitFor(t, 20*time.Second, func() error { // replay knows what is archived
+		l, err := at.lake()
+		if err != nil {
+			return err
+		}
+		until, err := l.CompleteUntil(t.Context(), engine.EventsTopic)
+		if err == nil && until.Std().Before(minute.Add(time.Minute)) {
+			err = fmt.Errorf("the archive is complete until %s", until)
+		}
+		return err
 	})
 	s.mustStop(t)
 	mustRun(t, exitOK, at.args("replay", "--verify", "--goals", goals)...)

@@ -64,6 +64,9 @@ func (o *Offsets) Committed(group, topic string) (map[int32]int64, error) {
 		return nil, fmt.Errorf("list partitions of %s: %w", topic, err)
 	}
 	resp, err := o.admin.ListConsumerGroupOffsets(group, map[string][]int32{topic: parts})
+	if errors.Is(err, sarama.ErrGroupIDNotFound) {
+		return nil, nil // nobody has committed anything, ever
+	}
 	if err != nil {
 		return nil, fmt.Errorf("ask for the offsets of group %s: %w", group, err)
 	}
