@@ -33,6 +33,8 @@ type AttackOptions struct {
 	Dir string
 	// Progress, if set, is told how far a phase is.
 	Progress func(phase string, done, total int)
+
+	rules engine.Rules // of the partition
 }
 
 // attackLimit is the cardinality budget, the default of serve.
@@ -157,13 +159,12 @@ func (r *AttackRun) play(ctx context.Context, o AttackOptions, dir string, attac
 	if attack {
 		phase = "with the attack"
 	}
-	rules := engine.Rules{}
-	st, err := state.Open(state.Options{Dir: dir, Limit: attackLimit, Visits: rules.Visits(), Life: rules.Life()})
+	st, err := state.Open(state.Options{Dir: dir, Limit: attackLimit, Visits: o.rules.Visits(), Life: o.rules.Life()})
 	if err != nil {
 		return err
 	}
 	defer st.Close()
-	p, err := engine.OpenPartition(0, 0, st, rules, facts.New(facts.Options{}))
+	p, err := engine.OpenPartition(0, 0, st, o.rules, facts.New(facts.Options{}))
 	if err != nil {
 		return err
 	}

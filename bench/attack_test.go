@@ -1,8 +1,10 @@
 package bench
 
 import (
+	"errors"
 	"testing"
 
+	"millrace/engine"
 	"millrace/engine/event"
 )
 
@@ -25,4 +27,15 @@ func TestAttack(t *testing.T) {
 	}
 	f(events, 2000)
 	f(20_000, -1)
+}
+
+// The comparison sees what it is there to see. A partition remembers so many ids for all its sites: an attack that brings
+// more of them within the horizon makes it forget those of the others, whose retries then count twice.
+func TestAttackOnIDs(t *testing.T) {
+	r, err := Attack(t.Context(), AttackOptions{
+		Events: 30_000, Base: 10_000, Visitors: 2000, Length: event.Minute, Seed: 1, Dir: t.TempDir(), rules: engine.Rules{MaxIDs: 15_000},
+	})
+	if !errors.Is(err, ErrAttack) || r.Differing == 0 {
+		t.Errorf("no difference was seen: %v\n%v", err, r)
+	}
 }

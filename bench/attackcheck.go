@@ -58,6 +58,9 @@ func (a *attacked) Window(key string, value []byte) error {
 		return err
 	}
 	w := rec.Window
+	for i := range w.Points {
+		w.Points[i].Sketch = nil // not needed, and most of it all
+	}
 	if old := a.windows[key]; old != nil && old.Version == w.Version {
 		old.Points = append(old.Points, w.Points...) // another part of it
 		return nil
