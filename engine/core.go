@@ -27,9 +27,10 @@ type Core struct {
 	meta meta
 	// open holds the windows of minutes that have not fired as final, by start.
 	open map[event.Time]map[string]*openWindow
-	// late holds the windows of minutes that are final and have changed since; lateHours the hours that have
-	// fired, of such minutes.
-	late, lateHours map[windowID]struct{}
+	// late holds the windows of minutes that are final and have changed since.
+	late map[windowID]struct{}
+	// lateHours holds the hours that have fired and of which a minute has changed since, by the slot in which they fire.
+	lateHours [hourSlots]map[windowID]struct{}
 	// hours holds the hours that have not fired, by start.
 	hours map[event.Time]map[string]*openHour
 	// changed holds the windows of visits that have not fired as final or have changed since they last fired, by
@@ -94,7 +95,9 @@ func (c *Core) clear(visits *visit.Table) {
 	c.meta = meta{last: delta.None}
 	c.open = map[event.Time]map[string]*openWindow{}
 	c.late = map[windowID]struct{}{}
-	c.lateHours = map[windowID]struct{}{}
+	for i := range c.lateHours {
+		c.lateHours[i] = map[windowID]struct{}{}
+	}
 	c.hours = map[event.Time]map[string]*openHour{}
 	for i := range c.changed {
 		c.changed[i] = map[windowID]*changedVisits{}
@@ -108,7 +111,7 @@ func (c *Core) clear(visits *visit.Table) {
 type State interface {
 	// Meta returns the core's own state.
 	Meta() []byte
-	// Windows calls fn for every window of Kind Minute and Visits.
+	// Windows calls fn for every window: for hours, which have no more than a Status, before minutes.
 	Windows(fn func(k window.Kind, site string, start event.Time, st window.Status) error) error
 	// Visits returns the live visits. The core changes them from here on.
 	Visits() *visit.Table
@@ -125,12 +128,17 @@ func (c *Core) Load(s State) error {
 	if err := s.Seen(c.seen.Apply); err != nil {
 		return err
 	}
+	hours := map[windowID]int64{} // when they last fired
 	return s.Windows(func(k window.Kind, site string, start event.Time, st window.Status) error {
 		id := windowID{k, start, site}
-		if k == window.Visits {
-			if st.Dirty || !st.Final {
-				c.changed[visitSlot(site)][id] = &changedVisits{st.Dirty}
-			}
+		switch {
+		case k == window.Hour:
+			hours[id] = st.FiredAt
+			return nil
+		case k == window.Visits && (st.Dirty || !st.Final):
+			c.changed[visitSlot(site)][id] = &changedVisits{st.Dirty}
+			return nil
+		case k == window.Visits:
 			return nil
 		}
 		// A window past the horizon may still have to fire: its last row came in the very record whose low moved
@@ -142,8 +150,10 @@ func (c *Core) Load(s State) error {
 		case st.Dirty:
 			c.late[id] = struct{}{}
 		}
-		c.noteHour(start, site, st.Final && st.Dirty)
-		c.disorder(windowID{window.Hour, start.Floor(event.Hour), site})
+		hour := hourOf(id)
+		fired, ok := hours[hour]
+		c.noteHour(start, site, st.Final && (st.Dirty || ok && st.FiredAt > fired))
+		c.disorder(hour)
 		return nil
 	})
 }

@@ -42,7 +42,10 @@ func (c *Core) noteHour(start event.Time, site string, late bool) {
 	hour := start.Floor(event.Hour)
 	if c.hourDue(hour, site) <= c.meta.firedTo {
 		if late {
-			c.lateHours[windowID{window.Hour, hour, strings.Clone(site)}] = struct{}{}
+			slot := c.lateHours[siteSlot(site, hourSlots)]
+			if id := (windowID{window.Hour, hour, site}); !has(slot, id) {
+				slot[id.clone()] = struct{}{}
+			}
 		}
 		return
 	}
@@ -72,6 +75,19 @@ func (c *Core) disorder(hour windowID) {
 	}
 }
 
+func has(set map[windowID]struct{}, id windowID) bool {
+	_, ok := set[id]
+	return ok
+}
+
+// slots calls fn for each slot that has come since the timer last ran.
+func (c *Core) slots(last, slots event.Time, fn func(slot int)) {
+	now := c.meta.logTime / event.Second
+	for s := max(last/event.Second+1, now-slots+1); s <= now; s++ {
+		fn(int(s % slots))
+	}
+}
+
 // timer runs once in a second of log time: it fires what is due and announces progress.
 func (c *Core) timer(d *delta.Delta) {
 	m := &c.meta
@@ -81,7 +97,7 @@ func (c *Core) timer(d *delta.Delta) {
 	last := m.lastTimer
 	m.lastTimer = m.logTime
 	c.fireMinutes(d)
-	c.fireHours(d)
+	c.fireHours(d, last)
 	c.fireVisits(d, last)
 	m.firedTo = m.watermark
 	// The maps' order must not show.
@@ -90,10 +106,26 @@ func (c *Core) timer(d *delta.Delta) {
 	})
 	if p := (m.watermark - c.rules.Grace).Floor(event.Minute); p > m.announced && m.watermark > 0 {
 		m.announced, d.Progress = p, p
-		// A minute is needed until its hour has fired, and as long as that may fire again.
-		d.Horizon = min(c.horizon(), m.watermark-c.rules.Grace-hourSlots*event.Second).Floor(event.Hour)
-		d.VisitHorizon = (m.watermark - c.rules.Life()).Floor(window.Visits.Length())
+		d.Horizon, d.VisitHorizon = c.needed()
 	}
+}
+
+// needed returns from when on minutes and windows of visits are needed: a minute until its hour has fired and can't
+// change any more, and both as long as they wait for their slot.
+func (c *Core) needed() (minutes, visits event.Time) {
+	minutes = min(c.horizon(), c.meta.watermark-c.rules.Grace-hourSlots*event.Second).Floor(event.Hour)
+	for _, slot := range c.lateHours {
+		for id := range slot {
+			minutes = min(minutes, id.start)
+		}
+	}
+	visits = (c.meta.watermark - c.rules.Life()).Floor(window.Visits.Length())
+	for _, slot := range c.changed {
+		for id := range slot {
+			visits = min(visits, id.start)
+		}
+	}
+	return minutes, visits
 }
 
 // fireMinutes fires the minutes that the watermark has passed, the ones that have changed since they were final, and
@@ -125,8 +157,9 @@ func (c *Core) fireMinutes(d *delta.Delta) {
 	clear(c.late)
 }
 
-// fireHours fires the hours whose slot has come, and again those of which a minute has changed.
-func (c *Core) fireHours(d *delta.Delta) {
+// fireHours fires the hours that are due, and again those of which a minute has changed since they fired, once a minute at
+// most: to fold an hour anew is sixty times the work of a minute.
+func (c *Core) fireHours(d *delta.Delta, last event.Time) {
 	fire := func(start event.Time, site string) {
 		d.Fired = append(d.Fired, delta.Fired{Kind: window.Hour, Site: site, Start: start, Final: true})
 	}
@@ -144,20 +177,20 @@ func (c *Core) fireHours(d *delta.Delta) {
 			delete(c.hours, start)
 		}
 	}
-	for id := range c.lateHours {
-		fire(id.start, id.site)
-	}
-	clear(c.lateHours)
+	c.slots(last, hourSlots, func(slot int) {
+		for id := range c.lateHours[slot] {
+			fire(id.start, id.site)
+		}
+		clear(c.lateHours[slot])
+	})
 }
 
 // fireVisits fires the windows of visits whose slot has come since the timer last ran.
 func (c *Core) fireVisits(d *delta.Delta, last event.Time) {
-	m := &c.meta
-	now := m.logTime / event.Second
-	for s := max(last/event.Second+1, now-visitSlots+1); s <= now; s++ {
-		slot := c.changed[s%visitSlots]
+	c.slots(last, visitSlots, func(n int) {
+		slot := c.changed[n]
 		for id, w := range slot {
-			final := id.start+window.Visits.Length()+c.rules.Grace <= m.watermark
+			final := id.start+window.Visits.Length()+c.rules.Grace <= c.meta.watermark
 			if !final && !(w.dirty && c.rules.EarlyEvery > 0) {
 				continue
 			}
@@ -168,5 +201,5 @@ func (c *Core) fireVisits(d *delta.Delta, last event.Time) {
 				w.dirty = false
 			}
 		}
-	}
+	})
 }

@@ -116,8 +116,8 @@ func (p *Partition) Process(offset int64, value []byte, out Output) error {
 // warm takes a chunk into the windows that are hot.
 func (p *Partition) warm(a *delta.Add) error {
 	id := windowID{a.Kind, a.Start, a.Site}
-	if a.Kind == window.Minute && !p.core.isOpen(id) {
-		p.hours.drop(hourOf(id)) // it may hold the minute without this; the core has noted that
+	if a.Kind == window.Minute && !p.core.inOrder(hourOf(id)) {
+		p.hours.drop(hourOf(id)) // it may hold the minute without this
 	}
 	return p.hot.add(id, a.Chunk, p.core.fresh(a))
 }

@@ -115,7 +115,7 @@ func (s *Store) startOver(batch *pebble.Batch, d *delta.Delta) error {
 	s.warm = d.Watermark + s.opts.Life
 	s.fired, s.closing = s.fired[:0], s.closing[:0]
 	s.visits, s.journal = visit.NewTable(s.opts.Visits), journal{}
-	for _, prefix := range []byte{prefixMinute, prefixVisits, prefixFired, prefixJournal, prefixCheckpoint, prefixSeen} {
+	for _, prefix := range []byte{prefixMinute, prefixHour, prefixVisits, prefixFired, prefixJournal, prefixCheckpoint, prefixSeen} {
 		if err := batch.DeleteRange([]byte{prefix}, []byte{prefix + 1}, nil); err != nil {
 			return err
 		}
@@ -143,12 +143,13 @@ func (s *Store) effect(batch *pebble.Batch, d *delta.Delta) error {
 	}
 	for i := range d.Fired {
 		f := &d.Fired[i]
-		if f.Kind == window.Hour {
-			continue // it has no state of its own
-		}
 		s.keybuf = appendWindowKey(s.keybuf[:0], f.Kind, f.Site, f.Start)
 		s.valbuf = window.AppendMark(s.valbuf[:0], d.Offset, f.Final)
-		if err := batch.Merge(s.keybuf, s.valbuf, nil); err != nil {
+		put := batch.Merge
+		if f.Kind == window.Hour {
+			put = batch.Set
+		}
+		if err := put(s.keybuf, s.valbuf, nil); err != nil {
 			return err
 		}
 	}
@@ -208,7 +209,7 @@ func (s *Store) expire(batch *pebble.Batch) error {
 	}
 	last := s.closing[n-1]
 	s.closing = append(s.closing[:0], s.closing[n:]...)
-	for kind, horizon := range map[window.Kind]event.Time{window.Minute: last.minutes, window.Visits: last.visits} {
+	for kind, horizon := range map[window.Kind]event.Time{window.Minute: last.minutes, window.Hour: last.minutes, window.Visits: last.visits} {
 		from, to := appendWindowKey(nil, kind, "", minTime), appendWindowKey(nil, kind, "", horizon)
 		if err := batch.DeleteRange(from, to, nil); err != nil {
 			return err

@@ -86,6 +86,7 @@ const (
 	prefixFired      = 'f'
 	prefixOutbox     = 'o'
 	prefixMinute     = 'w'
+	prefixHour       = 'h' // when hours fired: they have no state but that of their minutes
 	prefixVisits     = 'x' // windows of visits
 	prefixJournal    = 'j' // what a record did to live visits, since the last checkpoint
 	prefixCheckpoint = 'c' // live visits that had changed by a record
@@ -94,7 +95,10 @@ const (
 
 // windowPrefix returns the prefix of windows of a kind.
 func windowPrefix(k window.Kind) byte {
-	if k == window.Visits {
+	switch k {
+	case window.Hour:
+		return prefixHour
+	case window.Visits:
 		return prefixVisits
 	}
 	return prefixMinute
@@ -345,13 +349,14 @@ func (s *Store) OutboxLen() int {
 	return len(s.outbox)
 }
 
-// Windows calls fn for every window in the store, by kind, in order of start and then site. Fn must not call s.
+// Windows calls fn for every window in the store, by kind, hours first, in order of start and then site. Fn must not
+// call s.
 func (s *Store) Windows(fn func(k window.Kind, site string, start event.Time, st window.Status) error) error {
 	if err := s.begin(); err != nil {
 		return err
 	}
 	defer s.end()
-	for _, kind := range []window.Kind{window.Minute, window.Visits} {
+	for _, kind := range []window.Kind{window.Hour, window.Minute, window.Visits} {
 		err := s.scan(windowPrefix(kind), func(k, v []byte) error {
 			st, err := window.ReadStatus(v)
 			if err != nil {
