@@ -15,24 +15,24 @@ type hotWindows struct {
 	limit   int // cardinality budget of a window
 	windows map[windowID]*hotWindow
 	free    []*hotWindow
-	bytes   int // held by all, by estimate
+	blocks  blockPool
+	bytes   int // held by all
 }
 
 type hotWindow struct {
 	agg     *window.Agg
-	pending []byte // chunks that agg does not hold yet
-	bytes   int    // of agg, when it was last folded
-	chunks  int    // bytes of all chunks
+	pending pending // chunks that agg does not hold yet
+	bytes   int     // of agg, when it was last folded
+	chunks  int     // bytes of all chunks
 }
 
 const (
 	// maxHotBytes bounds the memory of a partition's hot windows. Windows that come when it is reached are folded from
 	// the store.
 	maxHotBytes = 64 << 20
-	// cellBytes is what a value with a small sketch takes in an Agg.
-	cellBytes = 250
-	// maxPending is the length at which chunks are folded without a firing.
-	maxPending = 512 << 10
+	// maxPending is the length at which chunks are folded without a firing: they are shorter folded, and far below this
+	// folding them costs more, because the window's tables are out of the processor's caches again by the next time.
+	maxPending = 256 << 10
 	// maxFree is the number of emptied windows kept for their memory.
 	maxFree = 64
 )
@@ -52,10 +52,11 @@ func (h *hotWindows) add(id windowID, chunk []byte, fresh bool) error {
 		w = h.take()
 		h.windows[id.clone()] = w
 	}
-	w.pending = append(w.pending, chunk...)
+	before := w.pending.room
+	h.blocks.append(&w.pending, chunk)
 	w.chunks += len(chunk)
-	h.bytes += len(chunk)
-	if len(w.pending) < maxPending {
+	h.bytes += w.pending.room - before
+	if w.pending.bytes < maxPending {
 		return nil
 	}
 	return h.fold(w)
@@ -90,11 +91,16 @@ func (h *hotWindows) put(id windowID, a *window.Agg) (empty *window.Agg, ok bool
 }
 
 func (h *hotWindows) fold(w *hotWindow) error {
-	err := w.agg.Add(w.pending)
-	now := w.agg.Len() * cellBytes
-	h.bytes += now - w.bytes - len(w.pending)
-	w.bytes, w.pending = now, w.pending[:0]
-	return err
+	for _, b := range w.pending.blocks {
+		if err := w.agg.Add(b); err != nil {
+			return err
+		}
+	}
+	now := w.agg.Bytes()
+	h.bytes += now - w.bytes - w.pending.room
+	w.bytes = now
+	h.blocks.clear(&w.pending)
+	return nil
 }
 
 // take returns an empty window.
@@ -105,7 +111,6 @@ func (h *hotWindows) take() *hotWindow {
 	}
 	w := h.free[n-1]
 	h.free = h.free[:n-1]
-	w.agg.Reset(h.limit)
 	return w
 }
 
@@ -115,9 +120,11 @@ func (h *hotWindows) drop(id windowID) {
 		return
 	}
 	delete(h.windows, id)
-	h.bytes -= w.bytes + len(w.pending)
-	w.bytes, w.chunks, w.pending = 0, 0, w.pending[:0]
-	if len(h.free) < maxFree && cap(w.pending) < maxPending {
+	h.bytes -= w.bytes + w.pending.room
+	w.bytes, w.chunks = 0, 0
+	h.blocks.clear(&w.pending)
+	if len(h.free) < maxFree {
+		w.agg.Reset(h.limit)
 		h.free = append(h.free, w)
 	}
 }
@@ -128,11 +135,11 @@ type hotHours struct {
 	limit int
 	hours map[windowID]*window.Agg
 	free  []*window.Agg
-	cells int // held by all
+	bytes int // held by all
 }
 
-// maxHotHourCells bounds the memory of a partition's hot hours.
-const maxHotHourCells = maxHotBytes / cellBytes
+// maxHotHourBytes bounds the memory of a partition's hot hours.
+const maxHotHourBytes = maxHotBytes
 
 func newHotHours(limit int) hotHours {
 	return hotHours{limit: limit, hours: map[windowID]*window.Agg{}}
@@ -147,20 +154,19 @@ func hourOf(id windowID) windowID {
 func (h *hotHours) add(hour windowID, minute *window.Agg) bool {
 	a := h.hours[hour]
 	if a == nil {
-		if h.cells >= maxHotHourCells {
+		if h.bytes >= maxHotHourBytes {
 			return false
 		}
 		if n := len(h.free); n > 0 {
 			a, h.free = h.free[n-1], h.free[:n-1]
-			a.Reset(h.limit)
 		} else {
 			a = window.NewAgg(h.limit)
 		}
 		h.hours[hour.clone()] = a
 	}
-	before := a.Len()
+	before := a.Bytes()
 	a.Merge(minute)
-	h.cells += a.Len() - before
+	h.bytes += a.Bytes() - before
 	return true
 }
 
@@ -173,8 +179,9 @@ func (h *hotHours) drop(hour windowID) {
 		return
 	}
 	delete(h.hours, hour)
-	h.cells -= a.Len()
+	h.bytes -= a.Bytes()
 	if len(h.free) < maxFree {
+		a.Reset(h.limit)
 		h.free = append(h.free, a)
 	}
 }

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"fmt"
 	"testing"
 
@@ -39,7 +40,7 @@ func TestHotWindows(t *testing.T) {
 		if err := want.Add(c); err != nil {
 			t.Fatal(err)
 		}
-		if n := len(h.windows[id].pending); n >= maxPending {
+		if n := h.windows[id].pending.bytes; n >= maxPending {
 			t.Fatalf("%d bytes pending", n)
 		}
 		if i%7000 == 0 {
@@ -87,5 +88,29 @@ func TestHotWindowsStayOut(t *testing.T) {
 	}
 	if _, ok := h.put(id, window.NewAgg(0)); ok {
 		t.Error("put without room")
+	}
+}
+
+// Chunks come out of a window's blocks as they went in, whatever their size, and blocks are used again.
+func TestPending(t *testing.T) {
+	var pool blockPool
+	var w pending
+	for range 3 {
+		var want []byte
+		for i := range 300 {
+			c := bytes.Repeat([]byte{byte(i)}, i*i%40_000+1)
+			pool.append(&w, c)
+			want = append(want, c...)
+		}
+		if got := bytes.Join(w.blocks, nil); !bytes.Equal(got, want) || w.bytes != len(want) || w.room < len(want) {
+			t.Fatalf("%d bytes, counted %d in %d; want %d", len(got), w.bytes, w.room, len(want))
+		}
+		pool.clear(&w)
+		if w.bytes != 0 || w.room != 0 || len(w.blocks) != 0 {
+			t.Fatalf("%+v is not empty", w)
+		}
+	}
+	if len(pool.free[0]) != 1 || len(pool.free[2]) == 0 {
+		t.Errorf("%d and %d free blocks", len(pool.free[0]), len(pool.free[2]))
 	}
 }

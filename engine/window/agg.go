@@ -28,14 +28,14 @@ type Agg struct {
 // NewAgg returns an empty Agg that keeps at most limit values per family besides Other; 0 means no limit.
 func NewAgg(limit int) *Agg { return &Agg{limit: limit, status: Status{FiredAt: NeverFired}} }
 
-// Reset empties a and keeps its memory.
+// Reset empties a and keeps its memory, but for what only a window of many visitors needs.
 func (a *Agg) Reset(limit int) {
 	a.limit, a.status = limit, Status{FiredAt: NeverFired}
 	for f := range a.fams {
 		a.fams[f].reset()
 	}
 	a.text.reset()
-	a.memo.reset()
+	a.memo.release()
 }
 
 // Len returns the number of values held, over all families.

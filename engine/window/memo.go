@@ -20,6 +20,8 @@ const (
 	noPlace  = 1<<16 - 1
 	// maxMemo is the number of entries at which a memo begins anew: 640 KB. Few sites have as many visitors in a minute.
 	maxMemo = 8192
+	// keptMemo is the number of entries whose memory an empty Agg keeps: 80 KB.
+	keptMemo = 1024
 )
 
 // of returns the entry of a key, whose hash is hash, made if there is none. It is valid until the next call.
@@ -64,6 +66,14 @@ func (m *memo) reset() {
 		clear(m.slots)
 	}
 	m.entries = m.entries[:0]
+}
+
+// release empties m, and keeps its memory if it is little.
+func (m *memo) release() {
+	m.reset()
+	if cap(m.entries) > keptMemo {
+		*m = memo{}
+	}
 }
 
 func (m *memo) bytes() int {
