@@ -35,16 +35,6 @@ func siteHash(site string, shard uint16) uint32 {
 // Key returns the record key that names a partition: "#" and its number.
 func Key(partition int32) string { return string(keyMark) + strconv.Itoa(int(partition)) }
 
-// WindowKey returns the key of a window in the topic millrace.windows: site|minute, and |shard where it
-// is not 0. Minute is the start of the window in minutes since the epoch.
-func WindowKey(site string, start Time, shard uint16) string {
-	k := site + "|" + strconv.FormatInt(int64(start/Minute), 10)
-	if shard != 0 {
-		k += "|" + strconv.Itoa(int(shard))
-	}
-	return k
-}
-
 // ShardOf returns the number that tells a site's windows of one partition from those of another: 0 in the partition
 // that the site has by default, else the least shard that lies in this one.
 func ShardOf(site string, partition int32, partitions int) uint16 {
