@@ -193,7 +193,6 @@ func (r *reader) visit(st *state, whole bool) {
 }
 
 func (r *reader) check(st *state, whole bool, last event.Time, ago uint32) {
-	var dims [window.NumDims]string
 	const exitPage = markExitPage | markExitKept
 	switch {
 	case st.first < 0 || last >= maxTime || st.span > uint32(maxLength):
@@ -204,7 +203,7 @@ func (r *reader) check(st *state, whole bool, last event.Time, ago uint32) {
 		r.fail("marks of a visit that exclude each other")
 	case len(st.exitPage) > window.MaxValueLen:
 		r.fail("exit page too long")
-	case whole && (len(st.dims) == 0 || len(st.dims) > maxString || !readDims(st.dims, &dims)):
+	case whole && (len(st.dims) == 0 || len(st.dims) > maxString || !validDims(st.dims)):
 		r.fail("bad dimensions of a visit")
 	}
 }

@@ -1,110 +1,66 @@
 package visit
 
-import (
-	"encoding/binary"
-	"slices"
-	"unsafe"
+import "millrace/engine/window"
 
-	"millrace/engine/window"
-)
-
-// kept lists the dimensions that a visit keeps, in the order of the encoding: the entry page first, because it is asked for
-// alone. A dimension that is added to package window comes last here too.
-var kept = func() []window.Dim {
-	list := []window.Dim{window.EntryPage, window.Hostname}
-	for d := range window.NumDims {
-		if d.OfVisit() && d != window.EntryPage {
-			list = append(list, d)
-		}
-	}
-	return slices.Clip(list)
-}()
-
-// In front of a value: codeEmpty, codeNone, or its length + codeShort-1.
-const (
-	codeEmpty = iota
-	codeNone
-	codeShort
-)
+// What a visit keeps of its first event is its entry page and hostname, as package window encodes values, and its origin. The entry
+// page stands first because it is asked for alone; the origin goes into rows as it is.
 
 // direct is the channel of a visit of which nothing tells where it came from.
 const direct = "Direct"
 
-// appendDims appends the dimensions of a visit whose first event has this row.
+// appendDims appends the dimensions of a visit whose first event has this row. It changes the row's to those of the visit.
 func appendDims(b []byte, r *window.Row) []byte {
-	for _, d := range kept {
-		s := r.Dims[d]
-		switch d {
-		case window.EntryPage:
-			s = ""
-			if r.Flags&window.PageviewRow != 0 {
-				s = r.Dims[window.Page]
-			}
-		case window.Source, window.Referrer:
-			if s == "" {
-				s = window.None // it came from the site itself, so what came before is not known
-			}
-		case window.Channel:
-			if s == "" {
-				s = direct
-			}
+	dims := &r.Dims
+	dims[window.EntryPage] = ""
+	if r.Flags&window.PageviewRow != 0 {
+		dims[window.EntryPage] = dims[window.Page]
+	}
+	// It came from the site itself, so what came before is not known.
+	for _, d := range [...]window.Dim{window.Source, window.Referrer} {
+		if dims[d] == "" {
+			dims[d] = window.None
 		}
-		b = appendValue(b, s)
 	}
-	return b
-}
-
-func appendValue(b []byte, s string) []byte {
-	switch {
-	case s == "":
-		return append(b, codeEmpty)
-	case s == window.None:
-		return append(b, codeNone)
+	if dims[window.Channel] == "" {
+		dims[window.Channel] = direct
 	}
-	s = s[:min(len(s), window.MaxValueLen)]
-	b = binary.AppendUvarint(b, uint64(len(s)+codeShort-1))
-	return append(b, s...)
-}
-
-// cutValue reads a value, as a view.
-func cutValue(b []byte) (s string, rest []byte, ok bool) {
-	code, n := uint64(0), 1
-	if len(b) > 0 && b[0] < 0x80 {
-		code = uint64(b[0])
-	} else if code, n = binary.Uvarint(b); n <= 0 {
-		return "", nil, false
-	}
-	b = b[n:]
-	switch code {
-	case codeEmpty:
-		return "", b, true
-	case codeNone:
-		return window.None, b, true
-	}
-	code -= codeShort - 1
-	if code > uint64(len(b)) || code > window.MaxValueLen {
-		return "", nil, false
-	}
-	return unsafe.String(unsafe.SliceData(b), int(code)), b[code:], true
-}
-
-// readDims fills in the dimensions that a visit keeps, as views of b. It reports whether b is well formed; those that b has
-// not are "".
-func readDims(b []byte, dims *[window.NumDims]string) (ok bool) {
-	for _, d := range kept {
-		if len(b) == 0 {
-			dims[d] = ""
-			continue
+	for i, s := range dims {
+		if len(s) > window.MaxValueLen {
+			dims[i] = s[:window.MaxValueLen]
 		}
-		if dims[d], b, ok = cutValue(b); !ok {
+	}
+	b = window.AppendValue(b, dims[window.EntryPage])
+	b = window.AppendValue(b, dims[window.Hostname])
+	return window.AppendOrigin(b, dims)
+}
+
+// cutDims returns the parts of what appendDims has appended, as views.
+func cutDims(b []byte) (entry, host string, origin []byte, ok bool) {
+	entry, b, ok = window.CutValue(b)
+	if !ok {
+		return "", "", nil, false
+	}
+	host, b, ok = window.CutValue(b)
+	return entry, host, b, ok
+}
+
+// validDims reports whether b is what appendDims appends.
+func validDims(b []byte) bool {
+	var dims [window.NumDims]string
+	entry, host, origin, ok := cutDims(b)
+	if !ok || len(entry) > window.MaxValueLen || len(host) > window.MaxValueLen || !window.ReadOrigin(origin, &dims) {
+		return false
+	}
+	for _, s := range dims {
+		if len(s) > window.MaxValueLen {
 			return false
 		}
 	}
-	return len(b) == 0
+	return true
 }
 
 // entryPage returns the entry page out of dimensions.
 func entryPage(b []byte) string {
-	s, _, _ := cutValue(b)
+	s, _, _ := window.CutValue(b)
 	return s
 }

@@ -160,7 +160,7 @@ func (t *Table) sameDims(a, b *visit) bool {
 
 // add writes the row that makes a visit count differently in all families.
 func (t *Table) add(s *site, v *visit, was, is counters) {
-	readDims(t.arena.get(v.dims), &t.row.Dims)
+	t.readDims(v)
 	t.write(t.group(s, v.start()), window.AllFamilies, t.exitPage(v), is.less(was))
 }
 
@@ -174,7 +174,7 @@ func (t *Table) moveOn(s *site, before, now *visit) {
 		}
 		return
 	}
-	readDims(t.arena.get(now.dims), &t.row.Dims)
+	t.readDims(now)
 	g := t.group(s, now.start())
 	if is != was {
 		t.write(g, window.AllButExitPage, to, is.less(was))
@@ -185,6 +185,12 @@ func (t *Table) moveOn(s *site, before, now *visit) {
 	if to != "" {
 		t.write(g, window.ExitPageOnly, to, is)
 	}
+}
+
+// readDims gives t.row the dimensions of a visit.
+func (t *Table) readDims(v *visit) {
+	r := &t.row
+	r.Dims[window.EntryPage], r.Dims[window.Hostname], r.Origin, _ = cutDims(t.arena.get(v.dims))
 }
 
 // write writes a row with the dimensions that t.row has.

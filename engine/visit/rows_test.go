@@ -208,12 +208,12 @@ func TestApplyRefuses(t *testing.T) {
 	}
 	f(flush(tab).journal, "change of a visit that is not known")
 	f([]byte{7}, "unknown format 7")
-	f([]byte{1, 0, 1, 'a', 4, 1, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0}, "visit at no possible time")
-	f([]byte{1, 0, 1, 'a', 4, 1, 0, 0, 0, 0, 0, 0, 0, markEntry, 8, 1, 1, 2, 0}, "place beyond the end of a visit")
-	f([]byte{1, 0, 1, 'a', 4, 1, 0, 0, 0, 0, 0, 0, 0, markExitKept, 8, 1, 1, 0}, "marks of a visit that exclude each other")
-	f([]byte{1, 0, 1, 'a', 4, 1, 0, 0, 0, 0, 0, 0, 0, 0, 8, 1, 1, 0}, "bad dimensions of a visit")
-	f([]byte{1, 0, 1, 'a', 4, 1, 0, 0, 0, 0, 0, 0, 0, 64, 8, 1, 1, 0}, "bad marks of a visit")
-	f([]byte{1, 0, 1, 'a', 6, 1, 0, 0, 0, 0, 0, 0, 0, 0, 8, 1, 1, 1, 0, 0, 8, 1, 1, 1, 0}, "visits of a visitor overlap")
+	f([]byte{formatJournal, 0, 1, 'a', 4, 1, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0}, "visit at no possible time")
+	f([]byte{formatJournal, 0, 1, 'a', 4, 1, 0, 0, 0, 0, 0, 0, 0, markEntry, 8, 1, 1, 2, 0}, "place beyond the end of a visit")
+	f([]byte{formatJournal, 0, 1, 'a', 4, 1, 0, 0, 0, 0, 0, 0, 0, markExitKept, 8, 1, 1, 0}, "marks of a visit that exclude each other")
+	f([]byte{formatJournal, 0, 1, 'a', 4, 1, 0, 0, 0, 0, 0, 0, 0, 0, 8, 1, 1, 0}, "bad dimensions of a visit")
+	f([]byte{formatJournal, 0, 1, 'a', 4, 1, 0, 0, 0, 0, 0, 0, 0, 64, 8, 1, 1, 0}, "bad marks of a visit")
+	f([]byte{formatJournal, 0, 1, 'a', 6, 1, 0, 0, 0, 0, 0, 0, 0, 0, 8, 1, 1, 3, 0x80, 0x80, 0, 0, 8, 1, 1, 3, 0x80, 0x80, 0}, "visits of a visitor overlap")
 }
 
 // TestApplyTail: without the first journal, its visit is passed over and all others are there.

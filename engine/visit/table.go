@@ -67,8 +67,8 @@ func NewTable(r Rules) *Table {
 }
 
 // Observe takes in the next event of the log: at is its time, prev its VisitorPrev. Bots, dropped events and duplicates
-// are not to be given. It overwrites the visit dimensions of r (Dim.OfVisit) by those of the event's visit, as views
-// that are valid until the next call of a method. The row of an event without a visit keeps its own: one without a Visitor, and
+// are not to be given. It gives r the entry page and the Origin of the event's visit, as views
+// that are valid until the next call of a method; what Dims has of the Origin is of no use then. The row of an event without a visit keeps its own: one without a Visitor, and
 // one that is untracked, past MaxPerSite.
 func (t *Table) Observe(name string, r *window.Row, at event.Time, prev event.Visitor, nonInteractive bool) (tracked bool) {
 	if r.Visitor == 0 || at < 0 || at >= maxTime {
@@ -84,9 +84,7 @@ func (t *Table) Observe(name string, r *window.Row, at event.Time, prev event.Vi
 		i = t.begin(s, r.Visitor, at)
 	}
 	t.take(i, r, at, nonInteractive)
-	host := r.Dims[window.Hostname]
-	readDims(t.arena.get(t.visits.at(i).dims), &r.Dims)
-	r.Dims[window.Hostname] = host
+	r.Dims[window.EntryPage], _, r.Origin, _ = cutDims(t.arena.get(t.visits.at(i).dims))
 	return true
 }
 
@@ -131,7 +129,9 @@ func (v *visit) stretch(at event.Time) {
 
 // setDims gives a visit the dimensions of an event at a place in it.
 func (t *Table) setDims(i int32, r *window.Row, place uint32) {
+	host := r.Dims[window.Hostname]
 	t.buf = appendDims(t.buf[:0], r)
+	r.Dims[window.Hostname] = host
 	t.setDimBytes(i, t.buf, place)
 }
 

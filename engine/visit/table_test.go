@@ -1,6 +1,7 @@
 package visit
 
 import (
+	"fmt"
 	"maps"
 	"testing"
 
@@ -74,6 +75,9 @@ func (l *log) low(t *rapid.T) {
 func observe(t *Table, e seen) (window.Row, bool) {
 	r := e.row()
 	tracked := t.Observe(e.site, &r, e.at, e.prev, e.nonInteractive)
+	if r.Origin != nil && !window.ReadOrigin(r.Origin, &r.Dims) {
+		panic(fmt.Sprintf("bad origin %x", r.Origin))
+	}
 	return r, tracked
 }
 

@@ -110,7 +110,7 @@ func (a *Agg) addVisits(payload []byte) error {
 
 // AddRow counts one row. The row's strings are copied if they are kept.
 func (a *Agg) AddRow(r *Row) {
-	d := dimsOf(&r.Dims, rowDims)
+	d := dimsOf(&r.Dims, rowDims, r.Origin)
 	a.goals, a.props = a.goals[:0], a.props[:0]
 	for _, g := range r.Goals {
 		a.goals = append(a.goals, valueOf(g))
@@ -123,7 +123,7 @@ func (a *Agg) AddRow(r *Row) {
 
 // AddVisitRow counts a change of visits. The row's strings are copied if they are kept.
 func (a *Agg) AddVisitRow(r *VisitRow) {
-	d := dimsOf(&r.Dims, visitDims)
+	d := dimsOf(&r.Dims, visitDims, r.Origin)
 	a.countVisit(r.Scope, &d, &visits{visits: r.Visits, bounces: r.Bounces, seconds: r.Seconds, views: r.Views})
 }
 

@@ -7,13 +7,13 @@ import (
 	"math"
 )
 
-// Chunks are the pieces of a window's state: kind, payload length (uvarint), payload. The kinds 1 and 2 were rows and
-// folded rows without visits.
+// Chunks are the pieces of a window's state: kind, payload length (uvarint), payload. The kinds 1, 2, 4 and 6 were
+// rows, folded rows and changes of visits of former formats.
 const (
 	chunkMark   = 3
-	chunkRows   = 4
 	chunkFolded = 5
-	chunkVisits = 6
+	chunkRows   = 7
+	chunkVisits = 8
 )
 
 // ErrChunk is wrapped by every error about a malformed chunk.

@@ -34,12 +34,9 @@ func dimsOfVisit() (s dimSet) {
 	return s
 }
 
-// codecOrder is the order in which rows hold dimensions: what differs often between rows of a visitor comes first, what
-// most visits have none of last, so that sets of them are short. It is part of the format of rows: add at the end.
-var codecOrder = [...]Dim{
-	Page, Name, EntryPage, ExitPage, Hostname, Source, Referrer, Channel, Country, Region, City, Language, Browser,
-	BrowserVersion, OS, OSVersion, Device, Screen, UTMSource, UTMMedium, UTMCampaign, UTMContent, UTMTerm, Reason,
-}
+// codecOrder is the order in which rows hold the dimensions that do not belong to their origin. It is part of the format of
+// rows: add at the end.
+var codecOrder = [...]Dim{Page, Name, EntryPage, ExitPage, Hostname, Reason}
 
 // wireSet is a set of dimensions as rows hold it: bit i is that of codecOrder[i].
 type wireSet uint32
@@ -91,8 +88,13 @@ type dims struct {
 	set    dimSet             // those that aren't ""
 }
 
-func dimsOf(all *[NumDims]string, of dimSet) (d dims) {
+func dimsOf(all *[NumDims]string, of dimSet, origin []byte) (d dims) {
 	d.values[NumDims] = noValue
+	if origin != nil {
+		of &^= originDims
+		r := reader{b: origin}
+		r.origin(&d)
+	}
 	for i, s := range all {
 		if s != "" && of.has(Dim(i)) {
 			d.values[i] = valueOf(s)
@@ -104,19 +106,21 @@ func dimsOf(all *[NumDims]string, of dimSet) (d dims) {
 
 // visitHash tells changes of one visit from those of others, most often.
 func (d *dims) visitHash() uint64 {
-	h := uint64(d.set &^ setOf(ExitPage))
-	for i := range d.values {
-		if i != int(ExitPage) {
-			h += uint64(d.values[i].hash) * (0x9e3779b97f4a7c15 * uint64(2*i+1))
-		}
+	set := d.set &^ setOf(ExitPage)
+	h := uint64(set)
+	for ; set != 0; set &= set - 1 {
+		i := bits.TrailingZeros32(uint32(set))
+		h += uint64(d.values[i].hash) * (0x9e3779b97f4a7c15 * uint64(2*i+1))
 	}
 	return h ^ h>>32
 }
 
 // dimWriter writes dimensions as their differences to the row before.
 type dimWriter struct {
-	buf  []byte
-	prev [NumDims]place
+	buf        []byte
+	prev       [NumDims]place
+	prevOrigin place // its length is 0 for noOrigin
+	scratch    []byte
 }
 
 // place says where a value is: in buf, which moves when it grows, or among the known ones.
@@ -125,7 +129,27 @@ type place struct {
 	known    int32 // number + 1
 }
 
-func (w *dimWriter) reset() { w.buf, w.prev = w.buf[:0], [NumDims]place{} }
+func (w *dimWriter) reset() {
+	w.buf, w.prev, w.prevOrigin = w.buf[:0], [NumDims]place{}, place{}
+}
+
+// origin returns the origin of a row, encoded, and whether it differs from that of the row before.
+func (w *dimWriter) origin(b []byte, all *[NumDims]string) (origin []byte, differs bool) {
+	if b == nil {
+		w.scratch = AppendOrigin(w.scratch[:0], all)
+		b = w.scratch
+	}
+	before := noOrigin
+	if p := &w.prevOrigin; p.len > 0 {
+		before = w.buf[p.pos : p.pos+p.len]
+	}
+	return b, string(b) != string(before)
+}
+
+func (w *dimWriter) putOrigin(b []byte) {
+	w.prevOrigin = place{pos: int32(len(w.buf)), len: int32(len(b))}
+	w.buf = append(w.buf, b...)
+}
 
 // same reports whether a value is the one at a place.
 func (w *dimWriter) same(p *place, s string) bool {
@@ -174,8 +198,8 @@ func appendValue(b []byte, s string, n int) []byte {
 	}
 }
 
-// dims reads the dimensions that differ from those before. It is most of what reading a row takes, so it keeps what is
-// left of the chunk in a variable.
+// dims reads the dimensions that differ from those before. It and origin are most of what reading a row takes, so they keep
+// what is left of the chunk in a variable.
 func (r *reader) dims(d *dims, of wireSet) {
 	differ := r.uvarint()
 	if differ&^uint64(of) != 0 {
@@ -228,7 +252,7 @@ func (r *reader) value() value {
 		if n <= len(r.b) {
 			v := r.b[1:n]
 			r.b = r.b[n:]
-			return literalOf(unsafe.String(unsafe.SliceData(v), len(v)))
+			return literalOf(view(v))
 		}
 	case head == literalLong:
 		r.b = r.b[1:]
@@ -243,3 +267,6 @@ func (r *reader) value() value {
 	r.fail("bad value")
 	return value{}
 }
+
+// view returns b as a string without a copy.
+func view(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }

@@ -47,6 +47,12 @@ func TestOrderOfDims(t *testing.T) {
 		}
 		seen |= setOf(d)
 	}
+	for _, d := range originOrder {
+		if seen.has(d) {
+			t.Errorf("%s twice", d)
+		}
+		seen |= setOf(d)
+	}
 	if want := rowDims | visitDims; seen != want {
 		t.Errorf("dimensions %b, want %b", seen, want)
 	}

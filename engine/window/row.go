@@ -34,6 +34,8 @@ type Row struct {
 	Revenue event.Money
 	// Dims holds all dimensions but ExitPage, Goal, PropKey and PropValue; what stands there is not counted.
 	Dims [NumDims]string
+	// Origin, if not nil, holds those of the dimensions that AppendOrigin encodes, in place of what Dims has of them.
+	Origin []byte
 	// Goals are the names of the goals that the event reached, sorted, distinct.
 	Goals []string
 	// Props are the custom properties that are counted, sorted by key, keys distinct.
@@ -47,6 +49,8 @@ type VisitRow struct {
 	// Dims holds the dimensions of the visit (Dim.OfVisit), its Hostname and its ExitPage; what else stands there is
 	// not counted.
 	Dims [NumDims]string
+	// Origin is that of a Row.
+	Origin []byte
 	// Visits, Bounces, Seconds and Views (pageviews of visits) are what is added; they may be negative.
 	Visits, Bounces, Seconds, Views int64
 }

@@ -212,3 +212,64 @@ func TestClean(t *testing.T) {
 	f(strings.Repeat("x", MaxValueLen-1)+"é", strings.Repeat("x", MaxValueLen-1))
 	f(strings.Repeat("\x80a", MaxValueLen), strings.Repeat("\ufffda", MaxValueLen/4))
 }
+
+// TestOrigin: a row or a change with an origin of its own is the bytes, and counts as, the one with the same in Dims, whatever
+// else Dims has.
+func TestOrigin(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		rows := rapid.SliceOf(rapid.Custom(drawRow)).Draw(t, "rows")
+		changes := rapid.SliceOf(rapid.Custom(drawVisit)).Draw(t, "changes")
+		a, b := NewAgg(0), NewAgg(0)
+		withOrigin := func(dims [NumDims]string) ([NumDims]string, []byte) {
+			origin := AppendOrigin(nil, &dims)
+			got := dims
+			for _, d := range originOrder {
+				got[d] = "x"
+			}
+			if !ReadOrigin(origin, &got) || got != dims {
+				t.Fatalf("%x is %q, want %q", origin, got, dims)
+			}
+			for _, d := range originOrder {
+				got[d] = "x"
+			}
+			return got, origin
+		}
+		want := append(chunkOf(rows), visitsOf(changes)...)
+		for i := range rows {
+			a.AddRow(&rows[i])
+			rows[i].Dims, rows[i].Origin = withOrigin(rows[i].Dims)
+			b.AddRow(&rows[i])
+		}
+		for i := range changes {
+			a.AddVisitRow(&changes[i])
+			changes[i].Dims, changes[i].Origin = withOrigin(changes[i].Dims)
+			b.AddVisitRow(&changes[i])
+		}
+		if got := append(chunkOf(rows), visitsOf(changes)...); !bytes.Equal(got, want) {
+			t.Fatalf("%x\nwant %x", got, want)
+		}
+		for k := range NumKinds {
+			if x, y := linesOf(t, a, Window{Kind: k, Site: "s"}), linesOf(t, b, Window{Kind: k, Site: "s"}); x != y {
+				t.Fatalf("%s: %s\nwant %s", k, y, x)
+			}
+		}
+	})
+}
+
+// FuzzOrigin: any bytes are no origin, or one that reads the same when it is written again; and values as well.
+func FuzzOrigin(f *testing.F) {
+	f.Add(AppendOrigin(nil, &[NumDims]string{Source: "Google", Country: "DE", City: "2950159", UTMTerm: strings.Repeat("x", 100)}))
+	f.Add(noOrigin)
+	f.Add([]byte{1, literal})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		var x, y [NumDims]string
+		if ReadOrigin(b, &x) && (!ReadOrigin(AppendOrigin(nil, &x), &y) || x != y) {
+			t.Fatalf("%q read again: %q", x, y)
+		}
+		if s, rest, ok := CutValue(b); ok {
+			if again, left, ok := CutValue(AppendValue(nil, s)); !ok || again != s || len(left) > 0 || len(rest) >= len(b) {
+				t.Fatalf("%q read again: %q", s, again)
+			}
+		}
+	})
+}

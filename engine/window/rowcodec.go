@@ -9,19 +9,19 @@ import (
 // In a row's first byte, above its flags.
 const (
 	rowSameVisitor = 0x08 << iota // that of the row before
-	_
+	rowOrigin                     // an origin follows; else it is that of the row before
 	rowRevenue
 	rowGoals
 	rowProps
 
-	rowHead = byte(allFlags) | rowSameVisitor | rowRevenue | rowGoals | rowProps
+	rowHead = byte(allFlags) | rowSameVisitor | rowOrigin | rowRevenue | rowGoals | rowProps
 )
 
 // RowWriter collects the rows of one window out of one record as a chunk. The zero value is empty.
 //
 // A row is: flags and what it has (1 byte), visitor (8 bytes, little endian, unless it is the one of the row before),
-// the dimensions, revenue (varint, if not 0), goals (their number and each) and props (their number, and key and value
-// of each), where there are any.
+// the dimensions, the origin, if it is not the one of the row before (AppendOrigin), revenue (varint, if not 0), goals
+// (their number and each) and props (their number, and key and value of each), where there are any.
 //
 // The dimensions are: a bit set of those that differ from the row before (uvarint; all are "" before the first), and
 // the values of those, in the order of codecOrder. Rows of one visitor follow each other often, so that most of a row is
@@ -49,6 +49,10 @@ func (w *RowWriter) Add(r *Row) {
 	if len(r.Props) > 0 {
 		head |= rowProps
 	}
+	origin, differs := w.origin(r.Origin, &r.Dims)
+	if differs {
+		head |= rowOrigin
+	}
 	w.n++
 	w.buf = append(w.buf, head)
 	if head&rowSameVisitor == 0 {
@@ -56,6 +60,9 @@ func (w *RowWriter) Add(r *Row) {
 		w.visitor = r.Visitor
 	}
 	w.dims(&r.Dims, wireRow)
+	if differs {
+		w.putOrigin(origin)
+	}
 	if r.Revenue != 0 {
 		w.buf = binary.AppendVarint(w.buf, int64(r.Revenue))
 	}
@@ -92,15 +99,16 @@ const (
 	visitBounces
 	visitSeconds
 	visitViews
+	visitOrigin // an origin follows; else it is that of the last change that counts in more than the exit page
 
 	visitScopes = 0x03
-	visitHead   = visitScopes | visitVisits | visitBounces | visitSeconds | visitViews
+	visitHead   = visitScopes | visitVisits | visitBounces | visitSeconds | visitViews | visitOrigin
 )
 
 // VisitWriter collects the changes of one window of visits as a chunk. The zero value is empty.
 //
-// A change is: scope and what it has (1 byte), the dimensions that the scope counts, as in a row, and what is added to
-// visits, bounces, seconds and views (varints), of those that are not 0.
+// A change is: scope and what it has (1 byte), the dimensions and the origin that the scope counts, as in a row, and what is
+// added to visits, bounces, seconds and views (varints), of those that are not 0.
 type VisitWriter struct {
 	dimWriter
 	n int
@@ -112,6 +120,12 @@ func (w *VisitWriter) Add(r *VisitRow) {
 	at := len(w.buf)
 	w.buf = append(w.buf, byte(r.Scope))
 	w.dims(&r.Dims, wireVisits[r.Scope])
+	if r.Scope != ExitPageOnly {
+		if origin, differs := w.origin(r.Origin, &r.Dims); differs {
+			w.buf[at] |= visitOrigin
+			w.putOrigin(origin)
+		}
+	}
 	for i, v := range [...]int64{r.Visits, r.Bounces, r.Seconds, r.Views} {
 		if v != 0 {
 			w.buf[at] |= visitVisits << i
@@ -169,6 +183,9 @@ func (r *rowReader) next() bool {
 		r.b = r.b[8:]
 	}
 	r.reader.dims(&r.dims, wireRow)
+	if head&rowOrigin != 0 {
+		r.reader.origin(&r.dims)
+	}
 	r.revenue, r.goals, r.props = 0, r.goals[:0], r.props[:0]
 	if head&rowRevenue != 0 {
 		r.revenue = event.Money(r.varint())
@@ -201,11 +218,14 @@ func (r *visitReader) next() bool {
 	head := r.b[0]
 	r.b = r.b[1:]
 	r.scope = Scope(head & visitScopes)
-	if head&^visitHead != 0 || r.scope >= numScopes {
+	if head&^visitHead != 0 || r.scope >= numScopes || r.scope == ExitPageOnly && head&visitOrigin != 0 {
 		r.fail("change of visits with unknown scope")
 		return false
 	}
 	r.reader.dims(&r.dims, wireVisits[r.scope])
+	if head&visitOrigin != 0 {
+		r.reader.origin(&r.dims)
+	}
 	number := func(bit byte) int64 {
 		if head&bit == 0 {
 			return 0
