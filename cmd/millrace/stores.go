@@ -83,7 +83,7 @@ func openLake(address, folder string) (blob.Store, error) {
 
 func openLocal(dir string, log *slog.Logger) (*local.Store, error) {
 	s, err := local.Open(local.Options{Dir: dir, Logger: log})
-	if errors.Is(err, local.ErrDamaged) || errors.Is(err, local.ErrFormat) {
+	if errors.Is(err, local.ErrDamaged) { // ErrFormat says by itself what to do
 		return nil, fmt.Errorf("%w; delete the folder and run \"millrace replay\" to compute it again from the archive", err)
 	}
 	return s, err
