@@ -1,6 +1,7 @@
 package chaos
 
 import (
+	"cmp"
 	"encoding/binary"
 	"fmt"
 	"net"
@@ -170,12 +171,15 @@ func (d bombDeriver) Row(e *event.Event, r *window.Row) {
 }
 
 // bombDialer has the points of the wire.
-type bombDialer struct{ bomb *bomb }
+type bombDialer struct {
+	bomb *bomb
+	via  map[string]string // where to dial an address instead
+}
 
 var _ proxy.Dialer = bombDialer{}
 
 func (d bombDialer) Dial(network, addr string) (net.Conn, error) {
-	c, err := net.Dial(network, addr)
+	c, err := net.Dial(network, cmp.Or(d.via[addr], addr))
 	if err != nil {
 		return nil, err
 	}

@@ -19,6 +19,9 @@ import (
 
 // brokers is T6: what a cluster does on a bad day, while the log is written and counted.
 func brokers(ctx context.Context, o Options) error {
+	if o.Brokers > 0 {
+		return realBrokers(ctx, o)
+	}
 	r, err := open(ctx, o, plan{work: crowd(o), brokers: 3})
 	if err != nil {
 		return err

@@ -10,6 +10,8 @@ import (
 	"os/signal"
 	"testing"
 	"time"
+
+	"millrace/internal/kafkatest"
 )
 
 // The long forms: go test ./bench/chaos -long -timeout 0. Another seed: -seed N.
@@ -41,7 +43,7 @@ func play(t *testing.T, short Options) *Report {
 	t.Parallel()
 	o := short
 	if *long {
-		o = Options{Scenario: short.Scenario}
+		o = Options{Scenario: short.Scenario, Kafka: short.Kafka}
 	}
 	o.Seed, o.Dir = *seed, t.TempDir()
 	o.Worker = func(spec string) *exec.Cmd {
@@ -121,4 +123,9 @@ func TestInflux(t *testing.T) {
 		t.Skip("MILLRACE_TEST_INFLUX not set: run deploy/dev-services.sh up")
 	}
 	play(t, Options{Scenario: "influx", Events: 5_000, Times: 6, Wall: 3 * time.Second})
+}
+
+// On brokers that are there: a stopped engine's membership, fencing and offsets are those of the real thing.
+func TestStopOnKafka(t *testing.T) {
+	play(t, Options{Scenario: "stop", Events: 20_000, Times: 1, Wall: 2 * time.Second, Kafka: kafkatest.Fresh(t)})
 }

@@ -3,8 +3,8 @@
 //
 // In go the name of a scenario and a seed; out comes a Report: figures, and a line for each value that is wrong. A
 // scenario writes a log that is a pure function of its seed (sites, visitors, late and out-of-order events, bots,
-// records that nobody can read) to a broker of this process, lets workers count it, and does to them what its text
-// says. A worker is a process of its own, so that kill -9 and SIGSTOP are real: the caller says how one is started
+// records that nobody can read) to a broker of this process, or to brokers of Apache Kafka that it starts and ends
+// (Options.Brokers), lets workers count it, and does to them what its text says. A worker is a process of its own, so that kill -9 and SIGSTOP are real: the caller says how one is started
 // (Options.Worker) and hands its arguments to Work.
 //
 // The recount knows the events as they were made, not as they were written, and the rules of counting, not the code
@@ -17,8 +17,8 @@
 //
 // Times are event times of the log unless a name says wall. Sizes are bytes.
 //
-// It is called by cmd and by its own tests. Nothing here is for production: the brokers have no disk, and workers end
-// themselves on request.
+// It is called by cmd and by its own tests. Nothing here is for production: workers end themselves on request, and
+// what stands between them and real brokers is there to cut them off.
 //
 // It does not measure speed (package bench does), and it does not prove the rules of the journal: package sim has
 // a schedule for each of them. Here is the whole of the machinery that the simulator leaves out: goka, Sarama,

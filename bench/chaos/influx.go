@@ -114,11 +114,10 @@ func influx(ctx context.Context, o Options) error {
 func influxOf(ctx context.Context, o Options) (influxdb.Config, func(), error) {
 	address, down := o.Store, func() {}
 	if address == "" {
-		dir, err := services.DefaultDir()
+		m, err := o.services(filepath.Join(cmp.Or(o.Dir, os.TempDir()), fmt.Sprintf("millrace-chaos-influx-%d", time.Now().UnixNano())))
 		if err != nil {
 			return influxdb.Config{}, nil, err
 		}
-		m := &services.Manager{Dir: filepath.Join(cmp.Or(o.Dir, os.TempDir()), fmt.Sprintf("millrace-chaos-influx-%d", time.Now().UnixNano())), Bin: filepath.Join(dir, "bin")}
 		running, err := m.Up(ctx, services.Influx)
 		if err != nil {
 			return influxdb.Config{}, nil, err

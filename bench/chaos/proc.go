@@ -48,6 +48,9 @@ type proc struct {
 // start starts a worker. It does not wait until the worker is ready.
 func (f *fleet) start(j job) (*proc, error) {
 	j.Brokers = f.world.cluster.Brokers
+	if f.world.real != nil {
+		j.Via = f.world.real.via()
+	}
 	spec, err := json.Marshal(j)
 	if err != nil {
 		return nil, err

@@ -33,7 +33,7 @@ const (
 )
 
 func (w *worker) cluster() *kafka.Cluster {
-	return &kafka.Cluster{Brokers: w.Brokers, Dialer: bombDialer{w.bomb}}
+	return &kafka.Cluster{Brokers: w.Brokers, Dialer: bombDialer{w.bomb, w.Via}}
 }
 
 // archive runs the archiver into a store that fails now and then.

@@ -32,6 +32,7 @@ type run struct {
 	sink   *sink
 	fleet  *fleet
 	report *Report
+	cut    int // connections
 }
 
 // plan is what a scenario needs of a run.
@@ -57,7 +58,7 @@ func open(ctx context.Context, o Options, p plan) (_ *run, err error) {
 	if r.dir, err = os.MkdirTemp(o.Dir, "millrace-chaos-"); err != nil {
 		return nil, fmt.Errorf("make folder: %w", err)
 	}
-	if r.world, err = openWorld(ctx, max(p.brokers, 1), p.work.Partitions, o.Kafka); err != nil {
+	if r.world, err = openWorld(ctx, max(p.brokers, 1), p.work.Partitions, r.dir, &o); err != nil {
 		return nil, err
 	}
 	r.fleet = &fleet{world: r.world, group: cmp.Or(p.group, engine.Group), worker: o.Worker, at: map[int32]progress{}, seen: p.seen}

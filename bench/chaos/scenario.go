@@ -24,6 +24,11 @@ type Options struct {
 	// Kafka are the addresses of a real cluster without Millrace's topics, to be used instead of brokers in this
 	// process. Scenarios that do harm to the brokers themselves refuse it.
 	Kafka []string
+	// Brokers, if not 0, is the number of brokers of Apache Kafka that are started for the run, with package services, and
+	// used instead of brokers in this process. KafkaHome is an unpacked Kafka; "" is one that Maven installs. Services is where
+	// programs are kept from run to run; "" is services.DefaultDir.
+	Brokers             int
+	KafkaHome, Services string
 	// Store is the address of the store that a scenario writes to: s3://… for that of the archive. Default: one in Dir.
 	Store string
 	// Dir takes the state folders, emptied afterwards. Default: the folder for temporary files.
@@ -54,8 +59,11 @@ type Scenario struct {
 	// events and times are the long form's.
 	events, times int
 	wall          time.Duration
-	// own says that it needs brokers of its own.
-	own bool
+	// realTimes and realWall are those with Options.Brokers, if they are others.
+	realTimes int
+	realWall  time.Duration
+	// own says that it needs brokers of its own; fake that those have to be in this process.
+	own, fake bool
 }
 
 // Report is what came of a scenario.
@@ -112,12 +120,12 @@ func Scenarios() []Scenario {
 			Text: "The same, and on a quarter of the restarts its state folder is gone."},
 		{Name: "points", Row: "T3", events: 40_000, times: 50, run: points,
 			Text: "The engine kills itself at each of the named points, in random order, in as many rounds as --times says, each with a seed of its own; every point has to be hit."},
-		{Name: "produce", Row: "T4", events: 200_000, wall: 5 * time.Minute, run: produce, own: true,
+		{Name: "produce", Row: "T4", events: 200_000, wall: 5 * time.Minute, run: produce, own: true, fake: true,
 			Text: "The produces of one partition's changelog fail for longer than the producer tries again (--for); what is committed may never pass what the changelog has."},
 		{Name: "stop", Row: "T5", events: 200_000, times: 3, wall: 30 * time.Second, run: stop,
 			Text: "An engine is stopped with SIGSTOP for longer than its session (--for), a successor takes over, then it goes on; in turns."},
-		{Name: "brokers", Row: "T6", events: 1_000_000, times: 100, run: brokers, own: true,
-			Text: "Three brokers move leaders and coordinators, drop connections, do what was asked and lose the answer, and refuse requests."},
+		{Name: "brokers", Row: "T6", events: 1_000_000, times: 100, realTimes: 15, realWall: 8 * time.Second, run: brokers, own: true,
+			Text: "Three brokers move leaders and coordinators, drop connections, do what was asked and lose the answer, and refuse requests. With --brokers they are killed with -9, stopped, and hang, each time for --for on average."},
 		{Name: "influx", Row: "T8", events: 300_000, times: 60, wall: 10 * time.Minute, run: influx,
 			Text: "A real InfluxDB refuses, throttles, hangs up, does what was asked without saying so, writes the half, and is away for --for: what it holds in the end is right, the lag is gone in 2 min."},
 		{Name: "lake", Row: "T9", events: 500_000, times: 50, run: lake,
@@ -152,6 +160,18 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	s := list[i]
 	if s.own && len(o.Kafka) > 0 {
 		return nil, fmt.Errorf("scenario %s does harm to the brokers and runs only on brokers of its own", s.Name)
+	}
+	if s.fake && o.Brokers > 0 {
+		return nil, fmt.Errorf("scenario %s needs brokers that fail on request, and those are in this process", s.Name)
+	}
+	if o.Brokers < 0 {
+		return nil, fmt.Errorf("%d brokers: a number of brokers is not negative", o.Brokers)
+	}
+	if o.Brokers > 0 && len(o.Kafka) > 0 {
+		return nil, errors.New("a cluster of its own and one that is there can't both be used")
+	}
+	if o.Brokers > 0 { // where each harm takes seconds
+		s.times, s.wall = cmp.Or(s.realTimes, s.times), cmp.Or(s.realWall, s.wall)
 	}
 	o.Events = cmp.Or(o.Events, s.events)
 	o.Times = cmp.Or(o.Times, s.times)

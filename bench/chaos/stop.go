@@ -156,6 +156,6 @@ func rolling(ctx context.Context, o Options) error {
 	if err := stop(); err != nil {
 		return err
 	}
-	log.judge(r.report)
+	log.judge(r.report, mostPause)
 	return r.finish(ctx)
 }

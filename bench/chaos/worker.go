@@ -27,7 +27,8 @@ import (
 // job is what a worker is told to do, as JSON.
 type job struct {
 	Brokers  []string
-	Dir      string // of the state
+	Via      map[string]string `json:",omitempty"` // where to dial an address instead
+	Dir      string            // of the state
 	Lateness event.Time
 	// Partitions is that of the topics.
 	Partitions int

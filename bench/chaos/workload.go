@@ -258,9 +258,9 @@ func (g *writer) make(now event.Time) made {
 	}
 	switch u := r.Float64(); {
 	case u < g.Late:
-		// Mostly by minutes; a few by as much as is allowed, so that hours which have fired do so again.
+		// Half of them by minutes, half by as much as is allowed, so that hours which have fired do so again.
 		most := g.Lateness - 3*event.Minute
-		if u > g.Late/10 {
+		if u > g.Late/2 {
 			most = min(most, 6*event.Minute)
 		}
 		e.time -= event.Minute + event.Time(r.Int64N(int64(most)))

@@ -19,12 +19,13 @@ import (
 	"millrace/internal/kafka"
 )
 
-// world is the cluster of one run: brokers in this process on loopback ports, so that workers reach them, or a cluster
-// that is there. It is closed with close.
+// world is the cluster of one run: brokers in this process on loopback ports, so that workers reach them, real ones that were
+// started for it, or a cluster that is there. It is closed with close.
 type world struct {
 	cluster    *kafka.Cluster
 	fake       *kfake.Cluster // nil with a real cluster
-	cutter     *cutter        // of the fake's connections
+	real       *real          // nil unless started
+	cutter     *cutter        // of the connections to fake or real
 	partitions int32
 	admin      *kgo.Client
 }
@@ -34,13 +35,20 @@ func topics() []string {
 	return []string{engine.EventsTopic, engine.WindowsTopic, deadletter.Topic, kafka.TableTopic(engine.Group)}
 }
 
-// openWorld starts brokers and makes the topics. On a real cluster the topics must not be there: nothing of anybody else is
-// touched.
-func openWorld(ctx context.Context, brokers int, partitions int32, real []string) (*world, error) {
+// openWorld starts brokers, with what they keep in a folder, and makes the topics. On a cluster that is there the topics must
+// not be: nothing of anybody else is touched. Brokers is the number of those in this process.
+func openWorld(ctx context.Context, brokers int, partitions int32, dir string, o *Options) (*world, error) {
 	w := &world{partitions: partitions, cutter: &cutter{}}
-	if len(real) > 0 {
-		w.cluster = &kafka.Cluster{Brokers: real}
-	} else {
+	switch {
+	case len(o.Kafka) > 0:
+		w.cluster = &kafka.Cluster{Brokers: o.Kafka}
+	case o.Brokers > 0:
+		var err error
+		if w.real, err = startReal(ctx, dir, o, w.cutter); err != nil {
+			return nil, err
+		}
+		w.cluster = &kafka.Cluster{Brokers: w.real.kafka.Addrs()}
+	default:
 		fake, err := kfake.NewCluster(kfake.NumBrokers(brokers), kfake.ListenFn(w.cutter.listen),
 			kfake.BrokerConfigs(map[string]string{"message.max.bytes": fmt.Sprint(16 << 20)}))
 		if err != nil {
@@ -83,6 +91,9 @@ func (w *world) close() {
 	}
 	if w.fake != nil {
 		w.fake.Close()
+	}
+	if w.real != nil {
+		w.real.close() // a folder that stays is the folder of temporary files'
 	}
 }
 

@@ -16,15 +16,18 @@ import (
 
 // benchChaosCommand plays a scenario of package chaos.
 type benchChaosCommand struct {
-	List     bool          `help:"List the scenarios and what they do."`
-	Scenario string        `placeholder:"NAME" help:"Scenario to play, or all."`
-	Seed     uint64        `placeholder:"N" help:"Seed of the log and of the schedule. Default: a random one, printed."`
-	Events   int           `placeholder:"N" help:"Events of the log. Default: as many as the long form has."`
-	Times    int           `placeholder:"N" help:"How often the scenario does its harm: kills, rounds, seeds. Default: the long form's."`
-	For      time.Duration `placeholder:"TIME" help:"How long a scenario that has no other end goes on. Default: the long form's."`
-	Kafka    []string      `placeholder:"HOST:PORT" env:"-" help:"Brokers of a Kafka cluster without Millrace's topics. Default: brokers in this process."`
-	Store    string        `placeholder:"ADDRESS" env:"-" help:"Store that the scenario writes to: an s3:// address for lake, an empty InfluxDB database for influx. Default: a folder for lake, an InfluxDB of its own for influx."`
-	Dir      string        `placeholder:"DIR" help:"Folder for the engine's state, emptied afterwards. Default: a temporary one."`
+	List        bool          `help:"List the scenarios and what they do."`
+	Scenario    string        `placeholder:"NAME" help:"Scenario to play, or all."`
+	Seed        uint64        `placeholder:"N" help:"Seed of the log and of the schedule. Default: a random one, printed."`
+	Events      int           `placeholder:"N" help:"Events of the log. Default: as many as the long form has."`
+	Times       int           `placeholder:"N" help:"How often the scenario does its harm: kills, rounds, seeds. Default: the long form's."`
+	For         time.Duration `placeholder:"TIME" help:"How long a scenario that has no other end goes on. Default: the long form's."`
+	Kafka       []string      `placeholder:"HOST:PORT" env:"-" help:"Brokers of a Kafka cluster without Millrace's topics. Default: brokers in this process."`
+	Brokers     int           `placeholder:"N" env:"-" help:"Start N brokers of Apache Kafka for the scenario and end them afterwards: 3, say. It needs Java 17, and Maven or --kafka-home."`
+	KafkaHome   string        `placeholder:"DIR" help:"Unpacked Kafka of version 4, for --brokers. Default: Maven fetches one."`
+	ServicesDir string        `placeholder:"DIR" help:"Folder for the programs that a scenario starts, as of deploy/dev-kafka.sh. Default: millrace-services in the user's folder for caches."`
+	Store       string        `placeholder:"ADDRESS" env:"-" help:"Store that the scenario writes to: an s3:// address for lake, an empty InfluxDB database for influx. Default: a folder for lake, an InfluxDB of its own for influx."`
+	Dir         string        `placeholder:"DIR" help:"Folder for the engine's state, emptied afterwards. Default: a temporary one."`
 }
 
 // Help is the text behind the list of flags.
@@ -46,8 +49,8 @@ func (c *benchChaosCommand) Run(p *process) error {
 	if c.Scenario == "" {
 		return usagef("--scenario: name one, or all; --list shows them")
 	}
-	if c.Events < 0 || c.Times < 0 || c.For < 0 {
-		return usagef("--events, --times and --for are not negative")
+	if c.Events < 0 || c.Times < 0 || c.For < 0 || c.Brokers < 0 {
+		return usagef("--events, --times, --for and --brokers are not negative")
 	}
 	if c.Seed == 0 {
 		var b [4]byte
@@ -95,6 +98,7 @@ func (c *benchChaosCommand) play(p *process, name string) (*chaos.Report, error)
 	phase := ""
 	o := chaos.Options{
 		Scenario: name, Seed: c.Seed, Events: c.Events, Times: c.Times, Wall: c.For, Kafka: c.Kafka, Store: c.Store, Dir: c.Dir,
+		Brokers: c.Brokers, KafkaHome: c.KafkaHome, Services: c.ServicesDir,
 		Worker: func(spec string) *exec.Cmd { return exec.Command(program, "bench", "worker", spec) },
 		Progress: func(now string, done, total int) {
 			if now != phase {
