@@ -106,6 +106,9 @@ func TestEveryFlagHasAVariable(t *testing.T) {
 			nodes = append(nodes, node.Children...)
 		}
 		for _, f := range node.Flags {
+			if node.Name == "chaos" && len(f.Envs) == 0 {
+				continue // what is to be harmed is named on the command line
+			}
 			want := "MILLRACE_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
 			if f.Name != "help" && (len(f.Envs) != 1 || f.Envs[0] != want) {
 				t.Errorf("%s --%s: variables %q, want %s", node.Name, f.Name, f.Envs, want)
