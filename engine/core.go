@@ -220,6 +220,7 @@ func (c *Core) count(d *delta.Delta) {
 	clear(c.index)
 	horizon := c.horizon()
 	var g *group
+	c.counter.Ahead(c.env.Events)
 	for i := range c.env.Events {
 		e := &c.env.Events[i]
 		start := e.Time.Floor(event.Minute)

@@ -59,6 +59,7 @@ type Set struct {
 	digest    xxhash.Digest
 
 	record // what the record in hand has done
+	ahead  ahead
 }
 
 // generation is the ids that came in one minute.

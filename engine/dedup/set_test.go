@@ -101,6 +101,9 @@ func TestSetIsTheModel(t *testing.T) {
 				site := rapid.SampledFrom([]string{"a", "b"}).Draw(t, "site")
 				id := rapid.SampledFrom([]string{"", "1", "2", "3", "4", "5", "6"}).Draw(t, "id")
 				want := m.add(site, id, received)
+				if rapid.Bool().Draw(t, "ahead") { // the model knows nothing of it: it must change nothing
+					master.Ahead([]event.Event{{Site: site, ID: id}, {Site: site, ID: id + "+"}, {Site: site}})
+				}
 				for i, s := range append(loaded, master) {
 					if got := s.Add(site, id, received); got != want {
 						t.Fatalf("set %d: %s %q at %d is new: %t, want %t", i, site, id, received, got, want)

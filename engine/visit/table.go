@@ -37,6 +37,7 @@ type Table struct {
 	dirty    []*site
 
 	record // what the record in hand has done
+	ahead  ahead
 }
 
 // site holds the visits of a site.
