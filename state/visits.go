@@ -32,8 +32,9 @@ const (
 	// checkpointHead is the length of what stands before the visits: the watermark of the record and until.
 	checkpointHead = 16
 	// maxJournal is the size in bytes, and journalTime the age in log time, at which the journal gives way to a
-	// checkpoint.
-	maxJournal  = 8 << 20
+	// checkpoint. A start reads the journal in a fraction of a second; a checkpoint holds each visit that has changed since
+	// the last, so more of them write more visits several times.
+	maxJournal  = 32 << 20
 	journalTime = 10 * event.Minute
 )
 
