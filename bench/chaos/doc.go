@@ -4,8 +4,8 @@
 // In go the name of a scenario and a seed; out comes a Report: figures, and a line for each value that is wrong. A
 // scenario writes a log that is a pure function of its seed (sites, visitors, late and out-of-order events, bots,
 // records that nobody can read) to a broker of this process, or to brokers of Apache Kafka that it starts and ends
-// (Options.Brokers), lets workers count it, and does to them what its text says. A worker is a process of its own, so that kill -9 and SIGSTOP are real: the caller says how one is started
-// (Options.Worker) and hands its arguments to Work.
+// (Options.Brokers), lets workers count it, and does to them what its text says. A worker is a process of its own, so
+// that kill -9 and SIGSTOP are real: the caller says how one is started (Options.Worker) and hands its arguments to Work.
 //
 // The recount knows the events as they were made, not as they were written, and the rules of counting, not the code
 // that follows them: plain maps, one window at a time. What it compares are the records of millrace.windows, of which

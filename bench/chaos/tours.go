@@ -25,10 +25,11 @@ type tour struct {
 	first, last event.Time
 	events      []made
 	origin      *made // gives the visit its dimensions; never changed, only replaced
+	ended       bool  // takes no more events
 }
 
 // visit finds the visit of an event by the definition: those of the visitor that it is within a pause of, two of which
-// become one; else that of the visitor's hash of yesterday; else a new one. It returns the event that gives the visit its
+// become one; else that of the visitor's hash of yesterday, if there is room for it; else a new one. It returns the event that gives the visit its
 // dimensions now.
 func (r *recount) visit(e *made) *made {
 	if e.visitor == 0 {
@@ -38,7 +39,9 @@ func (r *recount) visit(e *made) *made {
 	near := r.near(who, e.time)
 	if len(near) == 0 && e.prev != 0 {
 		was := tourist{e.site, e.prev}
-		near = r.near(was, e.time)
+		if near = r.near(was, e.time); !r.clear(who, near, e.time) {
+			near = nil
+		}
 		for _, t := range near { // it is the same visitor's from now on
 			i := slices.Index(r.tours[was], t)
 			r.tours[was] = slices.Delete(r.tours[was], i, i+1)
@@ -65,11 +68,32 @@ func (r *recount) visit(e *made) *made {
 func (r *recount) near(who tourist, at event.Time) []*tour {
 	var list []*tour
 	for _, t := range r.tours[who] {
-		if t.first-pause <= at && at <= t.last+pause && max(t.last, at)-min(t.first, at) <= longest {
+		if !t.ended && t.first-pause <= at && at <= t.last+pause && max(t.last, at)-min(t.first, at) <= longest {
 			list = append(list, t)
 		}
 	}
 	return list
+}
+
+// clear makes room for visits that come over from yesterday's hash: a visit of the visitor that is not over when they begin
+// ends, and one that begins before they are over is in their way.
+func (r *recount) clear(who tourist, others []*tour, at event.Time) bool {
+	if len(others) == 0 {
+		return true
+	}
+	first, last := at, at
+	for _, o := range others {
+		first, last = min(first, o.first), max(last, o.last)
+	}
+	for _, t := range r.tours[who] {
+		if !t.ended && t.first > at && t.first-pause <= last {
+			return false
+		}
+	}
+	for _, t := range r.tours[who] {
+		t.ended = t.ended || t.last < at && first <= t.last+pause
+	}
+	return true
 }
 
 // join makes one visit of several, in log order of their events.
