@@ -81,12 +81,9 @@ func openLake(address, folder string) (blob.Store, error) {
 	return lake, nil
 }
 
+// openLocal opens the local rollup store. Its errors say what to do.
 func openLocal(dir string, log *slog.Logger) (*local.Store, error) {
-	s, err := local.Open(local.Options{Dir: dir, Logger: log})
-	if errors.Is(err, local.ErrDamaged) { // ErrFormat says by itself what to do
-		return nil, fmt.Errorf("%w; delete the folder and run \"millrace replay\" to compute it again from the archive", err)
-	}
-	return s, err
+	return local.Open(local.Options{Dir: dir, Logger: log})
 }
 
 // openStores opens what this process' roles need. Remote stores are not contacted: that one of them is away for now is no
