@@ -40,7 +40,10 @@ func TestImportRecountAccessLog(t *testing.T) {
 func TestImportRecountMonth(t *testing.T) {
 	python := mustDuckDB(t)
 	o := recount.Options{Events: 100_000, Seed: *recountSeed, First: recount.Spring}
-	if *long {
+	switch {
+	case testing.Short():
+		o.Events = 20_000
+	case *long:
 		o.Events, o.First = 5_000_000, recount.Autumn
 	}
 	log := filepath.Join(t.TempDir(), "month.ndjson")
