@@ -23,7 +23,7 @@ type hotWindow struct {
 	agg     *window.Agg
 	pending pending // chunks that agg does not hold yet
 	bytes   int     // of agg, when it was last folded
-	chunks  int     // bytes of all chunks
+	chunks  int     // bytes of the chunks that the store holds for it, since the last try to compact them
 }
 
 const (
@@ -71,23 +71,35 @@ func (h *hotWindows) get(id windowID) (*window.Agg, error) {
 	return w.agg, h.fold(w)
 }
 
-// chunks returns the bytes of the chunks that a hot window came in.
-func (h *hotWindows) chunks(id windowID) int {
-	if w := h.windows[id]; w != nil {
-		return w.chunks
+// toCompact returns the bytes of the chunks that a hot window came in since this was last asked.
+func (h *hotWindows) toCompact(id windowID) int {
+	w := h.windows[id]
+	if w == nil || w.chunks < compactFrom {
+		return 0
 	}
-	return 0
+	n := w.chunks
+	w.chunks = 0
+	return n
 }
 
-// put makes a window hot, if there is room, and exchanges its Agg for an empty one.
-func (h *hotWindows) put(id windowID, a *window.Agg) (empty *window.Agg, ok bool) {
+// put makes a window hot, if there is room, and exchanges its Agg for an empty one. The store holds so many bytes of it.
+func (h *hotWindows) put(id windowID, a *window.Agg, bytes int) (empty *window.Agg, ok bool) {
 	if h.bytes >= maxHotBytes {
 		return a, false
 	}
 	w := h.take()
-	w.agg, empty = a, w.agg
+	w.agg, empty, w.chunks = a, w.agg, bytes
 	h.windows[id] = w
 	return empty, h.fold(w) == nil
+}
+
+// dropVisits drops the windows of visits that will not fire again soon.
+func (h *hotWindows) dropVisits(isOpen func(windowID) bool) {
+	for id := range h.windows {
+		if id.kind == window.Visits && !isOpen(id) {
+			h.drop(id)
+		}
+	}
 }
 
 func (h *hotWindows) fold(w *hotWindow) error {

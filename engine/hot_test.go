@@ -86,7 +86,7 @@ func TestHotWindowsStayOut(t *testing.T) {
 	if a, _ := h.get(id); a != nil {
 		t.Error("a window became hot without room")
 	}
-	if _, ok := h.put(id, window.NewAgg(0)); ok {
+	if _, ok := h.put(id, window.NewAgg(0), 0); ok {
 		t.Error("put without room")
 	}
 }
@@ -112,5 +112,21 @@ func TestPending(t *testing.T) {
 	}
 	if len(pool.free[0]) != 1 || len(pool.free[2]) == 0 {
 		t.Errorf("%d and %d free blocks", len(pool.free[0]), len(pool.free[2]))
+	}
+}
+
+// Windows of visits that will not fire again leave memory, fired or not; others stay.
+func TestHotVisitsEnd(t *testing.T) {
+	h := newHotWindows(0)
+	past, open := windowID{window.Visits, 0, "a.example"}, windowID{window.Visits, event.Hour, "a.example"}
+	minute := windowID{window.Minute, 0, "a.example"}
+	for _, id := range []windowID{past, open, minute} {
+		if err := h.add(id, chunk(window.Row{Visitor: 1}), true); err != nil {
+			t.Fatal(err)
+		}
+	}
+	h.dropVisits(func(id windowID) bool { return id == open })
+	if h.windows[past] != nil || h.windows[open] == nil || h.windows[minute] == nil {
+		t.Errorf("left: %v", h.windows)
 	}
 }

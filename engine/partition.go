@@ -110,6 +110,9 @@ func (p *Partition) Process(offset int64, value []byte, out Output) error {
 	if err := p.emit(offset, d.Fired, d.Progress, out); err != nil {
 		return err
 	}
+	if d.Progress != 0 {
+		p.hot.dropVisits(p.core.isOpen)
+	}
 	return p.settle(d.Fired, true)
 }
 
@@ -182,29 +185,40 @@ func (p *Partition) fire(offset int64, f *delta.Fired, out Output) error {
 	return nil
 }
 
-// settle ends the time in memory of minutes that have become final. If the store is at the record that fired them, their
-// fold takes the place of their rows there, where that is much shorter: they are needed for their hour and for late events
-// only, and most rows then never reach the disk.
+// settle is called when windows have fired. If the store is at the record that fired them, the fold of those that are
+// final and in memory takes the place of their chunks there, where that is much shorter: they are needed for their hour and for
+// late events only, and most chunks then never reach the disk. Minutes leave memory with that.
 func (p *Partition) settle(fired []delta.Fired, current bool) error {
 	for i := range fired {
 		f := &fired[i]
 		id := windowID{f.Kind, f.Start, f.Site}
-		if f.Kind != window.Minute || !f.Final {
+		if f.Kind == window.Hour || !f.Final {
 			continue
 		}
 		a, err := p.hot.get(id)
 		if a == nil || err != nil {
 			continue
 		}
-		if rows := p.hot.chunks(id); current && rows >= compactFrom {
-			a.Fired(p.store.Last(), true)
-			if err := p.store.Compact(id.kind, id.site, id.start, a, rows/2); err != nil {
+		if current {
+			if err := p.compact(id, a); err != nil {
 				return err
 			}
 		}
-		p.hot.drop(id)
+		if f.Kind == window.Minute {
+			p.hot.drop(id)
+		}
 	}
 	return nil
+}
+
+// compact replaces the chunks of a window that the last record fired as final by their fold.
+func (p *Partition) compact(id windowID, a *window.Agg) error {
+	n := p.hot.toCompact(id)
+	if n == 0 {
+		return nil
+	}
+	a.Fired(p.store.Last(), true)
+	return p.store.Compact(id.kind, id.site, id.start, a, n/2)
 }
 
 // shard returns the number of the site's part that lies in this partition.
@@ -238,8 +252,6 @@ func (p *Partition) cool(id windowID, final bool, a *window.Agg) {
 		if hour := hourOf(id); (p.core.inOrder(hour) || p.hours.get(hour) != nil) && !p.hours.add(hour, a) {
 			p.core.disorder(hour)
 		}
-	case id.kind == window.Visits && final && !p.core.isOpen(id):
-		p.hot.drop(id)
 	}
 }
 
@@ -274,7 +286,7 @@ func (p *Partition) fold(id windowID, final bool) (*window.Agg, error) {
 		return a, err // it will not fire again soon
 	}
 	if p.core.isOpen(id) {
-		if empty, ok := p.hot.put(id, a); ok {
+		if empty, ok := p.hot.put(id, a, size); ok {
 			p.agg = empty
 			return a, nil
 		}

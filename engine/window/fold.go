@@ -27,7 +27,10 @@ func (a *Agg) Fired(offset int64, final bool) { a.status = Status{FiredAt: offse
 
 // AppendFolded appends everything added so far as one chunk.
 func (a *Agg) AppendFolded(dst []byte) []byte {
-	p := a.status.appendFolded(nil)
+	// The length of the chunk stands before it and is known last: room for it is left, and closed.
+	start := len(dst)
+	p := append(dst, make([]byte, 1+maxChunkLen)...)
+	p = a.status.appendFolded(p)
 	var sk []byte
 	for f := range a.fams {
 		t := &a.fams[f]
@@ -49,8 +52,15 @@ func (a *Agg) AppendFolded(dst []byte) []byte {
 			p = appendCounts(p, &c.events, t.visitsAt(place), sk)
 		})
 	}
-	return appendChunk(dst, chunkFolded, p)
+	payload := p[start+1+maxChunkLen:]
+	p[start] = chunkFolded
+	n := 1 + binary.PutUvarint(p[start+1:], uint64(len(payload)))
+	copy(p[start+n:], payload)
+	return p[:start+n+len(payload)]
 }
+
+// maxChunkLen is what the length of a chunk takes at most.
+const maxChunkLen = binary.MaxVarintLen64
 
 func appendCounts(p []byte, e *events, v visits, sk []byte) []byte {
 	all := [...]int64{e.events, e.pageviews, int64(e.revenue), v.visits, v.bounces, v.seconds, v.views}
