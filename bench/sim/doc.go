@@ -1,10 +1,11 @@
 // Package sim drives the engine's real core, its real store and a real rollup store through random schedules of
-// everything that goes wrong, and checks every window at the end against a count that shares no code with them.
+// everything that goes wrong, and checks every window of every kind at the end against a count that shares no code with
+// them: minutes, hours, and visits by their definition.
 //
 // In go a seed and rules to take out; out comes a Result: what happened, and which windows ended with a wrong value.
-// One partition lives on two disks (Pebble on its crashable memory file system). Its owners crash (what was
-// not synced is lost from a random point of the write-ahead log on), lose their disk, are replaced while they still
-// run and go on writing (zombies); their produces fail for good, are acknowledged late or are written twice; the
+// One partition lives on two disks (Pebble on its crashable memory file system). Its owners crash (what
+// was not flushed is lost), lose their disk, are replaced while they still run and go on writing (zombies); events come
+// late and twice; their produces fail for good, are acknowledged late or are written twice; the
 // changelog's beginning expires; records are delivered again from the last commit.
 //
 // A schedule is a pure function of its seed. Real are: Core, Partition, state.Store, event and window codecs, the
