@@ -261,7 +261,7 @@ func (g *writer) make(now event.Time) made {
 		// By minutes, or by as much as is allowed, so that hours which have fired do so again. Of the latter each makes a
 		// window fire once more, so that there is a bound on their share.
 		most := g.Lateness - 3*event.Minute
-		if u > min(g.Late/2, 0.03) {
+		if u > min(g.Late/4, 0.02) {
 			most = min(most, 6*event.Minute)
 		}
 		e.time -= event.Minute + event.Time(r.Int64N(int64(most)))
