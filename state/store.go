@@ -43,8 +43,8 @@ type Options struct {
 	// Limit is the cardinality budget: values kept per window and family. Default 500, as many as a report
 	// shows many times over; more costs memory and series in proportion. 0 means the default, negative no limit.
 	Limit int
-	// MemTableBytes is the size of Pebble's memtable. Default 16 MiB: smaller flushes and folds more often, larger
-	// only delays.
+	// MemTableBytes is the size of Pebble's memtable. Default 32 MiB: with 16 a busy partition takes some 5 % more
+	// time, because more reaches the disk that is about to be deleted. One that has little to do takes less than that.
 	MemTableBytes uint64
 	// Visits are the rules of visits, the engine's.
 	Visits visit.Rules
@@ -196,7 +196,7 @@ func (s *Store) openPebble(o Options) (*pebble.DB, error) {
 		Merger:                merger(max(s.limit, 0), &s.reading),
 	}
 	if po.MemTableSize == 0 {
-		po.MemTableSize = 16 << 20
+		po.MemTableSize = 32 << 20
 	}
 	// Pebble's own answer to a block that does not check is Fatalf.
 	po.EventListener = &pebble.EventListener{DataCorruption: func(i pebble.DataCorruptionInfo) {
