@@ -127,5 +127,5 @@ func TestInflux(t *testing.T) {
 
 // On brokers that are there: a stopped engine's membership, fencing and offsets are those of the real thing.
 func TestStopOnKafka(t *testing.T) {
-	play(t, Options{Scenario: "stop", Events: 20_000, Times: 1, Wall: 2 * time.Second, Kafka: kafkatest.Fresh(t)})
+	play(t, Options{Scenario: "stop", Events: 10_000, Times: 1, Wall: 2 * time.Second, Kafka: kafkatest.Fresh(t)})
 }
