@@ -38,7 +38,7 @@ func influx(ctx context.Context, o Options) error {
 		return err
 	}
 	defer down()
-	r, err := open(ctx, o, plan{work: crowd(o)})
+	r, err := open(ctx, o, plan{work: crowd(o), read: true})
 	if err != nil {
 		return err
 	}

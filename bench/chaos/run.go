@@ -41,6 +41,7 @@ type plan struct {
 	group   string                          // of the workers, the engine's if it is ""
 	brokers int                             // 1 if it is 0
 	fired   func(*window.Window, time.Time) // told each window
+	read    bool                            // workers read the windows
 	wrote   func(rec *record, offset int64) // told each record of the log
 	seen    func(*proc, *status)            // told each line of a worker
 }
@@ -68,7 +69,7 @@ func open(ctx context.Context, o Options, p plan) (_ *run, err error) {
 	if r.feed.client, err = r.world.client(); err != nil {
 		return nil, err
 	}
-	r.sink, err = newSink(r.world, p.fired)
+	r.sink, err = newSink(r.world, p.fired, !p.read && len(o.Kafka) == 0)
 	return r, err
 }
 

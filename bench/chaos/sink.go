@@ -1,6 +1,7 @@
 package chaos
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"millrace/engine"
 	"millrace/engine/event"
@@ -19,6 +21,8 @@ import (
 type sink struct {
 	client *kgo.Client
 	done   chan struct{}
+	forget bool // the brokers may drop what has been read of the windows
+	fresh  int  // bytes of it that they have not been told to drop
 
 	mu      sync.Mutex // guards what follows
 	err     error
@@ -40,8 +44,8 @@ type stored struct {
 	at      time.Time // when its first final record was written, by the broker's client
 }
 
-// newSink starts to read. Fired, if not nil, is told each window as it comes.
-func newSink(w *world, fired func(*window.Window, time.Time)) (*sink, error) {
+// newSink starts to read. Fired, if not nil, is told each window as it comes. Forget says that nobody else reads the windows.
+func newSink(w *world, fired func(*window.Window, time.Time), forget bool) (*sink, error) {
 	offsets := map[int32]kgo.Offset{}
 	for p := range w.partitions {
 		offsets[p] = kgo.NewOffset().AtStart()
@@ -53,7 +57,7 @@ func newSink(w *world, fired func(*window.Window, time.Time)) (*sink, error) {
 		return nil, err
 	}
 	s := &sink{
-		client: client, done: make(chan struct{}), fired: fired, windows: map[windowKey]*stored{}, letters: map[string]string{},
+		client: client, done: make(chan struct{}), forget: forget, fired: fired, windows: map[windowKey]*stored{}, letters: map[string]string{},
 		next:  map[string][]int64{engine.WindowsTopic: make([]int64, w.partitions), deadletter.Topic: make([]int64, w.partitions)},
 		progs: make([]event.Time, w.partitions),
 	}
@@ -86,7 +90,34 @@ func (s *sink) run() {
 			}
 		})
 		s.mu.Unlock()
+		fetches.EachRecord(func(r *kgo.Record) { s.fresh += len(r.Value) })
+		if s.forget && s.fresh > forgetBytes {
+			s.fresh = 0
+			s.drop()
+		}
 	}
+}
+
+// forgetBytes is after how much has been read the brokers drop it.
+const forgetBytes = 64 << 20
+
+// drop lets the brokers drop the windows that have been read: brokers in this process keep them in memory, and a log of
+// late events gives some 25 GB. If it can't be done now, it is tried again after as much.
+func (s *sink) drop() {
+	req := kmsg.NewPtrDeleteRecordsRequest()
+	t := kmsg.NewDeleteRecordsRequestTopic()
+	t.Topic = engine.WindowsTopic
+	s.mu.Lock()
+	for p, next := range s.next[engine.WindowsTopic] {
+		part := kmsg.NewDeleteRecordsRequestTopicPartition()
+		part.Partition, part.Offset = int32(p), next
+		t.Partitions = append(t.Partitions, part)
+	}
+	s.mu.Unlock()
+	req.Topics = append(req.Topics, t)
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	req.RequestWith(ctx, s.client)
 }
 
 func (s *sink) letter(r *kgo.Record) {
@@ -100,7 +131,8 @@ func (s *sink) letter(r *kgo.Record) {
 
 // take is rule J10: never back to an older version; parts of one version make up one window.
 func (s *sink) take(r *kgo.Record) error {
-	rec, err := window.Decode(r.Value)
+	value := bytes.Clone(r.Value) // what is kept of it must not keep all that was fetched with it
+	rec, err := window.Decode(value)
 	if err != nil {
 		return err
 	}
@@ -125,7 +157,7 @@ func (s *sink) take(r *kgo.Record) error {
 	if old.version < w.Version {
 		old.version, old.points = w.Version, make(map[cellKey]window.Rollup, len(w.Points))
 	}
-	old.final, old.raw = w.Final, r.Value
+	old.final, old.raw = w.Final, value
 	if old.at.IsZero() && w.Final {
 		old.at = r.Timestamp
 	}

@@ -50,7 +50,10 @@ func openWorld(ctx context.Context, brokers int, partitions int32, dir string, o
 		w.cluster = &kafka.Cluster{Brokers: w.real.kafka.Addrs()}
 	default:
 		fake, err := kfake.NewCluster(kfake.NumBrokers(brokers), kfake.ListenFn(w.cutter.listen),
-			kfake.BrokerConfigs(map[string]string{"message.max.bytes": fmt.Sprint(16 << 20)}))
+			kfake.BrokerConfigs(map[string]string{
+				"message.max.bytes": fmt.Sprint(16 << 20),
+				"log.segment.bytes": fmt.Sprint(32 << 20), // what is dropped is dropped by segments
+			}))
 		if err != nil {
 			return nil, fmt.Errorf("start brokers: %w", err)
 		}
