@@ -151,9 +151,10 @@ func (c *Core) Load(s State) error {
 			c.late[id] = struct{}{}
 		}
 		hour := hourOf(id)
-		// An hour whose time has come and that has not fired began with an event that was late for it.
+		// An hour whose time has come and that has not fired began with an event that was late for it. A minute that is
+		// not final then did too.
 		fired, ok := hours[hour]
-		c.noteHour(start, site, st.Final && (st.Dirty || !ok || st.FiredAt > fired))
+		c.noteHour(start, site, !st.Final || st.Dirty || !ok || st.FiredAt > fired)
 		c.disorder(hour)
 		return nil
 	})
