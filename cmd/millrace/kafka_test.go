@@ -35,8 +35,8 @@ func TestTopicsOnKafka(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, retention := range map[string]time.Duration{
-		engine.EventsTopic:             2 * time.Hour,
-		engine.WindowsTopic:            2 * time.Hour,
+		engine.EventsTopic:  2 * time.Hour,
+		engine.WindowsTopic: 2 * time.Hour,
 		// Four lives of state: a quarter, a visit of 12 h, its timeout, the lateness, and 7 min.
 		kafka.TableTopic(engine.Group): 4 * (15*time.Minute + 12*time.Hour + 30*time.Minute + 30*time.Minute + 7*time.Minute),
 		deadletter.Topic:               deadRetention,
