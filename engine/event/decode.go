@@ -20,6 +20,7 @@ var (
 // Decoder decodes envelopes. It reuses its memory from call to call, so it belongs to one goroutine. The
 // zero value is ready.
 type Decoder struct {
+	fast   fast
 	parser fastjson.Parser
 	err    error
 	props  []Prop
@@ -28,10 +29,19 @@ type Decoder struct {
 // Decode reads the value of a record into env. Events and their strings are valid until the next Decode.
 // Unknown fields are passed over, so that a newer writer of the same version can add some.
 func (d *Decoder) Decode(value []byte, env *Envelope) error {
-	env.Collector, env.Low, env.Events = "", 0, env.Events[:0]
+	*env = Envelope{Events: env.Events[:0]}
 	if value == nil {
 		return ErrNil
 	}
+	if d.fast.envelope(value, env) {
+		return nil
+	}
+	return d.general(value, env)
+}
+
+// general reads any JSON, by way of a tree. It alone has errors to tell.
+func (d *Decoder) general(value []byte, env *Envelope) error {
+	*env = Envelope{Events: env.Events[:0]}
 	if !utf8.Valid(value) {
 		return fmt.Errorf("%w: invalid UTF-8", ErrSyntax)
 	}

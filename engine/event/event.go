@@ -188,16 +188,23 @@ var ErrSite = errors.New("a site id has 1 to 253 characters of a-z 0-9 . -")
 // ValidSite returns ErrSite, naming the id, unless it matches ^[a-z0-9.-]{1,253}$. Only such ids may become
 // part of an object key, a path or a tag.
 func ValidSite(s string) error {
-	if len(s) == 0 || len(s) > MaxSiteLen {
+	if !validSite(s) {
 		return fmt.Errorf("site %q: %w", clip(s), ErrSite)
+	}
+	return nil
+}
+
+func validSite(s string) bool {
+	if len(s) == 0 || len(s) > MaxSiteLen {
+		return false
 	}
 	for i := 0; i < len(s); i++ {
 		c := s[i]
 		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '.' && c != '-' {
-			return fmt.Errorf("site %q: %w", clip(s), ErrSite)
+			return false
 		}
 	}
-	return nil
+	return true
 }
 
 func isDigits(s string) bool {
