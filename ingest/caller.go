@@ -15,8 +15,8 @@ import (
 
 // caller is who sent a request and what is believed of what it says.
 type caller struct {
-	addr    netip.Addr
-	country string
+	addr  netip.Addr
+	place enrich.Place // what a trusted proxy says of it
 	// trusted callers may send ts, ip, ua and visitor; key is the key they showed, nil for the loopback interface.
 	trusted bool
 	key     *WriteKey
@@ -30,9 +30,7 @@ func (c *Collector) caller(ctx *fasthttp.RequestCtx) (caller, *refusal) {
 	who := caller{addr: peer, optOut: string(h.Peek("Sec-GPC")) == "1" || string(h.Peek("DNT")) == "1"}
 	if len(c.opts.TrustedProxies) > 0 && c.opts.TrustedProxies.Contains(peer) {
 		who.addr = c.opts.TrustedProxies.Client(peer, h.PeekAll("X-Forwarded-For"))
-		if c.opts.CountryHeader != "" {
-			who.country = enrich.CountryCode(string(h.Peek(c.opts.CountryHeader)))
-		}
+		who.place = c.opts.saidPlace(h)
 	}
 	if auth := h.Peek("Authorization"); len(auth) > 0 {
 		if who.key = c.writeKey(auth); who.key == nil {
@@ -44,6 +42,20 @@ func (c *Collector) caller(ctx *fasthttp.RequestCtx) (caller, *refusal) {
 	}
 	who.trusted = !c.opts.NoLoopbackTrust && peer.IsLoopback() && !forwarded(h) && !browser(h)
 	return who, nil
+}
+
+// saidPlace returns what the headers of a trusted proxy say about where the client is.
+func (o *Options) saidPlace(h *fasthttp.RequestHeader) enrich.Place {
+	if o.CountryHeader == "" && o.RegionHeader == "" && o.CityHeader == "" {
+		return enrich.Place{}
+	}
+	said := func(name string) string {
+		if name == "" {
+			return ""
+		}
+		return enrich.HeaderText(h.Peek(name))
+	}
+	return enrich.NewPlace(said(o.CountryHeader), said(o.RegionHeader), said(o.CityHeader))
 }
 
 // writeKey returns the key of an Authorization header, nil if there is none such. It compares with all of them, each in

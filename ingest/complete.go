@@ -11,8 +11,10 @@ import (
 type Sender struct {
 	// Addr is the client's address; the zero Addr if unknown.
 	Addr netip.Addr
-	// Country is the client's country, "" to look Addr up.
-	Country string
+	// Place is where the client is.
+	Place enrich.Place
+	// Places looks up addresses that inputs bring themselves; nil is the table of countries in the program.
+	Places enrich.Places
 	// UA and Language are the user agent and the language of the request.
 	UA, Language string
 	// Client is the protocol, as in event.Event.
@@ -21,19 +23,16 @@ type Sender struct {
 	Server bool
 }
 
-// Complete fills in what the sender did not say: user agent, language, country, visitor, shard and client. The visitor is hashed
-// under the salt of the event's own time, or of at where that is not given. Afterwards the Input has no address any
+// Complete fills in what the sender did not say: user agent, language, place, visitor, shard and client. The visitor is hashed under
+// the salt of the event's own time, or of at where that is not given. Afterwards the Input has no address any
 // more. What remains to the caller is ID, Time and Received.
 func (in *Input) Complete(id *enrich.Identity, from Sender, at event.Time) {
-	addr, country := from.Addr, from.Country
+	addr, place := from.Addr, from.Place
 	if in.IP.IsValid() {
-		addr, country = in.IP, ""
+		addr, place = in.IP, enrich.Locate(enrich.Place{}, from.Places, in.IP)
 		in.IP = netip.Addr{}
 	}
-	if country == "" {
-		country = enrich.Country(addr)
-	}
-	in.Country = country
+	in.Country, in.Region, in.City = place.Country, place.Region, place.City
 	in.Client = from.Client
 	if in.UA == "" {
 		in.UA = from.UA

@@ -160,7 +160,8 @@ func (c *Collector) store(ctx *fasthttp.RequestCtx, e *endpoint, inputs []Input,
 	h := &ctx.Request.Header
 	from := Sender{
 		Addr:     r.who.addr,
-		Country:  r.who.country,
+		Place:    enrich.Locate(r.who.place, c.opts.Places, r.who.addr),
+		Places:   c.opts.Places,
 		UA:       enrich.Clean(view(h.UserAgent()), maxUA),
 		Language: firstLanguage(view(h.Peek("Accept-Language"))),
 		Client:   e.client,

@@ -43,11 +43,16 @@ type Options struct {
 	WriteKeys []WriteKey
 	// NoLoopbackTrust treats callers from the loopback interface like all others.
 	NoLoopbackTrust bool
-	// TrustedProxies are the networks whose X-Forwarded-For and country header are believed. Default none.
+	// TrustedProxies are the networks whose X-Forwarded-For and headers of a place are believed. Default none.
 	TrustedProxies enrich.Proxies
 	// CountryHeader is the header by which a trusted proxy tells the country of the client, such as
 	// "CF-IPCountry". Default "": look the address up.
 	CountryHeader string
+	// RegionHeader and CityHeader are those by which a trusted proxy tells region and city: a code of ISO 3166-2 with or
+	// without the country before it, and a GeoNames id or a name, which may be URL-encoded. Default "".
+	RegionHeader, CityHeader string
+	// Places looks up what trusted proxies do not say. Default nil: there is only the table of countries in the program.
+	Places enrich.Places
 
 	// Linger is how long a batch waits for more events, 0.1 ms to 1 s. Default 5 ms: longer costs each client that
 	// time, shorter makes records of a few events, which the engine processes at a third of the speed.
