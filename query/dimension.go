@@ -1,6 +1,7 @@
 package query
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -36,8 +37,8 @@ type dimension struct {
 
 // dimensions are those that can be answered, besides event:props:<key>.
 //
-// Names of regions and cities would need tables that are not at hand (golang.org/x/text has none of subdivisions):
-// visit:region_name and visit:city_name show the codes.
+// visit:region_name and visit:city_name show names where the server has Options.Places, and else the codes: golang.org/x/text
+// has no names of subdivisions, and a table of cities would be larger than the program.
 var dimensions = []dimension{
 	{name: "time", unit: anyTime},
 	{name: "time:minute", unit: minute},
@@ -93,6 +94,42 @@ func findDimension(key string, v any) (*dimension, error) {
 		return &dimension{name: name, dim: window.PropValue, prop: prop}, nil
 	}
 	return nil, bad("Invalid %s %q: unknown dimension; there are %s.", key, name, dimensionNames())
+}
+
+// namePlaces gives a question dimensions of its own where p knows names of their values.
+func (q *Query) namePlaces(p Places) {
+	if p == nil {
+		return
+	}
+	for i, d := range q.dims {
+		q.dims[i] = d.named(p)
+	}
+	q.filter.namePlaces(p)
+}
+
+func (f *filter) namePlaces(p Places) {
+	if f.dim != nil {
+		f.dim = f.dim.named(p)
+	}
+	for _, sub := range f.sub {
+		sub.namePlaces(p)
+	}
+}
+
+// named returns the dimension with p's names, if it is one of names of regions or cities.
+func (d *dimension) named(p Places) *dimension {
+	var name func(string) string
+	switch d.name {
+	case "visit:region_name":
+		name = p.RegionName
+	case "visit:city_name":
+		name = p.CityName
+	default:
+		return d
+	}
+	own := *d
+	own.label = func(code string) string { return cmp.Or(name(code), code) }
+	return &own
 }
 
 // dimensionNames lists all dimensions for a message.

@@ -61,6 +61,6 @@
 // A Server may be used by any number of goroutines. cmd routes what Handles says to Handler. The readers are
 // elsewhere (emit/local, query/influx); package readertest holds what each of them must satisfy.
 //
-// It does not do: scroll depth, time on page, what else a visitor has done (has_done), names of regions and cities (their
-// codes are shown), or questions that need the raw events.
+// It does not do: scroll depth, time on page, what else a visitor has done (has_done), names of regions and cities but those that
+// Options.Places knows (else their codes are shown), or questions that need the raw events.
 package query

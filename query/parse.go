@@ -71,7 +71,7 @@ func (s *Server) Parse(body []byte) (*Query, error) {
 		q.parseInclude,
 		q.parsePagination,
 		q.parseOrder,
-		func(map[string]any) error { return q.check() },
+		func(map[string]any) error { q.namePlaces(s.opts.Places); return q.check() },
 	} {
 		if err := step(obj); err != nil {
 			return nil, err

@@ -23,12 +23,22 @@ type Reader interface {
 	Progress(ctx context.Context) ([]window.Progress, error)
 }
 
+// Places knows the English names of places, "" where it knows none. What it knows may change while it is in use.
+type Places interface {
+	// RegionName names a region by its code of ISO 3166-2.
+	RegionName(code string) string
+	// CityName names a city by its GeoNames id.
+	CityName(id string) string
+}
+
 // Options of a Server.
 type Options struct {
 	// Reader holds the rollups. Required.
 	Reader Reader
 	// TimeZone returns a site's time zone; nil, as function or result, is UTC.
 	TimeZone func(site string) *time.Location
+	// Places names regions and cities for visit:region_name and visit:city_name; nil: their codes are shown.
+	Places Places
 	// Keys decides who may ask about which site; nil lets everybody.
 	Keys Keys
 	// Now is the clock; nil is time.Now.
