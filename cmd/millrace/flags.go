@@ -36,9 +36,12 @@ type accessFlags struct {
 	Sites          []string          `placeholder:"SITE" group:"Access" help:"Sites whose events are taken, or \"any\". Default: any on a loopback address; elsewhere it has to be said."`
 	WriteKeys      []string          `placeholder:"KEY" group:"Access" help:"Keys of trusted senders, who may give time, address, user agent and visitor. KEY or sha256:HEX, and @site+site if it is good for some sites only."`
 	QueryKeys      []string          `placeholder:"KEY" group:"Access" help:"Keys for the query API, written like write keys, or \"any\" for everybody. Default: this machine may ask without one, nobody else."`
-	TrustedProxies []string          `placeholder:"CIDR" group:"Access" help:"Proxies whose X-Forwarded-For and country header are believed."`
+	TrustedProxies []string          `placeholder:"CIDR" group:"Access" help:"Proxies whose X-Forwarded-For and headers of a place are believed."`
 	LoopbackTrust  bool              `default:"true" negatable:"" group:"Access" help:"Trust senders on this machine. Switch it off behind a local proxy that adds no X-Forwarded-For."`
 	CountryHeader  string            `placeholder:"NAME" group:"Access" help:"Header in which a trusted proxy tells the country, such as CF-IPCountry."`
+	RegionHeader   string            `placeholder:"NAME" group:"Access" help:"Header in which a trusted proxy tells the region, as an ISO 3166-2 code with or without the country."`
+	CityHeader     string            `placeholder:"NAME" group:"Access" help:"Header in which a trusted proxy tells the city, as a GeoNames id or a name."`
+	GeoMMDB        string            `name:"geo-mmdb" placeholder:"FILE" group:"Access" help:"MaxMind DB file of cities, such as GeoLite2-City.mmdb, for what no header tells, and for names of regions and cities in answers. Read again when it changes. Default: countries only, from a table in the program."`
 	Secret         string            `placeholder:"HEX" group:"Access" help:"Secret of 64 hexadecimal digits for visitor ids; all collectors of a cluster share it. Default: one in the data folder."`
 	HonourDNT      bool              `name:"honour-dnt" group:"Access" help:"Drop events of browsers that send DNT: 1 or Sec-GPC: 1."`
 	TimeZone       string            `default:"UTC" group:"Access" help:"IANA time zone of days and hours in answers."`

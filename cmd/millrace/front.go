@@ -17,6 +17,7 @@ import (
 	"millrace/cmd/internal/supervise"
 	"millrace/engine/event"
 	"millrace/ingest"
+	"millrace/ingest/geo"
 	"millrace/query"
 )
 
@@ -158,6 +159,8 @@ func (n *node) collectorOptions() (*ingest.Options, error) {
 		NoLoopbackTrust: !f.LoopbackTrust,
 		TrustedProxies:  proxies,
 		CountryHeader:   f.CountryHeader,
+		RegionHeader:    f.RegionHeader,
+		CityHeader:      f.CityHeader,
 		Linger:          f.Linger,
 		MaxBodyBytes:    int(f.MaxBody),
 		MaxPendingBytes: int64(f.MaxPending),
@@ -166,11 +169,29 @@ func (n *node) collectorOptions() (*ingest.Options, error) {
 		Log:             n.log,
 		Metrics:         n.admin.registry,
 	}
+	if n.places != nil {
+		o.Places = n.places
+	}
 	n.sayShards(sites.list)
 	for _, k := range keys {
 		o.WriteKeys = append(o.WriteKeys, ingest.WriteKey{Hash: k.hash, Sites: k.sites})
 	}
 	return o, nil
+}
+
+// openPlaces reads the database of places, for the collector and for the names in answers.
+func (n *node) openPlaces(context.Context) error {
+	f := n.flags
+	if f.GeoMMDB == "" || !f.has(roleCollect) && !f.has(roleQuery) {
+		return nil
+	}
+	db, err := geo.Open(f.GeoMMDB, geo.Options{Log: n.log})
+	if err != nil {
+		return fmt.Errorf("--geo-mmdb: %w", err)
+	}
+	n.places = db
+	n.onStop("geo database", db.Close)
+	return nil
 }
 
 // siteOptions are what the collector is told of sites; any is true if it takes others too.
@@ -253,6 +274,9 @@ func (n *node) newQuery() (*query.Server, error) {
 			}
 			return def
 		},
+	}
+	if n.places != nil {
+		o.Places = n.places
 	}
 	if f.usesKafka() {
 		o.Partitions = int(f.Partitions)

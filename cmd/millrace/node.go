@@ -16,6 +16,7 @@ import (
 	"millrace/cmd/internal/supervise"
 	"millrace/engine"
 	"millrace/ingest"
+	"millrace/ingest/geo"
 	"millrace/internal/broker"
 	"millrace/internal/kafka"
 )
@@ -50,6 +51,7 @@ type node struct {
 	tasks   []*supervise.Task
 	public  net.Listener   // the public address, nil without a role that has one
 	collect ingest.Options // of the collector, if there is one
+	places  *geo.DB        // nil without --geo-mmdb
 	front   *front
 	demo    *supervise.Task
 
@@ -74,7 +76,7 @@ const connectTime = 8 * time.Second
 // start brings everything up, or returns the first error; stop has to be called in both cases. Ctx ends only the start.
 func (n *node) start(ctx context.Context) error {
 	steps := []func(context.Context) error{
-		n.openFolder, n.openAdmin, n.bindFront, n.openCluster, n.configureCollector, n.openTopics, n.openStores, n.checkLog,
+		n.openFolder, n.openAdmin, n.bindFront, n.openPlaces, n.openCluster, n.configureCollector, n.openTopics, n.openStores, n.checkLog,
 		n.startTasks, n.openFront, n.startDemo,
 	}
 	for _, step := range steps {
