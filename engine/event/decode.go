@@ -19,6 +19,9 @@ var (
 
 // Decoder decodes envelopes. It reuses its memory from call to call, so it belongs to one goroutine. The
 // zero value is ready.
+//
+// There are two ways through a Decoder: fast reads what our own encoder writes, and what others write by the schema, in
+// one pass; general reads the rest of JSON, and every record that is in error.
 type Decoder struct {
 	fast   fast
 	parser fastjson.Parser
@@ -29,22 +32,22 @@ type Decoder struct {
 // Decode reads the value of a record into env. Events and their strings are valid until the next Decode.
 // Unknown fields are passed over, so that a newer writer of the same version can add some.
 func (d *Decoder) Decode(value []byte, env *Envelope) error {
-	*env = Envelope{Events: env.Events[:0]}
+	env.Collector, env.Low, env.Events = "", 0, env.Events[:0]
 	if value == nil {
 		return ErrNil
+	}
+	if !utf8.Valid(value) {
+		return fmt.Errorf("%w: invalid UTF-8", ErrSyntax)
 	}
 	if d.fast.envelope(value, env) {
 		return nil
 	}
+	env.Collector, env.Low, env.Events = "", 0, env.Events[:0]
 	return d.general(value, env)
 }
 
-// general reads any JSON, by way of a tree. It alone has errors to tell.
+// general reads any JSON into env, which is empty, by way of a tree. It alone has errors to tell.
 func (d *Decoder) general(value []byte, env *Envelope) error {
-	*env = Envelope{Events: env.Events[:0]}
-	if !utf8.Valid(value) {
-		return fmt.Errorf("%w: invalid UTF-8", ErrSyntax)
-	}
 	root, err := d.parser.ParseBytes(value)
 	if err != nil {
 		return fmt.Errorf("%w: %.120s", ErrSyntax, err)

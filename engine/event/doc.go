@@ -14,6 +14,8 @@
 //     collector, engine and changelog agree on the partition by construction.
 //   - An envelope without events is a tick: it moves the watermark and nothing else.
 //   - Decoding is total: any bytes give an envelope or an error, never a panic.
+//   - A Decoder has a fast way and a general one. What the fast way reads, the general one reads alike, and the fast way
+//     reads all that Append writes.
 //
 // Units: Time is in milliseconds since the Unix epoch, UTC. Money is in ten-thousandths of the
 // currency's unit.

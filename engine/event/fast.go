@@ -1,8 +1,8 @@
 package event
 
 import (
+	"bytes"
 	"encoding/binary"
-	"math/bits"
 	"unicode/utf16"
 	"unicode/utf8"
 	"unsafe"
@@ -16,109 +16,108 @@ import (
 // an error, and the Decoder starts again in the general way, which is the only one that has errors to tell. Keys may
 // come in any order and white space anywhere: both are looked for only after the canonical form has not matched.
 //
-// A failure is sticky: it puts pos behind the record, where nothing matches, so that only loops and the end look at bad.
+// Every method takes the position in buf to read at and returns the one to go on from. A failure goes on behind the
+// record, where nothing matches and nothing leads back, so that only the end of a record is looked at.
 //
-// On records of 100 page views it takes two fifths of the time of the tree (see BenchmarkDecode), without allocating. What
-// was tried and dropped is beside what is done instead.
+// On records of 100 page views it takes a third of the time of the tree (BenchmarkDecode; 0.26 to 0.40 in six runs on a
+// busy machine, 0.34 over calls that nothing interrupts), 0.38 with the blanks of Python's json, and does not allocate.
+// What is left is spread over the calls for 13 keys and values an event.
+//
+// Tried and dropped, by the time of the whole: looking for quote and backslash 8 bytes at a time, which the look for the
+// record's next backslash makes unnecessary (1.1); the position as a field (1.06); to remember which key came after which
+// (1.09); reading the first 16 bytes of a string before IndexByte is called (0.98); a table of a site's bytes (1.0).
 type fast struct {
 	// buf is a copy of the record and padding: events may outlive the record's bytes, escapes are resolved in place, and
-	// reading 8 bytes at a time needs no look at the end. That the views are of a copy costs a fiftieth.
+	// reading 16 bytes at a time needs no look at the end. Views of the record itself would save a fiftieth.
 	buf   []byte
-	pos   int // in buf
-	bad   bool
-	high  uint64 // has a bit of highBits if a string has a byte outside ASCII
+	slash int // where the first backslash that has not been read is in buf, len(buf) if there is none
 	props []Prop
 }
 
-// padding ends a string that the record does not end, one that ends in a backslash too, and matches nothing else. 16
-// bytes can be read from anywhere in the record and from the two quotes.
-const padding = "\"\"\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"
-
-const (
-	lowBits  = 0x0101010101010101
-	highBits = 0x8080808080808080
-)
+// padding ends a string that the record does not end, one that ends in a backslash too, and matches nothing else. There
+// are 16 bytes to read from anywhere in the record and from behind the two quotes.
+const padding = "\"\"\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"
 
 func (f *fast) reset(record []byte) {
 	f.buf = append(append(f.buf[:0], record...), padding...)
-	f.pos, f.bad, f.high, f.props = 0, false, 0, f.props[:0]
+	f.props = f.props[:0]
+	f.seekSlash(0)
+}
+
+func (f *fast) seekSlash(i int) {
+	f.slash = len(f.buf)
+	if n := bytes.IndexByte(f.buf[i:], '\\'); n >= 0 {
+		f.slash = i + n
+	}
 }
 
 func (f *fast) end() int { return len(f.buf) - len(padding) }
 
-func (f *fast) fail() { f.bad, f.pos = true, f.end() }
+// fail returns the position of a failure, behind the quotes of the padding.
+func (f *fast) fail() int { return f.end() + 2 }
 
-// accept passes over c, and white space before it, and says whether it was there.
-func (f *fast) accept(c byte) bool {
-	if f.buf[f.pos] != c {
-		f.space()
-		if f.buf[f.pos] != c {
-			return false
-		}
+// must passes over c, and white space before it.
+func (f *fast) must(c byte, i int) int {
+	if f.buf[i] == c {
+		return i + 1
 	}
-	f.pos++
-	return true
+	return f.late(c, i)
 }
 
-func (f *fast) must(c byte) {
-	if f.buf[f.pos] == c {
-		f.pos++
-	} else if !f.accept(c) {
-		f.fail()
+// late looks for c behind white space.
+func (f *fast) late(c byte, i int) int {
+	if i = f.space(i); f.buf[i] == c {
+		return i + 1
 	}
+	return f.fail()
 }
 
-// more passes over the comma before another element, or over the bracket that ends the list.
-func (f *fast) more(bracket byte) bool {
-	if f.accept(',') {
-		return true
+// more passes over the comma before another element, if there is one.
+func (f *fast) more(i int) (bool, int) {
+	if f.buf[i] == ',' {
+		return true, i + 1
 	}
-	f.must(bracket)
-	return false
+	return f.is(',', i)
 }
 
-func (f *fast) space() {
+// is passes over white space, and over c if it follows.
+func (f *fast) is(c byte, i int) (bool, int) {
+	if i = f.space(i); f.buf[i] == c {
+		return true, i + 1
+	}
+	return false, i
+}
+
+func (f *fast) space(i int) int {
 	for {
-		switch f.buf[f.pos] {
+		switch f.buf[i] {
 		case ' ', '\t', '\n', '\r':
-			f.pos++
+			i++
 		default:
-			return
+			return i
 		}
 	}
 }
 
 // text returns a view of a string. Control characters stand for themselves, as in the general way.
-func (f *fast) text() string {
-	f.must('"')
-	b, i, high := f.buf, f.pos, f.high
-	for {
-		w := binary.LittleEndian.Uint64(b[i:])
-		high |= w
-		if stop := zeroByte(w^'"'*lowBits) | zeroByte(w^'\\'*lowBits); stop != 0 {
-			i += bits.TrailingZeros64(stop) / 8
-			break
-		}
-		i += 8
-	}
-	f.high = high
-	if b[i] == '\\' {
+func (f *fast) text(i int) (string, int) {
+	i = f.must('"', i)
+	n := bytes.IndexByte(f.buf[i:], '"')
+	switch {
+	case n < 0: // after a failure only: the padding has quotes
+		return "", f.fail()
+	case i+n > f.slash:
 		return f.escaped(i)
 	}
-	s := view(b[f.pos:i])
-	f.pos = i + 1
-	return s
+	return view(f.buf[i : i+n]), i + n + 1
 }
 
-// zeroByte has the high bit of the first byte of w that is zero, and no bit below it; bits above it mean nothing.
-func zeroByte(w uint64) uint64 { return (w - lowBits) &^ w & highBits }
-
-// escaped reads the string at pos, whose first backslash is at i, and resolves its escapes in place.
-func (f *fast) escaped(i int) string {
-	b, to := f.buf, i
+// escaped reads a string that the next backslash lies in, and resolves its escapes in place.
+func (f *fast) escaped(start int) (string, int) {
+	b, i := f.buf, f.slash
+	to := i
 	for b[i] != '"' {
 		if b[i] != '\\' {
-			f.high |= uint64(b[i])
 			b[to] = b[i]
 			to++
 			i++
@@ -126,15 +125,13 @@ func (f *fast) escaped(i int) string {
 		}
 		r, n := escape(b[i+1:])
 		if n == 0 {
-			f.fail()
-			return ""
+			return "", f.fail()
 		}
 		i += 1 + n
 		to += utf8.EncodeRune(b[to:], r) // never longer than its escape
 	}
-	s := view(b[f.pos:to])
-	f.pos = i + 1
-	return s
+	f.seekSlash(i)
+	return view(b[start:to]), i + 1
 }
 
 // escape reads an escape of which the backslash has been read. It returns the length, 0 for one that is not in RFC 8259
@@ -194,20 +191,33 @@ var hexDigits = func() (t [256]int8) {
 }()
 
 // whole reads a number of 1 to 15 digits.
-func (f *fast) whole() int64 {
-	if f.buf[f.pos] <= ' ' {
-		f.space()
+func (f *fast) whole(i int) (int64, int) {
+	i = f.space(i)
+	b, start := f.buf, i
+	n, ok := eightDigits(binary.LittleEndian.Uint64(b[i:]))
+	if ok {
+		i += 8
 	}
-	b, i, n := f.buf, f.pos, int64(0)
 	for ; b[i]-'0' <= 9; i++ {
 		n = n*10 + int64(b[i]-'0')
 	}
-	if i == f.pos || i-f.pos > 15 {
-		f.fail()
-		return 0
+	if i == start || i-start > 15 {
+		return 0, f.fail()
 	}
-	f.pos = i
-	return n
+	return n, i
+}
+
+// eightDigits reads a word of eight decimal digits, in the manner of Lemire's "Quickly parsing eight digits" (2018):
+// neighbours are joined to numbers of two, then four, then eight digits. A time of now has 13.
+func eightDigits(w uint64) (int64, bool) {
+	const ones, high4 = 0x0101_0101_0101_0101, 0xf0f0_f0f0_f0f0_f0f0
+	if w&high4 != '0'*ones || (w+6*ones)&high4 != '0'*ones {
+		return 0, false
+	}
+	w = (w & (0x0f * ones)) * (1 + 10<<8) >> 8
+	w = (w & 0x00ff_00ff_00ff_00ff) * (1 + 100<<16) >> 16
+	w = (w & 0x0000_ffff_0000_ffff) * (1 + 10_000<<32) >> 32
+	return int64(w), true
 }
 
 func view(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }

@@ -1,129 +1,135 @@
 package event
 
-import "unicode/utf8"
-
-// envelope reads record into env and says whether it could.
+// envelope reads record, which is valid UTF-8, into env, which is empty, and says whether it could.
 func (f *fast) envelope(record []byte, env *Envelope) bool {
 	f.reset(record)
-	f.must('{')
+	i := f.must('{', 0)
 	seen, key := uint(0), -1
-	for more := true; more; more = f.more('}') {
-		key = f.key(envelopeKeys[:], key, &seen)
+	for more := true; more; more, i = f.more(i) {
+		key, i = f.key(envelopeKeys[:], key, &seen, i)
 		switch key {
 		case keyV:
-			if f.whole() != Version {
-				f.fail()
-			}
+			i = f.version(i)
 		case keyCollector:
-			env.Collector = f.text()
+			env.Collector, i = f.text(i)
 		case keyLow:
-			env.Low = f.time()
+			env.Low, i = f.time(i)
 		case keyEvents:
-			f.events(env)
+			i = f.events(env, i)
 		}
 	}
-	f.space()
-	all := seen == 1<<len(envelopeKeys)-1 && env.Collector != ""
-	return all && !f.bad && f.pos == f.end() && (f.high&highBits == 0 || utf8.Valid(record))
+	i = f.space(f.must('}', i))
+	return i == f.end() && seen == 1<<len(envelopeKeys)-1 && env.Collector != ""
 }
 
-func (f *fast) events(env *Envelope) {
-	f.must('[')
-	if f.accept(']') {
-		return
+func (f *fast) version(i int) int {
+	n, i := f.whole(i)
+	if n != Version {
+		return f.fail()
 	}
-	for more := true; more; more = f.more(']') {
+	return i
+}
+
+func (f *fast) events(env *Envelope, i int) int {
+	empty, i := f.is(']', f.must('[', i))
+	if empty {
+		return i
+	}
+	for more := true; more; more, i = f.more(i) {
 		if n := len(env.Events); n < cap(env.Events) {
 			env.Events = env.Events[:n+1]
 			env.Events[n] = Event{}
 		} else {
 			env.Events = append(env.Events, Event{})
 		}
-		f.event(&env.Events[len(env.Events)-1])
+		i = f.event(&env.Events[len(env.Events)-1], i)
 	}
+	return f.must(']', i)
 }
 
-func (f *fast) event(e *Event) {
-	f.must('{')
+func (f *fast) event(e *Event, i int) int {
+	i = f.must('{', i)
 	seen, key := uint(0), -1
-	for more := true; more; more = f.more('}') {
-		key = f.key(eventKeys[:], key, &seen)
-		f.field(e, key)
+	for more := true; more; more, i = f.more(i) {
+		key, i = f.key(eventKeys[:], key, &seen, i)
+		i = f.field(e, key, i)
 	}
 	if e.Received == 0 {
 		e.Received = e.Time
 	}
 	if e.Name == "" || e.Time == 0 || !validSite(e.Site) {
-		f.fail()
+		return f.fail()
 	}
+	return f.must('}', i)
 }
 
-func (f *fast) field(e *Event, key int) {
+func (f *fast) field(e *Event, key, i int) int {
 	switch key {
 	case keyID:
-		e.ID = f.text()
+		e.ID, i = f.text(i)
 	case keySite:
-		e.Site = f.text()
+		e.Site, i = f.text(i)
 	case keyName:
-		e.Name = f.text()
+		e.Name, i = f.text(i)
 	case keyTime:
-		e.Time = f.time()
+		e.Time, i = f.time(i)
 	case keyReceived:
-		e.Received = f.time()
+		e.Received, i = f.time(i)
 	case keyVisitor:
-		e.Visitor = f.visitor()
+		e.Visitor, i = f.visitor(i)
 	case keyVisitorPrev:
-		e.VisitorPrev = f.visitor()
+		e.VisitorPrev, i = f.visitor(i)
 	case keyURL:
-		e.URL = f.text()
+		e.URL, i = f.text(i)
 	case keyReferrer:
-		e.Referrer = f.text()
+		e.Referrer, i = f.text(i)
 	case keyUA:
-		e.UA = f.text()
+		e.UA, i = f.text(i)
 	case keyLanguage:
-		e.Language = f.text()
+		e.Language, i = f.text(i)
 	case keyScreen:
-		e.Screen = f.text()
+		e.Screen, i = f.text(i)
 	case keyCountry:
-		e.Country = f.text()
+		e.Country, i = f.text(i)
 	case keyRegion:
-		e.Region = f.text()
+		e.Region, i = f.text(i)
 	case keyCity:
-		e.City = f.text()
+		e.City, i = f.text(i)
 	case keyProps:
-		e.Props = f.properties()
+		e.Props, i = f.properties(i)
 	case keyRevenue:
-		f.revenue(e)
+		i = f.revenue(e, i)
 	case keyNonInteractive:
-		e.NonInteractive = f.boolean()
+		e.NonInteractive, i = f.boolean(i)
 	case keyClient:
-		e.Client = f.text()
+		e.Client, i = f.text(i)
 	case keyBot:
-		e.Bot = f.text()
+		e.Bot, i = f.text(i)
 	}
+	return i
 }
 
-func (f *fast) time() Time {
-	t := Time(f.whole())
-	if t >= maxTime {
-		f.fail()
+func (f *fast) time(i int) (Time, int) {
+	n, i := f.whole(i)
+	if Time(n) >= maxTime {
+		return 0, f.fail()
 	}
-	return t
+	return Time(n), i
 }
 
-func (f *fast) visitor() Visitor {
-	s := f.text()
+func (f *fast) visitor(i int) (Visitor, int) {
+	s, i := f.text(i)
 	if s == "" {
-		return 0
+		return 0, i
 	}
-	v, ok := visitorOf16(s)
-	if !ok {
-		var err error
-		if v, err = ParseVisitor(s); err != nil {
-			f.fail()
-		}
+	if v, ok := visitorOf16(s); ok {
+		return v, i
 	}
-	return v
+	v, err := ParseVisitor(s)
+	if err != nil {
+		return 0, f.fail()
+	}
+	return v, i
 }
 
 // visitorOf16 reads the form the encoder writes, 16 digits, in half of ParseVisitor's time.
@@ -139,48 +145,48 @@ func visitorOf16(s string) (Visitor, bool) {
 	return v, bad >= 0
 }
 
-func (f *fast) properties() []Prop {
+func (f *fast) properties(i int) ([]Prop, int) {
 	start := len(f.props)
-	f.must('{')
-	if !f.accept('}') {
-		for more := true; more; more = f.more('}') {
-			key := f.text()
-			f.must(':')
-			f.props = append(f.props, Prop{Key: key, Value: f.text()})
-		}
+	empty, i := f.is('}', f.must('{', i))
+	if empty {
+		return f.props[start:start:start], i
 	}
-	return f.props[start:len(f.props):len(f.props)] // see Decoder.properties
+	for more := true; more; more, i = f.more(i) {
+		var p Prop
+		p.Key, i = f.text(i)
+		p.Value, i = f.text(f.must(':', i))
+		f.props = append(f.props, p)
+	}
+	return f.props[start:len(f.props):len(f.props)], f.must('}', i) // see Decoder.properties
 }
 
-func (f *fast) revenue(e *Event) {
-	f.must('{')
+func (f *fast) revenue(e *Event, i int) int {
+	i = f.must('{', i)
 	amount := ""
 	seen, key := uint(0), -1
-	for more := true; more; more = f.more('}') {
-		key = f.key(revenueKeys[:], key, &seen)
+	for more := true; more; more, i = f.more(i) {
+		key, i = f.key(revenueKeys[:], key, &seen, i)
 		switch key {
 		case keyAmount:
-			amount = f.text()
+			amount, i = f.text(i)
 		case keyCurrency:
-			e.Currency = f.text()
+			e.Currency, i = f.text(i)
 		}
 	}
 	var err error
 	if e.Amount, err = ParseMoney(amount); err != nil {
-		f.fail()
+		return f.fail()
 	}
+	return f.must('}', i)
 }
 
-func (f *fast) boolean() bool {
-	f.space()
-	want, is := "false", false
-	if f.buf[f.pos] == 't' {
-		want, is = "true", true
+func (f *fast) boolean(i int) (bool, int) {
+	i = f.space(i)
+	switch b := f.buf[i:]; {
+	case string(b[:4]) == "true":
+		return true, i + 4
+	case string(b[:5]) == "false":
+		return false, i + 5
 	}
-	if string(f.buf[f.pos:f.pos+len(want)]) != want {
-		f.fail()
-		return false
-	}
-	f.pos += len(want)
-	return is
+	return false, f.fail()
 }

@@ -77,9 +77,9 @@ func key16(key string) word16 {
 // key passes over a key and its colon and returns the key's number among keys. The numbers are tried in turn from
 // the one after last, so a record in the encoder's order mostly matches at once. A key that is in seen, which has a bit
 // for each number, or that is not among keys or has an escape, is a failure.
-func (f *fast) key(keys []word16, last int, seen *uint) int {
-	f.must('"')
-	low, high := binary.LittleEndian.Uint64(f.buf[f.pos:]), binary.LittleEndian.Uint64(f.buf[f.pos+8:])
+func (f *fast) key(keys []word16, last int, seen *uint, i int) (int, int) {
+	i = f.must('"', i)
+	low, high := binary.LittleEndian.Uint64(f.buf[i:]), binary.LittleEndian.Uint64(f.buf[i+8:])
 	n := last
 	for range keys {
 		if n++; n >= len(keys) {
@@ -93,10 +93,7 @@ func (f *fast) key(keys []word16, last int, seen *uint) int {
 			break
 		}
 		*seen |= 1 << n
-		f.pos += k.len
-		f.must(':')
-		return n
+		return n, f.must(':', i+k.len)
 	}
-	f.fail()
-	return -1
+	return -1, f.fail()
 }
