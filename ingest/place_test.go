@@ -53,6 +53,7 @@ func TestPlaces(t *testing.T) {
 	f("told", "10.0.0.1", "203.0.113.9", "BR", "SP", "S%C3%A3o%20Paulo", enrich.Place{Country: "BR", Region: "BR-SP", City: "São Paulo"})
 	f("told by a stranger", "203.0.113.9", "", "BR", "SP", "S%C3%A3o%20Paulo", portland)
 	f("told in part", "10.0.0.1", "203.0.113.9", "US", "", "", portland)
+	f("told by name", "10.0.0.1", "203.0.113.9", "US", "OR", "Portland", portland)
 	f("told otherwise", "10.0.0.1", "203.0.113.9", "DE", "", "", enrich.Place{Country: "DE"})
 	f("told nonsense", "10.0.0.1", "203.0.113.9", "XX", "\xff", "a%0Ab", portland)
 	f("told at length", "10.0.0.1", "203.0.113.9", "US", "US-OR", strings.Repeat("x", 1000), portland)

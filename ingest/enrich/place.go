@@ -18,17 +18,20 @@ type Place struct {
 	City string
 }
 
-// Places looks addresses up. What is not known of an address is "".
+// Places is a database of places. What it does not know is "".
 type Places interface {
+	// Place looks an address up.
 	Place(addr netip.Addr) Place
+	// CityName names a city by its GeoNames id.
+	CityName(id string) string
 }
 
 // Locate completes what a trusted proxy says about where addr is: by places, which may be nil, and then by the table of
 // countries in the program.
 func Locate(said Place, places Places, addr netip.Addr) Place {
 	p := said
-	if places != nil && (p.Country == "" || p.Region == "" || p.City == "") {
-		p = p.completedBy(places.Place(addr))
+	if places != nil && (p.Country == "" || p.Region == "" || !IsCityID(p.City)) {
+		p = p.completedBy(places.Place(addr), places)
 	}
 	if p.Country == "" {
 		p.Country = Country(addr)
@@ -36,10 +39,11 @@ func Locate(said Place, places Places, addr netip.Addr) Place {
 	return p
 }
 
-// completedBy returns q if it contradicts p in nothing. A place is not put together from two sources that disagree: the city
-// of the one may lie in another region than the other's.
-func (p Place) completedBy(q Place) Place {
-	if (p.Country == "" || p.Country == q.Country) && (p.Region == "" || p.Region == q.Region) && (p.City == "" || p.City == q.City) {
+// completedBy returns q, of places, if it contradicts p in nothing; q then has a city's id where p has the name. A place is not
+// put together from two sources that disagree: the city of the one may lie in another region than the other's.
+func (p Place) completedBy(q Place, places Places) Place {
+	sameCity := p.City == "" || p.City == q.City || strings.EqualFold(p.City, places.CityName(q.City))
+	if sameCity && (p.Country == "" || p.Country == q.Country) && (p.Region == "" || p.Region == q.Region) {
 		return q
 	}
 	if p.Country == "" {

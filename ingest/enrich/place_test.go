@@ -57,6 +57,9 @@ func TestHeaderText(t *testing.T) {
 type places map[string]Place
 
 func (p places) Place(addr netip.Addr) Place { return p[addr.String()] }
+func (p places) CityName(id string) string {
+	return map[string]string{"5375480": "Mountain View"}[id]
+}
 
 func TestLocate(t *testing.T) {
 	db := places{
@@ -82,6 +85,11 @@ func TestLocate(t *testing.T) {
 	f(Place{City: "Linz"}, "203.0.113.1", Place{"AT", "", "Linz"})
 	f(Place{"AT", "AT-9", "2761369"}, "203.0.113.1", Place{"AT", "AT-9", "2761369"})
 	f(Place{"AT", "AT-9", ""}, "203.0.113.2", Place{"AT", "AT-9", ""})
+	// A name becomes the id of the same city.
+	f(Place{"US", "US-CA", "mountain view"}, "8.8.8.8", Place{"US", "US-CA", "5375480"})
+	f(Place{"US", "", "Mountain View"}, "8.8.8.8", Place{"US", "US-CA", "5375480"})
+	f(Place{"US", "US-MO", "Mountain View"}, "8.8.8.8", Place{"US", "US-MO", "Mountain View"})
+	f(Place{"US", "US-CA", "Palo Alto"}, "8.8.8.8", Place{"US", "US-CA", "Palo Alto"})
 	// The table in the program is asked last, and for countries only.
 	f(Place{}, "8.8.4.4", Place{Country: "US"})
 	f(Place{}, "8.8.8.8", Place{"US", "US-CA", "5375480"})
