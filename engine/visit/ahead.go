@@ -4,9 +4,11 @@ import "millrace/engine/event"
 
 // ahead is the memory of Ahead.
 type ahead struct {
-	slots []int32
-	dims  []ref
-	sum   uint32 // of what was read, so that it is
+	sites  []*site // of the events
+	hashes []uint32
+	slots  []int32
+	refs   []ref
+	sum    uint64 // of what was read, so that it is
 }
 
 // Ahead reads what Observe will look at for the events that come next. It changes nothing.
@@ -16,7 +18,7 @@ type ahead struct {
 // fetches those of many events together.
 func (t *Table) Ahead(events []event.Event) {
 	a := &t.ahead
-	a.slots, a.dims = a.slots[:0], a.dims[:0]
+	a.sites, a.hashes, a.slots, a.refs = a.sites[:0], a.hashes[:0], a.slots[:0], a.refs[:0]
 	s := t.latest
 	for i := range events {
 		e := &events[i]
@@ -25,16 +27,29 @@ func (t *Table) Ahead(events []event.Event) {
 				continue
 			}
 		}
-		if first := s.visitors[e.Visitor]; first != 0 {
-			a.slots = append(a.slots, first)
+		if e.Visitor != 0 {
+			a.sites = append(a.sites, s)
+			a.hashes = append(a.hashes, s.visitors.spread.hash(e.Visitor))
+		}
+	}
+	for i, s := range a.sites {
+		a.sum += s.visitors.places[a.hashes[i]>>s.visitors.shift]
+	}
+	for i, s := range a.sites {
+		if slot := s.visitors.guess(a.hashes[i]); slot != 0 {
+			a.slots = append(a.slots, slot)
 		}
 	}
 	for _, i := range a.slots {
-		a.dims = append(a.dims, t.visits.at(i).dims)
+		v := t.visits.at(i)
+		a.refs = append(a.refs, v.dims)
+		if v.exitPage != 0 {
+			a.refs = append(a.refs, v.exitPage)
+		}
 	}
-	for _, r := range a.dims {
+	for _, r := range a.refs {
 		if b := t.arena.get(r); len(b) > 0 {
-			a.sum += uint32(b[len(b)-1])
+			a.sum += uint64(b[len(b)-1])
 		}
 	}
 }

@@ -67,7 +67,7 @@ func (t *Table) applyVisitor(r *reader, s *site, n uint64, whole bool) {
 	if r.err != nil {
 		return
 	}
-	i := s.visitors[visitor]
+	i := t.first(s, visitor)
 	if whole {
 		if i != 0 && r.format == formatJournal {
 			t.markGone(s, visitor) // one of them may have become another visitor's

@@ -1,8 +1,15 @@
 package visit
 
 import (
+	"bytes"
 	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"sort"
+	"strings"
 	"testing"
+	"time"
 
 	"millrace/engine/event"
 	"millrace/engine/window"
@@ -81,6 +88,128 @@ func BenchmarkEvent(b *testing.B) {
 			b.ReportMetric(float64(tr.tab.Bytes())/float64(tr.tab.Len()), "B/visit")
 		})
 	}
+}
+
+// crowd is a stream as that of `millrace bench engine`: sites, visitors and pages by Zipf's law, a sixth of the events no
+// pageviews, in records of 100 events, whose strings lie in memory of their own.
+type crowd struct {
+	tab                   *Table
+	rng                   *rand.Rand
+	sites, visitors, page []float64
+	now                   float64 // ms
+	rows                  [100]window.Row
+	events                [100]event.Event
+	buf                   bytes.Buffer
+
+	spent           []time.Duration // in the table, by record
+	journal, chunks int             // bytes
+}
+
+// sums returns the sums of the shares of n ranks.
+func zipf(n int, s float64) []float64 {
+	sums, total := make([]float64, n), 0.0
+	for i := range sums {
+		total += math.Pow(float64(i+1), -s)
+		sums[i] = total
+	}
+	return sums
+}
+
+func newCrowd() *crowd {
+	return &crowd{tab: NewTable(Rules{}), rng: rand.New(rand.NewPCG(1, 2)), now: float64(origin),
+		sites: zipf(50, 1.1), visitors: zipf(50_000, 0.6), page: zipf(400, 1.0)}
+}
+
+func (c *crowd) draw(sums []float64) int {
+	return sort.SearchFloat64s(sums, c.rng.Float64()*sums[len(sums)-1])
+}
+
+var (
+	crowdSections = strings.Fields("blog docs pricing news product about help shop guide events careers press team status api")
+	crowdBrowsers = strings.Fields("Chrome Chrome Chrome Safari Edge Firefox")
+	crowdSystems  = strings.Fields("Windows macOS Linux Android")
+	crowdLands    = strings.Fields("US IN DE BR GB FR JP CN")
+	crowdScreens  = strings.Fields("Desktop Laptop Mobile Tablet")
+	crowdSources  = [][3]string{{"Google", "google.com/", "Organic Search"}, {"Bing", "bing.com/", "Organic Search"},
+		{"Reddit", "reddit.com/r/programming/", "Organic Social"}, {window.None, window.None, "Direct"}}
+)
+
+// next makes the events of a record: the rows as package facts does.
+func (c *crowd) next() {
+	const perSecond = 60
+	c.buf.Reset()
+	var ends [100][3]int
+	for i := range c.rows {
+		c.now += c.rng.ExpFloat64() * 1000 / perSecond
+		r, e := &c.rows[i], &c.events[i]
+		*r = window.Row{}
+		site, page := c.draw(c.sites), c.draw(c.page)
+		n := (uint64(site)<<32 | uint64(c.draw(c.visitors))) * 0x9e3779b97f4a7c15
+		n = (n ^ n>>29) * 0xbf58476d1ce4e5b9
+		n ^= n >> 32
+		r.Visitor = event.Visitor(n)
+		*e = event.Event{Visitor: r.Visitor, Time: event.Time(c.now)}
+		ends[i][0] = c.buf.Len()
+		fmt.Fprintf(&c.buf, "site-%02d.example", site)
+		ends[i][1] = c.buf.Len()
+		if page == 0 {
+			c.buf.WriteString("/")
+		} else {
+			fmt.Fprintf(&c.buf, "/%s/%s-%d", crowdSections[page%len(crowdSections)], crowdSections[(page/7)%len(crowdSections)], page)
+		}
+		ends[i][2] = c.buf.Len()
+		if c.rng.IntN(6) != 0 {
+			r.Flags = window.PageviewRow
+		}
+		d := &r.Dims
+		if k := c.rng.IntN(100); k >= 55 {
+			src := crowdSources[k%4]
+			d[window.Source], d[window.Referrer], d[window.Channel] = src[0], src[1], src[2]
+		}
+		d[window.Country], d[window.Language], d[window.Browser] = crowdLands[n%8], "en-US", crowdBrowsers[n>>4%6]
+		d[window.BrowserVersion], d[window.OS], d[window.OSVersion] = "139", crowdSystems[n>>8%4], "10"
+		d[window.Device], d[window.Screen], d[window.Name] = "Desktop", crowdScreens[n>>12%4], "pageview"
+	}
+	text := c.buf.String()
+	for i, at := range ends {
+		site := text[at[0]:at[1]]
+		c.events[i].Site = site
+		c.rows[i].Dims[window.Hostname] = site
+		c.rows[i].Dims[window.Page] = text[at[1]:at[2]]
+	}
+}
+
+func (c *crowd) record() {
+	c.next()
+	began := time.Now()
+	c.tab.Ahead(c.events[:])
+	for i := range c.rows {
+		e := &c.events[i]
+		c.tab.Observe(e.Site, &c.rows[i], e.Time, 0, false)
+	}
+	c.journal += len(c.tab.Flush(func(_ string, _ event.Time, chunk []byte) { c.chunks += len(chunk) }))
+	c.tab.Expire(event.Time(c.now))
+	c.spent = append(c.spent, time.Since(began))
+}
+
+// BenchmarkRecord measures all that a table does for a record of 100 events, without what making these takes.
+func BenchmarkRecord(b *testing.B) {
+	c := newCrowd()
+	for range 4000 {
+		c.record()
+	}
+	c.spent, c.journal, c.chunks = nil, 0, 0
+	for b.Loop() {
+		c.record()
+	}
+	n := float64(b.N * len(c.rows))
+	slices.Sort(c.spent) // the median leaves out what the machine did in between
+	b.ReportMetric(float64(c.spent[len(c.spent)/2].Nanoseconds())/float64(len(c.rows)), "ns/event")
+	b.ReportMetric(float64(c.spent[len(c.spent)/10].Nanoseconds())/float64(len(c.rows)), "p10-ns/event")
+	b.ReportMetric(float64(c.journal)/n, "journal-B/event")
+	b.ReportMetric(float64(c.chunks)/n, "chunk-B/event")
+	b.ReportMetric(float64(c.tab.Len()), "visits")
+	b.ReportMetric(float64(c.tab.Bytes())/float64(c.tab.Len()), "B/visit")
 }
 
 // BenchmarkCheckpoint measures a checkpoint of all visits, and reading it.

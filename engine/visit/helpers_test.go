@@ -89,8 +89,8 @@ func dump(t *Table) string {
 	for _, name := range slices.Sorted(maps.Keys(t.names)) {
 		s := t.names[name]
 		fmt.Fprintf(&b, "%s: %d\n", name, s.live)
-		for _, visitor := range slices.Sorted(maps.Keys(s.visitors)) {
-			for i := s.visitors[visitor]; i != 0; i = t.visits.at(i).next {
+		for _, visitor := range slices.Sorted(maps.Keys(firsts(t, s))) {
+			for i := t.first(s, visitor); i != 0; i = t.visits.at(i).next {
 				v := t.visits.at(i)
 				fmt.Fprintf(&b, "  %s %d+%d entry %d exit %d views %d flags %d %q %q\n", visitor, v.first, v.span, v.entry, v.exit, v.views,
 					v.flags&interactive, t.arena.get(v.dims), t.arena.get(v.exitPage))
@@ -100,13 +100,27 @@ func dump(t *Table) string {
 	return b.String()
 }
 
+// firsts returns the first visits of a site's visitors.
+func firsts(t *Table, s *site) map[event.Visitor]int32 {
+	m := map[event.Visitor]int32{}
+	for _, p := range s.visitors.places {
+		if p != 0 {
+			m[t.visits.at(int32(p)).visitor] = int32(p)
+		}
+	}
+	return m
+}
+
 // audit checks what must hold inside a table between records.
 func audit(tb rapid.TB, t *Table) {
 	tb.Helper()
 	refs, live := 0, 0
 	for name, s := range t.names {
 		n := 0
-		for visitor, i := range s.visitors {
+		for visitor, i := range firsts(t, s) {
+			if t.first(s, visitor) != i {
+				tb.Fatalf("site %s: %s is not found", name, visitor)
+			}
 			end := event.Time(-1)
 			for ; i != 0; i = t.visits.at(i).next {
 				v := t.visits.at(i)
@@ -120,6 +134,9 @@ func audit(tb rapid.TB, t *Table) {
 					refs++
 				}
 			}
+		}
+		if len(firsts(t, s)) != s.visitors.len || s.visitors.len*4 > len(s.visitors.places)*3 {
+			tb.Fatalf("site %s: %d visitors in %d places, %d counted", name, len(firsts(t, s)), len(s.visitors.places), s.visitors.len)
 		}
 		if n != s.live || n == 0 {
 			tb.Fatalf("site %s: %d visits, %d counted", name, n, s.live)

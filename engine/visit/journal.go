@@ -57,7 +57,7 @@ func (t *Table) appendJournal(b []byte) []byte {
 func (t *Table) appendTouched(b []byte, s *site, i int32, base event.Time) []byte {
 	v := t.visits.at(i)
 	whole := slices.Contains(s.moved, v.visitor)
-	for o := s.visitors[v.visitor]; o != 0; {
+	for o := t.first(s, v.visitor); o != 0; {
 		w := t.visits.at(o)
 		if w.touch != 0 {
 			if w.touch < v.touch {
@@ -73,7 +73,7 @@ func (t *Table) appendTouched(b []byte, s *site, i int32, base event.Time) []byt
 // appendVisitor appends all visits of a visitor.
 func (t *Table) appendVisitor(b []byte, s *site, visitor event.Visitor, whole bool, base event.Time) []byte {
 	head := uint64(1)
-	for i := s.visitors[visitor]; i != 0; i = t.visits.at(i).next {
+	for i := t.first(s, visitor); i != 0; i = t.visits.at(i).next {
 		head += 2
 	}
 	if whole {
@@ -81,7 +81,7 @@ func (t *Table) appendVisitor(b []byte, s *site, visitor event.Visitor, whole bo
 	}
 	b = binary.AppendUvarint(b, head)
 	b = binary.LittleEndian.AppendUint64(b, uint64(visitor))
-	for i := s.visitors[visitor]; i != 0; i = t.visits.at(i).next {
+	for i := t.first(s, visitor); i != 0; i = t.visits.at(i).next {
 		b = t.appendVisit(b, t.visits.at(i), whole, base)
 	}
 	return b
@@ -182,13 +182,13 @@ func (t *Table) Checkpoint(dst []byte) (blob []byte, until event.Time) {
 		dst = appendBytes(dst, s.name)
 		for _, visitor := range s.gone {
 			dst = t.appendVisitor(dst, s, visitor, true, base)
-			until = max(until, t.clean(s.visitors[visitor]))
+			until = max(until, t.clean(t.first(s, visitor)))
 		}
 		for _, i := range s.dirty {
 			// The slot may have been freed since, and the visit may be one of a visitor that has been written.
 			if v := t.visits.at(i); v.site == s.number && v.flags&dirty != 0 {
 				dst = t.appendVisitor(dst, s, v.visitor, true, base)
-				until = max(until, t.clean(s.visitors[v.visitor]))
+				until = max(until, t.clean(t.first(s, v.visitor)))
 			}
 		}
 		dst = append(dst, 0)

@@ -9,14 +9,14 @@ import (
 // place returns the visit that takes an event, 0 if it must begin one. The visit may have been merged of two for it, or
 // re-keyed from the visitor's hash of the day before.
 func (t *Table) place(s *site, visitor, prev event.Visitor, at event.Time) int32 {
-	if i, other := t.taker(s.visitors[visitor], at); i != 0 {
+	if i, other := t.taker(t.first(s, visitor), at); i != 0 {
 		t.merge(s, i, other)
 		return i
 	}
 	if prev == 0 || prev == visitor {
 		return 0
 	}
-	i, other := t.taker(s.visitors[prev], at)
+	i, other := t.taker(t.first(s, prev), at)
 	if i == 0 {
 		return 0
 	}
@@ -36,12 +36,12 @@ func (t *Table) place(s *site, visitor, prev event.Visitor, at event.Time) int32
 // visitor are never closer than the timeout, unless together they would be too long. It reports whether there is room. A visit
 // before the event ends and takes no more events, which it may have done already (Expire); a visit after it stays.
 func (t *Table) clear(s *site, visitor event.Visitor, at, lo, hi event.Time) bool {
-	for i := s.visitors[visitor]; i != 0; i = t.visits.at(i).next {
+	for i := t.first(s, visitor); i != 0; i = t.visits.at(i).next {
 		if v := t.visits.at(i); v.first > at && v.first-t.rules.Timeout <= hi {
 			return false
 		}
 	}
-	for i := s.visitors[visitor]; i != 0; {
+	for i := t.first(s, visitor); i != 0; {
 		v := t.visits.at(i)
 		next := v.next
 		if v.last() < at && lo <= v.last()+t.rules.Timeout {
@@ -111,13 +111,18 @@ func (t *Table) make(s *site, visitor event.Visitor, first event.Time, span uint
 	return i
 }
 
+// first returns a visitor's first visit, 0 if there is none.
+func (t *Table) first(s *site, visitor event.Visitor) int32 {
+	return s.visitors.first(&t.visits, visitor)
+}
+
 // link puts a visit into its visitor's chain.
 func (t *Table) link(s *site, i int32) {
 	v := t.visits.at(i)
-	head := s.visitors[v.visitor]
+	head := t.first(s, v.visitor)
 	if head == 0 || t.visits.at(head).first > v.first {
 		v.next = head
-		s.visitors[v.visitor] = i
+		s.visitors.set(&t.visits, i)
 		return
 	}
 	p := t.visits.at(head)
@@ -130,7 +135,7 @@ func (t *Table) link(s *site, i int32) {
 // unlink takes a visit out of its visitor's chain.
 func (t *Table) unlink(s *site, i int32) {
 	v := t.visits.at(i)
-	switch head := s.visitors[v.visitor]; {
+	switch head := t.first(s, v.visitor); {
 	case head != i:
 		p := t.visits.at(head)
 		for p.next != i {
@@ -138,9 +143,9 @@ func (t *Table) unlink(s *site, i int32) {
 		}
 		p.next = v.next
 	case v.next != 0:
-		s.visitors[v.visitor] = v.next
+		s.visitors.set(&t.visits, v.next)
 	default:
-		delete(s.visitors, v.visitor)
+		s.visitors.remove(&t.visits, v.visitor)
 	}
 	v.next = 0
 }

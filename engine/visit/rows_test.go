@@ -115,7 +115,7 @@ func TestMidnight(t *testing.T) {
 	if tab.Len() != 1 {
 		t.Fatalf("%d visits: %s", tab.Len(), dump(tab))
 	}
-	if v := tab.visits.at(tab.names["a.example"].visitors[2]); v.views != 4 || v.span != 180_000 {
+	if v := tab.visits.at(tab.first(tab.names["a.example"], 2)); v.views != 4 || v.span != 180_000 {
 		t.Errorf("got %s", dump(tab))
 	}
 	run(tab, []seen{pageview(200, "/").of(1, 0)}) // the old hash is somebody new
@@ -230,7 +230,7 @@ func TestApplyTail(t *testing.T) {
 	}
 	audit(t, tail)
 	s := tail.names["a.example"]
-	if s.live != 2 || s.visitors[3] == 0 || s.visitors[4] == 0 {
+	if s.live != 2 || tail.first(s, 3) == 0 || tail.first(s, 4) == 0 {
 		t.Errorf("got %s", dump(tail))
 	}
 }

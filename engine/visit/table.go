@@ -2,6 +2,7 @@ package visit
 
 import (
 	"math"
+	"math/rand/v2"
 	"strings"
 
 	"millrace/engine/event"
@@ -11,7 +12,7 @@ import (
 // Table holds the live visits of a partition. It has no clock and does no I/O, and belongs to one goroutine.
 //
 // A visit is a slot in a slab; what it keeps of strings is in an arena; a visitor's visits are a chain of slots in order of
-// time, found by a map per site. None of it is a pointer to the garbage collector, which with some hundred
+// time, found by a table per site. None of it is a pointer to the garbage collector, which with some hundred
 // thousand visits would otherwise follow millions of them. An event of a known visit allocates nothing.
 type Table struct {
 	rules  Rules
@@ -22,6 +23,7 @@ type Table struct {
 	sites  []*site // by number; nil is free
 	unused []int32 // numbers of free sites
 	latest *site   // asked for last
+	spread spread
 
 	// due holds the visits by the number of the minute in which they may expire, or of one before: a visit that
 	// lives on is moved when its minute comes, not at each event.
@@ -45,7 +47,7 @@ type site struct {
 	name     string
 	number   int32
 	live     int
-	visitors map[event.Visitor]int32 // their first visits
+	visitors visitors
 
 	// Since the last Flush: the visits touched, in order, and the visitors whose visits were re-keyed.
 	touched []int32
@@ -63,6 +65,7 @@ func NewTable(r Rules) *Table {
 		rules:   r.withDefaults(),
 		names:   map[string]*site{},
 		due:     map[int32][]int32{},
+		spread:  spread{rand.Uint64(), rand.Uint64() | 1},
 		horizon: math.MinInt64,
 	}
 }
@@ -199,7 +202,7 @@ func (t *Table) site(name string) *site {
 	}
 	s := t.names[name]
 	if s == nil {
-		s = &site{name: strings.Clone(name), visitors: map[event.Visitor]int32{}}
+		s = &site{name: strings.Clone(name), visitors: newVisitors(t.spread)}
 		if n := len(t.unused); n > 0 {
 			s.number, t.unused = t.unused[n-1], t.unused[:n-1]
 			t.sites[s.number] = s
@@ -218,8 +221,12 @@ func (t *Table) Len() int { return t.live }
 
 // Bytes returns the memory of the table, by estimate.
 func (t *Table) Bytes() int {
-	const perVisit, perSite = 40, 400 // in maps and lists
-	return t.visits.bytes() + t.arena.bytes + t.live*perVisit + len(t.names)*perSite
+	const perVisit, perSite = 8, 400 // in lists
+	n := t.visits.bytes() + t.arena.bytes + t.live*perVisit + len(t.names)*perSite
+	for _, s := range t.names {
+		n += s.visitors.bytes()
+	}
+	return n
 }
 
 // Untracked returns the number of events that found no visit because of MaxPerSite, since the table was made.
