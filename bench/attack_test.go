@@ -29,13 +29,22 @@ func TestAttack(t *testing.T) {
 	f(20_000, -1)
 }
 
-// The comparison sees what it is there to see. A partition remembers so many ids for all its sites: an attack that brings
-// more of them within the horizon makes it forget those of the others, whose retries then count twice.
+// An attack that brings more ids within the horizon than a partition remembers makes nobody else's be forgotten: the other
+// sites' retries count once, as without it. Its own site's may count twice.
 func TestAttackOnIDs(t *testing.T) {
-	r, err := Attack(t.Context(), AttackOptions{
+	o := AttackOptions{
 		Events: 30_000, Base: 10_000, Visitors: 2000, Length: event.Minute, Seed: 1, Dir: t.TempDir(), rules: engine.Rules{MaxIDs: 15_000},
-	})
-	if !errors.Is(err, ErrAttack) || r.Differing == 0 {
+	}
+	r, err := Attack(t.Context(), o)
+	if r == nil || r.Others == 0 || r.Differing > 0 {
+		t.Fatalf("%v\n%v", err, r)
+	}
+	if r.With.IDs > o.rules.MaxIDs || len(r.Wrong) == 0 || !errors.Is(err, ErrAttack) {
+		t.Errorf("nothing was forgotten: %v\n%v", err, r)
+	}
+	// The comparison sees what it is there to see: with less room than the other sites' own ids need, they differ.
+	o.rules.MaxIDs = 6000
+	if r, err = Attack(t.Context(), o); !errors.Is(err, ErrAttack) || r.Differing == 0 {
 		t.Errorf("no difference was seen: %v\n%v", err, r)
 	}
 }

@@ -27,7 +27,8 @@ Example:
 
   millrace bench attack --events 200000 --visitors 0 --for 3m
 
-The exit code is 1 if another site's windows are not the same bytes, or the attacked site's not what a recount says.`
+The exit code is 1 if another site's windows are not the same bytes, or the attacked site's not what a recount says. With more events
+in ten minutes than the four million ids that a partition remembers the latter is so: what is sent to the attacked site again may count twice.`
 }
 
 func (c *benchAttackCommand) Run(p *process) error {

@@ -4,37 +4,63 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"unsafe"
+
+	"millrace/engine/event"
 )
 
 // ErrJournal is wrapped by every error of Apply.
 var ErrJournal = errors.New("malformed journal of ids")
 
-// A journal is the format (1 byte), and parts: how many minutes after the part before, or after 1970 for the first
-// (uvarint), how many minutes the oldest minute remembered is before that (uvarint), the number of ids (uvarint), and the ids'
-// hashes (8 bytes each, little endian). What a record forgets it forgets at the beginning of a part.
-const format = 1
+// A journal is the format (1 byte), and parts. A part is
+//
+//	uvarint  how many minutes it is after the part before, or after 1970 for the first
+//	uvarint  how many minutes the oldest minute remembered is before that
+//	uvarint  0, or if there was no room a cut: its rank + 1 (uvarint), how many minutes its minute is before the part's
+//	         (uvarint), its site's hash (4 bytes)
+//	uvarint  the number of sites, and for each its hash (4 bytes), the number of ids (uvarint), their hashes (8 bytes each)
+//
+// Numbers of fixed size are little endian. What a part forgets it forgets before its ids come: first those of the cut, then
+// minutes. Sites come in the order of their first ids; ids keep their order only among those of a site.
+const format = 2
 
 // record is what a record has done, and the memory for it.
 type record struct {
-	news    []uint64 // ids that were new
+	news    []newID
 	parts   []part
 	dropped bool // minutes have been forgotten
 	journal []byte
+	grouper grouper
+}
+
+type newID struct {
+	hash uint64
+	site uint32
 }
 
 // part is a part of a journal, from the place in news.
 type part struct {
 	minute, oldest int64
 	from           int
+	isCut          bool
+	cut            cut
 }
 
-// note begins a part.
-func (s *Set) note() {
-	s.parts = append(s.parts, part{s.gens[len(s.gens)-1].minute, s.gens[0].minute, len(s.news)})
+func (r *record) bytes() int {
+	return cap(r.news)*int(unsafe.Sizeof(newID{})) + cap(r.journal) + r.grouper.bytes()
+}
+
+// note begins a part, after a cut if there is one.
+func (s *Set) note(c *cut) {
+	p := part{minute: s.gens[len(s.gens)-1].minute, oldest: s.gens[0].minute, from: len(s.news)}
+	if c != nil {
+		p.isCut, p.cut = true, *c
+	}
+	s.parts = append(s.parts, p)
 }
 
 // Flush ends the record at an offset. It returns the journal of what changed, nil if nothing did, valid until the next
-// Flush; and, if the record made Set forget ids of records before, the offset before which journals are needed no more,
+// Flush; and, if the record made Set forget minutes of records before, the offset before which journals are needed no more,
 // else 0.
 func (s *Set) Flush(offset int64) (journal []byte, seenFrom int64) {
 	for i := range s.gens {
@@ -63,17 +89,25 @@ func (s *Set) appendJournal(b []byte) []byte {
 		}
 		b = binary.AppendUvarint(b, uint64(p.minute-minute))
 		b = binary.AppendUvarint(b, uint64(p.minute-p.oldest))
-		b = binary.AppendUvarint(b, uint64(to-p.from))
-		for _, h := range s.news[p.from:to] {
-			b = binary.LittleEndian.AppendUint64(b, h)
+		if p.isCut {
+			b = binary.AppendUvarint(b, uint64(p.cut.rank)+1)
+			b = binary.AppendUvarint(b, uint64(p.minute-p.cut.minute))
+			b = binary.LittleEndian.AppendUint32(b, p.cut.site)
+		} else {
+			b = append(b, 0)
 		}
+		b = s.grouper.append(b, s.news[p.from:to])
 		minute = p.minute
 	}
 	return b
 }
 
-// maxMinute is past any that package event reads.
-const maxMinute = 1 << 40
+const (
+	// maxMinute is past any that package event reads.
+	maxMinute = 1 << 40
+	// maxHorizon is the longest horizon of Options, in minutes.
+	maxHorizon = int64(24 * event.Hour / event.Minute)
+)
 
 // Apply makes the changes that the journal of the record at an offset tells of. Journals come in order of offset; the
 // first is that at the last seenFrom, or any before. After an error the set is unusable. REQUIRES: no record is in hand.
@@ -84,44 +118,107 @@ func (s *Set) Apply(offset int64, journal []byte) error {
 	if journal[0] != format {
 		return fmt.Errorf("%w: unknown format %d", ErrJournal, journal[0])
 	}
-	minute := int64(0)
-	for b := journal[1:]; len(b) > 0; {
-		var head [3]uint64 // minutes on, minutes back, ids
-		for i := range head {
-			v, n := binary.Uvarint(b)
-			if n <= 0 || v > maxMinute {
-				return fmt.Errorf("%w: number cut short or too large", ErrJournal)
+	r := reader{b: journal[1:]}
+	for minute := int64(0); len(r.b) > 0; {
+		p := r.part(minute)
+		if r.err == nil {
+			r.err = s.applyPart(offset, &p)
+		}
+		for range r.number() {
+			if r.err != nil {
+				break
 			}
-			head[i], b = v, b[n:]
+			s.applySite(&r)
 		}
-		if minute += int64(head[0]); minute > maxMinute || head[1] > uint64(minute) || head[2] > uint64(len(b)/8) {
-			return fmt.Errorf("%w: part at no possible time or cut short", ErrJournal)
+		if r.err != nil {
+			return r.err
 		}
-		if err := s.applyPart(offset, minute, minute-int64(head[1]), b[:8*head[2]]); err != nil {
-			return err
-		}
-		b = b[8*head[2]:]
+		minute = p.minute
+	}
+	s.dropped = false
+	return nil
+}
+
+// applyPart does what comes before a part's ids.
+func (s *Set) applyPart(offset int64, p *part) error {
+	switch n := len(s.gens); {
+	case n == 0 || s.gens[n-1].minute < p.minute:
+		s.begin(p.minute, offset)
+	case s.gens[n-1].minute > p.minute:
+		return fmt.Errorf("%w: part of minute %d after minute %d", ErrJournal, p.minute, s.gens[n-1].minute)
+	}
+	if p.isCut {
+		s.cut(newWalk(s), p.cut)
+	}
+	for s.gens[0].minute < p.oldest {
+		s.drop()
 	}
 	return nil
 }
 
-func (s *Set) applyPart(offset, minute, oldest int64, hashes []byte) error {
-	switch n := len(s.gens); {
-	case n == 0 || s.gens[n-1].minute < minute:
-		s.begin(minute, offset)
-	case s.gens[n-1].minute > minute:
-		return fmt.Errorf("%w: part of minute %d after minute %d", ErrJournal, minute, s.gens[n-1].minute)
+// applySite reads the ids of a site.
+func (s *Set) applySite(r *reader) {
+	site, n := r.uint32(), r.number()
+	if r.err == nil && n > uint64(len(r.b)/8) {
+		r.fail("ids cut short")
 	}
-	for s.gens[0].minute < oldest {
-		s.drop()
+	if r.err == nil && site == 0 {
+		r.fail("site 0")
 	}
-	s.dropped = false
-	for ; len(hashes) > 0; hashes = hashes[8:] {
-		h := binary.LittleEndian.Uint64(hashes)
+	for ; n > 0 && r.err == nil; n-- {
+		h := binary.LittleEndian.Uint64(r.b)
+		r.b = r.b[8:]
 		if h == 0 {
-			return fmt.Errorf("%w: id 0", ErrJournal)
+			r.fail("id 0")
+		} else if !s.ids.has(h) {
+			s.remember(site, h)
 		}
-		s.remember(h)
 	}
-	return nil
+}
+
+// reader reads a journal. After an error it gives zeros.
+type reader struct {
+	b   []byte
+	err error
+}
+
+func (r *reader) fail(what string) {
+	if r.err == nil {
+		r.b, r.err = nil, fmt.Errorf("%w: %s", ErrJournal, what)
+	}
+}
+
+// part reads the head of a part after one of a minute.
+func (r *reader) part(minute int64) part {
+	p := part{minute: minute + int64(r.number())}
+	p.oldest = p.minute - int64(r.number())
+	if n := r.number(); n > 0 {
+		p.isCut, p.cut.rank = true, int(n-1)
+		p.cut.minute = p.minute - int64(r.number())
+		p.cut.site = r.uint32()
+	}
+	if p.minute > maxMinute || p.oldest < max(0, p.minute-maxHorizon) || p.cut.minute < 0 {
+		r.fail("part at no possible time")
+	}
+	return p
+}
+
+func (r *reader) number() uint64 {
+	v, n := binary.Uvarint(r.b)
+	if n <= 0 || v > maxMinute {
+		r.fail("number cut short or too large")
+		return 0
+	}
+	r.b = r.b[n:]
+	return v
+}
+
+func (r *reader) uint32() uint32 {
+	if len(r.b) < 4 {
+		r.fail("hash of a site cut short")
+		return 0
+	}
+	v := binary.LittleEndian.Uint32(r.b)
+	r.b = r.b[4:]
+	return v
 }

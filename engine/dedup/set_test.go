@@ -2,6 +2,7 @@ package dedup
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -16,12 +17,20 @@ import (
 
 const origin event.Time = 1_700_000_040_000 // the beginning of a minute
 
-// model is the definition: the ids of each minute remembered, oldest first.
+// model is the definition: the ids of each site, in the order of their coming.
 type model struct {
 	horizon int64
 	max     int
-	minutes []int64
-	ids     map[int64][]string
+	minutes []int64 // at least those with ids
+	sites   map[string][]known
+	len     int
+
+	forgotten int64
+}
+
+type known struct {
+	id     string
+	minute int64
 }
 
 func (m *model) add(site, id string, received event.Time) (isNew bool) {
@@ -30,39 +39,60 @@ func (m *model) add(site, id string, received event.Time) (isNew bool) {
 		m.minutes = append(m.minutes, minute)
 	}
 	now := m.minutes[len(m.minutes)-1]
-	for now-m.minutes[0] > m.horizon {
-		m.forget()
+	for s, ids := range m.sites {
+		for len(ids) > 0 && now-ids[0].minute > m.horizon {
+			ids = ids[1:]
+			m.len--
+		}
+		m.sites[s] = ids
 	}
 	if id == "" {
 		return true
 	}
-	id = site + " " + id
-	n := 0
-	for _, ids := range m.ids {
-		if slices.Contains(ids, id) {
-			return false
+	if slices.ContainsFunc(m.sites[site], func(k known) bool { return k.id == id }) {
+		return false
+	}
+	if m.len == m.max {
+		for m.len > m.max-max(m.max/16, 1) {
+			m.forget()
 		}
-		n += len(ids)
 	}
-	for n >= m.max && len(m.minutes) > 1 {
-		n -= len(m.ids[m.minutes[0]])
-		m.forget()
-	}
-	if n < m.max {
-		m.ids[now] = append(m.ids[now], id)
-	}
+	m.sites[site] = append(m.sites[site], known{id, now})
+	m.len++
 	return true
 }
 
+// forget forgets the oldest id of the site that has most.
 func (m *model) forget() {
-	delete(m.ids, m.minutes[0])
-	m.minutes = m.minutes[1:]
+	most := ""
+	for s, ids := range m.sites {
+		if len(ids) == 0 {
+			continue
+		}
+		if of := m.sites[most]; len(of) == 0 || cmp.Or(
+			cmp.Compare(len(of), len(ids)), cmp.Compare(ids[0].minute, of[0].minute), cmp.Compare(siteHash(s), siteHash(most))) < 0 {
+			most = s
+		}
+	}
+	m.sites[most] = m.sites[most][1:]
+	m.len--
+	m.forgotten++
 }
 
+// dump writes down all that a set is, but for the order of sites in a minute.
 func dump(s *Set) string {
 	var b bytes.Buffer
-	for _, g := range s.gens {
-		fmt.Fprintf(&b, "minute %d offset %d %x\n", g.minute, g.offset, g.hashes)
+	for i := range s.gens {
+		g := &s.gens[i]
+		fmt.Fprintf(&b, "minute %d offset %d:", g.minute, g.offset)
+		var ids []newID
+		for i, c := range g.chunks {
+			for j := range g.filled(i) {
+				ids = append(ids, newID{c.hashes[j], c.sites[j]})
+			}
+		}
+		slices.SortStableFunc(ids, func(a, b newID) int { return cmp.Compare(a.site, b.site) })
+		fmt.Fprintf(&b, " %x\n", ids)
 	}
 	var ids []uint64
 	for _, h := range s.ids.slots {
@@ -83,23 +113,27 @@ type journal struct {
 // TestSetIsTheModel runs a log on one set and checks what it answers against the model, and that others know all that it
 // does: one that follows its journals, and those loaded from the journals a store keeps, which then run on their own.
 func TestSetIsTheModel(t *testing.T) {
+	ids := []string{""}
+	for i := range 20 {
+		ids = append(ids, strconv.Itoa(i))
+	}
 	rapid.Check(t, func(t *rapid.T) {
 		o := Options{
 			Horizon: rapid.SampledFrom([]event.Time{event.Minute, 3 * event.Minute, 10 * event.Minute}).Draw(t, "horizon"),
-			MaxIDs:  rapid.SampledFrom([]int{1, 3, 8, 1 << 20}).Draw(t, "max"),
+			MaxIDs:  rapid.SampledFrom([]int{1, 3, 8, 16, 40, 1 << 20}).Draw(t, "max"),
 		}
-		m := &model{horizon: int64(o.Horizon / event.Minute), max: o.MaxIDs, ids: map[int64][]string{}}
+		m := &model{horizon: int64(o.Horizon / event.Minute), max: o.MaxIDs, sites: map[string][]known{}}
 		master, standby := NewSet(o), NewSet(o)
 		var kept []journal
 		var loaded []*Set
 		now, offset := origin, int64(0)
 		for range rapid.IntRange(1, 20).Draw(t, "records") {
 			offset += int64(rapid.IntRange(1, 2).Draw(t, "offset"))
-			for range rapid.IntRange(0, 6).Draw(t, "events") {
-				now += rapid.SampledFrom([]event.Time{0, 1, 30 * event.Second, event.Minute, 2 * event.Minute, 11 * event.Minute}).Draw(t, "step")
+			for range rapid.IntRange(0, 20).Draw(t, "events") {
+				now += rapid.SampledFrom([]event.Time{0, 0, 0, 1, 30 * event.Second, event.Minute, 2 * event.Minute, 11 * event.Minute}).Draw(t, "step")
 				received := now - rapid.SampledFrom([]event.Time{0, 0, event.Minute, event.Hour}).Draw(t, "behind")
-				site := rapid.SampledFrom([]string{"a", "b"}).Draw(t, "site")
-				id := rapid.SampledFrom([]string{"", "1", "2", "3", "4", "5", "6"}).Draw(t, "id")
+				site := rapid.SampledFrom([]string{"a", "a", "a", "b", "b", "c", "d", "e"}).Draw(t, "site")
+				id := rapid.SampledFrom(ids).Draw(t, "id")
 				want := m.add(site, id, received)
 				if rapid.Bool().Draw(t, "ahead") { // the model knows nothing of it: it must change nothing
 					master.Ahead([]event.Event{{Site: site, ID: id}, {Site: site, ID: id + "+"}, {Site: site}})
@@ -133,12 +167,8 @@ func TestSetIsTheModel(t *testing.T) {
 					t.Fatalf("set %d\ngot\n%s\nwant\n%s", i, got, want)
 				}
 			}
-			n := 0
-			for _, ids := range m.ids {
-				n += len(ids)
-			}
-			if master.Len() != n || n > o.MaxIDs {
-				t.Fatalf("%d ids, want %d, %d at most", master.Len(), n, o.MaxIDs)
+			if master.Len() != m.len || m.len > o.MaxIDs || master.Forgotten() != m.forgotten {
+				t.Fatalf("%d ids, want %d, %d at most; %d forgotten, want %d", master.Len(), m.len, o.MaxIDs, master.Forgotten(), m.forgotten)
 			}
 		}
 	})
@@ -201,23 +231,144 @@ func TestHorizon(t *testing.T) {
 
 // TestLimit shows what is forgotten when there is no room.
 func TestLimit(t *testing.T) {
-	s := NewSet(Options{MaxIDs: 3})
-	add := func(id string, minute event.Time, wantNew bool, wantLen int, wantForgotten int64) {
+	s := NewSet(Options{MaxIDs: 4})
+	f := func(site, id string, minute event.Time, wantNew bool, wantLen int, wantForgotten int64) {
 		t.Helper()
-		if got := s.Add("a", id, origin+minute*event.Minute); got != wantNew || s.Len() != wantLen || s.Forgotten() != wantForgotten {
-			t.Errorf("id %s: new %t, %d ids, %d forgotten; want %t, %d, %d", id, got, s.Len(), s.Forgotten(), wantNew, wantLen, wantForgotten)
+		if got := s.Add(site, id, origin+minute*event.Minute); got != wantNew || s.Len() != wantLen || s.Forgotten() != wantForgotten {
+			t.Errorf("id %s of %s: new %t, %d ids, %d forgotten; want %t, %d, %d", id, site, got, s.Len(), s.Forgotten(), wantNew, wantLen, wantForgotten)
 		}
 	}
-	add("1", 0, true, 1, 0)
-	add("2", 0, true, 2, 0)
-	add("3", 1, true, 3, 0)
-	add("2", 1, false, 3, 0)
-	add("4", 1, true, 2, 2) // minute 0 goes
-	add("1", 1, true, 3, 2)
-	add("5", 1, true, 3, 3) // is not remembered
-	add("5", 1, true, 3, 4)
-	add("4", 1, false, 3, 4)
-	add("5", 2, true, 1, 7)
+	f("b", "1", 0, true, 1, 0)
+	f("a", "1", 0, true, 2, 0)
+	f("a", "2", 1, true, 3, 0)
+	f("a", "3", 1, true, 4, 0)
+	f("a", "2", 1, false, 4, 0)
+	f("a", "4", 1, true, 4, 1) // a's 1 goes, though b's is older
+	f("b", "1", 1, false, 4, 1)
+	f("a", "5", 1, true, 4, 2) // a's 2, though it is of this minute
+	f("b", "2", 1, true, 4, 3)
+	f("a", "3", 1, true, 4, 4) // b has as many and the older one
+	f("b", "1", 1, true, 4, 5) // a's 4
+	f("b", "2", 1, false, 4, 5)
+	f("a", "5", 1, false, 4, 5)
+	f("a", "3", 1, false, 4, 5)
+}
+
+// TestQuietSites shows what it is for: one site's flood makes no other site forget, however many there are of them.
+func TestQuietSites(t *testing.T) {
+	s := NewSet(Options{MaxIDs: 10_000})
+	id := func(i int) string { return strconv.Itoa(i) }
+	for i := range 5000 {
+		s.Add("site "+id(i%50), id(i), origin+event.Time(i)*event.Minute/1000)
+	}
+	for i := range 100_000 {
+		if !s.Add("flood", id(i), origin+5*event.Minute+event.Time(i)*event.Minute/50_000) {
+			t.Fatalf("%d of the flood is not new", i)
+		}
+	}
+	for i := range 5000 {
+		if s.Add("site "+id(i%50), id(i), origin+7*event.Minute) {
+			t.Fatalf("id %d of a quiet site is forgotten", i)
+		}
+	}
+	for i := 100_000 - 4000; i < 100_000; i++ { // and all of the rest of the room is the flood's
+		if s.Add("flood", id(i), origin+7*event.Minute) {
+			t.Fatalf("the flood's %d is forgotten", i)
+		}
+	}
+	if s.Forgotten() == 0 {
+		t.Error("there was room")
+	}
+}
+
+// TestNoRoomForMany shows that sites who all have the same, one id or several, make room as seldom as a flood does, and in
+// the same memory.
+func TestNoRoomForMany(t *testing.T) {
+	const most, added = 1 << 13, 1 << 16
+	for _, sites := range []int{1, 2, 50, 1000, 5000, added} {
+		s := NewSet(Options{MaxIDs: most})
+		cuts := 0
+		for i := range added {
+			if !s.Add(strconv.Itoa(i%sites), strconv.Itoa(i), origin+event.Time(i)*event.Minute/10_000) {
+				t.Fatalf("%d sites: %d is not new", sites, i)
+			}
+			if i%100 == 99 {
+				for _, p := range s.parts {
+					if p.isCut {
+						cuts++
+					}
+				}
+				s.Flush(int64(i))
+			}
+			if i > most && s.Len() < most-most/16 {
+				t.Fatalf("%d sites: %d ids left", sites, s.Len())
+			}
+		}
+		if want := (added-most)/(most/16) + 1; cuts > want || cuts == 0 {
+			t.Errorf("%d sites: room made %d times, want %d at most", sites, cuts, want)
+		}
+		if want := 28*most + (s.chunks.used+1-most/chunkIDs)*chunkBytes + 16<<10; s.Bytes() > want {
+			t.Errorf("%d sites: %d bytes, want %d at most", sites, s.Bytes(), want)
+		}
+	}
+}
+
+// TestSeenFromOfAFlood shows that no journals are kept for minutes of which nothing is left.
+func TestSeenFromOfAFlood(t *testing.T) {
+	s := NewSet(Options{MaxIDs: 100})
+	var b []byte
+	from := int64(0)
+	for i := range 300 {
+		s.Add("flood", strconv.Itoa(i), origin+event.Time(i)*event.Minute/60)
+		j, f := s.Flush(int64(i))
+		from = max(from, f)
+		b = append(b[:0], j...)
+	}
+	if from < 180 {
+		t.Errorf("journals are kept from %d on, with 100 ids and minutes of 60", from)
+	}
+	if err := NewSet(Options{}).Apply(1, b); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestWalkTurns counts more sites than have a place in the table at a time.
+func TestWalkTurns(t *testing.T) {
+	const sites = 10_000
+	s := NewSet(Options{MaxIDs: 1 << 14})
+	for i := range sites {
+		s.Add(strconv.Itoa(i), "1", origin)
+	}
+	for i := range 5000 {
+		s.Add(strconv.Itoa(i), strconv.Itoa(2+i%2), origin+event.Minute)
+	}
+	w := newWalk(s)
+	if w.turns == 0 || len(w.table) > s.max/4 {
+		t.Errorf("2^%d turns with a table of %d", w.turns, len(w.table))
+	}
+	if len(w.sizes) != 2 || w.sizes[1] != 5000 || w.sizes[2] != 5000 {
+		t.Errorf("number of sites by size: %v", w.sizes)
+	}
+	seen := map[uint32]int{}
+	w.each(func(gen int, in *chunk, i, rank int) {
+		if seen[in.sites[i]]++; seen[in.sites[i]] != rank || gen == 1 && rank != 1 {
+			t.Fatalf("site %x has rank %d in minute %d after %d ids", in.sites[i], rank, gen, seen[in.sites[i]])
+		}
+	})
+	if len(seen) != sites {
+		t.Errorf("%d sites, want %d", len(seen), sites)
+	}
+	for i := sites; s.Forgotten() == 0; i++ {
+		s.Add(strconv.Itoa(i), "1", origin+2*event.Minute)
+	}
+	if want := 1<<14 - 1<<10 + 1; s.Len() != want || s.Forgotten() != 1<<10 {
+		t.Errorf("%d ids and %d forgotten, want %d and %d", s.Len(), s.Forgotten(), want, 1<<10)
+	}
+	for i := range sites { // half of the sites had two ids, and the older one of minute 0 goes from some of them
+		if newest := strconv.Itoa(2 + i%2); i < 5000 && s.Add(strconv.Itoa(i), newest, origin) {
+			t.Fatalf("the newest id of site %d is forgotten", i)
+		}
+	}
 }
 
 func TestSitesAndIDsDoNotRunTogether(t *testing.T) {
@@ -254,65 +405,98 @@ func TestApplyRefuses(t *testing.T) {
 	}
 	id := binary.LittleEndian.AppendUint64
 	f("unknown format 9", 9)
-	f("number cut short or too large", 1, 5)
-	f("part at no possible time or cut short", 1, 5, 6, 0)
-	f("part at no possible time or cut short", 1, 5, 0, 2, 1, 1, 1, 1, 1, 1, 1, 1)
-	f("id 0", id([]byte{1, 5, 0, 1}, 0)...)
+	f("unknown format 1", 1, 5, 0, 0)
+	f("number cut short or too large", 2, 5)
+	f("number cut short or too large", 2, 5, 0, 0)
+	f("part at no possible time", 2, 5, 6, 0, 0)
+	f("part at no possible time", 2, 0xd0, 0x0f, 0xa1, 0x0b, 0, 0) // 1441 minutes back
+	f("part at no possible time", 2, 5, 0, 1, 6, 1, 1, 1, 1, 0)
+	f("hash of a site cut short", 2, 5, 0, 1, 5, 1, 1, 1)
+	f("hash of a site cut short", 2, 5, 0, 0, 1, 1, 1, 1)
+	f("ids cut short", 2, 5, 0, 0, 1, 1, 1, 1, 1, 2, 1, 1, 1, 1, 1, 1, 1, 1)
+	f("site 0", id([]byte{2, 5, 0, 0, 1, 0, 0, 0, 0, 1}, 1)...)
+	f("id 0", id([]byte{2, 5, 0, 0, 1, 1, 0, 0, 0, 1}, 0)...)
 	s := NewSet(Options{})
 	s.Add("a", "1", origin)
-	if err := s.Apply(1, []byte{1, 5, 0, 0}); !errors.Is(err, ErrJournal) {
+	if err := s.Apply(1, []byte{2, 5, 0, 0, 0}); !errors.Is(err, ErrJournal) {
 		t.Errorf("a journal from before the clock: %v", err)
 	}
 }
 
 func FuzzApply(f *testing.F) {
-	s := NewSet(Options{})
+	s := NewSet(Options{MaxIDs: 10})
 	for i := range 40 {
-		s.Add("a", strconv.Itoa(i), origin+event.Time(i)*event.Minute/2)
+		s.Add(strconv.Itoa(i%3), strconv.Itoa(i), origin+event.Time(i)*event.Minute/2)
 		if i%7 == 0 {
 			b, _ := s.Flush(int64(i))
 			f.Add(bytes.Clone(b))
 		}
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		s := NewSet(Options{})
+		s := NewSet(Options{MaxIDs: 20})
 		if err := s.Apply(1, b); err != nil {
 			if !errors.Is(err, ErrJournal) {
 				t.Fatalf("error without a reason: %v", err)
 			}
 			return
 		}
-		if s.Bytes() > 64*len(b)+8*minSlots+1024 {
+		if most := (64+chunkBytes/8)*len(b) + 8*minSlots + 1024; s.Bytes() > most {
 			t.Fatalf("%d bytes for a journal of %d", s.Bytes(), len(b))
 		}
+		n := 0
+		for i := range s.gens {
+			n += s.gens[i].len
+		}
+		if n != s.Len() {
+			t.Fatalf("%d ids in the minutes, %d in the table", n, s.Len())
+		}
 		s.Add("a", "1", origin)
+		if s.Add("a", "1", origin) {
+			t.Fatal("an id is forgotten at once")
+		}
 		s.Flush(2)
 	})
 }
 
-// BenchmarkAdd measures an event with a new id, and what ids take, in a full set and in one of a small partition.
+// BenchmarkAdd measures an event with a new id, 40 sites and 100 events a record, and what ids take, in a full set and in one of a
+// small partition.
 func BenchmarkAdd(b *testing.B) {
 	for _, perMinute := range []int{2_000, 360_000} {
-		b.Run(fmt.Sprintf("%d per minute", perMinute), func(b *testing.B) {
-			s := NewSet(Options{})
-			i := 0
-			var id [16]byte
-			next := func() {
-				binary.LittleEndian.PutUint64(id[:], uint64(i)*0x9e3779b97f4a7c15)
-				s.Add("www.example.com", string(id[:]), origin+event.Time(i)*event.Minute/event.Time(perMinute))
-				if i++; i%100 == 0 {
-					s.Flush(int64(i))
-				}
-			}
-			for i < 12*perMinute {
-				next()
-			}
-			b.ReportAllocs()
-			for b.Loop() {
-				next()
-			}
-			b.ReportMetric(float64(s.Bytes())/float64(s.Len()), "B/id")
-			b.ReportMetric(float64(s.Len()), "ids")
-		})
+		b.Run(fmt.Sprintf("%d per minute", perMinute), func(b *testing.B) { benchmark(b, 40, perMinute, 12*perMinute) })
 	}
+}
+
+// BenchmarkNoRoom measures the same where ids are forgotten for want of room, with so many sites that have as many ids each.
+func BenchmarkNoRoom(b *testing.B) {
+	for _, sites := range []int{1, 50, 10_000, 1_000_000, 1 << 30} {
+		b.Run(fmt.Sprintf("%d sites", sites), func(b *testing.B) { benchmark(b, sites, 1_000_000, 1<<22) })
+	}
+}
+
+func benchmark(b *testing.B, sites, perMinute, before int) {
+	s := NewSet(Options{})
+	i, journals := 0, 0
+	var site [24]byte
+	copy(site[:], "www.########.example.com")
+	var id [16]byte
+	next := func() {
+		binary.LittleEndian.PutUint64(id[:], uint64(i)*0x9e3779b97f4a7c15)
+		n := uint32(i) * 0x9e3779b1 >> 2 % uint32(sites)
+		binary.LittleEndian.PutUint32(site[4:], n)
+		s.Add(string(site[:]), string(id[:]), origin+event.Time(i)*event.Minute/event.Time(perMinute))
+		if i++; i%100 == 0 {
+			j, _ := s.Flush(int64(i))
+			journals += len(j)
+		}
+	}
+	for i < before {
+		next()
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		next()
+	}
+	b.ReportMetric(float64(s.Bytes())/float64(s.Len()), "B/id")
+	b.ReportMetric(float64(s.Len()), "ids")
+	b.ReportMetric(float64(journals)/float64(i), "journal-B/event")
 }
