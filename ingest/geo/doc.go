@@ -16,7 +16,8 @@
 // subdivisions alone (DB-IP Lite) tell no region. A city is its GeoNames id where the record has it, else its English name. So it
 // is in the API that we speak (Plausible's): ids tell Portland in Oregon from Portland in Maine, and do not change with the spelling.
 //
-// Units: a lookup takes about half a microsecond; a DB has the size of its file in memory, and about 10 MB of names.
+// Units: a lookup takes 0.1 to 0.3 µs, 0.7 to 0.9 µs of a record that was not asked for lately; a DB has the size of its file in memory, and the
+// names, some 10 MB for all cities of the world.
 //
 // Methods of DB may be called from any goroutine; cmd opens one for the collector and the query API. Package geotest writes
 // small files for tests.

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -205,7 +206,7 @@ func TestReload(t *testing.T) {
 	}
 	write(version(1))
 	synctest.Test(t, func(t *testing.T) {
-		var log bytes.Buffer
+		var log syncBuffer
 		d, err := Open(path, Options{CheckEvery: time.Minute, Log: slog.New(slog.NewTextHandler(&log, nil))})
 		if err != nil {
 			t.Fatal(err)
@@ -247,6 +248,24 @@ func TestReload(t *testing.T) {
 		f("it is back", 3, 2)
 		f("it is read", 4, 2)
 	})
+}
+
+// syncBuffer is written by the goroutine that follows the file and read by the test.
+type syncBuffer struct {
+	mu sync.Mutex // guards b
+	b  bytes.Buffer
+}
+
+func (b *syncBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.Write(p)
+}
+
+func (b *syncBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.String()
 }
 
 // FuzzLoad: of a damaged file either an error comes or places, whatever they are.
