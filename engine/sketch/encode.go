@@ -36,9 +36,11 @@ func (s *Sketch) appendSparse(dst []byte) []byte {
 	lows, highs := sparseLen(count)
 	dst = slices.Grow(dst, headerLen+lows+highs+len(s.longs()))
 	dst = append(dst, version<<4|byte(count>>8), byte(count))
-	if count <= wholeEntries && len(s.longs()) == 0 { // most sketches; a table of so few is a list
-		for _, e := range s.slots()[:count] {
-			dst = binary.LittleEndian.AppendUint32(dst, e)
+	if count <= wholeEntries && len(s.longs()) == 0 { // most sketches
+		for _, e := range s.slots() {
+			if e != 0 {
+				dst = binary.LittleEndian.AppendUint32(dst, e)
+			}
 		}
 		return dst
 	}

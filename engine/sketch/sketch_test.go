@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 )
 
@@ -397,5 +398,50 @@ func TestMark(t *testing.T) {
 	}
 	if !bytes.Equal(a.AppendBinary(nil), b.AppendBinary(nil)) || !bytes.Equal(a.AppendBinary(nil), want.AppendBinary(nil)) {
 		t.Error("sketches differ")
+	}
+}
+
+// TestAddShort: visitors put in together are those put in one by one, whatever was there before and however often they
+// come.
+func TestAddShort(t *testing.T) {
+	f := func(before, together int, hashes func(*rand.Rand, int) []uint64) {
+		t.Helper()
+		r := newRand(uint64(before)<<16 | uint64(together))
+		first, then := hashes(r, before), hashes(r, together)
+		for i := range then {
+			if before > 0 && i%3 == 0 {
+				then[i] = first[r.IntN(before)]
+			}
+		}
+		want := encode(sketchOf(slices.Concat(first, then)))
+		for _, used := range []int{0, 5, 200, 3000} {
+			s := sketchOf(hashes(r, used))
+			s.Reset()
+			for _, h := range first {
+				s.Add(h)
+			}
+			var list []uint32
+			for _, h := range append(then, then...) {
+				if e, ok := MarkOf(h).Short(); ok {
+					list = append(list, e)
+				} else {
+					s.Add(h)
+				}
+			}
+			for n := len(list); n > 0; n = len(list) {
+				n = r.IntN(n) + 1
+				s.AddShort(list[:n])
+				list = list[n:]
+			}
+			if !bytes.Equal(encode(s), want) {
+				t.Fatalf("%d and then %d, in the memory of %d: another sketch than one by one", before, together, used)
+			}
+		}
+	}
+	for _, before := range []int{0, 1, 7, 8, 15, 16, 100, 1500, 1536, 1537} {
+		for _, together := range []int{0, 1, 2, 7, 8, 9, 15, 16, 17, 24, 25, 100, 1600} {
+			f(before, together, randomHashes)
+			f(before, together, crowded)
+		}
 	}
 }

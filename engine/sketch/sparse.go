@@ -63,6 +63,35 @@ func (s *Sketch) insert(e uint32) {
 	}
 }
 
+// insertAll inserts entries and returns those left when the sketch becomes dense.
+//
+// REQUIRES: not dense, of all e&tailMask != 0.
+func (s *Sketch) insertAll(list []uint32) (left []uint32) {
+	s.reserve(int(s.n) + len(list))
+	for i, e := range list {
+		if s.insert(e); s.dense {
+			return list[i+1:]
+		}
+	}
+	return nil
+}
+
+// reserve makes room for n entries in the table, or for as many as a table can have.
+//
+// REQUIRES: not dense.
+func (s *Sketch) reserve(n int) {
+	n = min(n, maxSparse)
+	switch {
+	case n < listLen || n <= int(s.limit):
+	case n <= maxList && len(s.tab) == 0:
+		s.tab = extend(s.tab, maxList+1)
+		copy(s.tab, s.list[:])
+		s.setLimit()
+	case tableBits(n) > s.bits:
+		s.rehash(s.roomFor(n))
+	}
+}
+
 func (s *Sketch) home(e uint32) int {
 	return int(uint64(e) >> ((32 - s.bits) & 63))
 }

@@ -21,6 +21,7 @@ type Agg struct {
 	fams   [NumFamilies]table
 	text   arena
 	memo   memo
+	order  settleOrder
 	goals  []value    // of one row
 	props  [][2]value // of one row
 }
@@ -49,7 +50,7 @@ func (a *Agg) Len() int {
 
 // Bytes returns how much memory the values held take, beside the sketches of more than seven visitors.
 func (a *Agg) Bytes() int {
-	n := a.text.bytes() + a.memo.bytes()
+	n := a.text.bytes() + a.memo.bytes() + a.order.bytes()
 	for f := range a.fams {
 		n += a.fams[f].bytes()
 	}
@@ -160,9 +161,7 @@ func (a *Agg) countRow(flags Flags, visitor event.Visitor, revenue event.Money, 
 // to be searched for, and the sketches have the visitor.
 func (a *Agg) countKnown(d *dims, e *one, seen *memoEntry) {
 	picks := rowPicks[human]
-	// First the cells, then their sketches: so the processor fetches several of them at a time.
-	var fresh [maxPicks]*cell
-	n := 0
+	short, ok := e.mark.Short()
 	for i := range picks {
 		p := &picks[i]
 		if d.set&p.need != p.need {
@@ -174,14 +173,15 @@ func (a *Agg) countKnown(d *dims, e *one, seen *memoEntry) {
 			continue
 		}
 		at := t.at(x, y, a.limit, &a.text)
-		c := &t.cells[at]
-		e.countAgain(c)
-		fresh[n] = c
-		n++
 		seen.set(i, at)
-	}
-	for _, c := range fresh[:n] {
-		c.visitors.AddMark(e.mark)
+		if !ok {
+			e.count(&t.cells[at])
+			continue
+		}
+		e.countAgain(&t.cells[at])
+		if t.fresh = append(t.fresh, fresh(at)<<32|fresh(short)); len(t.fresh) >= maxFresh {
+			t.settle(&a.order)
+		}
 	}
 }
 
@@ -258,6 +258,7 @@ func (a *Agg) visits(f Family, first, second *value) *visits {
 // Merge adds the rollups of b, which stay as they are, in the order in which b came to hold them. It is how an hour is
 // folded from its minutes, in order of start. What b knows about firings is not taken over.
 func (a *Agg) Merge(b *Agg) {
+	b.settle()
 	for f := range b.fams {
 		from, into := &b.fams[f], &a.fams[f]
 		from.each(func(place int) {
@@ -275,6 +276,7 @@ func (a *Agg) Merge(b *Agg) {
 
 // eachSorted calls fn for each place of the families that a kind has, by family and then by value, Other last.
 func (a *Agg) eachSorted(k Kind, fn func(f Family, place int)) {
+	a.settle()
 	var order []int32
 	for f := range a.fams {
 		if !Family(f).In(k) {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"testing"
+	"time"
 
 	"millrace/engine/event"
 )
@@ -16,6 +17,7 @@ type benchSite struct {
 	pages *rand.Zipf
 	who   *rand.Zipf
 	seen  map[uint64]*benchVisit
+	rate  float64 // events of a visitor on average; 0 is as who has it
 }
 
 type benchVisit struct {
@@ -59,11 +61,17 @@ func (s *benchSite) page() string {
 
 // visit returns the visit of the next event, and whether it begins with it.
 func (s *benchSite) visit() (v *benchVisit, begins bool) {
-	n := s.who.Uint64()
+	r := s.rng
+	n := uint64(len(s.seen))
+	switch {
+	case s.rate == 0:
+		n = s.who.Uint64()
+	case n > 0 && r.Float64() > 1/s.rate:
+		n = r.Uint64N(n)
+	}
 	if v = s.seen[n]; v != nil {
 		return v, false
 	}
-	r := s.rng
 	v = &benchVisit{row: Row{Visitor: event.Visitor(r.Uint64())}}
 	d := &v.row.Dims
 	country := oneOf(r, benchCountries)
@@ -203,6 +211,114 @@ func BenchmarkAdd(b *testing.B) {
 	f("many/events", 200, 20_000, 4, false)
 	f("large/visits", 1, 20_000, 50, true)
 	f("many/visits", 200, 20_000, 4, true)
+}
+
+// benchMinutes are the windows of a few minutes of many sites, as a partition gets them: the events of a record go to the
+// windows of their sites, and a visitor sends rate events in a minute on average.
+func benchMinutes(minutes, sites, events, record int, rate float64) [][][]byte {
+	rng := rand.New(rand.NewPCG(5, 6))
+	all := make([]*benchSite, sites)
+	for i := range all {
+		all[i] = newBenchSite(i, rng)
+	}
+	bySize := rand.NewZipf(rng, 1.1, 1, uint64(sites-1))
+	list := make([][][]byte, minutes)
+	writers := make([]RowWriter, sites)
+	for m := range list {
+		list[m] = make([][]byte, sites)
+		for i, s := range all {
+			all[i] = &benchSite{rng: rng, host: s.host, pages: s.pages, rate: rate, seen: map[uint64]*benchVisit{}}
+			if m > 0 { // some stay for the next minute
+				for n, v := range s.seen {
+					if n > uint64(len(s.seen))*2/3 {
+						all[i].seen[uint64(len(all[i].seen))] = v
+					}
+				}
+			}
+		}
+		for range events / record {
+			for range record {
+				n := bySize.Uint64()
+				writers[n].Add(all[n].event())
+			}
+			for i := range writers {
+				if w := &writers[i]; w.Len() > 0 {
+					list[m][i] = w.AppendChunk(list[m][i])
+					w.Reset()
+				}
+			}
+		}
+	}
+	return list
+}
+
+// BenchmarkMinute takes the windows of a partition's sites through a minute: folded from their chunks, fired, merged into their
+// hours and folded into one chunk for the store. Early is how often a window fires before its end.
+func BenchmarkMinute(b *testing.B) {
+	f := func(name string, rate float64, early int) {
+		b.Run(name, func(b *testing.B) {
+			const minutes, sites, events = 2, 50, 150_000
+			windows := benchMinutes(minutes, sites, events, 100, rate)
+			aggs, hours := make([]*Agg, sites), make([]*Agg, sites)
+			for i := range aggs {
+				aggs[i], hours[i] = NewAgg(500), NewAgg(500)
+			}
+			var fold, fire, merge, store time.Duration
+			var buf []byte
+			b.ReportAllocs()
+			began := time.Now()
+			clock := func() time.Duration { return time.Since(began) }
+			for b.Loop() {
+				for i := range hours {
+					hours[i].Reset(500)
+				}
+				for m, list := range windows {
+					for i, w := range list {
+						a, head := aggs[i], Window{Site: "site.example", Start: event.Time(m) * event.Minute, Version: 123456}
+						a.Reset(500)
+						for part := range early + 1 {
+							var chunks []byte
+							chunks, w = cutChunks(w, len(w)/(early+1-part))
+							start := clock()
+							if err := a.Add(chunks); err != nil {
+								b.Fatal(err)
+							}
+							folded := clock()
+							if err := a.Records(&head, 4<<20, func([]byte) error { return nil }); err != nil {
+								b.Fatal(err)
+							}
+							fold += folded - start
+							fire += clock() - folded
+						}
+						start := clock()
+						hours[i].Merge(a)
+						merged := clock()
+						buf = a.AppendFolded(buf[:0])
+						merge += merged - start
+						store += clock() - merged
+					}
+				}
+			}
+			n := float64(b.N) * minutes * events
+			b.ReportMetric(float64(fold.Nanoseconds())/n, "fold-ns/event")
+			b.ReportMetric(float64(fire.Nanoseconds())/n, "fire-ns/event")
+			b.ReportMetric(float64(merge.Nanoseconds())/n, "merge-ns/event")
+			b.ReportMetric(float64(store.Nanoseconds())/n, "store-ns/event")
+			b.ReportMetric(float64((fold+fire+merge+store).Nanoseconds())/n, "all-ns/event")
+		})
+	}
+	f("rate=1.5", 1.5, 0)
+	f("rate=3", 3, 0)
+	f("rate=2/early=11", 2, 11)
+}
+
+// cutChunks cuts whole chunks of at least n bytes off, all if there are no more.
+func cutChunks(b []byte, n int) (head, rest []byte) {
+	rest = b
+	for len(rest) > 0 && len(b)-len(rest) < n {
+		_, _, rest, _ = cutChunk(rest)
+	}
+	return b[:len(b)-len(rest)], rest
 }
 
 // BenchmarkWrite writes rows as chunks.

@@ -31,6 +31,7 @@ func (a *Agg) AppendFolded(dst []byte) []byte {
 	start := len(dst)
 	p := append(dst, make([]byte, 1+maxChunkLen)...)
 	p = a.status.appendFolded(p)
+	a.settle()
 	var sk []byte
 	for f := range a.fams {
 		t := &a.fams[f]

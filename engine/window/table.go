@@ -15,6 +15,7 @@ type table struct {
 	slots  []uint64 // hash<<32 | place in cells + 1; 0 is empty. Open addressing, at most half full.
 	cells  []cell   // in order of first appearance
 	visits []visits // of the cells of the same places, up to the last one that has any
+	fresh  []fresh  // visitors who are not in the sketches yet
 	other  int32    // place + 1 of what came past the limit, 0 if nothing did
 }
 
@@ -170,7 +171,7 @@ func (t *table) visitsAt(place int) visits {
 }
 
 func (t *table) bytes() int {
-	return len(t.slots)*8 + len(t.cells)*int(unsafe.Sizeof(cell{})) + len(t.visits)*int(unsafe.Sizeof(visits{}))
+	return len(t.slots)*8 + len(t.fresh)*8 + len(t.cells)*int(unsafe.Sizeof(cell{})) + len(t.visits)*int(unsafe.Sizeof(visits{}))
 }
 
 // reset empties t and keeps its memory.
@@ -178,7 +179,7 @@ func (t *table) reset() {
 	if len(t.cells) > 0 {
 		clear(t.slots)
 	}
-	t.cells, t.visits, t.other = t.cells[:0], t.visits[:0], 0
+	t.cells, t.visits, t.fresh, t.other = t.cells[:0], t.visits[:0], t.fresh[:0], 0
 }
 
 // each calls fn for each place in order of first appearance, Other last.
