@@ -28,13 +28,10 @@ func (t *Table) Ahead(events []event.Event) {
 			}
 		}
 		if e.Visitor != 0 {
-			a.sites = append(a.sites, s)
-			a.hashes = append(a.hashes, s.visitors.spread.hash(e.Visitor))
+			a.note(s, e.Visitor)
 		}
 	}
-	for i, s := range a.sites {
-		a.sum += s.visitors.places[a.hashes[i]>>s.visitors.shift]
-	}
+	a.readPlaces()
 	for i, s := range a.sites {
 		if slot := s.visitors.guess(a.hashes[i]); slot != 0 {
 			a.slots = append(a.slots, slot)
@@ -51,5 +48,17 @@ func (t *Table) Ahead(events []event.Event) {
 		if b := t.arena.get(r); len(b) > 0 {
 			a.sum += uint64(b[len(b)-1])
 		}
+	}
+}
+
+// note adds a visitor to those whose places will be read.
+func (a *ahead) note(s *site, v event.Visitor) {
+	a.sites = append(a.sites, s)
+	a.hashes = append(a.hashes, s.visitors.spread.hash(v))
+}
+
+func (a *ahead) readPlaces() {
+	for i, s := range a.sites {
+		a.sum += s.visitors.places[a.hashes[i]>>s.visitors.shift]
 	}
 }

@@ -1,86 +1,95 @@
 package visit
 
-import (
-	"encoding/binary"
-	"math/bits"
-)
+import "encoding/binary"
 
 // arena keeps many short byte strings without a pointer to each: the garbage collector need not look at them, and a block
 // that is freed is used again. What has once been taken from the system is kept.
+//
+// It is taken in chunks, each of blocks of one size. A ref is the place of a block in all of them, so that finding it takes
+// no more than the table of chunks, which is small enough to stay in the processor's caches.
 type arena struct {
+	chunks  []*[chunkBytes]byte // the first is none, as no ref is 0
+	classOf []uint8             // of the blocks of a chunk
 	classes [len(blockSizes)]blocks
-	bytes   int // taken from the system
 }
 
 // blocks are those of one size.
 type blocks struct {
-	chunks [][]byte
-	made   uint32 // blocks handed out for the first time
-	free   []uint32
+	fresh ref   // the first that has not been handed out
+	left  int   // number of those in its chunk
+	free  []ref // those that have been and are free
 }
 
-// blockSizes are the lengths of blocks; a string takes two bytes more than itself.
+// blockSizes are the lengths of blocks, in multiples of a unit; a string takes two bytes more than itself.
 var blockSizes = [...]int{16, 24, 32, 48, 64, 80, 96, 112, 128, 144, 160, 192, 224, 256, 320, 384, 512, 768, 1024, 1536, 2048, 4096, 8192, 16384}
 
 const (
-	// chunkBytes is about how much is taken from the system at a time: little enough that a partition of few visits
+	// chunkBytes is how much is taken from the system at a time: little enough that a partition of few visits
 	// stays small.
 	chunkBytes = 16 << 10
+	// unit is what places of blocks are counted in.
+	unit      = 8
+	unitBits  = 11
+	unitMask  = 1<<unitBits - 1
+	headBytes = 2
 	// maxString is the longest string.
-	maxString = 16384 - 2
-	classBits = 5
-	indexBits = 32 - classBits
+	maxString = chunkBytes - headBytes
 )
 
-// ref names a string of an arena; 0 none.
+// ref names a string of an arena: the number of its chunk and the unit in it where its block begins. 0 is none.
 type ref uint32
 
-func classOf(n int) int {
-	for c, size := range blockSizes {
-		if n+2 <= size {
-			return c
+// classes are those of blocks of at least so many units.
+var classes = func() (list [chunkBytes/unit + 1]uint8) {
+	class := 0
+	for units := range list {
+		if units*unit > blockSizes[class] {
+			class++
 		}
+		list[units] = uint8(class)
 	}
-	return -1
-}
-
-// chunkShifts are the binary logarithms of the number of a class's blocks in a chunk.
-var chunkShifts = func() (shifts [len(blockSizes)]uint8) {
-	for class, size := range blockSizes {
-		shifts[class] = uint8(bits.Len(uint(chunkBytes/size)) - 1)
-	}
-	return shifts
+	return list
 }()
+
+func classFor(n int) uint8 { return classes[(n+headBytes+unit-1)/unit] }
 
 // put keeps a copy of b. REQUIRES: len(b) <= maxString.
 func (a *arena) put(b []byte) ref {
-	class := classOf(len(b))
+	class := classFor(len(b))
 	c := &a.classes[class]
-	var i uint32
+	var r ref
 	if n := len(c.free); n > 0 {
-		i, c.free = c.free[n-1], c.free[:n-1]
+		r, c.free = c.free[n-1], c.free[:n-1]
 	} else {
-		i = c.made
-		c.made++
-		if int(i>>chunkShifts[class]) == len(c.chunks) {
-			c.chunks = append(c.chunks, make([]byte, blockSizes[class]<<chunkShifts[class]))
-			a.bytes += blockSizes[class] << chunkShifts[class]
+		if c.left == 0 {
+			c.fresh, c.left = a.grow(class), chunkBytes/blockSizes[class]
 		}
+		r = c.fresh
+		c.fresh += ref(blockSizes[class] / unit)
+		c.left--
 	}
-	r := ref(class<<indexBits) | ref(i+1)
 	a.set(r, b)
 	return r
 }
 
+// grow takes another chunk for blocks of a class.
+func (a *arena) grow(class uint8) ref {
+	if len(a.chunks) == 0 {
+		a.chunks, a.classOf = append(a.chunks, nil), append(a.classOf, 0)
+	}
+	a.chunks, a.classOf = append(a.chunks, new([chunkBytes]byte)), append(a.classOf, class)
+	return ref(len(a.chunks)-1) << unitBits
+}
+
 func (a *arena) set(r ref, b []byte) {
-	block := a.block(r)
+	block := a.chunks[r>>unitBits][r&unitMask*unit:]
 	binary.LittleEndian.PutUint16(block, uint16(len(b)))
-	copy(block[2:], b)
+	copy(block[headBytes:], b)
 }
 
 // replace is free and put, without a move where the block has the right length.
 func (a *arena) replace(r ref, b []byte) ref {
-	if r != 0 && int(r>>indexBits) == classOf(len(b)) {
+	if r != 0 && a.classOf[r>>unitBits] == classFor(len(b)) {
 		a.set(r, b)
 		return r
 	}
@@ -93,22 +102,16 @@ func (a *arena) get(r ref) []byte {
 	if r == 0 {
 		return nil
 	}
-	block := a.block(r)
-	n := int(binary.LittleEndian.Uint16(block))
-	return block[2 : 2+n : 2+n]
+	block := a.chunks[r>>unitBits][r&unitMask*unit:]
+	n := headBytes + int(binary.LittleEndian.Uint16(block))
+	return block[headBytes:n:n]
 }
 
 func (a *arena) free(r ref) {
 	if r != 0 {
-		c := &a.classes[r>>indexBits]
-		c.free = append(c.free, uint32(r)&(1<<indexBits-1)-1)
+		c := &a.classes[a.classOf[r>>unitBits]]
+		c.free = append(c.free, r)
 	}
 }
 
-func (a *arena) block(r ref) []byte {
-	class := int(r >> indexBits)
-	i := int(r&(1<<indexBits-1)) - 1
-	shift, size := chunkShifts[class], blockSizes[class]
-	pos := (i & (1<<shift - 1)) * size
-	return a.classes[class].chunks[i>>shift][pos : pos+size]
-}
+func (a *arena) bytes() int { return len(a.chunks) * chunkBytes }

@@ -11,6 +11,9 @@ import (
 // maxSpare is the number of lists of visits that are kept for their memory.
 const maxSpare = 64
 
+// expiring is the number of visits that are looked at ahead together.
+const expiring = 128
+
 func minuteOf(at event.Time) int32 { return int32(at.Floor(event.Minute) / event.Minute) }
 
 // schedule puts a visit under the minute in which it may expire.
@@ -43,13 +46,32 @@ func (t *Table) Expire(watermark event.Time) {
 	for _, m := range minutes {
 		list := t.due[m]
 		delete(t.due, m)
-		for _, i := range list {
-			t.expire(i, m)
+		for part := range slices.Chunk(list, expiring) {
+			t.aheadOf(part)
+			for _, i := range part {
+				t.expire(i, m)
+			}
 		}
 		if len(t.spare) < maxSpare {
 			t.spare = append(t.spare, list[:0])
 		}
 	}
+}
+
+// aheadOf reads what expire will look at, as Ahead does: nobody has looked at these visits for an hour or more.
+func (t *Table) aheadOf(list []int32) {
+	a := &t.ahead
+	a.sites, a.hashes = a.sites[:0], a.hashes[:0]
+	for _, i := range list {
+		a.sum += uint64(t.visits.at(i).due)
+	}
+	for _, i := range list {
+		if v := t.visits.at(i); v.site >= 0 && v.last()+t.rules.Timeout < t.horizon {
+			s := t.sites[v.site]
+			a.note(s, v.visitor)
+		}
+	}
+	a.readPlaces()
 }
 
 func (t *Table) expire(i, minute int32) {

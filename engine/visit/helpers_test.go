@@ -144,8 +144,11 @@ func audit(tb rapid.TB, t *Table) {
 		live += n
 	}
 	used := 0
+	for _, class := range t.arena.classOf[min(1, len(t.arena.classOf)):] {
+		used += chunkBytes / blockSizes[class]
+	}
 	for i := range t.arena.classes {
-		used += int(t.arena.classes[i].made) - len(t.arena.classes[i].free)
+		used -= t.arena.classes[i].left + len(t.arena.classes[i].free)
 	}
 	if used != refs {
 		tb.Fatalf("%d strings in the arena, %d in use", used, refs)

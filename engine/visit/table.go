@@ -222,7 +222,7 @@ func (t *Table) Len() int { return t.live }
 // Bytes returns the memory of the table, by estimate.
 func (t *Table) Bytes() int {
 	const perVisit, perSite = 8, 400 // in lists
-	n := t.visits.bytes() + t.arena.bytes + t.live*perVisit + len(t.names)*perSite
+	n := t.visits.bytes() + t.arena.bytes() + t.live*perVisit + len(t.names)*perSite
 	for _, s := range t.names {
 		n += s.visitors.bytes()
 	}
