@@ -15,7 +15,8 @@ func (s *Set) Ahead(events []event.Event) {
 	a.places = a.places[:0]
 	for i := range events {
 		if e := &events[i]; e.ID != "" {
-			a.places = append(a.places, s.ids.home(s.hash(e.Site, e.ID)))
+			_, h := hashes(e.Site, e.ID)
+			a.places = append(a.places, s.ids.home(h))
 		}
 	}
 	for _, i := range a.places {

@@ -28,7 +28,7 @@
 // Making room looks at all ids two to five times, 32 to 80 for each one that comes in a flood; if there are more sites than a
 // sixth of the ids, up to eight times as often.
 //
-// An id is kept as the 64-bit xxHash of site, a zero byte and id. An event is taken for a duplicate by mistake if its hash is
+// An id is kept as the sum of its 64-bit xxHash and that of the site, times a constant. An event is taken for a duplicate by mistake if its hash is
 // that of one of n ids remembered: n/2^64, which with 4 million ids is 2 in 10^13; a billion events a day in one partition
 // with a full set would meet it once in twelve years. Who makes ids that collide on purpose hides events of his own site.
 // A site is kept beside it as 32 bits of its xxHash: sites with the same ones share what room a site has. Of 50 sites two do in

@@ -58,7 +58,6 @@ type Set struct {
 	chunks chunks
 
 	forgotten int64
-	digest    xxhash.Digest
 
 	record // what the record in hand has done
 	ahead  ahead
@@ -77,7 +76,7 @@ func (s *Set) Add(site, id string, received event.Time) (isNew bool) {
 	if id == "" {
 		return true
 	}
-	h := s.hash(site, id)
+	of, h := hashes(site, id)
 	if s.ids.has(h) {
 		return false
 	}
@@ -87,25 +86,20 @@ func (s *Set) Add(site, id string, received event.Time) (isNew bool) {
 	if len(s.parts) == 0 {
 		s.note(nil)
 	}
-	n := newID{h, siteHash(site)}
-	s.news = append(s.news, n)
-	s.remember(n.site, n.hash)
+	s.news = append(s.news, newID{h, of})
+	s.remember(of, h)
 	return true
 }
 
-// hash returns the hash of an id; 0 means a free place in the table, so there is none such.
-func (s *Set) hash(site, id string) uint64 {
-	s.digest.Reset()
-	_, _ = s.digest.WriteString(site)
-	_, _ = s.digest.Write(zero[:])
-	_, _ = s.digest.WriteString(id)
-	return max(s.digest.Sum64(), 1)
+// hashes returns the hash of a site and that of its id. 0 means a free place in tables, so there is none such.
+func hashes(site, id string) (of uint32, hash uint64) {
+	h := xxhash.Sum64String(site)
+	return max(uint32(h), 1), max(h*siteFactor+xxhash.Sum64String(id), 1)
 }
 
-var zero [1]byte
-
-// siteHash returns the hash of a site, which is not 0 either.
-func siteHash(site string) uint32 { return max(uint32(xxhash.Sum64String(site)), 1) }
+// siteFactor is odd, so that no two sites' hashes become one, and large, so that the sum says which was the site and which the
+// id: the golden ratio in 64 bits.
+const siteFactor = 0x9e3779b97f4a7c15
 
 // tick moves the clock.
 func (s *Set) tick(minute int64) {

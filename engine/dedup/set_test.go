@@ -79,6 +79,11 @@ func (m *model) forget() {
 	m.forgotten++
 }
 
+func siteHash(site string) uint32 {
+	of, _ := hashes(site, "")
+	return of
+}
+
 // dump writes down all that a set is, but for the order of sites in a minute.
 func dump(s *Set) string {
 	var b bytes.Buffer
@@ -373,7 +378,7 @@ func TestWalkTurns(t *testing.T) {
 
 func TestSitesAndIDsDoNotRunTogether(t *testing.T) {
 	s := NewSet(Options{})
-	for i, e := range [][2]string{{"a", "b"}, {"ab", ""}, {"b", "b"}, {"a", "bb"}, {"ab", "b"}} {
+	for i, e := range [][2]string{{"a", "b"}, {"ab", ""}, {"b", "b"}, {"a", "a"}, {"b", "a"}, {"a", "bb"}, {"ab", "b"}} {
 		if !s.Add(e[0], e[1], origin) {
 			t.Errorf("%d: %q is not new", i, e)
 		}
