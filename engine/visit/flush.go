@@ -2,6 +2,7 @@ package visit
 
 import (
 	"cmp"
+	"encoding/binary"
 	"slices"
 	"strings"
 	"unsafe"
@@ -63,12 +64,23 @@ func (t *Table) Flush(add func(site string, start event.Time, chunk []byte)) (jo
 	if len(t.touches) == 0 {
 		return nil
 	}
-	t.journal = t.appendJournal(t.journal[:0])
+	base := t.visits.at(t.touches[0].slot).last()
+	b := append(t.journal[:0], formatJournal)
+	b = binary.AppendVarint(b, int64(base))
 	for _, s := range t.batch {
+		b = appendBytes(b, s.name)
 		for _, i := range s.touched {
-			t.change(s, &t.touches[t.visits.at(i).touch-1])
+			v := t.visits.at(i)
+			tc := &t.touches[v.touch-1]
+			b = t.appendTouched(b, s, v, tc, base)
+			t.change(s, v, tc)
 		}
+		for _, visitor := range s.moved {
+			b = t.appendVisitor(b, s, visitor, true, base)
+		}
+		b = append(b, 0)
 	}
+	t.journal = b
 	t.hand(add)
 	t.settle()
 	return t.journal
@@ -78,7 +90,10 @@ func (t *Table) Flush(add func(site string, start event.Time, chunk []byte)) (jo
 func (t *Table) hand(add func(site string, start event.Time, chunk []byte)) {
 	groups := t.groups[:t.used]
 	slices.SortFunc(groups, func(a, b *group) int {
-		return cmp.Or(cmp.Compare(a.start, b.start), strings.Compare(a.site.name, b.site.name))
+		if a.start != b.start {
+			return cmp.Compare(a.start, b.start)
+		}
+		return strings.Compare(a.site.name, b.site.name)
 	})
 	size := 0
 	for _, g := range groups {
@@ -138,8 +153,8 @@ func (c counters) less(o counters) counters {
 }
 
 // change writes the rows of what the record did to a visit: as few families as need to change.
-func (t *Table) change(s *site, tc *touch) {
-	now, before := t.visits.at(tc.slot), &tc.before
+func (t *Table) change(s *site, now *visit, tc *touch) {
+	before := &tc.before
 	switch {
 	case !tc.had && tc.gone:
 	case !tc.had:
@@ -161,28 +176,38 @@ func (t *Table) sameDims(a, b *visit) bool {
 // add writes the row that makes a visit count differently in all families.
 func (t *Table) add(s *site, v *visit, was, is counters) {
 	t.readDims(v)
-	t.write(t.group(s, v.start()), window.AllFamilies, t.exitPage(v), is.less(was))
+	t.write(t.group(s, v.start()), window.AllFamilies, t.rowExitPage(v), is.less(was))
 }
 
 // moveOn writes the rows of a visit that has kept its window and dimensions.
 func (t *Table) moveOn(s *site, before, now *visit) {
 	was, is := before.counters(), now.counters()
-	from, to := t.exitPage(before), t.exitPage(now)
-	if from == to {
-		if is != was {
-			t.add(s, now, was, is)
-		}
+	t.readDims(now)
+	from, to := t.rowExitPage(before), t.rowExitPage(now)
+	if from == to && is == was {
 		return
 	}
-	t.readDims(now)
 	g := t.group(s, now.start())
-	if is != was {
-		t.write(g, window.AllButExitPage, to, is.less(was))
-	}
-	if from != "" {
+	// A visit that counts differently and has another exit page counts first as if it had one of the two all the time: a row
+	// holds no page twice, if it is the entry page, and the row after has it from there.
+	switch {
+	case from == to:
+		t.write(g, window.AllFamilies, to, is.less(was))
+	case is == was || from == "":
+		if is != was {
+			t.write(g, window.AllButExitPage, to, is.less(was))
+		}
+		if from != "" {
+			t.write(g, window.ExitPageOnly, from, counters{}.less(was))
+		}
+		t.write(g, window.ExitPageOnly, to, is)
+	case to == t.row.Dims[window.EntryPage]:
+		t.write(g, window.AllFamilies, to, is.less(was))
+		t.write(g, window.ExitPageOnly, to, was)
 		t.write(g, window.ExitPageOnly, from, counters{}.less(was))
-	}
-	if to != "" {
+	default:
+		t.write(g, window.AllFamilies, from, is.less(was))
+		t.write(g, window.ExitPageOnly, from, counters{}.less(is))
 		t.write(g, window.ExitPageOnly, to, is)
 	}
 }
@@ -191,6 +216,17 @@ func (t *Table) moveOn(s *site, before, now *visit) {
 func (t *Table) readDims(v *visit) {
 	r := &t.row
 	r.Dims[window.EntryPage], r.Dims[window.Hostname], r.Origin, _ = cutDims(t.arena.get(v.dims))
+}
+
+// rowExitPage is exitPage for a visit whose dimensions t.row has.
+func (t *Table) rowExitPage(v *visit) string {
+	switch {
+	case v.views == 0:
+		return ""
+	case v.exitPage == 0:
+		return t.row.Dims[window.EntryPage]
+	}
+	return view(t.arena.get(v.exitPage))
 }
 
 // write writes a row with the dimensions that t.row has.

@@ -124,7 +124,7 @@ func audit(tb rapid.TB, t *Table) {
 			end := event.Time(-1)
 			for ; i != 0; i = t.visits.at(i).next {
 				v := t.visits.at(i)
-				if v.visitor != visitor || v.site != s.number || v.touch != 0 || v.first <= end || v.dims == 0 {
+				if v.visitor != visitor || v.site != s.number || v.touch != 0 || v.first <= end || v.dims == 0 || (v.flags&follows != 0) != (end >= 0) {
 					tb.Fatalf("site %s: bad visit %+v after one that ends at %d", name, v, end)
 				}
 				end = v.last()

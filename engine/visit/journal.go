@@ -33,30 +33,17 @@ const (
 	allMarks        = 1<<iota - 1
 )
 
-// appendJournal appends what the record has changed.
-func (t *Table) appendJournal(b []byte) []byte {
-	base := t.visits.at(t.touches[0].slot).last()
-	b = append(b, formatJournal)
-	b = binary.AppendVarint(b, int64(base))
-	for _, s := range t.batch {
-		b = appendBytes(b, s.name)
-		for _, i := range s.touched {
-			if tc := &t.touches[t.visits.at(i).touch-1]; !tc.gone && !tc.ended {
-				b = t.appendTouched(b, s, i, base)
-			}
-		}
-		for _, visitor := range s.moved {
-			b = t.appendVisitor(b, s, visitor, true, base)
-		}
-		b = append(b, 0)
-	}
-	return b
-}
-
 // appendTouched appends the visits of a touched visit's visitor, unless an earlier visit touched is his too.
-func (t *Table) appendTouched(b []byte, s *site, i int32, base event.Time) []byte {
-	v := t.visits.at(i)
-	whole := slices.Contains(s.moved, v.visitor)
+func (t *Table) appendTouched(b []byte, s *site, v *visit, tc *touch, base event.Time) []byte {
+	if tc.gone || tc.ended {
+		return b
+	}
+	whole := len(s.moved) > 0 && slices.Contains(s.moved, v.visitor)
+	if v.alone() {
+		whole = whole || tc.whole
+		b = appendHead(b, v.visitor, 1, whole)
+		return t.appendVisit(b, v, whole, base)
+	}
 	for o := t.first(s, v.visitor); o != 0; {
 		w := t.visits.at(o)
 		if w.touch != 0 {
@@ -72,19 +59,25 @@ func (t *Table) appendTouched(b []byte, s *site, i int32, base event.Time) []byt
 
 // appendVisitor appends all visits of a visitor.
 func (t *Table) appendVisitor(b []byte, s *site, visitor event.Visitor, whole bool, base event.Time) []byte {
-	head := uint64(1)
+	n := 0
 	for i := t.first(s, visitor); i != 0; i = t.visits.at(i).next {
-		head += 2
+		n++
 	}
-	if whole {
-		head++
-	}
-	b = binary.AppendUvarint(b, head)
-	b = binary.LittleEndian.AppendUint64(b, uint64(visitor))
+	b = appendHead(b, visitor, n, whole)
 	for i := t.first(s, visitor); i != 0; i = t.visits.at(i).next {
 		b = t.appendVisit(b, t.visits.at(i), whole, base)
 	}
 	return b
+}
+
+// appendHead appends what comes before a visitor's n visits.
+func appendHead(b []byte, visitor event.Visitor, n int, whole bool) []byte {
+	head := uint64(1 + 2*n)
+	if whole {
+		head++
+	}
+	b = binary.AppendUvarint(b, head)
+	return binary.LittleEndian.AppendUint64(b, uint64(visitor))
 }
 
 func (t *Table) appendVisit(b []byte, v *visit, whole bool, base event.Time) []byte {

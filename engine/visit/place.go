@@ -119,12 +119,16 @@ func (t *Table) first(s *site, visitor event.Visitor) int32 {
 // link puts a visit into its visitor's chain.
 func (t *Table) link(s *site, i int32) {
 	v := t.visits.at(i)
-	head := t.first(s, v.visitor)
+	place := s.visitors.find(&t.visits, v.visitor)
+	head := int32(s.visitors.places[place])
 	if head == 0 || t.visits.at(head).first > v.first {
-		v.next = head
-		s.visitors.set(&t.visits, i)
+		if v.next = head; head != 0 {
+			t.visits.at(head).flags |= follows
+		}
+		s.visitors.put(&t.visits, place, i)
 		return
 	}
+	v.flags |= follows
 	p := t.visits.at(head)
 	for p.next != 0 && t.visits.at(p.next).first <= v.first {
 		p = t.visits.at(p.next)
@@ -135,19 +139,21 @@ func (t *Table) link(s *site, i int32) {
 // unlink takes a visit out of its visitor's chain.
 func (t *Table) unlink(s *site, i int32) {
 	v := t.visits.at(i)
-	switch head := t.first(s, v.visitor); {
-	case head != i:
-		p := t.visits.at(head)
+	switch {
+	case v.flags&follows != 0:
+		p := t.visits.at(t.first(s, v.visitor))
 		for p.next != i {
 			p = t.visits.at(p.next)
 		}
 		p.next = v.next
 	case v.next != 0:
-		s.visitors.set(&t.visits, v.next)
+		t.visits.at(v.next).flags &^= follows
+		s.visitors.put(&t.visits, s.visitors.find(&t.visits, v.visitor), v.next)
 	default:
 		s.visitors.remove(&t.visits, v.visitor)
 	}
 	v.next = 0
+	v.flags &^= follows
 }
 
 // merge takes a later visit of the same visitor, if there is one, into a visit.

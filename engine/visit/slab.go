@@ -30,11 +30,16 @@ const (
 	interactive visitFlags = 1 << iota
 	// dirty: it has changed since the last Checkpoint.
 	dirty
+	// follows: another visit of its visitor comes before it.
+	follows
 )
 
 func (v *visit) last() event.Time { return v.first + event.Time(v.span) }
 
 func (v *visit) bounced() bool { return v.views == 1 && v.flags&interactive == 0 }
+
+// alone reports whether its visitor has no other visit.
+func (v *visit) alone() bool { return v.next == 0 && v.flags&follows == 0 }
 
 // seconds returns the visit's duration.
 func (v *visit) seconds() int64 {

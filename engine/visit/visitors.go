@@ -61,18 +61,17 @@ func (t *visitors) guess(h uint32) int32 {
 	}
 }
 
-// set makes a visit the first of its visitor.
-func (t *visitors) set(visits *slab, i int32) {
+// put makes a visit the first of its visitor, whose place find has returned.
+func (t *visitors) put(visits *slab, place uint32, i int32) {
 	v := visits.at(i).visitor
-	at := t.find(visits, v)
-	if t.places[at] == 0 {
+	if t.places[place] == 0 {
 		if (t.len+1)*4 > len(t.places)*3 {
 			t.resize(2 * len(t.places))
-			at = t.find(visits, v)
+			place = t.find(visits, v)
 		}
 		t.len++
 	}
-	t.places[at] = uint64(t.spread.hash(v))<<32 | uint64(i)
+	t.places[place] = uint64(t.spread.hash(v))<<32 | uint64(i)
 }
 
 // remove takes a visitor out, who has a visit in the table, and moves those that were pushed on by him back.

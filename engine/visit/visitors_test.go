@@ -20,7 +20,7 @@ func TestVisitorsAreAMap(t *testing.T) {
 		add := func(v event.Visitor) {
 			i := visits.take()
 			visits.at(i).visitor = v
-			tab.set(visits, i)
+			tab.put(visits, tab.find(visits, v), i)
 			if old := want[v]; old != 0 {
 				visits.release(old)
 			} else {
