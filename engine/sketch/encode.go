@@ -48,15 +48,17 @@ func (s *Sketch) appendSparse(dst []byte) []byte {
 	clear(body[lows:])
 	w := entryWriter{low: body[:lows], high: body[lows:], lowBits: lowBits(count)}
 	long := s.longs()
-	for _, e := range s.slots() {
-		if e == 0 {
-			continue
+	var buf [packed]uint32
+	for slots := s.slots(); len(slots) > 0; {
+		var list []uint32
+		list, slots = pack(&buf, slots)
+		for _, e := range list {
+			for len(long) > 0 && uint32(long[0]>>8) < e {
+				w.put(uint32(long[0] >> 8))
+				long = long[1:]
+			}
+			w.put(e)
 		}
-		for len(long) > 0 && uint32(long[0]>>8) < e {
-			w.put(uint32(long[0] >> 8))
-			long = long[1:]
-		}
-		w.put(e)
 	}
 	for _, l := range long {
 		w.put(uint32(l >> 8))

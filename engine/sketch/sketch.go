@@ -119,9 +119,16 @@ func (s *Sketch) Merge(o *Sketch) {
 		maxRegisters(s.regs, o.regs)
 		return
 	}
-	for _, e := range o.slots() {
-		if e != 0 {
-			s.addEntry(e)
+	if s.n == 0 && !s.dense {
+		s.copyTable(o)
+	} else {
+		var buf [packed]uint32
+		for slots := o.slots(); len(slots) > 0; {
+			var list []uint32
+			list, slots = pack(&buf, slots)
+			for _, e := range list {
+				s.addEntry(e)
+			}
 		}
 	}
 	for _, l := range o.longs() {

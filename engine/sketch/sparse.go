@@ -41,6 +41,36 @@ func (s *Sketch) longs() []uint64 {
 	return *s.long
 }
 
+// packed is how many slots are packed at a time.
+const packed = 64
+
+// pack returns the entries of the first slots, in buf, and the other slots. A table is half empty without a pattern, and
+// a processor that guesses which slots are pays for each wrong guess more than for a slot.
+func pack(buf *[packed]uint32, slots []uint32) (entries, rest []uint32) {
+	first := slots[:min(packed, len(slots))]
+	n := 0
+	for _, e := range first {
+		buf[n&(packed-1)] = e
+		if e != 0 {
+			n++
+		}
+	}
+	return buf[:n], slots[len(first):]
+}
+
+// copyTable takes over the table of o.
+//
+// REQUIRES: s has no entry in its own, neither is dense.
+func (s *Sketch) copyTable(o *Sketch) {
+	s.n, s.bits, s.list = o.n, o.bits, o.list
+	s.tab = extend(s.tab[:0], len(o.tab))
+	copy(s.tab, o.tab)
+	s.setLimit()
+	if s.count() > maxSparse {
+		s.densify()
+	}
+}
+
 // insert adds an entry and makes the sketch dense if that is one too many.
 //
 // REQUIRES: not dense, e&tailMask != 0.
@@ -195,10 +225,11 @@ func (s *Sketch) rehashMany(b uint8) {
 }
 
 func (s *Sketch) rehashIn(sorted []uint32, b uint8) {
-	for _, e := range s.slots() {
-		if e != 0 {
-			sorted = append(sorted, e)
-		}
+	for slots := s.slots(); len(slots) > 0; {
+		var buf [packed]uint32
+		var list []uint32
+		list, slots = pack(&buf, slots)
+		sorted = append(sorted, list...)
 	}
 	s.bits = b
 	s.tab = extend(s.tab[:0], tableSlots(b))

@@ -263,8 +263,7 @@ func (a *Agg) Merge(b *Agg) {
 		from, into := &b.fams[f], &a.fams[f]
 		from.each(func(place int) {
 			c := &from.cells[place]
-			x, y := valueOf(c.first()), valueOf(c.second())
-			at := into.at(&x, &y, a.limit, &a.text)
+			at := into.atCell(from, place, a.limit, &a.text)
 			into.cells[at].events.add(&c.events)
 			into.cells[at].visitors.Merge(&c.visitors)
 			if v := from.visitsAt(place); v != (visits{}) {

@@ -14,6 +14,7 @@ import (
 type table struct {
 	slots  []uint64 // hash<<32 | place in cells + 1; 0 is empty. Open addressing, at most half full.
 	cells  []cell   // in order of first appearance
+	hashes []uint32 // of the values of the cells, see pairHash
 	visits []visits // of the cells of the same places, up to the last one that has any
 	fresh  []fresh  // visitors who are not in the sketches yet
 	other  int32    // place + 1 of what came past the limit, 0 if nothing did
@@ -64,6 +65,14 @@ func (c *cell) is(x, y *value) bool {
 	return int(c.cut) == len(x.s) && len(c.text) == len(x.s)+len(y.s) && c.text[:len(x.s)] == x.s && c.text[len(x.s):] == y.s
 }
 
+// same reports whether the cell is of the value of another.
+func (c *cell) same(o *cell) bool {
+	if c.ids != 0 && o.ids != 0 {
+		return c.ids == o.ids
+	}
+	return c.cut == o.cut && c.text == o.text
+}
+
 // pairIDs tells a value of one or two known values, noValue among them, from others like it; it is 0 for other values.
 func pairIDs(x, y *value) uint32 {
 	if x.id == 0 || y.id == 0 {
@@ -88,12 +97,25 @@ func (t *table) at(x, y *value, limit int, mem *arena) int {
 			}
 		}
 	}
-	return t.add(hash, x, y, limit, mem)
+	return t.add(hash, x.s, y.s, pairIDs(x, y), limit, mem)
+}
+
+// atCell is at for the value of a cell of another table.
+func (t *table) atCell(from *table, place, limit int, mem *arena) int {
+	c, hash := &from.cells[place], from.hashes[place]
+	if len(t.slots) > 0 && place+1 != int(from.other) {
+		mask := uint32(len(t.slots) - 1)
+		for i := hash & mask; t.slots[i] != 0; i = (i + 1) & mask {
+			if s := t.slots[i]; uint32(s>>32) == hash && t.cells[uint32(s)-1].same(c) {
+				return int(uint32(s) - 1)
+			}
+		}
+	}
+	return t.add(hash, c.first(), c.second(), c.ids, limit, mem)
 }
 
 // add makes a cell for a value that has none.
-func (t *table) add(hash uint32, x, y *value, limit int, mem *arena) int {
-	first, second := x.s, y.s
+func (t *table) add(hash uint32, first, second string, ids uint32, limit int, mem *arena) int {
 	other := first == Other && (second == Other || second == "")
 	if !other && limit > 0 && t.kept() >= limit {
 		other = true
@@ -101,7 +123,6 @@ func (t *table) add(hash uint32, x, y *value, limit int, mem *arena) int {
 			second = Other
 		}
 	}
-	ids := pairIDs(x, y)
 	switch {
 	case !other:
 		if 2*(len(t.cells)+1) > len(t.slots) {
@@ -121,6 +142,7 @@ func (t *table) add(hash uint32, x, y *value, limit int, mem *arena) int {
 	c := &t.cells[len(t.cells)-1]
 	c.text, c.cut, c.ids, c.events = mem.join(first, second), int32(len(first)), ids, events{}
 	c.visitors.Reset()
+	t.hashes = append(t.hashes[:len(t.cells)-1], hash)
 	return len(t.cells) - 1
 }
 
@@ -171,7 +193,7 @@ func (t *table) visitsAt(place int) visits {
 }
 
 func (t *table) bytes() int {
-	return len(t.slots)*8 + len(t.fresh)*8 + len(t.cells)*int(unsafe.Sizeof(cell{})) + len(t.visits)*int(unsafe.Sizeof(visits{}))
+	return len(t.slots)*8 + len(t.hashes)*4 + len(t.fresh)*8 + len(t.cells)*int(unsafe.Sizeof(cell{})) + len(t.visits)*int(unsafe.Sizeof(visits{}))
 }
 
 // reset empties t and keeps its memory.
