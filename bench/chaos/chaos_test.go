@@ -14,8 +14,10 @@ import (
 	"millrace/internal/kafkatest"
 )
 
-// The long forms: go test ./bench/chaos -long -timeout 0. Another seed: -seed N.
+// The short forms of all scenarios: go test ./bench/chaos -slow. The long ones: go test ./bench/chaos -long -timeout 0. Another
+// seed: -seed N.
 var (
+	slow = flag.Bool("slow", false, "play the scenarios that mostly wait, too")
 	long = flag.Bool("long", false, "run the scenarios as long as millrace bench chaos does")
 	seed = flag.Uint64("seed", 1, "seed of the logs and the schedules")
 )
@@ -67,11 +69,29 @@ func play(t *testing.T, short Options) *Report {
 	return r
 }
 
-// slow marks what mostly waits for clients' back-offs and sessions.
-func slow(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes its time; the full form plays it")
+// patient marks what mostly waits: for clients' back-offs, for sessions, or for a process to start again and again.
+func patient(t *testing.T) {
+	t.Helper()
+	if !*slow && !*long {
+		t.Skip("takes its time; -slow plays it")
 	}
+}
+
+// likeKills marks what has the goroutines of TestKills and other numbers: nothing for the race detector, under which each
+// scenario takes ten times as long.
+func likeKills(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("has no goroutines that TestKills has not; the full form plays it")
+	}
+}
+
+// times is how often harm is done: less often under -short.
+func times(n, short int) int {
+	if testing.Short() {
+		return short
+	}
+	return n
 }
 
 func TestUnknown(t *testing.T) {
@@ -80,42 +100,56 @@ func TestUnknown(t *testing.T) {
 	}
 }
 
-func TestKills(t *testing.T) { play(t, Options{Scenario: "kills", Events: 6_000, Times: 3}) }
-func TestWipes(t *testing.T) { play(t, Options{Scenario: "wipes", Events: 6_000, Times: 4}) }
+func TestKills(t *testing.T) { play(t, Options{Scenario: "kills", Events: 6_000, Times: times(3, 2)}) }
+func TestWipes(t *testing.T) { play(t, Options{Scenario: "wipes", Events: 6_000, Times: times(4, 3)}) }
 
 // One round: a point may be missed in it, all others may not.
-func TestPoints(t *testing.T) { play(t, Options{Scenario: "points", Events: 12_000, Times: 1}) }
+func TestPoints(t *testing.T) {
+	patient(t)
+	play(t, Options{Scenario: "points", Events: 12_000, Times: 1})
+}
 
 func TestProduce(t *testing.T) {
-	slow(t)
+	patient(t)
 	play(t, Options{Scenario: "produce", Events: 5_000, Wall: 3 * time.Second})
 }
 func TestStop(t *testing.T) {
-	slow(t)
+	patient(t)
 	play(t, Options{Scenario: "stop", Events: 5_000, Times: 1, Wall: 2 * time.Second})
 }
 func TestBrokers(t *testing.T) {
-	slow(t)
+	patient(t)
 	play(t, Options{Scenario: "brokers", Events: 6_000, Times: 6})
 }
 func TestRolling(t *testing.T) {
-	slow(t)
+	patient(t)
 	play(t, Options{Scenario: "rolling", Events: 5_000, Times: 1, Wall: 500 * time.Millisecond})
 }
-func TestRecovery(t *testing.T) { play(t, Options{Scenario: "recovery", Events: 6_000}) }
+func TestRecovery(t *testing.T) {
+	likeKills(t)
+	play(t, Options{Scenario: "recovery", Events: 6_000})
+}
 func TestIdle(t *testing.T) {
-	slow(t)
+	patient(t)
 	play(t, Options{Scenario: "idle", Events: 500, Wall: 18 * time.Second})
 }
-func TestLate(t *testing.T)      { play(t, Options{Scenario: "late", Events: 6_000}) }
-func TestSchedules(t *testing.T) { play(t, Options{Scenario: "schedules", Events: 5_000, Times: 2}) }
-func TestSim(t *testing.T)       { play(t, Options{Scenario: "sim", Times: 50}) }
+func TestLate(t *testing.T) {
+	likeKills(t)
+	play(t, Options{Scenario: "late", Events: 6_000})
+}
+func TestSchedules(t *testing.T) {
+	likeKills(t)
+	play(t, Options{Scenario: "schedules", Events: 5_000, Times: 2})
+}
+
+// The tests of package sim play thousands.
+func TestSim(t *testing.T) { play(t, Options{Scenario: "sim", Times: times(10, 2)}) }
 func TestSoak(t *testing.T) {
-	slow(t)
+	patient(t)
 	play(t, Options{Scenario: "soak", Wall: 3 * time.Second})
 }
 func TestPoison(t *testing.T) { play(t, Options{Scenario: "poison", Events: 5_000}) }
-func TestLake(t *testing.T)   { play(t, Options{Scenario: "lake", Events: 6_000, Times: 4}) }
+func TestLake(t *testing.T)   { play(t, Options{Scenario: "lake", Events: 6_000, Times: times(4, 2)}) }
 
 // The short form wants the server that deploy/dev-services.sh builds.
 func TestInflux(t *testing.T) {

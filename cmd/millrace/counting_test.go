@@ -95,6 +95,7 @@ func TestGoals(t *testing.T) {
 
 // TestShards sends the same visitors to two sites, one of them spread over all partitions: every answer is the same.
 func TestShards(t *testing.T) {
+	t.Parallel()
 	const partitions, shards, visitors = 4, 16, 40
 	narrow, wide := soonFired("narrow", partitions, 1), soonFired("wide", partitions, shards)
 	s := mustServe(t, localPlace(t), "--partitions", fmt.Sprint(partitions), "--shards", fmt.Sprintf("%s=%d", wide, shards))

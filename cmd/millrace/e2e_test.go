@@ -74,6 +74,7 @@ func testBeaconToAnswer(t *testing.T, at place) {
 
 // TestPrintedCommands does what the greeting tells a newcomer to do, word for word.
 func TestPrintedCommands(t *testing.T) {
+	t.Parallel()
 	s := mustServe(t, localPlace(t), "--sites", "blog.example.com,shop.example.com", "--demo")
 	commands := map[string][]string{}
 	for _, line := range strings.Split(s.stdout.String(), "\n") {

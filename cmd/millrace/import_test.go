@@ -146,7 +146,12 @@ func askAll(t *testing.T, at place, site string, days []string, want string) {
 
 // TestImportKilled kills an import and repeats it: archive and numbers are those of an import that was left alone.
 func TestImportKilled(t *testing.T) {
-	log := mustBigLog(t, 60_000)
+	t.Parallel()
+	lines := int64(60_000)
+	if testing.Short() { // with the race detector these take as long as all of them without
+		lines = 12_000
+	}
+	log := mustBigLog(t, lines)
 	secret := strings.Repeat("5a", 32) // the same rows in both places
 	args := func(at place) []string {
 		return at.args("import", "--format", "combined", "--site", "big.example", "--secret", secret, log)

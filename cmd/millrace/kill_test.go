@@ -22,7 +22,10 @@ import (
 // in its minute, and is in the archive exactly once; replay finds no difference, and rebuilds a lost rollup store as it was.
 //
 // The short form has three kills. The long one (-long) has ten, and all events at the present time.
-func TestKill(t *testing.T) { testKill(t, localPlace(t)) }
+func TestKill(t *testing.T) {
+	t.Parallel()
+	testKill(t, localPlace(t))
+}
 
 // TestKillOnServices is TestKill with a real InfluxDB and a real S3 server.
 func TestKillOnServices(t *testing.T) { testKill(t, servicesPlace(t)) }

@@ -67,9 +67,12 @@ func servePageviews(t *testing.T, at place) {
 	s.mustStop(t)
 }
 
-// place is what was left behind, for one test, and a client of its Kafka.
+// place is what was left behind, for one test, and a client of its Kafka. Tests whose broker is their own go on in parallel.
 func (s *served) place(t *testing.T) (place, *kgo.Client) {
 	t.Helper()
+	if s.broker != "" {
+		t.Parallel()
+	}
 	var at place
 	if s.broker == "" {
 		at = kafkaPlace(t)
