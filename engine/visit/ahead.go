@@ -5,6 +5,7 @@ import "millrace/engine/event"
 // ahead is the memory of Ahead.
 type ahead struct {
 	sites  []*site // of the events
+	next   int     // of the sites: that of the event which is looked for next
 	hashes []uint32
 	slots  []int32
 	refs   []ref
@@ -19,6 +20,7 @@ type ahead struct {
 func (t *Table) Ahead(events []event.Event) {
 	a := &t.ahead
 	a.sites, a.hashes, a.slots, a.refs = a.sites[:0], a.hashes[:0], a.slots[:0], a.refs[:0]
+	a.next = 0
 	s := t.latest
 	for i := range events {
 		e := &events[i]
@@ -49,6 +51,19 @@ func (t *Table) Ahead(events []event.Event) {
 			a.sum += uint64(b[len(b)-1])
 		}
 	}
+}
+
+// site returns the site of a name if it is that of the event ahead, or of one of those right after it: some events have
+// no part in visits.
+func (a *ahead) site(name string) *site {
+	const skipped = 3
+	for i := a.next; i < min(a.next+1+skipped, len(a.sites)); i++ {
+		if s := a.sites[i]; s.name == name && s.number >= 0 {
+			a.next = i + 1
+			return s
+		}
+	}
+	return nil
 }
 
 // note adds a visitor to those whose places will be read.

@@ -96,7 +96,7 @@ type crowd struct {
 	tab                   *Table
 	rng                   *rand.Rand
 	sites, visitors, page []float64
-	now                   float64 // ms
+	perSecond, now        float64 // now in ms
 	rows                  [100]window.Row
 	events                [100]event.Event
 	buf                   bytes.Buffer
@@ -115,8 +115,8 @@ func zipf(n int, s float64) []float64 {
 	return sums
 }
 
-func newCrowd() *crowd {
-	return &crowd{tab: NewTable(Rules{}), rng: rand.New(rand.NewPCG(1, 2)), now: float64(origin),
+func newCrowd(perSecond float64) *crowd {
+	return &crowd{perSecond: perSecond, tab: NewTable(Rules{}), rng: rand.New(rand.NewPCG(1, 2)), now: float64(origin),
 		sites: zipf(50, 1.1), visitors: zipf(50_000, 0.6), page: zipf(400, 1.0)}
 }
 
@@ -136,11 +136,10 @@ var (
 
 // next makes the events of a record: the rows as package facts does.
 func (c *crowd) next() {
-	const perSecond = 60
 	c.buf.Reset()
 	var ends [100][3]int
 	for i := range c.rows {
-		c.now += c.rng.ExpFloat64() * 1000 / perSecond
+		c.now += c.rng.ExpFloat64() * 1000 / c.perSecond
 		r, e := &c.rows[i], &c.events[i]
 		*r = window.Row{}
 		site, page := c.draw(c.sites), c.draw(c.page)
@@ -192,10 +191,16 @@ func (c *crowd) record() {
 	c.spent = append(c.spent, time.Since(began))
 }
 
-// BenchmarkRecord measures all that a table does for a record of 100 events, without what making these takes.
+// BenchmarkRecord measures all that a table does for a record of 100 events, without what making these takes: with events as
+// old as visits get, so that as many end as begin, and with those of the first minutes.
 func BenchmarkRecord(b *testing.B) {
-	c := newCrowd()
-	for range 4000 {
+	b.Run("steady", func(b *testing.B) { benchmarkRecord(b, 60, 4000) })
+	b.Run("young", func(b *testing.B) { benchmarkRecord(b, 2500, 1000) })
+}
+
+func benchmarkRecord(b *testing.B, perSecond float64, before int) {
+	c := newCrowd(perSecond)
+	for range before {
 		c.record()
 	}
 	c.spent, c.journal, c.chunks = nil, 0, 0

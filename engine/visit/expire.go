@@ -16,15 +16,37 @@ const expiring = 128
 
 func minuteOf(at event.Time) int32 { return int32(at.Floor(event.Minute) / event.Minute) }
 
+// dueList holds the visits that may expire in a minute.
+type dueList struct {
+	minute int32
+	slots  []int32
+}
+
 // schedule puts a visit under the minute in which it may expire.
 func (t *Table) schedule(i int32) {
 	v := t.visits.at(i)
 	v.due = minuteOf(v.last() + t.rules.Timeout)
-	list, ok := t.due[v.due]
-	if n := len(t.spare); !ok && n > 0 {
-		list, t.spare = t.spare[n-1], t.spare[:n-1]
+	list := t.lastDue
+	if list == nil || list.minute != v.due {
+		list = t.dueList(v.due)
+		t.lastDue = list
 	}
-	t.due[v.due] = append(list, i)
+	list.slots = append(list.slots, i)
+}
+
+// dueList returns the list of a minute, made if there is none.
+func (t *Table) dueList(minute int32) *dueList {
+	list := t.due[minute]
+	if list == nil {
+		if n := len(t.spare); n > 0 {
+			list, t.spare = t.spare[n-1], t.spare[:n-1]
+		} else {
+			list = &dueList{}
+		}
+		list.minute = minute
+		t.due[minute] = list
+	}
+	return list
 }
 
 // Expire forgets the visits that no event can touch any more. It looks at the minute of the watermark only, and does nothing
@@ -46,14 +68,18 @@ func (t *Table) Expire(watermark event.Time) {
 	for _, m := range minutes {
 		list := t.due[m]
 		delete(t.due, m)
-		for part := range slices.Chunk(list, expiring) {
+		if t.lastDue == list {
+			t.lastDue = nil
+		}
+		for part := range slices.Chunk(list.slots, expiring) {
 			t.aheadOf(part)
 			for _, i := range part {
 				t.expire(i, m)
 			}
 		}
 		if len(t.spare) < maxSpare {
-			t.spare = append(t.spare, list[:0])
+			list.slots = list.slots[:0]
+			t.spare = append(t.spare, list)
 		}
 	}
 }
@@ -61,7 +87,7 @@ func (t *Table) Expire(watermark event.Time) {
 // aheadOf reads what expire will look at, as Ahead does: nobody has looked at these visits for an hour or more.
 func (t *Table) aheadOf(list []int32) {
 	a := &t.ahead
-	a.sites, a.hashes = a.sites[:0], a.hashes[:0]
+	a.sites, a.hashes, a.next = a.sites[:0], a.hashes[:0], 0
 	for _, i := range list {
 		a.sum += uint64(t.visits.at(i).due)
 	}

@@ -27,8 +27,9 @@ type Table struct {
 
 	// due holds the visits by the number of the minute in which they may expire, or of one before: a visit that
 	// lives on is moved when its minute comes, not at each event.
-	due     map[int32][]int32
-	spare   [][]int32
+	due     map[int32]*dueList
+	spare   []*dueList
+	lastDue *dueList   // added to last
 	horizon event.Time // up to which visits have been expired
 
 	live      int
@@ -64,7 +65,7 @@ func NewTable(r Rules) *Table {
 	return &Table{
 		rules:   r.withDefaults(),
 		names:   map[string]*site{},
-		due:     map[int32][]int32{},
+		due:     map[int32]*dueList{},
 		spread:  spread{rand.Uint64(), rand.Uint64() | 1},
 		horizon: math.MinInt64,
 	}
@@ -197,6 +198,9 @@ func (t *Table) exitPage(v *visit) string {
 
 // site returns the site of a name, made if there is none.
 func (t *Table) site(name string) *site {
+	if s := t.ahead.site(name); s != nil {
+		return s
+	}
 	if t.latest != nil && t.latest.name == name {
 		return t.latest
 	}
