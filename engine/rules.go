@@ -29,7 +29,7 @@ type Rules struct {
 	VisitTimeout, VisitLength event.Time
 	MaxVisits                 int
 	// DedupHorizon is how long, in receive time of the log, the id of an event is remembered. Default 10 min.
-	// MaxIDs is the most ids remembered in a partition. Default 4 million; past it the oldest are forgotten early.
+	// MaxIDs is the most ids remembered in a partition. Default 4 million; past it the site with most forgets its oldest early.
 	DedupHorizon event.Time
 	MaxIDs       int
 }
