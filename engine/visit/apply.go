@@ -27,9 +27,13 @@ func (t *Table) apply(journal []byte, tail bool) error {
 		return nil
 	}
 	t.tracking = true
-	r := reader{b: journal[1:], format: journal[0], tail: tail}
-	if r.format != formatJournal && r.format != formatCheckpoint {
-		return fmt.Errorf("%w: unknown format %d", ErrJournal, r.format)
+	r := reader{b: journal[1:], tail: tail}
+	switch format := journal[0]; format {
+	case formatCheckpoint, formerCheckpoint:
+		r.checkpoint = true
+	case formatJournal, formerJournal:
+	default:
+		return fmt.Errorf("%w: unknown format %d", ErrJournal, format)
 	}
 	r.base = event.Time(r.varint())
 	for len(r.b) > 0 && r.err == nil {
@@ -40,6 +44,7 @@ func (t *Table) apply(journal []byte, tail bool) error {
 
 func (t *Table) applySite(r *reader) {
 	s := t.site(view(r.bytes()))
+	r.site = s.name
 	for r.err == nil {
 		head := r.uvarint()
 		if head == 0 {
@@ -69,7 +74,7 @@ func (t *Table) applyVisitor(r *reader, s *site, n uint64, whole bool) {
 	}
 	i := t.first(s, visitor)
 	if whole {
-		if i != 0 && r.format == formatJournal {
+		if i != 0 && !r.checkpoint {
 			t.markGone(s, visitor) // one of them may have become another visitor's
 		}
 		for i != 0 {
@@ -100,7 +105,7 @@ func (t *Table) applyVisitor(r *reader, s *site, n uint64, whole bool) {
 			i = t.make(s, visitor, st.first, st.span)
 		}
 		t.set(i, &st, whole)
-		if r.format == formatJournal {
+		if !r.checkpoint {
 			t.markDirty(i)
 		}
 		i = t.visits.at(i).next
@@ -131,7 +136,8 @@ func (t *Table) set(i int32, st *state, whole bool) {
 	v.first, v.span, v.entry, v.exit, v.views = st.first, st.span, st.entry, st.exit, st.views
 	v.flags = v.flags&^interactive | st.flags
 	if whole {
-		v.dims = t.arena.replace(v.dims, st.dims)
+		t.buf = sameAsNow(t.buf[:0], st.dims, t.sites[v.site].name)
+		v.dims = t.arena.replace(v.dims, t.buf)
 	}
 	switch {
 	case st.marks&markExitKept != 0:
@@ -145,11 +151,12 @@ func (t *Table) set(i int32, st *state, whole bool) {
 
 // reader reads fields until one is malformed; from then on it returns zeros.
 type reader struct {
-	b      []byte
-	format byte
-	base   event.Time
-	tail   bool // visits may be unknown
-	err    error
+	b          []byte
+	checkpoint bool
+	tail       bool // visits may be unknown
+	base       event.Time
+	site       string
+	err        error
 }
 
 func (r *reader) fail(what string) {
@@ -203,7 +210,7 @@ func (r *reader) check(st *state, whole bool, last event.Time, ago uint32) {
 		r.fail("marks of a visit that exclude each other")
 	case len(st.exitPage) > window.MaxValueLen:
 		r.fail("exit page too long")
-	case whole && (len(st.dims) == 0 || len(st.dims) > maxString || !validDims(st.dims)):
+	case whole && (len(st.dims) == 0 || len(st.dims) > maxString || !validDims(st.dims, r.site)):
 		r.fail("bad dimensions of a visit")
 	}
 }

@@ -3,13 +3,17 @@ package visit
 import "millrace/engine/window"
 
 // What a visit keeps of its first event is its entry page and hostname, as package window encodes values, and its origin. The entry
-// page stands first because it is asked for alone; the origin goes into rows as it is.
+// page stands first because it is asked for alone; the origin goes into rows as it is. A hostname that is the site's name,
+// as most are, is one byte.
+
+// ownHost stands for the site's name. No value of package window begins with it.
+const ownHost = 0xff
 
 // direct is the channel of a visit of which nothing tells where it came from.
 const direct = "Direct"
 
 // appendDims appends the dimensions of a visit whose first event has this row. It changes the row's to those of the visit.
-func appendDims(b []byte, r *window.Row) []byte {
+func appendDims(b []byte, site string, r *window.Row) []byte {
 	dims := &r.Dims
 	dims[window.EntryPage] = ""
 	if r.Flags&window.PageviewRow != 0 {
@@ -30,24 +34,42 @@ func appendDims(b []byte, r *window.Row) []byte {
 		}
 	}
 	b = window.AppendValue(b, dims[window.EntryPage])
-	b = window.AppendValue(b, dims[window.Hostname])
+	b = appendHost(b, site, dims[window.Hostname])
 	return window.AppendOrigin(b, dims)
 }
 
+func appendHost(b []byte, site, host string) []byte {
+	if host == site {
+		return append(b, ownHost)
+	}
+	return window.AppendValue(b, host)
+}
+
 // cutDims returns the parts of what appendDims has appended, as views.
-func cutDims(b []byte) (entry, host string, origin []byte, ok bool) {
+func cutDims(b []byte, site string) (entry, host string, origin []byte, ok bool) {
 	entry, b, ok = window.CutValue(b)
 	if !ok {
 		return "", "", nil, false
+	}
+	if len(b) > 0 && b[0] == ownHost {
+		return entry, site, b[1:], true
 	}
 	host, b, ok = window.CutValue(b)
 	return entry, host, b, ok
 }
 
-// validDims reports whether b is what appendDims appends.
-func validDims(b []byte) bool {
+// sameAsNow appends dimensions of any format as appendDims does: there is one form for one visit. REQUIRES: they are valid.
+func sameAsNow(dst, dims []byte, site string) []byte {
+	entry, host, origin, _ := cutDims(dims, site)
+	dst = window.AppendValue(dst, entry)
+	dst = appendHost(dst, site, host)
+	return append(dst, origin...)
+}
+
+// validDims reports whether b is what appendDims appends or did in a former format.
+func validDims(b []byte, site string) bool {
 	var dims [window.NumDims]string
-	entry, host, origin, ok := cutDims(b)
+	entry, host, origin, ok := cutDims(b, site)
 	if !ok || len(entry) > window.MaxValueLen || len(host) > window.MaxValueLen || !window.ReadOrigin(origin, &dims) {
 		return false
 	}

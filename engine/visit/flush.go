@@ -175,14 +175,14 @@ func (t *Table) sameDims(a, b *visit) bool {
 
 // add writes the row that makes a visit count differently in all families.
 func (t *Table) add(s *site, v *visit, was, is counters) {
-	t.readDims(v)
+	t.readDims(s, v)
 	t.write(t.group(s, v.start()), window.AllFamilies, t.rowExitPage(v), is.less(was))
 }
 
 // moveOn writes the rows of a visit that has kept its window and dimensions.
 func (t *Table) moveOn(s *site, before, now *visit) {
 	was, is := before.counters(), now.counters()
-	t.readDims(now)
+	t.readDims(s, now)
 	from, to := t.rowExitPage(before), t.rowExitPage(now)
 	if from == to && is == was {
 		return
@@ -213,9 +213,9 @@ func (t *Table) moveOn(s *site, before, now *visit) {
 }
 
 // readDims gives t.row the dimensions of a visit.
-func (t *Table) readDims(v *visit) {
+func (t *Table) readDims(s *site, v *visit) {
 	r := &t.row
-	r.Dims[window.EntryPage], r.Dims[window.Hostname], r.Origin, _ = cutDims(t.arena.get(v.dims))
+	r.Dims[window.EntryPage], r.Dims[window.Hostname], r.Origin, _ = cutDims(t.arena.get(v.dims), s.name)
 }
 
 // rowExitPage is exitPage for a visit whose dimensions t.row has.

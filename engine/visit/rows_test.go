@@ -1,6 +1,7 @@
 package visit
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"strings"
@@ -178,6 +179,7 @@ func TestLongValues(t *testing.T) {
 	for d := range e.dims {
 		e.dims[d] = strings.Repeat(fmt.Sprint(d), 2*window.MaxValueLen)
 	}
+	e.site = e.dims[window.Hostname]
 	for _, e := range []seen{e, pageview(1, e.dims[0]+"x")} {
 		observe(tab, e)
 		if err := other.Apply(flush(tab).journal); err != nil {
@@ -188,6 +190,30 @@ func TestLongValues(t *testing.T) {
 	if dump(tab) != dump(other) {
 		t.Errorf("got %s", dump(other))
 	}
+}
+
+// TestFormerFormat: a journal and a checkpoint that hold the hostname although it is the site's name.
+func TestFormerFormat(t *testing.T) {
+	tab := NewTable(Rules{})
+	e := pageview(0, "/")
+	e.dims[window.Hostname] = e.site
+	observe(tab, e)
+	journal := flush(tab).journal
+	checkpoint, _ := tab.Checkpoint(nil)
+	dims := tab.arena.get(tab.visits.at(1).dims)
+	entry, host, origin, _ := cutDims(dims, e.site)
+	former := append(window.AppendValue(window.AppendValue(nil, entry), host), origin...)
+	f := func(format byte, b []byte) {
+		t.Helper()
+		b = bytes.Replace(b, appendBytes(nil, dims), appendBytes(nil, former), 1)
+		b[0] = format
+		got := NewTable(Rules{})
+		if err := got.Apply(b); err != nil || dump(got) != dump(tab) {
+			t.Errorf("%v\ngot\n%swant\n%s", err, dump(got), dump(tab))
+		}
+	}
+	f(formerJournal, journal)
+	f(formerCheckpoint, checkpoint)
 }
 
 func TestApplyRefuses(t *testing.T) {

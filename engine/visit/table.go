@@ -89,7 +89,7 @@ func (t *Table) Observe(name string, r *window.Row, at event.Time, prev event.Vi
 		i = t.begin(s, r.Visitor, at)
 	}
 	t.take(i, r, at, nonInteractive)
-	r.Dims[window.EntryPage], _, r.Origin, _ = cutDims(t.arena.get(t.visits.at(i).dims))
+	r.Dims[window.EntryPage], _, r.Origin, _ = cutDims(t.arena.get(t.visits.at(i).dims), s.name)
 	return true
 }
 
@@ -135,7 +135,7 @@ func (v *visit) stretch(at event.Time) {
 // setDims gives a visit the dimensions of an event at a place in it.
 func (t *Table) setDims(i int32, r *window.Row, place uint32) {
 	host := r.Dims[window.Hostname]
-	t.buf = appendDims(t.buf[:0], r)
+	t.buf = appendDims(t.buf[:0], t.sites[t.visits.at(i).site].name, r)
 	r.Dims[window.Hostname] = host
 	t.setDimBytes(i, t.buf, place)
 }

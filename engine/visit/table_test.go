@@ -35,7 +35,7 @@ func (l *log) horizon() event.Time { return (l.watermark - l.rules.Lateness).Flo
 
 var (
 	steps = []event.Time{0, 1, 999, event.Second, event.Minute, 9 * event.Minute, 29 * event.Minute, 30*event.Minute - 1, 30 * event.Minute, 30*event.Minute + 1, 44 * event.Minute}
-	hosts = []string{"", "a", "b"}
+	hosts = []string{"", "a", "a.example", "b.example"}
 	pages = []string{"/", "/a", "/b", "/c", window.None}
 	texts = []string{"", window.None, "x", "a longer value that takes more than a block of the arena", "y"}
 )
