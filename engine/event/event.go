@@ -151,7 +151,7 @@ type Event struct {
 	UA string
 	// Language is a BCP 47 tag as the browser sent it; Screen is "WIDTHxHEIGHT" in CSS pixels.
 	Language, Screen string
-	// Country is ISO 3166-1 alpha-2, Region ISO 3166-2, City a GeoNames id; "" where unknown.
+	// Country is ISO 3166-1 alpha-2, Region ISO 3166-2, City a GeoNames id or a name; "" where unknown.
 	Country, Region, City string
 	// Props are the custom properties, sorted by key, keys distinct.
 	Props []Prop

@@ -29,7 +29,7 @@
 //	UTM*      the parameters utm_source, utm_medium, ..., unescaped, as written.
 //	Country   ISO 3166-1 alpha-2, upper case.
 //	Region    ISO 3166-2, upper case.
-//	City      GeoNames id.
+//	City      GeoNames id, or the name where the collector knew no more.
 //	Language  primary language and region of the first tag of the list: "de", "en-GB", "es-419".
 //	Browser, OS, Device
 //	          names as users know them; an app that shows pages in itself counts as a browser.

@@ -9,7 +9,7 @@ import (
 )
 
 // Version is the version of the rules: rows of two builds with the same Version (and the same goals) are the same.
-const Version = 4
+const Version = 5
 
 // DefaultCacheSize is the number of user agents a Deriver remembers by default. A thousand cover nine tenths of
 // the traffic of a busy site; sixteen thousand take about 5 MB, 11 MB if all are as long as can be.

@@ -2,6 +2,8 @@ package facts
 
 import (
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"millrace/engine/window"
 )
@@ -31,20 +33,26 @@ func region(c string) string {
 	return strings.ToUpper(c)
 }
 
-// maxCityLen is the length of a number of 32 bits; the greatest GeoNames id has eight digits.
-const maxCityLen = 10
+// maxCity is the length of the longest city in bytes; the collector keeps no longer ones.
+const maxCity = 100
 
-// city returns a GeoNames id, "" for what is none.
-func city(id string) string {
-	if id == "" || len(id) > maxCityLen || id[0] == '0' {
+// city returns a GeoNames id, or the name that a source without ids has given, "" for what is neither: a name begins with a letter
+// or an apostrophe, so that it is not "(other)", and has no control characters.
+func city(s string) string {
+	if s == "" || len(s) > maxCity || !utf8.ValidString(s) {
 		return ""
 	}
-	for i := 0; i < len(id); i++ {
-		if !isDigit(id[i]) {
+	if isDigit(s[0]) {
+		if s[0] == '0' || len(s) > 10 || strings.Trim(s, "0123456789") != "" {
 			return ""
 		}
+		return s
 	}
-	return id
+	first, _ := utf8.DecodeRuneInString(s)
+	if !unicode.IsLetter(first) && !strings.ContainsRune("'‘’", first) || strings.ContainsFunc(s, unicode.IsControl) {
+		return ""
+	}
+	return clean(s)
 }
 
 // maxLanguageLen is how much of the first tag of a list is read; the longest that RFC 5646 asks to support is 35.
