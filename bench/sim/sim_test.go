@@ -11,13 +11,17 @@ import (
 
 // More seeds: go test ./bench/sim -run Schedules -seeds 100000 -timeout 0. A seed that failed: -first SEED -seeds 1.
 var (
-	seeds = flag.Uint64("seeds", 2000, "number of schedules")
+	seeds = flag.Uint64("seeds", 500, "number of schedules")
 	first = flag.Uint64("first", 0, "seed of the first schedule")
 )
 
 // Without faults the engine counts what the recount counts.
 func TestCalm(t *testing.T) {
-	for seed := range uint64(20) {
+	n := uint64(20)
+	if testing.Short() {
+		n = 3
+	}
+	for seed := range n {
 		r := mustRun(t, Options{Seed: seed, Calm: true})
 		if len(r.Wrong) > 0 {
 			t.Fatalf("seed %d: %d wrong, first %s", seed, len(r.Wrong), r.Wrong[0])
@@ -29,7 +33,7 @@ func TestCalm(t *testing.T) {
 func TestSchedules(t *testing.T) {
 	n := *seeds
 	if testing.Short() {
-		n = min(n, 200)
+		n = min(n, 20) // of one goroutine each, under the race detector
 	}
 	var sum Result
 	var mu sync.Mutex
@@ -81,7 +85,11 @@ func records(seed uint64) int {
 // The last firing of each window does not depend on what was killed: its line protocol is that of the calm run,
 // byte for byte.
 func TestSameBytes(t *testing.T) {
-	for seed := range uint64(30) {
+	n := uint64(30)
+	if testing.Short() {
+		n = 3
+	}
+	for seed := range n {
 		calm := mustRun(t, Options{Seed: seed, Calm: true})
 		wild := mustRun(t, Options{Seed: seed})
 		if len(calm.Lines) != len(wild.Lines) {
