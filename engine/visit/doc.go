@@ -43,7 +43,7 @@
 //     record. ApplyTail the journals if the beginning of them is gone.
 //   - Keep a checkpoint until the watermark has passed its until and a later one is stored.
 //
-// Units: times are event.Time (ms, UTC). A live visit takes some 300 bytes.
+// Units: times are event.Time (ms, UTC). A live visit takes some 150 bytes, more where values are long.
 //
 // The package is a leaf above window; a Table belongs to one goroutine. Package engine feeds it, package state keeps its
 // journals and checkpoints. It does not decide when windows fire, what is a bot, or what an event's dimensions are.

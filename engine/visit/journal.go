@@ -7,8 +7,8 @@ import (
 	"millrace/engine/event"
 )
 
-// A journal is: what it is (1 byte; 1 and 2 were former formats, 3 and 4 did not know ownHost), a time that others are relative to (varint), and of each site its name (length,
-// bytes), its visitors, and a zero byte.
+// A journal is: what it is (1 byte; 1 and 2 were former formats, 3 and 4 did not know ownHost), a time that others are
+// relative to (varint), and of each site its name (length, bytes), its visitors, and a zero byte.
 //
 // A visitor is: 1 + twice the number of visits + whether they are whole (uvarint), the hash (8 bytes, little endian), and
 // each visit. They replace the visits there were; not whole, they are the last of these, and change no dimensions.
