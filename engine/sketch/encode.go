@@ -31,6 +31,19 @@ func (s *Sketch) AppendBinary(dst []byte) []byte {
 	}
 }
 
+// EncodedLen is how many bytes AppendBinary appends, for a dense sketch without the exceptions: they are 0 or a few more.
+func (s *Sketch) EncodedLen() int {
+	switch {
+	case s.dense:
+		return denseLen
+	case s.Empty():
+		return 0
+	default:
+		lows, highs := sparseLen(s.count())
+		return headerLen + lows + highs + len(s.longs())
+	}
+}
+
 func (s *Sketch) appendSparse(dst []byte) []byte {
 	count := s.count()
 	lows, highs := sparseLen(count)

@@ -436,6 +436,9 @@ func TestAddShort(t *testing.T) {
 			if !bytes.Equal(encode(s), want) {
 				t.Fatalf("%d and then %d, in the memory of %d: another sketch than one by one", before, together, used)
 			}
+			if n := s.EncodedLen(); n > len(want) || !s.Dense() && n != len(want) {
+				t.Fatalf("EncodedLen %d, want %d", n, len(want))
+			}
 		}
 	}
 	for _, before := range []int{0, 1, 7, 8, 15, 16, 100, 1500, 1536, 1537} {

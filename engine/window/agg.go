@@ -1,8 +1,6 @@
 package window
 
 import (
-	"cmp"
-	"slices"
 	"strings"
 
 	"millrace/engine/event"
@@ -22,8 +20,9 @@ type Agg struct {
 	text   arena
 	memo   memo
 	order  settleOrder
-	goals  []value    // of one row
-	props  [][2]value // of one row
+	sorted []sortedCell // memory of eachSorted
+	goals  []value      // of one row
+	props  [][2]value   // of one row
 }
 
 // NewAgg returns an empty Agg that keeps at most limit values per family besides Other; 0 means no limit.
@@ -276,27 +275,17 @@ func (a *Agg) Merge(b *Agg) {
 // eachSorted calls fn for each place of the families that a kind has, by family and then by value, Other last.
 func (a *Agg) eachSorted(k Kind, fn func(f Family, place int)) {
 	a.settle()
-	var order []int32
 	for f := range a.fams {
 		if !Family(f).In(k) {
 			continue
 		}
 		t := &a.fams[f]
-		order = order[:0]
-		for i := range t.cells {
-			if i+1 != int(t.other) {
-				order = append(order, int32(i))
-			}
+		a.sorted = t.sorted(a.sorted[:0])
+		for _, s := range a.sorted {
+			fn(Family(f), int(s.place))
 		}
-		slices.SortFunc(order, func(i, j int32) int {
-			x, y := &t.cells[i], &t.cells[j]
-			return cmp.Or(strings.Compare(x.first(), y.first()), strings.Compare(x.second(), y.second()))
-		})
 		if t.other > 0 {
-			order = append(order, t.other-1)
-		}
-		for _, i := range order {
-			fn(Family(f), int(i))
+			fn(Family(f), int(t.other-1))
 		}
 	}
 }

@@ -309,6 +309,9 @@ func TestRecords(t *testing.T) {
 	if want := mustLines(t, a.Window("s", 0, event.Minute, 7, true)); whole != want || parts < len(want)/3000 {
 		t.Errorf("%d parts of %d bytes, want %d bytes", parts, len(whole), len(want))
 	}
+	if n := a.linesLen(head); n < len(whole) || n > len(whole)*3/2 {
+		t.Errorf("expected %d bytes, there are %d", n, len(whole))
+	}
 	fail := errors.New("full")
 	if err := a.Records(head, 2000, func([]byte) error { return fail }); !errors.Is(err, fail) {
 		t.Errorf("emit's error: %v", err)

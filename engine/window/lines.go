@@ -38,14 +38,18 @@ func (w *Window) AppendLines(dst []byte) ([]byte, error) {
 // takes: the parts have one Version, and a sink adds a part to what it has of that Version. The slices given to
 // emit are its own.
 func (a *Agg) Records(head *Window, most int, emit func([]byte) error) error {
-	l := newLineWriter(head, nil)
+	a.settle()
+	left := a.linesLen(head)
+	l := newLineWriter(head, make([]byte, 0, min(left, most+most/8)))
 	var err error
-	flush := func() {
+	flush := func(more bool) {
 		var b []byte
 		if b, err = l.finish(); err == nil {
 			err = emit(b)
 		}
-		l = newLineWriter(head, make([]byte, 0, len(b)))
+		if left -= len(b); more {
+			l = newLineWriter(head, make([]byte, 0, max(0, min(left, most+most/8))))
+		}
 	}
 	var p Point
 	a.eachSorted(head.Kind, func(f Family, place int) {
@@ -55,31 +59,71 @@ func (a *Agg) Records(head *Window, most int, emit func([]byte) error) error {
 		p = a.point(head.Kind, f, place, p.Sketch[:0])
 		l.point(&p)
 		if len(l.enc.Bytes()) >= most {
-			flush()
+			flush(true)
 		}
 	})
 	if err == nil && len(l.enc.Bytes()) > 0 {
-		flush()
+		flush(false)
 	}
 	return err
 }
 
+// linesLen is about how many bytes the rollups take as lines, a little more in most cases.
+func (a *Agg) linesLen(head *Window) int {
+	const names, counts, visitCounts = 40, 80, 100
+	n := 0
+	for f := range a.fams {
+		if !Family(f).In(head.Kind) {
+			continue
+		}
+		cells := a.fams[f].cells
+		if n += len(cells) * (names + len(head.Site)); head.Kind == Visits {
+			n += len(cells) * visitCounts
+			for i := range cells {
+				n += len(cells[i].text)
+			}
+			continue
+		}
+		n += len(cells) * counts
+		for i := range cells {
+			n += len(cells[i].text) + base64.StdEncoding.EncodedLen(cells[i].visitors.EncodedLen())
+		}
+	}
+	return n
+}
+
 // lineWriter encodes the points of one window.
+//
+// The library's encoder checks, counts and escapes each name and each value of a line anew, which is most of what firing a
+// window costs. So what is the same in many lines is made once (frame), and a value is written as it is if nothing in it could need
+// a check or an escape (plain); all others go the way of the library, in whole lines.
 type lineWriter struct {
-	enc  lineprotocol.Encoder
-	head *Window
-	at   time.Time
-	text []byte // base64 of a sketch
+	enc   lineprotocol.Encoder
+	head  *Window
+	at    time.Time
+	text  []byte // base64 of a sketch
+	frame frame
 }
 
 func newLineWriter(head *Window, dst []byte) *lineWriter {
 	l := &lineWriter{head: head, at: head.Start.Std()}
 	l.enc.SetPrecision(lineprotocol.Second)
 	l.enc.SetBuffer(dst)
+	l.frame.init(head)
 	return l
 }
 
 func (l *lineWriter) point(p *Point) {
+	if l.enc.Err() == nil && l.frame.fits(p) {
+		// A buffer that has been set is one that ends with a line, as this does.
+		l.enc.SetBuffer(l.frame.append(l.enc.Bytes(), p))
+		return
+	}
+	l.encode(p)
+}
+
+// encode encodes a point with the library.
+func (l *lineWriter) encode(p *Point) {
 	e := &l.enc
 	e.StartLine(Measurement(l.head.Kind, p.Family))
 	l.head.addTags(e, p)
@@ -117,23 +161,36 @@ func (l *lineWriter) finish() ([]byte, error) {
 }
 
 func (w *Window) addTags(e *lineprotocol.Encoder, p *Point) {
-	// The tags of a family, and site and shard, in lexical order: a list of at most four.
-	tags := make([][2]string, 0, 4)
-	for i, d := range p.Family.Dims() {
-		tags = append(tags, [2]string{d.String(), p.Dims[i]})
+	for _, t := range w.tags(p.Family) {
+		if t.dim >= 0 {
+			t.value = p.Dims[t.dim]
+		}
+		e.AddTag(t.name, t.value)
+	}
+}
+
+// tag is a tag of the lines of a family.
+type tag struct {
+	name, value string
+	dim         int // number of the dimension that it has the value of, -1 for none
+}
+
+// tags returns the tags of a family, and site and shard, in lexical order: a list of at most four.
+func (w *Window) tags(f Family) []tag {
+	tags := make([]tag, 0, 4)
+	for i, d := range f.Dims() {
+		tags = append(tags, tag{name: d.String(), dim: i})
 	}
 	if w.Shard != 0 {
-		tags = append(tags, [2]string{"shard", strconv.Itoa(int(w.Shard))})
+		tags = append(tags, tag{"shard", strconv.Itoa(int(w.Shard)), -1})
 	}
-	tags = append(tags, [2]string{"site", w.Site})
+	tags = append(tags, tag{"site", w.Site, -1})
 	for i := 1; i < len(tags); i++ {
-		for j := i; j > 0 && tags[j][0] < tags[j-1][0]; j-- {
+		for j := i; j > 0 && tags[j].name < tags[j-1].name; j-- {
 			tags[j], tags[j-1] = tags[j-1], tags[j]
 		}
 	}
-	for _, t := range tags {
-		e.AddTag(t[0], t[1])
-	}
+	return tags
 }
 
 // Progress says how far one partition of the log has been counted. It travels among the windows, in the

@@ -1,8 +1,11 @@
 package window
 
 import (
+	"cmp"
+	"encoding/binary"
 	"math/bits"
 	"slices"
+	"strings"
 	"unsafe"
 
 	"millrace/engine/event"
@@ -214,6 +217,45 @@ func (t *table) each(fn func(place int)) {
 	if t.other > 0 {
 		fn(int(t.other - 1))
 	}
+}
+
+// sortedCell is a cell that is being sorted by its value.
+type sortedCell struct {
+	prefix uint64 // the first bytes of the value, which most often tell it from the others
+	place  int32
+}
+
+// sorted appends the cells to list by value, without Other.
+func (t *table) sorted(list []sortedCell) []sortedCell {
+	list = slices.Grow(list, len(t.cells))
+	for i := range t.cells {
+		if i+1 != int(t.other) {
+			list = append(list, sortedCell{prefixOf(t.cells[i].first()), int32(i)})
+		}
+	}
+	slices.SortFunc(list, func(i, j sortedCell) int {
+		if i.prefix != j.prefix {
+			return cmp.Compare(i.prefix, j.prefix)
+		}
+		x, y := &t.cells[i.place], &t.cells[j.place]
+		if c := strings.Compare(x.first(), y.first()); c != 0 {
+			return c
+		}
+		return strings.Compare(x.second(), y.second())
+	})
+	return list
+}
+
+// prefixOf returns the first eight bytes of a text as a number, whose order is that of the text where they differ.
+func prefixOf(s string) uint64 {
+	if len(s) >= 8 {
+		return binary.BigEndian.Uint64([]byte(s[:8]))
+	}
+	var p uint64
+	for i := 0; i < len(s); i++ {
+		p |= uint64(s[i]) << (56 - 8*i)
+	}
+	return p
 }
 
 // arena keeps the text of an Agg's values together, and its memory when the Agg is emptied.
