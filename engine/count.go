@@ -9,7 +9,10 @@ import (
 
 // Deriver finds out what is counted of an event. It must be deterministic. Package engine/facts has the real one.
 type Deriver interface {
+	// Row fills r, all of it, but may leave the dimensions of an origin (window.AppendOrigin) to Origin.
 	Row(e *event.Event, r *window.Row)
+	// Origin adds those to a row that Row has filled and that is no bot's.
+	Origin(e *event.Event, r *window.Row)
 }
 
 // Verdict says what an event counts as.
@@ -49,13 +52,15 @@ func (c *Counter) Count(e *event.Event, closed bool) (*window.Row, Verdict) {
 	if !c.seen.Add(e.Site, e.ID, e.Received) {
 		return nil, Duplicate
 	}
-	c.row = window.Row{}
 	c.derive.Row(e, &c.row)
 	if c.row.Flags&window.BotRow != 0 {
 		return &c.row, Bot
 	}
 	if !closed {
-		c.visits.Observe(e.Site, &c.row, e.Time, e.VisitorPrev, e.NonInteractive)
+		c.visits.Observe(e, &c.row, c.derive)
+	}
+	if c.row.Origin == nil {
+		c.derive.Origin(e, &c.row) // it has no visit to have one from
 	}
 	return &c.row, Human
 }

@@ -32,7 +32,7 @@ const base = event.Time(1_700_000_040_000)
 type plain struct{}
 
 func (plain) Row(e *event.Event, r *window.Row) {
-	r.Visitor = e.Visitor
+	*r = window.Row{Visitor: e.Visitor}
 	if e.Name == event.Pageview {
 		r.Flags |= window.PageviewRow
 	}
@@ -43,6 +43,8 @@ func (plain) Row(e *event.Event, r *window.Row) {
 	r.Dims[window.Page] = e.URL
 	r.Dims[window.Name] = e.Name
 }
+
+func (plain) Origin(*event.Event, *window.Row) {}
 
 // rig is a Partition on a real store. At every step it holds the Partition to what a core that was loaded from the store just before
 // does, and every window to what the store's chunks fold to: that nothing depends on what is only in memory.

@@ -257,10 +257,12 @@ func (w *world) reached(r *running, share float64) {
 type deriver struct{}
 
 func (deriver) Row(e *event.Event, r *window.Row) {
-	r.Visitor = e.Visitor
+	*r = window.Row{Visitor: e.Visitor}
 	r.Flags |= window.PageviewRow
 	r.Dims[window.Page] = e.URL
 }
+
+func (deriver) Origin(*event.Event, *window.Row) {}
 
 // read returns all records of a topic.
 func (w *world) read(topic string) []*kgo.Record {

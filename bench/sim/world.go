@@ -129,7 +129,7 @@ func (r *record) encode(rng *rand.Rand) record {
 type deriver struct{}
 
 func (deriver) Row(e *event.Event, r *window.Row) {
-	r.Visitor = e.Visitor
+	*r = window.Row{Visitor: e.Visitor}
 	if e.Name == event.Pageview {
 		r.Flags |= window.PageviewRow
 	}
@@ -138,9 +138,10 @@ func (deriver) Row(e *event.Event, r *window.Row) {
 		r.Dims[window.Reason] = e.Bot
 	}
 	r.Dims[window.Page] = e.URL
-	r.Dims[window.Country] = e.Country
 	r.Dims[window.Name] = e.Name
 }
+
+func (deriver) Origin(e *event.Event, r *window.Row) { r.Dims[window.Country] = e.Country }
 
 // sink keeps the last window written per key. With versions an older one is passed over (J10).
 type sink struct {

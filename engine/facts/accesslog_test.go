@@ -64,7 +64,7 @@ func TestAccessLog(t *testing.T) {
 	d := New(Options{})
 	for _, e := range events {
 		var r window.Row
-		d.Row(&e, &r)
+		whole(d, &e, &r)
 		for dim, v := range r.Dims {
 			if v != "" {
 				got[window.Dim(dim)][v]++

@@ -53,6 +53,9 @@
 // is a step within the site, and counts in none of Source, Referrer and Channel, unless a query parameter names
 // something.
 //
+// An event that is not the first of its visit counts under the visit's origin: where it came from, place, language, browser,
+// system, device and screen. So these are apart ([Deriver.Origin]), and asked for when a visit begins.
+//
 // A bot's row holds its flags, visitor and Reason only: nothing else is counted of it. The collector's verdict
 // (Event.Bot) comes first, then the user agent's. A client ending in ".server" is trusted to speak for
 // somebody else, so its user agent says nothing about bots.

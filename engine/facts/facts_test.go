@@ -16,8 +16,15 @@ const chrome = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KH
 
 func rowOf(e event.Event) window.Row {
 	var r window.Row
-	New(Options{}).Row(&e, &r)
+	whole(New(Options{}), &e, &r)
 	return r
+}
+
+// whole fills r with all that there is to know.
+func whole(d *Deriver, e *event.Event, r *window.Row) {
+	if d.Row(e, r); r.Flags&window.BotRow == 0 {
+		d.Origin(e, r)
+	}
 }
 
 func TestRow(t *testing.T) {
@@ -233,9 +240,9 @@ func TestCacheChangesNothing(t *testing.T) {
 			e.UA += fmt.Sprint(" App/", i%100)
 		}
 		var want, got window.Row
-		New(Options{}).Row(&e, &want)
+		whole(New(Options{}), &e, &want)
 		for j, d := range derivers {
-			d.Row(&e, &got)
+			whole(d, &e, &got)
 			if !reflect.DeepEqual(got, want) {
 				t.Fatalf("cache of %d, event %d:\n got %+v\nwant %+v", sizes[j], i, got, want)
 			}
@@ -251,7 +258,7 @@ func TestCacheBound(t *testing.T) {
 		e := event.Event{UA: "Mozilla/5.0 (X11; Linux) AppleWebKit/5 " + fmt.Sprint(i, pad), Language: fmt.Sprint("a", i, pad),
 			URL: fmt.Sprintf("https://a.example/?utm_source=%d%s", i, strings.Repeat("%20x", 999)), Referrer: fmt.Sprintf("https://%d.example.org/", i)}
 		var r window.Row
-		d.Row(&e, &r)
+		whole(d, &e, &r)
 		d.language(e.Language)
 	}
 	for _, gen := range []map[string]*agent{d.agents.young, d.agents.old} {
@@ -311,7 +318,7 @@ func TestRowAllocatesNothing(t *testing.T) {
 	internal.Referrer = "https://www.example.com/blog/"
 	var r window.Row
 	for _, e := range []event.Event{typical, internal, tagged} {
-		if n := testing.AllocsPerRun(100, func() { d.Row(&e, &r) }); n != 0 {
+		if n := testing.AllocsPerRun(100, func() { whole(d, &e, &r) }); n != 0 {
 			t.Errorf("%s: %v allocations per row", e.URL, n)
 		}
 	}
@@ -326,7 +333,7 @@ func FuzzRow(f *testing.F) {
 		e := event.Event{Site: site, Name: name, URL: url, Referrer: ref, UA: ua, Language: lang, Country: place, Region: place, City: place,
 			Screen: screen, Client: client, Bot: bot, Props: []event.Prop{{Key: key, Value: value}, {Key: value, Value: key}}}
 		var got, again window.Row
-		d.Row(&e, &got)
+		whole(d, &e, &got)
 		isClean := func(what, v string) {
 			if v != window.Clean(v) || !utf8.ValidString(v) {
 				t.Errorf("%s is %q, which is not clean", what, v)
@@ -348,7 +355,7 @@ func FuzzRow(f *testing.F) {
 				t.Errorf("keys are not in order: %q", got.Props)
 			}
 		}
-		if d.Row(&e, &again); !reflect.DeepEqual(got, again) {
+		if whole(d, &e, &again); !reflect.DeepEqual(got, again) {
 			t.Errorf("second time %+v, first %+v", again, got)
 		}
 	})
@@ -359,7 +366,7 @@ func BenchmarkRow(b *testing.B) {
 	d := New(Options{})
 	var r window.Row
 	for b.Loop() {
-		d.Row(&typical, &r)
+		whole(d, &typical, &r)
 	}
 }
 
@@ -377,7 +384,7 @@ func BenchmarkRowUncached(b *testing.B) {
 		}
 		n++
 		e.UA = string(ua)
-		d.Row(&e, &r)
+		whole(d, &e, &r)
 	}
 }
 
@@ -387,6 +394,6 @@ func BenchmarkRowTagged(b *testing.B) {
 	d := New(Options{Goals: mustGoals(b, someGoals)})
 	var r window.Row
 	for b.Loop() {
-		d.Row(&tagged, &r)
+		whole(d, &tagged, &r)
 	}
 }

@@ -52,6 +52,11 @@ func newTraffic(perSec int) *traffic {
 	return tr
 }
 
+// complete is for rows that have their origin.
+type complete struct{}
+
+func (complete) Origin(*event.Event, *window.Row) {}
+
 func (tr *traffic) event() {
 	const pages, pause = 4, 2 * 60 // seconds
 	// Of each four events one is the first, second, third and fourth of a visit that began so long ago.
@@ -61,7 +66,7 @@ func (tr *traffic) event() {
 	r := tr.row
 	r.Visitor = event.Visitor(uint64(began)*0x9e3779b97f4a7c15 | 1)
 	r.Dims[window.Page] = benchPages[uint(began*7+nth*13)%1000]
-	tr.tab.Observe(benchSites[uint(began)%50], &r, at, 0, false)
+	tr.tab.Observe(&event.Event{Site: benchSites[uint(began)%50], Time: at}, &r, complete{})
 	if tr.n++; tr.n%100 == 0 {
 		tr.journal += len(tr.tab.Flush(func(_ string, _ event.Time, chunk []byte) { tr.chunks += len(chunk) }))
 		tr.tab.Expire(at)
@@ -184,7 +189,7 @@ func (c *crowd) record() {
 	c.tab.Ahead(c.events[:])
 	for i := range c.rows {
 		e := &c.events[i]
-		c.tab.Observe(e.Site, &c.rows[i], e.Time, 0, false)
+		c.tab.Observe(e, &c.rows[i], complete{})
 	}
 	c.journal += len(c.tab.Flush(func(_ string, _ event.Time, chunk []byte) { c.chunks += len(chunk) }))
 	c.tab.Expire(event.Time(c.now))

@@ -71,44 +71,51 @@ func NewTable(r Rules) *Table {
 	}
 }
 
-// Observe takes in the next event of the log: at is its time, prev its VisitorPrev. Bots, dropped events and duplicates
-// are not to be given. It gives r the entry page and the Origin of the event's visit, as views
-// that are valid until the next call of a method; what Dims has of the Origin is of no use then. The row of an event without a visit keeps its own: one without a Visitor, and
-// one that is untracked, past MaxPerSite.
-func (t *Table) Observe(name string, r *window.Row, at event.Time, prev event.Visitor, nonInteractive bool) (tracked bool) {
-	if r.Visitor == 0 || at < 0 || at >= maxTime {
+// Origins adds the dimensions of an origin (window.AppendOrigin) to the row of an event.
+type Origins interface {
+	Origin(e *event.Event, r *window.Row)
+}
+
+// Observe takes in the next event of the log, which has the row r. Bots, dropped events and duplicates are not to be given.
+// It gives r the entry page and the Origin of the event's visit, as views that are valid until the next call of a method;
+// what Dims has of the Origin is of no use then. It asks o only where the visit has its dimensions from this event. An event
+// without a visit, because it has no Visitor or because it is untracked, past MaxPerSite, leaves r as it is.
+func (t *Table) Observe(e *event.Event, r *window.Row, o Origins) (tracked bool) {
+	if r.Visitor == 0 || e.Time < 0 || e.Time >= maxTime {
 		return true
 	}
-	s := t.site(name)
-	i := t.place(s, r.Visitor, prev, at)
+	s := t.site(e.Site)
+	i := t.place(s, r.Visitor, e.VisitorPrev, e.Time)
 	if i == 0 {
 		if s.live >= t.rules.MaxPerSite {
 			t.untracked++
 			return false
 		}
-		i = t.begin(s, r.Visitor, at)
+		i = t.begin(s, r.Visitor, e.Time)
 	}
-	t.take(i, r, at, nonInteractive)
+	t.take(i, e, r, o)
 	r.Dims[window.EntryPage], _, r.Origin, _ = cutDims(t.arena.get(t.visits.at(i).dims), s.name)
 	return true
 }
 
 // take adds an event to a visit.
-func (t *Table) take(i int32, r *window.Row, at event.Time, nonInteractive bool) {
+func (t *Table) take(i int32, e *event.Event, r *window.Row, o Origins) {
 	t.touch(i)
 	v := t.visits.at(i)
-	v.stretch(at)
-	place := uint32(at - v.first)
+	v.stretch(e.Time)
+	place := uint32(e.Time - v.first)
 	if r.Flags&window.PageviewRow == 0 {
 		if v.views == 0 && place < v.entry {
+			o.Origin(e, r)
 			t.setDims(i, r, place)
 		}
-		if !nonInteractive {
+		if !e.NonInteractive {
 			v.flags |= interactive
 		}
 		return
 	}
 	if v.views == 0 || place < v.entry {
+		o.Origin(e, r)
 		t.setDims(i, r, place)
 	}
 	if v.views == 0 || place >= v.exit {

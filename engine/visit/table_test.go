@@ -72,9 +72,33 @@ func (l *log) low(t *rapid.T) {
 	l.watermark = max(l.watermark, l.now-rapid.SampledFrom(steps).Draw(t, "low"))
 }
 
+// origins adds the origin of a row that is whole.
+type origins struct{ whole window.Row }
+
+func (o *origins) Origin(_ *event.Event, r *window.Row) {
+	for i, v := range o.whole.Dims {
+		if d := window.Dim(i); d.OfVisit() && d != window.EntryPage {
+			r.Dims[d] = v
+		}
+	}
+}
+
+func (e *seen) event() *event.Event {
+	return &event.Event{Site: e.site, Time: e.at, VisitorPrev: e.prev, NonInteractive: e.nonInteractive}
+}
+
 func observe(t *Table, e seen) (window.Row, bool) {
-	r := e.row()
-	tracked := t.Observe(e.site, &r, e.at, e.prev, e.nonInteractive)
+	whole := e.row()
+	r := whole
+	for i := range r.Dims {
+		if d := window.Dim(i); d.OfVisit() && d != window.EntryPage {
+			r.Dims[d] = "" // Origin brings it
+		}
+	}
+	tracked := t.Observe(e.event(), &r, &origins{whole})
+	if r.Origin == nil {
+		r.Dims = whole.Dims
+	}
 	if r.Origin != nil && !window.ReadOrigin(r.Origin, &r.Dims) {
 		panic(fmt.Sprintf("bad origin %x", r.Origin))
 	}
