@@ -73,7 +73,7 @@ var (
 )
 
 // formatVersion is stored in the folder.
-const formatVersion = 3
+const formatVersion = 4
 
 // Keys. Window keys are their kind's prefix, start (big endian, sign bit flipped), site; the others a prefix and the offset
 // of a record (big endian).

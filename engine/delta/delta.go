@@ -56,7 +56,7 @@ type Fired struct {
 	Final bool
 }
 
-const version = 3
+const version = 4
 
 // ErrDelta is wrapped by every error of Decode.
 var ErrDelta = errors.New("malformed delta")
