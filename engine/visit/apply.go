@@ -29,9 +29,9 @@ func (t *Table) apply(journal []byte, tail bool) error {
 	t.tracking = true
 	r := reader{b: journal[1:], tail: tail}
 	switch format := journal[0]; format {
-	case formatCheckpoint, formerCheckpoint:
+	case formatCheckpoint:
 		r.checkpoint = true
-	case formatJournal, formerJournal:
+	case formatJournal:
 	default:
 		return fmt.Errorf("%w: unknown format %d", ErrJournal, format)
 	}
@@ -136,8 +136,7 @@ func (t *Table) set(i int32, st *state, whole bool) {
 	v.first, v.span, v.entry, v.exit, v.views = st.first, st.span, st.entry, st.exit, st.views
 	v.flags = v.flags&^interactive | st.flags
 	if whole {
-		t.buf = sameAsNow(t.buf[:0], st.dims, t.sites[v.site].name)
-		v.dims = t.arena.replace(v.dims, t.buf)
+		v.dims = t.arena.replace(v.dims, st.dims)
 	}
 	switch {
 	case st.marks&markExitKept != 0:

@@ -36,7 +36,7 @@ const (
 	maxString = chunkBytes - headBytes
 )
 
-// ref names a string of an arena: the number of its chunk and the unit in it where its block begins. 0 is none.
+// ref names a string of an arena: the number of its chunk and the unit in it where its block begins, of 32 GB. 0 is none.
 type ref uint32
 
 // classes are those of blocks of at least so many units.

@@ -55,18 +55,11 @@ func cutDims(b []byte, site string) (entry, host string, origin []byte, ok bool)
 		return entry, site, b[1:], true
 	}
 	host, b, ok = window.CutValue(b)
+	ok = ok && host != site
 	return entry, host, b, ok
 }
 
-// sameAsNow appends dimensions of any format as appendDims does: there is one form for one visit. REQUIRES: they are valid.
-func sameAsNow(dst, dims []byte, site string) []byte {
-	entry, host, origin, _ := cutDims(dims, site)
-	dst = window.AppendValue(dst, entry)
-	dst = appendHost(dst, site, host)
-	return append(dst, origin...)
-}
-
-// validDims reports whether b is what appendDims appends or did in a former format.
+// validDims reports whether b is what appendDims appends.
 func validDims(b []byte, site string) bool {
 	var dims [window.NumDims]string
 	entry, host, origin, ok := cutDims(b, site)

@@ -7,7 +7,7 @@ import (
 	"millrace/engine/event"
 )
 
-// A journal is: what it is (1 byte; 1 and 2 were former formats, 3 and 4 did not know ownHost), a time that others are
+// A journal is: what it is (1 byte; 1 to 4 were former formats), a time that others are
 // relative to (varint), and of each site its name (length, bytes), its visitors, and a zero byte.
 //
 // A visitor is: 1 + twice the number of visits + whether they are whole (uvarint), the hash (8 bytes, little endian), and
@@ -19,8 +19,6 @@ import (
 //
 // A visitor with one visit, of which nothing but times and counters has changed, takes some 16 bytes.
 const (
-	formerJournal    = 3
-	formerCheckpoint = 4
 	formatJournal    = 5
 	formatCheckpoint = 6
 )
