@@ -74,20 +74,8 @@ func (c *benchEngineCommand) Run(p *process) (err error) {
 }
 
 func (c *benchEngineCommand) measure(p *process, o bench.EngineOptions) (*bench.EngineReport, error) {
-	var bar *progress.Bar
-	phase := ""
-	o.Progress = func(now string, done, total int) {
-		if now != phase {
-			if bar != nil {
-				bar.Finish()
-			}
-			bar, phase = progress.Start(p.stderr, now), now
-		}
-		bar.Set(int64(done), int64(total), int64(done))
-	}
-	report, err := bench.Engine(p.ctx, o)
-	if bar != nil {
-		bar.Finish()
-	}
-	return report, err
+	phases := progress.Phases{W: p.stderr}
+	defer phases.Finish()
+	o.Progress = phases.Set
+	return bench.Engine(p.ctx, o)
 }

@@ -43,21 +43,10 @@ func (c *benchAttackCommand) Run(p *process) error {
 	if o.Visitors == 0 {
 		o.Visitors = -1
 	}
-	var bar *progress.Bar
-	phase := ""
-	o.Progress = func(now string, done, total int) {
-		if now != phase {
-			if bar != nil {
-				bar.Finish()
-			}
-			bar, phase = progress.Start(p.stderr, now), now
-		}
-		bar.Set(int64(done), int64(total), int64(done))
-	}
+	phases := progress.Phases{W: p.stderr}
+	o.Progress = phases.Set
 	report, err := bench.Attack(p.ctx, o)
-	if bar != nil {
-		bar.Finish()
-	}
+	phases.Finish()
 	if report != nil {
 		fmt.Fprint(p.stdout, report)
 	}

@@ -89,26 +89,13 @@ func (c *benchChaosCommand) play(p *process, name string) (*chaos.Report, error)
 	if err != nil {
 		return nil, fmt.Errorf("find my own program: %w", err)
 	}
-	var bar *progress.Bar
-	defer func() {
-		if bar != nil {
-			bar.Finish()
-		}
-	}()
-	phase := ""
+	phases := progress.Phases{W: p.stderr, Prefix: name + ": "}
+	defer phases.Finish()
 	o := chaos.Options{
 		Scenario: name, Seed: c.Seed, Events: c.Events, Times: c.Times, Wall: c.For, Kafka: c.Kafka, Store: c.Store, Dir: c.Dir,
 		Brokers: c.Brokers, KafkaHome: c.KafkaHome, Services: c.ServicesDir,
-		Worker: func(spec string) *exec.Cmd { return exec.Command(program, "bench", "worker", spec) },
-		Progress: func(now string, done, total int) {
-			if now != phase {
-				if bar != nil {
-					bar.Finish()
-				}
-				bar, phase = progress.Start(p.stderr, name+": "+now), now
-			}
-			bar.Set(int64(done), int64(total), int64(done))
-		},
+		Worker:   func(spec string) *exec.Cmd { return exec.Command(program, "bench", "worker", spec) },
+		Progress: phases.Set,
 	}
 	fmt.Fprintf(p.stdout, "%-14s %s, seed %d\n", "scenario", name, c.Seed)
 	return chaos.Run(p.ctx, o)

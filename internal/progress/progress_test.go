@@ -86,3 +86,28 @@ func TestLeft(t *testing.T) {
 	f(100, 100, time.Minute, "0s left")
 	f(1, 1000, 10*time.Second, "2h46m30s left")
 }
+
+// TestPhases: a part that comes again after another is another line; without a terminal nothing is written.
+func TestPhases(t *testing.T) {
+	var out bytes.Buffer
+	p := Phases{W: &out, Prefix: "job: "}
+	p.Finish()
+	p.Set("first", 1, 2)
+	first := p.bar
+	if p.Set("first", 2, 2); p.bar != first {
+		t.Error("a part has two lines")
+	}
+	p.Set("second", 0, 1)
+	second := p.bar
+	if second == first {
+		t.Error("two parts have one line")
+	}
+	if p.Set("first", 2, 2); p.bar == second {
+		t.Error("two parts have one line")
+	}
+	p.Finish()
+	p.Finish()
+	if p.bar != nil || out.Len() > 0 {
+		t.Errorf("%d bytes written", out.Len())
+	}
+}
