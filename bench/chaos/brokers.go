@@ -22,17 +22,11 @@ func brokers(ctx context.Context, o Options) error {
 	if o.Brokers > 0 {
 		return realBrokers(ctx, o)
 	}
-	r, err := open(ctx, o, plan{work: crowd(o), brokers: 3})
+	r, p, err := openSteady(ctx, o, plan{work: crowd(o), brokers: 3})
 	if err != nil {
 		return err
 	}
 	defer r.close()
-	j := r.job(0)
-	j.Steady = true
-	p, err := r.start(ctx, j)
-	if err != nil {
-		return err
-	}
 	done := map[string]int{}
 	for i := range o.Times {
 		o.progress("harm", i, o.Times)
@@ -108,17 +102,11 @@ func (r *run) fault(key kmsg.Key, topic string, err *kerr.Error, count int) {
 // produce is T4: nothing can be written to the changelog of one partition, for longer than the producer tries. In the short
 // form it is told at once that there is no hope.
 func produce(ctx context.Context, o Options) error {
-	r, err := open(ctx, o, plan{work: crowd(o)})
+	r, p, err := openSteady(ctx, o, plan{work: crowd(o)})
 	if err != nil {
 		return err
 	}
 	defer r.close()
-	j := r.job(0)
-	j.Steady = true
-	p, err := r.start(ctx, j)
-	if err != nil {
-		return err
-	}
 	if err := r.feed.until(ctx, r.share(0.3)); err != nil {
 		return err
 	}

@@ -57,17 +57,11 @@ func cutFor(mute bool) func(context.Context, *run, int, time.Duration) error {
 // steady pace while it lasts.
 func realBrokers(ctx context.Context, o Options) error {
 	log := newPauses()
-	r, err := open(ctx, o, plan{work: crowd(o), seen: log.line})
+	r, p, err := openSteady(ctx, o, plan{work: crowd(o), seen: log.line})
 	if err != nil {
 		return err
 	}
 	defer r.close()
-	j := r.job(0)
-	j.Steady = true
-	p, err := r.start(ctx, j)
-	if err != nil {
-		return err
-	}
 	done := map[string]int{}
 	var deck []int
 	for i := range o.Times {

@@ -73,6 +73,22 @@ func open(ctx context.Context, o Options, p plan) (_ *run, err error) {
 	return r, err
 }
 
+// openSteady starts a run with one worker, which counts at the pace of the log. It has to be closed.
+func openSteady(ctx context.Context, o Options, p plan) (*run, *proc, error) {
+	r, err := open(ctx, o, p)
+	if err != nil {
+		return nil, nil, err
+	}
+	j := r.job(0)
+	j.Steady = true
+	worker, err := r.start(ctx, j)
+	if err != nil {
+		r.close()
+		return nil, nil, err
+	}
+	return r, worker, nil
+}
+
 func (r *run) close() {
 	if r.fleet != nil {
 		r.fleet.end()
