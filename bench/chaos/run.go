@@ -73,7 +73,7 @@ func open(ctx context.Context, o Options, p plan) (_ *run, err error) {
 	return r, err
 }
 
-// openSteady starts a run with one worker, which counts at the pace of the log. It has to be closed.
+// openSteady starts a run with one worker, which goes on when its processor fails, as serve does. It has to be closed.
 func openSteady(ctx context.Context, o Options, p plan) (*run, *proc, error) {
 	r, err := open(ctx, o, p)
 	if err != nil {
