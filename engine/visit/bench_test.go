@@ -18,7 +18,9 @@ import (
 // traffic is a stream of pageviews as of real sites: visitors come, read four pages over six minutes, and go.
 type traffic struct {
 	tab     *Table
-	row     window.Row
+	row     window.Row // of all events
+	next    window.Row
+	ev      event.Event
 	n       int
 	perSec  int
 	journal int // bytes
@@ -63,10 +65,12 @@ func (tr *traffic) event() {
 	nth := tr.n % pages
 	began := tr.n/pages - nth*pause*tr.perSec/pages
 	at := origin + event.Time(tr.n)*1000/event.Time(tr.perSec)
-	r := tr.row
+	r := &tr.next
+	*r = tr.row
 	r.Visitor = event.Visitor(uint64(began)*0x9e3779b97f4a7c15 | 1)
 	r.Dims[window.Page] = benchPages[uint(began*7+nth*13)%1000]
-	tr.tab.Observe(&event.Event{Site: benchSites[uint(began)%50], Time: at}, &r, complete{})
+	tr.ev.Site, tr.ev.Time = benchSites[uint(began)%50], at
+	tr.tab.Observe(&tr.ev, r, complete{})
 	if tr.n++; tr.n%100 == 0 {
 		tr.journal += len(tr.tab.Flush(func(_ string, _ event.Time, chunk []byte) { tr.chunks += len(chunk) }))
 		tr.tab.Expire(at)

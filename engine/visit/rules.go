@@ -17,7 +17,7 @@ type Rules struct {
 	// Lateness is how late an event may come, as in package engine: visits are kept as long. Default 1 h.
 	Lateness event.Time
 	// MaxPerSite is the number of live visits of a site past which no visit begins, so that one site can't take the
-	// memory of all. Default 500,000: some 75 MB.
+	// memory of all. Default 500,000: some 100 MB.
 	MaxPerSite int
 }
 
