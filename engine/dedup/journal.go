@@ -7,6 +7,7 @@ import (
 	"unsafe"
 
 	"millrace/engine/event"
+	"millrace/engine/wire"
 )
 
 // ErrJournal is wrapped by every error of Apply.
@@ -118,20 +119,20 @@ func (s *Set) Apply(offset int64, journal []byte) error {
 	if journal[0] != format {
 		return fmt.Errorf("%w: unknown format %d", ErrJournal, journal[0])
 	}
-	r := reader{b: journal[1:]}
-	for minute := int64(0); len(r.b) > 0; {
+	r := reader{wire.Reader{B: journal[1:], Of: ErrJournal}}
+	for minute := int64(0); len(r.B) > 0; {
 		p := r.part(minute)
-		if r.err == nil {
-			r.err = s.applyPart(offset, &p)
+		if r.Err == nil {
+			r.Err = s.applyPart(offset, &p)
 		}
 		for range r.number() {
-			if r.err != nil {
+			if r.Err != nil {
 				break
 			}
 			s.applySite(&r)
 		}
-		if r.err != nil {
-			return r.err
+		if r.Err != nil {
+			return r.Err
 		}
 		minute = p.minute
 	}
@@ -158,35 +159,25 @@ func (s *Set) applyPart(offset int64, p *part) error {
 
 // applySite reads the ids of a site.
 func (s *Set) applySite(r *reader) {
-	site, n := r.uint32(), r.number()
-	if r.err == nil && n > uint64(len(r.b)/8) {
-		r.fail("ids cut short")
+	site, n := r.Uint32(), r.number()
+	if r.Err == nil && n > uint64(len(r.B)/8) {
+		r.Fail("ids cut short")
 	}
-	if r.err == nil && site == 0 {
-		r.fail("site 0")
+	if r.Err == nil && site == 0 {
+		r.Fail("site 0")
 	}
-	for ; n > 0 && r.err == nil; n-- {
-		h := binary.LittleEndian.Uint64(r.b)
-		r.b = r.b[8:]
+	for ; n > 0 && r.Err == nil; n-- {
+		h := r.Uint64()
 		if h == 0 {
-			r.fail("id 0")
+			r.Fail("id 0")
 		} else if !s.ids.has(h) {
 			s.remember(site, h)
 		}
 	}
 }
 
-// reader reads a journal. After an error it gives zeros.
-type reader struct {
-	b   []byte
-	err error
-}
-
-func (r *reader) fail(what string) {
-	if r.err == nil {
-		r.b, r.err = nil, fmt.Errorf("%w: %s", ErrJournal, what)
-	}
-}
+// reader reads the fields of a journal.
+type reader struct{ wire.Reader }
 
 // part reads the head of a part after one of a minute.
 func (r *reader) part(minute int64) part {
@@ -195,30 +186,20 @@ func (r *reader) part(minute int64) part {
 	if n := r.number(); n > 0 {
 		p.isCut, p.cut.rank = true, int(n-1)
 		p.cut.minute = p.minute - int64(r.number())
-		p.cut.site = r.uint32()
+		p.cut.site = r.Uint32()
 	}
 	if p.minute > maxMinute || p.oldest < max(0, p.minute-maxHorizon) || p.cut.minute < 0 {
-		r.fail("part at no possible time")
+		r.Fail("part at no possible time")
 	}
 	return p
 }
 
+// number reads a number that a minute or a count may be.
 func (r *reader) number() uint64 {
-	v, n := binary.Uvarint(r.b)
-	if n <= 0 || v > maxMinute {
-		r.fail("number cut short or too large")
+	v := r.Uvarint()
+	if v > maxMinute {
+		r.Fail("number too large")
 		return 0
 	}
-	r.b = r.b[n:]
-	return v
-}
-
-func (r *reader) uint32() uint32 {
-	if len(r.b) < 4 {
-		r.fail("hash of a site cut short")
-		return 0
-	}
-	v := binary.LittleEndian.Uint32(r.b)
-	r.b = r.b[4:]
 	return v
 }

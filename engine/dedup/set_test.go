@@ -411,13 +411,14 @@ func TestApplyRefuses(t *testing.T) {
 	id := binary.LittleEndian.AppendUint64
 	f("unknown format 9", 9)
 	f("unknown format 1", 1, 5, 0, 0)
-	f("number cut short or too large", 2, 5)
-	f("number cut short or too large", 2, 5, 0, 0)
+	f("number cut short", 2, 5)
+	f("number cut short", 2, 5, 0, 0)
+	f("number too large", 2, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1)
 	f("part at no possible time", 2, 5, 6, 0, 0)
 	f("part at no possible time", 2, 0xd0, 0x0f, 0xa1, 0x0b, 0, 0) // 1441 minutes back
 	f("part at no possible time", 2, 5, 0, 1, 6, 1, 1, 1, 1, 0)
-	f("hash of a site cut short", 2, 5, 0, 1, 5, 1, 1, 1)
-	f("hash of a site cut short", 2, 5, 0, 0, 1, 1, 1, 1)
+	f("number cut short", 2, 5, 0, 1, 5, 1, 1, 1)
+	f("number cut short", 2, 5, 0, 0, 1, 1, 1, 1)
 	f("ids cut short", 2, 5, 0, 0, 1, 1, 1, 1, 1, 2, 1, 1, 1, 1, 1, 1, 1, 1)
 	f("site 0", id([]byte{2, 5, 0, 0, 1, 0, 0, 0, 0, 1}, 1)...)
 	f("id 0", id([]byte{2, 5, 0, 0, 1, 1, 0, 0, 0, 1}, 0)...)

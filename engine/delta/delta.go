@@ -3,11 +3,10 @@ package delta
 import (
 	"encoding/binary"
 	"errors"
-	"fmt"
-	"unsafe"
 
 	"millrace/engine/event"
 	"millrace/engine/window"
+	"millrace/engine/wire"
 )
 
 // None is the Prev of the first delta of a partition.
@@ -121,78 +120,70 @@ func (d *Delta) Head() Head { return Head{d.Partition, d.Offset, d.Prev, d.Water
 
 // DecodeHead reads the head only.
 func DecodeHead(b []byte) (Head, error) {
-	r := reader{b: b}
+	r := newReader(b)
 	h := r.head()
-	return h, r.err
+	return h, r.Err
 }
 
 // Decode reads a delta into d, reusing its slices.
 func (d *Delta) Decode(b []byte) error {
-	r := reader{b: b}
+	r := newReader(b)
 	h := r.head()
 	d.Partition, d.Offset, d.Prev = h.Partition, h.Offset, h.Prev
 	d.Watermark = h.Watermark
-	d.Meta = r.bytes()
+	d.Meta = r.Bytes()
 	d.Adds = d.Adds[:0]
-	for n := r.count(); n > 0 && r.err == nil; n-- {
-		d.Adds = append(d.Adds, Add{Kind: r.kind(), Site: r.string(), Start: event.Time(r.varint()), Chunk: r.bytes()})
+	for n := r.Count(1); n > 0 && r.Err == nil; n-- {
+		d.Adds = append(d.Adds, Add{Kind: r.kind(), Site: r.Text(), Start: event.Time(r.Varint()), Chunk: r.Bytes()})
 	}
-	d.Visits, d.Seen = r.bytes(), r.bytes()
-	d.SeenFrom = int64(r.uvarint())
+	d.Visits, d.Seen = r.Bytes(), r.Bytes()
+	d.SeenFrom = int64(r.Uvarint())
 	d.Fired = r.fired(d.Fired[:0])
-	d.Progress = event.Time(r.varint())
-	d.Horizon = event.Time(r.varint())
-	d.VisitHorizon = event.Time(r.varint())
-	if r.err == nil && len(r.b) > 0 {
-		r.fail("bytes left over")
+	d.Progress = event.Time(r.Varint())
+	d.Horizon = event.Time(r.Varint())
+	d.VisitHorizon = event.Time(r.Varint())
+	if r.Err == nil && len(r.B) > 0 {
+		r.Fail("bytes left over")
 	}
-	return r.err
+	return r.Err
 }
 
 // DecodeFired reads a list of fired windows and returns what follows it.
 func DecodeFired(b []byte) (list []Fired, rest []byte, err error) {
-	r := reader{b: b}
+	r := newReader(b)
 	list = r.fired(nil)
-	return list, r.b, r.err
+	return list, r.B, r.Err
 }
 
-// reader reads fields until one is malformed; from then on it returns zeros.
-type reader struct {
-	b   []byte
-	err error
-}
+// reader reads the fields of a delta.
+type reader struct{ wire.Reader }
 
-func (r *reader) fail(what string) {
-	if r.err == nil {
-		r.err = fmt.Errorf("%w: %s", ErrDelta, what)
-	}
-	r.b = nil
-}
+func newReader(b []byte) reader { return reader{wire.Reader{B: b, Of: ErrDelta}} }
 
 func (r *reader) head() (h Head) {
-	if len(r.b) == 0 || r.b[0] != version {
-		r.fail("unknown version")
+	if len(r.B) == 0 || r.B[0] != version {
+		r.Fail("unknown version")
 		return h
 	}
-	r.b = r.b[1:]
-	h.Partition = int32(r.uvarint())
-	h.Offset = int64(r.uvarint())
-	h.Prev = int64(r.uvarint()) - 1
-	h.Watermark = event.Time(r.varint())
-	if r.err == nil && (h.Offset < 0 || h.Prev >= h.Offset || h.Prev < None) {
-		r.fail("bad offsets")
+	r.B = r.B[1:]
+	h.Partition = int32(r.Uvarint())
+	h.Offset = int64(r.Uvarint())
+	h.Prev = int64(r.Uvarint()) - 1
+	h.Watermark = event.Time(r.Varint())
+	if r.Err == nil && (h.Offset < 0 || h.Prev >= h.Offset || h.Prev < None) {
+		r.Fail("bad offsets")
 	}
 	return h
 }
 
 func (r *reader) fired(list []Fired) []Fired {
-	for n := r.count(); n > 0 && r.err == nil; n-- {
-		f := Fired{Kind: r.kind(), Site: r.string(), Start: event.Time(r.varint())}
+	for n := r.Count(1); n > 0 && r.Err == nil; n-- {
+		f := Fired{Kind: r.kind(), Site: r.Text(), Start: event.Time(r.Varint())}
 		switch {
-		case len(r.b) == 0 || r.b[0] > 1:
-			r.fail("bad fired window")
+		case len(r.B) == 0 || r.B[0] > 1:
+			r.Fail("bad fired window")
 		default:
-			f.Final, r.b = r.b[0] == 1, r.b[1:]
+			f.Final, r.B = r.B[0] == 1, r.B[1:]
 			list = append(list, f)
 		}
 	}
@@ -200,57 +191,11 @@ func (r *reader) fired(list []Fired) []Fired {
 }
 
 func (r *reader) kind() window.Kind {
-	if len(r.b) == 0 || window.Kind(r.b[0]) >= window.NumKinds {
-		r.fail("unknown kind of window")
+	if len(r.B) == 0 || window.Kind(r.B[0]) >= window.NumKinds {
+		r.Fail("unknown kind of window")
 		return 0
 	}
-	k := window.Kind(r.b[0])
-	r.b = r.b[1:]
+	k := window.Kind(r.B[0])
+	r.B = r.B[1:]
 	return k
-}
-
-func (r *reader) uvarint() uint64 {
-	v, n := binary.Uvarint(r.b)
-	if n <= 0 {
-		r.fail("number cut short")
-		return 0
-	}
-	r.b = r.b[n:]
-	return v
-}
-
-func (r *reader) varint() int64 {
-	v, n := binary.Varint(r.b)
-	if n <= 0 {
-		r.fail("number cut short")
-		return 0
-	}
-	r.b = r.b[n:]
-	return v
-}
-
-// count reads the length of a list; each element takes three bytes at least.
-func (r *reader) count() uint64 {
-	n := r.uvarint()
-	if n > uint64(len(r.b)) {
-		r.fail("list cut short")
-		return 0
-	}
-	return n
-}
-
-func (r *reader) bytes() []byte {
-	n := r.uvarint()
-	if n > uint64(len(r.b)) {
-		r.fail("string cut short")
-		return nil
-	}
-	v := r.b[:n:n]
-	r.b = r.b[n:]
-	return v
-}
-
-func (r *reader) string() string {
-	v := r.bytes()
-	return unsafe.String(unsafe.SliceData(v), len(v))
 }

@@ -1,13 +1,12 @@
 package visit
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"math"
 
 	"millrace/engine/event"
 	"millrace/engine/window"
+	"millrace/engine/wire"
 )
 
 // ErrJournal is wrapped by every error of Apply.
@@ -27,7 +26,7 @@ func (t *Table) apply(journal []byte, tail bool) error {
 		return nil
 	}
 	t.tracking = true
-	r := reader{b: journal[1:], tail: tail}
+	r := reader{Reader: wire.Reader{B: journal[1:], Of: ErrJournal}, tail: tail}
 	switch format := journal[0]; format {
 	case formatCheckpoint:
 		r.checkpoint = true
@@ -35,18 +34,18 @@ func (t *Table) apply(journal []byte, tail bool) error {
 	default:
 		return fmt.Errorf("%w: unknown format %d", ErrJournal, format)
 	}
-	r.base = event.Time(r.varint())
-	for len(r.b) > 0 && r.err == nil {
+	r.base = event.Time(r.Varint())
+	for len(r.B) > 0 && r.Err == nil {
 		t.applySite(&r)
 	}
-	return r.err
+	return r.Err
 }
 
 func (t *Table) applySite(r *reader) {
-	s := t.site(view(r.bytes()))
+	s := t.site(view(r.Bytes()))
 	r.site = s.name
-	for r.err == nil {
-		head := r.uvarint()
+	for r.Err == nil {
+		head := r.Uvarint()
 		if head == 0 {
 			break
 		}
@@ -66,10 +65,10 @@ type state struct {
 
 func (t *Table) applyVisitor(r *reader, s *site, n uint64, whole bool) {
 	visitor := r.visitor()
-	if n > uint64(len(r.b)) {
-		r.fail("list of visits cut short")
+	if n > uint64(len(r.B)) {
+		r.Fail("list of visits cut short")
 	}
-	if r.err != nil {
+	if r.Err != nil {
 		return
 	}
 	i := t.first(s, visitor)
@@ -84,7 +83,7 @@ func (t *Table) applyVisitor(r *reader, s *site, n uint64, whole bool) {
 		}
 	} else {
 		var known uint64
-		if i, known = t.lastOf(r, s, i, n); r.err == nil {
+		if i, known = t.lastOf(r, s, i, n); r.Err == nil {
 			for ; n > known; n-- {
 				r.visit(new(state), whole)
 			}
@@ -94,10 +93,10 @@ func (t *Table) applyVisitor(r *reader, s *site, n uint64, whole bool) {
 	for ; n > 0; n-- {
 		var st state
 		r.visit(&st, whole)
-		if r.err == nil && st.first <= end {
-			r.fail("visits of a visitor overlap")
+		if r.Err == nil && st.first <= end {
+			r.Fail("visits of a visitor overlap")
 		}
-		if r.err != nil {
+		if r.Err != nil {
 			return
 		}
 		end = st.last()
@@ -119,7 +118,7 @@ func (t *Table) lastOf(r *reader, s *site, i int32, n uint64) (first int32, know
 		known++
 	}
 	if known < n && !r.tail || n == 0 {
-		r.fail("change of a visit that is not known")
+		r.Fail("change of a visit that is not known")
 		return 0, 0
 	}
 	for ; known > n; known-- {
@@ -148,49 +147,41 @@ func (t *Table) set(i int32, st *state, whole bool) {
 	}
 }
 
-// reader reads fields until one is malformed; from then on it returns zeros.
+// reader reads the fields of a journal or a checkpoint.
 type reader struct {
-	b          []byte
+	wire.Reader
 	checkpoint bool
 	tail       bool // visits may be unknown
 	base       event.Time
 	site       string
-	err        error
-}
-
-func (r *reader) fail(what string) {
-	if r.err == nil {
-		r.err = fmt.Errorf("%w: %s", ErrJournal, what)
-	}
-	r.b = nil
 }
 
 func (r *reader) visit(st *state, whole bool) {
-	if len(r.b) == 0 || r.b[0] > allMarks {
-		r.fail("bad marks of a visit")
+	if len(r.B) == 0 || r.B[0] > allMarks {
+		r.Fail("bad marks of a visit")
 		return
 	}
-	st.marks, r.b = r.b[0], r.b[1:]
+	st.marks, r.B = r.B[0], r.B[1:]
 	if st.marks&markInteractive != 0 {
 		st.flags |= interactive
 	}
-	last := r.base + event.Time(r.varint())
-	st.span, st.views = r.uint32(), r.uint32()
+	last := r.base + event.Time(r.Varint())
+	st.span, st.views = r.Uvarint32(), r.Uvarint32()
 	st.first = last - event.Time(st.span)
 	if st.marks&markEntry != 0 {
-		st.entry = r.uint32()
+		st.entry = r.Uvarint32()
 	}
 	ago := uint32(0)
 	if st.marks&markExit != 0 {
-		ago = r.uint32()
+		ago = r.Uvarint32()
 	}
 	if st.marks&markExitPage != 0 {
-		st.exitPage = r.bytes()
+		st.exitPage = r.Bytes()
 	}
 	if whole {
-		st.dims = r.bytes()
+		st.dims = r.Bytes()
 	}
-	if r.err == nil {
+	if r.Err == nil {
 		r.check(st, whole, last, ago)
 	}
 	if st.views > 0 {
@@ -202,65 +193,16 @@ func (r *reader) check(st *state, whole bool, last event.Time, ago uint32) {
 	const exitPage = markExitPage | markExitKept
 	switch {
 	case st.first < 0 || last >= maxTime || st.span > uint32(maxLength):
-		r.fail("visit at no possible time")
+		r.Fail("visit at no possible time")
 	case st.entry > st.span || ago > st.span:
-		r.fail("place beyond the end of a visit")
+		r.Fail("place beyond the end of a visit")
 	case st.marks&exitPage == exitPage || whole && st.marks&markExitKept != 0 || st.views == 0 && st.marks&(exitPage|markExit) != 0:
-		r.fail("marks of a visit that exclude each other")
+		r.Fail("marks of a visit that exclude each other")
 	case len(st.exitPage) > window.MaxValueLen:
-		r.fail("exit page too long")
+		r.Fail("exit page too long")
 	case whole && (len(st.dims) == 0 || len(st.dims) > maxString || !validDims(st.dims, r.site)):
-		r.fail("bad dimensions of a visit")
+		r.Fail("bad dimensions of a visit")
 	}
 }
 
-func (r *reader) visitor() event.Visitor {
-	if len(r.b) < 8 {
-		r.fail("visitor cut short")
-		return 0
-	}
-	v := binary.LittleEndian.Uint64(r.b)
-	r.b = r.b[8:]
-	return event.Visitor(v)
-}
-
-func (r *reader) uvarint() uint64 {
-	v, n := binary.Uvarint(r.b)
-	if n <= 0 {
-		r.fail("number cut short")
-		return 0
-	}
-	r.b = r.b[n:]
-	return v
-}
-
-func (r *reader) uint32() uint32 {
-	v := r.uvarint()
-	if v > math.MaxUint32 {
-		r.fail("number too large")
-		return 0
-	}
-	return uint32(v)
-}
-
-func (r *reader) varint() int64 {
-	v, n := binary.Varint(r.b)
-	if n <= 0 {
-		r.fail("number cut short")
-		return 0
-	}
-	r.b = r.b[n:]
-	return v
-}
-
-// bytes reads a length and that many bytes, as a view.
-func (r *reader) bytes() []byte {
-	n := r.uvarint()
-	if n > uint64(len(r.b)) {
-		r.fail("string cut short")
-		return nil
-	}
-	v := r.b[:n:n]
-	r.b = r.b[n:]
-	return v
-}
+func (r *reader) visitor() event.Visitor { return event.Visitor(r.Uint64()) }
