@@ -147,3 +147,27 @@ func BenchmarkEstimate(b *testing.B) {
 		}
 	})
 }
+
+// BenchmarkAddShort fills a sketch with a list, in memory that is there, as the windows of a minute do. The lists differ, so that
+// the processor does not learn them.
+func BenchmarkAddShort(b *testing.B) {
+	bySize(b, func(b *testing.B, n int) {
+		r := newRand(1)
+		lists := make([][]uint32, max(2, 200_000/n))
+		for i := range lists {
+			for _, h := range randomHashes(r, n) {
+				if e, ok := MarkOf(h).Short(); ok {
+					lists[i] = append(lists[i], e)
+				}
+			}
+		}
+		var s Sketch
+		i := 0
+		for b.Loop() {
+			s.Reset()
+			s.AddShort(lists[i%len(lists)])
+			i++
+		}
+		perEntry(b, n)
+	})
+}

@@ -15,6 +15,9 @@ import (
 // filled to 3/4 at most, and an eighth more for the last runs to end in. Should that not do (forged entries can bring
 // it about), the end moves right.
 //
+// Tried and dropped: to sort many new entries by their top bits and make the table anew. Inserting them into a table that has
+// room is as fast.
+//
 // Not a list with an unsorted part: that needs a sort before it can be encoded or counted, and a visitor who is
 // seen again lengthens it. The price is up to twice the memory for each entry.
 
@@ -255,16 +258,17 @@ func (s *Sketch) fill(sorted []uint32) {
 func (s *Sketch) place(sorted []uint32) {
 	s.n = 0
 	s.setLimit()
-	free := 0
+	tab, free := s.slots(), 0
 	for _, e := range sorted {
 		if e&tailMask == 0 {
 			continue
 		}
 		i := max(free, s.home(e))
-		if i+1 >= len(s.slots()) {
+		if i+1 >= len(tab) {
 			s.tab = extend(s.tab, i+2+i/8)
+			tab = s.tab
 		}
-		s.slots()[i] = e
+		tab[i] = e
 		s.n++
 		free = i + 1
 	}

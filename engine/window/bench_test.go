@@ -321,7 +321,7 @@ func cutChunks(b []byte, n int) (head, rest []byte) {
 	return b[:len(b)-len(rest)], rest
 }
 
-// BenchmarkWrite writes rows as chunks.
+// BenchmarkWrite writes rows as chunks, with their origins encoded before, as package engine does.
 func BenchmarkWrite(b *testing.B) {
 	f := func(name string, most int) {
 		b.Run(name, func(b *testing.B) {
@@ -330,6 +330,7 @@ func BenchmarkWrite(b *testing.B) {
 			list := make([]Row, 2000)
 			for i := range list {
 				list[i] = *s.event()
+				list[i].Origin = AppendOrigin(nil, &list[i].Dims)
 			}
 			var w RowWriter
 			var buf []byte

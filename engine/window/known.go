@@ -49,7 +49,7 @@ const oneByte = 128
 type knownValues struct {
 	values []value
 	slots  [1 << knownBits]uint32 // check<<16 | number + 1, by knownHash, linear probing; 0 is empty
-	maxLen int
+	maxLen [256]int                  // of the values that begin with a byte: paths are not looked for
 }
 
 const knownBits = 12
@@ -85,7 +85,7 @@ func (k *knownValues) add(s string) {
 	v.id = uint16(len(k.values) + 1)
 	k.values = append(k.values, v)
 	k.slots[i] = h<<16 | uint32(v.id)
-	k.maxLen = max(k.maxLen, len(s))
+	k.maxLen[s[0]] = max(k.maxLen[s[0]], len(s))
 }
 
 // knownHash looks at three bytes and the length: most values that are not known meet an empty slot or another check.
@@ -96,7 +96,7 @@ func knownHash(s string) uint32 {
 
 // number returns the number of a value, or -1.
 func (k *knownValues) number(s string) int {
-	if len(s)-1 >= k.maxLen || len(s) == 0 {
+	if len(s) == 0 || len(s) > k.maxLen[s[0]] {
 		return -1
 	}
 	h := knownHash(s)
