@@ -103,7 +103,7 @@ func (c *Core) clear(visits *visit.Table) {
 		c.changed[i] = map[windowID]*changedVisits{}
 	}
 	c.visits = visits
-	c.seen = dedup.NewSet(dedup.Options{Horizon: c.rules.DedupHorizon, MaxIDs: c.rules.MaxIDs})
+	c.seen = dedup.NewSet(c.rules.IDs())
 	c.counter = NewCounter(c.derive, c.seen, c.visits)
 }
 

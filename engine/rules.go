@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"millrace/engine/dedup"
 	"millrace/engine/event"
 	"millrace/engine/visit"
 	"millrace/engine/window"
@@ -51,6 +52,12 @@ func (r Rules) withDefaults() Rules {
 func (r Rules) Visits() visit.Rules {
 	r = r.withDefaults()
 	return visit.Rules{Timeout: r.VisitTimeout, MaxLength: r.VisitLength, Lateness: r.Lateness, MaxPerSite: r.MaxVisits}
+}
+
+// IDs returns what of the rules is about duplicates.
+func (r Rules) IDs() dedup.Options {
+	r = r.withDefaults()
+	return dedup.Options{Horizon: r.DedupHorizon, MaxIDs: r.MaxIDs}
 }
 
 // Life returns how long, in log time, a record can matter to the state: that of a window of visits.

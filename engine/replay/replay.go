@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"millrace/engine"
-	"millrace/engine/dedup"
 	"millrace/engine/event"
 	"millrace/engine/facts"
 	"millrace/engine/window"
@@ -381,14 +380,6 @@ func (r *run) settledHours() event.Time {
 // began in it go on.
 func (r *run) unsettled(start event.Time) bool {
 	return r.settled != EndOfTime && start+window.Visits.Length()+r.visitLength+r.visitTimeout > r.settled
-}
-
-// ids returns the rules of duplicates.
-func (r *run) ids() dedup.Options {
-	return dedup.Options{
-		Horizon: cmp.Or(r.o.Rules.DedupHorizon, 10*event.Minute),
-		MaxIDs:  cmp.Or(r.o.Rules.MaxIDs, 4_000_000),
-	}
 }
 
 func (r *run) listSites(ctx context.Context) error {

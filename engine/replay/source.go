@@ -43,7 +43,7 @@ type pass struct {
 }
 
 func (s *source) newPass() *pass {
-	seen := dedup.NewSet(s.run.ids())
+	seen := dedup.NewSet(s.run.o.Rules.IDs())
 	return &pass{source: s, seen: seen, counter: engine.NewCounter(s.derive, seen, s.visits), offset: -1}
 }
 
