@@ -448,3 +448,15 @@ func TestAddShort(t *testing.T) {
 		}
 	}
 }
+
+// TestMergeFullTable: a sketch whose entries are all of the kind that does not tell its rank takes over a table that
+// leaves no room for them.
+func TestMergeFullTable(t *testing.T) {
+	long := unmix(5<<50 | 1<<20)
+	full := randomHashes(newRand(9), maxSparse)
+	s := sketchOf([]uint64{long})
+	s.Merge(sketchOf(full))
+	if want := sketchOf(append(full, long)); !s.Dense() || !bytes.Equal(encode(s), encode(want)) {
+		t.Errorf("dense %v, not the union", s.Dense())
+	}
+}

@@ -21,8 +21,9 @@ type Agg struct {
 	memo   memo
 	order  settleOrder
 	sorted []sortedCell // memory of eachSorted
-	goals  []value      // of one row
-	props  [][2]value   // of one row
+	enc    encoded
+	goals  []value    // of one row
+	props  [][2]value // of one row
 }
 
 // NewAgg returns an empty Agg that keeps at most limit values per family besides Other; 0 means no limit.
@@ -35,6 +36,7 @@ func (a *Agg) Reset(limit int) {
 		a.fams[f].reset()
 	}
 	a.text.reset()
+	a.enc.reset()
 	a.memo.release()
 }
 
@@ -49,7 +51,7 @@ func (a *Agg) Len() int {
 
 // Bytes returns how much memory the values held take, beside the sketches of more than seven visitors.
 func (a *Agg) Bytes() int {
-	n := a.text.bytes() + a.memo.bytes() + a.order.bytes()
+	n := a.text.bytes() + a.memo.bytes() + a.order.bytes() + a.enc.bytes()
 	for f := range a.fams {
 		n += a.fams[f].bytes()
 	}
@@ -62,6 +64,7 @@ func (a *Agg) Status() Status { return a.status }
 // Add folds in a sequence of chunks, oldest first. It may be called again with the chunks that follow. After an
 // error a is to be thrown away.
 func (a *Agg) Add(chunks []byte) error {
+	a.enc.drop()
 	for len(chunks) > 0 {
 		kind, payload, rest, err := cutChunk(chunks)
 		if err != nil {
@@ -110,6 +113,7 @@ func (a *Agg) addVisits(payload []byte) error {
 
 // AddRow counts one row. The row's strings are copied if they are kept.
 func (a *Agg) AddRow(r *Row) {
+	a.enc.drop()
 	d := dimsOf(&r.Dims, rowDims, r.Origin)
 	a.goals, a.props = a.goals[:0], a.props[:0]
 	for _, g := range r.Goals {
@@ -123,6 +127,7 @@ func (a *Agg) AddRow(r *Row) {
 
 // AddVisitRow counts a change of visits. The row's strings are copied if they are kept.
 func (a *Agg) AddVisitRow(r *VisitRow) {
+	a.enc.drop()
 	d := dimsOf(&r.Dims, visitDims, r.Origin)
 	a.countVisit(r.Scope, &d, &visits{visits: r.Visits, bounces: r.Bounces, seconds: r.Seconds, views: r.Views})
 }
@@ -257,6 +262,7 @@ func (a *Agg) visits(f Family, first, second *value) *visits {
 // Merge adds the rollups of b, which stay as they are, in the order in which b came to hold them. It is how an hour is
 // folded from its minutes, in order of start. What b knows about firings is not taken over.
 func (a *Agg) Merge(b *Agg) {
+	a.enc.drop()
 	b.settle()
 	for f := range b.fams {
 		from, into := &b.fams[f], &a.fams[f]
@@ -301,14 +307,17 @@ func (a *Agg) Window(site string, shard uint16, start event.Time, version int64,
 func (a *Agg) Fill(w *Window) {
 	w.Points = nil
 	a.eachSorted(w.Kind, func(f Family, place int) {
-		p := a.point(w.Kind, f, place, nil)
+		p := a.point(w.Kind, f, place)
+		if w.Kind != Visits {
+			p.Sketch = a.fams[f].cells[place].visitors.AppendBinary(nil)
+		}
 		p.Dims = [2]string{strings.Clone(p.Dims[0]), strings.Clone(p.Dims[1])}
 		w.Points = append(w.Points, p)
 	})
 }
 
-// point makes a Point. Its values are a's memory; the sketch goes into buf.
-func (a *Agg) point(k Kind, f Family, place int, buf []byte) Point {
+// point makes a Point without its sketch. Its values are a's memory.
+func (a *Agg) point(k Kind, f Family, place int) Point {
 	t := &a.fams[f]
 	c := &t.cells[place]
 	p := Point{Family: f, Dims: [2]string{c.first(), c.second()}}
@@ -318,6 +327,6 @@ func (a *Agg) point(k Kind, f Family, place int, buf []byte) Point {
 		return p
 	}
 	p.Events, p.Pageviews, p.Revenue = c.events.events, c.pageviews, c.revenue
-	p.Visitors, p.Sketch = c.visitors.Estimate(), c.visitors.AppendBinary(buf)
+	p.Visitors = c.visitors.Estimate()
 	return p
 }

@@ -389,3 +389,21 @@ func FuzzChunks(f *testing.F) {
 		}
 	})
 }
+
+// TestMergeIntoRows: what came as rows and what comes from another Agg meet in the same values.
+func TestMergeIntoRows(t *testing.T) {
+	rows := []Row{{Visitor: 1, Dims: [NumDims]string{Page: "/a", Country: "EE", Browser: "Chrome"}}, {Visitor: 2, Dims: [NumDims]string{Page: "/b", Country: "EE"}}}
+	a, b := NewAgg(0), NewAgg(0)
+	for i := range rows {
+		a.AddRow(&rows[i])
+		b.AddRow(&rows[i])
+	}
+	n := a.Len()
+	a.Merge(b)
+	for i := range rows {
+		a.AddRow(&rows[i])
+	}
+	if a.Len() != n {
+		t.Errorf("%d values, want %d", a.Len(), n)
+	}
+}

@@ -274,7 +274,7 @@ func BenchmarkMinute(b *testing.B) {
 				}
 				for m, list := range windows {
 					for i, w := range list {
-						a, head := aggs[i], Window{Site: "site.example", Start: event.Time(m) * event.Minute, Version: 123456}
+						a, head := aggs[i], Window{Site: "site.example", Start: event.Time(m) * event.Minute, Version: 123456, Final: true}
 						a.Reset(500)
 						for part := range early + 1 {
 							var chunks []byte

@@ -32,7 +32,7 @@ func (a *Agg) AppendFolded(dst []byte) []byte {
 	p := append(dst, make([]byte, 1+maxChunkLen)...)
 	p = a.status.appendFolded(p)
 	a.settle()
-	var sk []byte
+	var sk, own []byte
 	for f := range a.fams {
 		t := &a.fams[f]
 		n := len(t.cells)
@@ -43,7 +43,12 @@ func (a *Agg) AppendFolded(dst []byte) []byte {
 		p = binary.AppendUvarint(p, uint64(n))
 		t.each(func(place int) {
 			c := &t.cells[place]
-			sk = c.visitors.AppendBinary(sk[:0])
+			if a.enc.valid && Family(f).In(Minute) {
+				sk = a.enc.sketch(Family(f), place)
+			} else {
+				sk = c.visitors.AppendBinary(own[:0])
+				own = sk
+			}
 			switch len(families[f].dims) {
 			case 1:
 				p = appendString(p, c.text)

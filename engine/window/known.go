@@ -49,7 +49,7 @@ const oneByte = 128
 type knownValues struct {
 	values []value
 	slots  [1 << knownBits]uint32 // check<<16 | number + 1, by knownHash, linear probing; 0 is empty
-	maxLen [256]int                  // of the values that begin with a byte: paths are not looked for
+	maxLen [256]int               // of the values that begin with a byte: paths are not looked for
 }
 
 const knownBits = 12

@@ -51,12 +51,24 @@ func (a *Agg) Records(head *Window, most int, emit func([]byte) error) error {
 			l = newLineWriter(head, make([]byte, 0, max(0, min(left, most+most/8))))
 		}
 	}
-	var p Point
+	var buf []byte
+	sketchOf := func(f Family, place int) []byte {
+		buf = a.fams[f].cells[place].visitors.AppendBinary(buf[:0])
+		return buf
+	}
+	keep := head.Kind == Minute && head.Final
+	if a.enc.drop(); keep {
+		a.enc.begin(a)
+		sketchOf = func(f Family, place int) []byte { return a.enc.add(f, place, &a.fams[f].cells[place]) }
+	}
 	a.eachSorted(head.Kind, func(f Family, place int) {
 		if err != nil {
 			return
 		}
-		p = a.point(head.Kind, f, place, p.Sketch[:0])
+		p := a.point(head.Kind, f, place)
+		if head.Kind != Visits {
+			p.Sketch = sketchOf(f, place)
+		}
 		l.point(&p)
 		if len(l.enc.Bytes()) >= most {
 			flush(true)
@@ -65,6 +77,7 @@ func (a *Agg) Records(head *Window, most int, emit func([]byte) error) error {
 	if err == nil && len(l.enc.Bytes()) > 0 {
 		flush(false)
 	}
+	a.enc.valid = keep && err == nil
 	return err
 }
 
