@@ -92,23 +92,23 @@ func (a *Agg) Add(chunks []byte) error {
 
 func (a *Agg) addRows(payload []byte) error {
 	a.status.Dirty = true
-	r := rowReader{reader: reader{b: payload}, goals: a.goals, props: a.props}
+	r := rowReader{reader: newReader(payload), goals: a.goals, props: a.props}
 	r.dims.values[NumDims] = noValue
 	for r.next() {
 		a.countRow(r.flags, r.visitor, r.revenue, &r.dims, r.goals, r.props)
 	}
 	a.goals, a.props = r.goals, r.props
-	return r.err
+	return r.Err
 }
 
 func (a *Agg) addVisits(payload []byte) error {
 	a.status.Dirty = true
-	r := visitReader{reader: reader{b: payload}}
+	r := visitReader{reader: newReader(payload)}
 	r.dims.values[NumDims] = noValue
 	for r.next() {
 		a.countVisit(r.scope, &r.dims, &r.add)
 	}
-	return r.err
+	return r.Err
 }
 
 // AddRow counts one row. The row's strings are copied if they are kept.

@@ -92,7 +92,7 @@ func dimsOf(all *[NumDims]string, of dimSet, origin []byte) (d dims) {
 	d.values[NumDims] = noValue
 	if origin != nil {
 		of &^= originDims
-		r := reader{b: origin}
+		r := newReader(origin)
 		r.origin(&d)
 	}
 	for i, s := range all {
@@ -201,16 +201,16 @@ func appendValue(b []byte, s string, n int) []byte {
 // dims reads the dimensions that differ from those before. It and origin are most of what reading a row takes, so they keep
 // what is left of the chunk in a variable.
 func (r *reader) dims(d *dims, of wireSet) {
-	differ := r.uvarint()
+	differ := r.Uvarint()
 	if differ&^uint64(of) != 0 {
-		r.fail("dimensions that a row can't have")
+		r.Fail("dimensions that a row can't have")
 		return
 	}
-	b := r.b
+	b := r.B
 	for s := wireSet(differ); s != 0; s &= s - 1 {
 		at := s.first()
 		if len(b) == 0 {
-			r.fail("value cut short")
+			r.Fail("value cut short")
 			return
 		}
 		into := &d.values[at]
@@ -222,49 +222,49 @@ func (r *reader) dims(d *dims, of wireSet) {
 			*into = d.values[copiedFrom[at]]
 			b = b[1:]
 		default:
-			r.b = b
+			r.B = b
 			*into = r.value()
-			b = r.b
+			b = r.B
 		}
 		d.set |= 1 << at
 		if into.s == "" {
 			d.set &^= 1 << at
 		}
 	}
-	if r.err == nil {
-		r.b = b
+	if r.Err == nil {
+		r.B = b
 	}
 }
 
 // value reads a value that is no copy.
 func (r *reader) value() value {
-	if len(r.b) == 0 {
-		r.fail("value cut short")
+	if len(r.B) == 0 {
+		r.Fail("value cut short")
 		return value{}
 	}
-	head := r.b[0]
+	head := r.B[0]
 	switch {
 	case head < oneByte:
-		r.b = r.b[1:]
+		r.B = r.B[1:]
 		return known.values[head]
 	case head < literalLong:
 		n := int(head-literal) + 1
-		if n <= len(r.b) {
-			v := r.b[1:n]
-			r.b = r.b[n:]
+		if n <= len(r.B) {
+			v := r.B[1:n]
+			r.B = r.B[n:]
 			return literalOf(view(v))
 		}
 	case head == literalLong:
-		r.b = r.b[1:]
-		return literalOf(r.string())
-	case head < copied && len(r.b) > 1:
-		n := oneByte + int(head-twoBytes)<<8 + int(r.b[1])
-		r.b = r.b[2:]
+		r.B = r.B[1:]
+		return literalOf(r.Text())
+	case head < copied && len(r.B) > 1:
+		n := oneByte + int(head-twoBytes)<<8 + int(r.B[1])
+		r.B = r.B[2:]
 		if n < len(known.values) {
 			return known.values[n]
 		}
 	}
-	r.fail("bad value")
+	r.Fail("bad value")
 	return value{}
 }
 

@@ -91,36 +91,36 @@ func (a *Agg) addFolded(payload []byte) error {
 	if err != nil {
 		return err
 	}
-	p := reader{b: rest}
-	for len(p.b) > 0 {
-		f := Family(p.b[0])
+	p := newReader(rest)
+	for len(p.B) > 0 {
+		f := Family(p.B[0])
 		if f >= NumFamilies {
 			return fmt.Errorf("%w: unknown family %d", ErrChunk, f)
 		}
-		p.b = p.b[1:]
-		for n := p.count(); n > 0 && p.err == nil; n-- {
+		p.B = p.B[1:]
+		for n := p.Count(1); n > 0 && p.Err == nil; n-- {
 			if err := a.addCell(f, &p); err != nil {
 				return err
 			}
 		}
 	}
-	return p.err
+	return p.Err
 }
 
 func (a *Agg) addCell(f Family, p *reader) error {
 	first, second := noValue, noValue
 	switch len(families[f].dims) {
 	case 2:
-		first, second = valueOf(p.string()), valueOf(p.string())
+		first, second = valueOf(p.Text()), valueOf(p.Text())
 	case 1:
-		first = valueOf(p.string())
+		first = valueOf(p.Text())
 	}
 	if len(families[f].dims) > 0 && first.s == "" || len(families[f].dims) > 1 && second.s == "" {
-		p.fail("empty value")
+		p.Fail("empty value")
 	}
 	e, v, sk := readCounts(p)
-	if p.err != nil {
-		return p.err
+	if p.Err != nil {
+		return p.Err
 	}
 	into := a.cell(f, &first, &second)
 	into.events.add(&e)
@@ -134,22 +134,22 @@ func (a *Agg) addCell(f Family, p *reader) error {
 }
 
 func readCounts(p *reader) (e events, v visits, sk []byte) {
-	if len(p.b) == 0 {
-		p.fail("counters cut short")
+	if len(p.B) == 0 {
+		p.Fail("counters cut short")
 		return e, v, nil
 	}
-	has := p.b[0]
-	p.b = p.b[1:]
+	has := p.B[0]
+	p.B = p.B[1:]
 	number := func(bit byte) int64 {
 		if has&bit == 0 {
 			return 0
 		}
-		return p.varint()
+		return p.Varint()
 	}
 	e = events{number(hasEvents), number(hasPageviews), event.Money(number(hasRevenue))}
 	v = visits{number(hasVisits), number(hasBounces), number(hasSeconds), number(hasViews)}
 	if has&hasSketch != 0 {
-		sk = []byte(p.string())
+		sk = []byte(p.Text())
 	}
 	return e, v, sk
 }

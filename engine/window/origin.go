@@ -38,7 +38,7 @@ func AppendOrigin(dst []byte, dims *[NumDims]string) []byte {
 
 // ReadOrigin sets the dimensions that belong to an origin, as views of b, and reports whether b is one.
 func ReadOrigin(b []byte, dims *[NumDims]string) (ok bool) {
-	r := reader{b: b}
+	r := newReader(b)
 	set := r.originSet()
 	for i, d := range originOrder {
 		dims[d] = ""
@@ -46,7 +46,7 @@ func ReadOrigin(b []byte, dims *[NumDims]string) (ok bool) {
 			dims[d] = r.originValue().s
 		}
 	}
-	return r.err == nil && len(r.b) == 0
+	return r.Err == nil && len(r.B) == 0
 }
 
 // origin reads an origin into d.
@@ -56,7 +56,7 @@ func (r *reader) origin(d *dims) {
 		d.values[bits.TrailingZeros32(uint32(gone))] = value{}
 	}
 	d.set &^= originDims
-	b := r.b
+	b := r.B
 	for ; set != 0; set &= set - 1 {
 		at := originOrder[bits.TrailingZeros64(set)]
 		into := &d.values[at]
@@ -64,23 +64,23 @@ func (r *reader) origin(d *dims) {
 			*into = known.values[b[0]]
 			b = b[1:]
 		} else {
-			r.b = b
+			r.B = b
 			*into = r.originValue()
-			b = r.b
+			b = r.B
 		}
 		if into.s != "" {
 			d.set |= 1 << at
 		}
 	}
-	if r.err == nil {
-		r.b = b
+	if r.Err == nil {
+		r.B = b
 	}
 }
 
 func (r *reader) originSet() uint64 {
-	set := r.uvarint()
+	set := r.Uvarint()
 	if set >= 1<<len(originOrder) {
-		r.fail("dimensions that an origin can't have")
+		r.Fail("dimensions that an origin can't have")
 		return 0
 	}
 	return set
@@ -89,7 +89,7 @@ func (r *reader) originSet() uint64 {
 func (r *reader) originValue() value {
 	v := r.value()
 	if v.s == "" {
-		r.fail("empty value in an origin")
+		r.Fail("empty value in an origin")
 	}
 	return v
 }
@@ -112,7 +112,7 @@ func CutValue(b []byte) (s string, rest []byte, ok bool) {
 		}
 		return view(b[1:n]), b[n:], true
 	}
-	r := reader{b: b}
+	r := newReader(b)
 	v := r.value()
-	return v.s, r.b, r.err == nil
+	return v.s, r.B, r.Err == nil
 }

@@ -21,16 +21,16 @@ func rowsIn(t interface{ Fatal(...any) }, chunk []byte) (rows []Row, visits []Vi
 		t.Fatal(kind, err, rest)
 	}
 	if kind == chunkVisits {
-		r := visitReader{reader: reader{b: payload}}
+		r := visitReader{reader: newReader(payload)}
 		for r.next() {
 			visits = append(visits, VisitRow{
 				Scope: r.scope, Dims: textOf(&r.dims, visitScope[r.scope]),
 				Visits: r.add.visits, Bounces: r.add.bounces, Seconds: r.add.seconds, Views: r.add.views,
 			})
 		}
-		err = r.err
+		err = r.Err
 	} else {
-		r := rowReader{reader: reader{b: payload}}
+		r := rowReader{reader: newReader(payload)}
 		for r.next() {
 			row := Row{Flags: r.flags, Visitor: r.visitor, Revenue: r.revenue, Dims: textOf(&r.dims, rowDims)}
 			for _, g := range r.goals {
@@ -41,7 +41,7 @@ func rowsIn(t interface{ Fatal(...any) }, chunk []byte) (rows []Row, visits []Vi
 			}
 			rows = append(rows, row)
 		}
-		err = r.err
+		err = r.Err
 	}
 	if err != nil {
 		t.Fatal(err)

@@ -164,23 +164,23 @@ type rowReader struct {
 
 // next reads a row and returns false at the end or if it is malformed.
 func (r *rowReader) next() bool {
-	if len(r.b) == 0 {
+	if len(r.B) == 0 {
 		return false
 	}
-	head := r.b[0]
-	r.b = r.b[1:]
+	head := r.B[0]
+	r.B = r.B[1:]
 	if head&^rowHead != 0 {
-		r.fail("row with unknown flags")
+		r.Fail("row with unknown flags")
 		return false
 	}
 	r.flags = Flags(head) & allFlags
 	if head&rowSameVisitor == 0 {
-		if len(r.b) < 8 {
-			r.fail("row cut short")
+		if len(r.B) < 8 {
+			r.Fail("row cut short")
 			return false
 		}
-		r.visitor = event.Visitor(binary.LittleEndian.Uint64(r.b))
-		r.b = r.b[8:]
+		r.visitor = event.Visitor(binary.LittleEndian.Uint64(r.B))
+		r.B = r.B[8:]
 	}
 	r.reader.dims(&r.dims, wireRow)
 	if head&rowOrigin != 0 {
@@ -188,19 +188,19 @@ func (r *rowReader) next() bool {
 	}
 	r.revenue, r.goals, r.props = 0, r.goals[:0], r.props[:0]
 	if head&rowRevenue != 0 {
-		r.revenue = event.Money(r.varint())
+		r.revenue = event.Money(r.Varint())
 	}
 	if head&rowGoals != 0 {
-		for n := r.count(); n > 0 && r.err == nil; n-- {
+		for n := r.Count(1); n > 0 && r.Err == nil; n-- {
 			r.goals = append(r.goals, r.value())
 		}
 	}
 	if head&rowProps != 0 {
-		for n := r.count(); n > 0 && r.err == nil; n-- {
+		for n := r.Count(1); n > 0 && r.Err == nil; n-- {
 			r.props = append(r.props, [2]value{r.value(), r.value()})
 		}
 	}
-	return r.err == nil
+	return r.Err == nil
 }
 
 // visitReader reads the changes of a chunk, as rowReader does.
@@ -212,14 +212,14 @@ type visitReader struct {
 }
 
 func (r *visitReader) next() bool {
-	if len(r.b) == 0 {
+	if len(r.B) == 0 {
 		return false
 	}
-	head := r.b[0]
-	r.b = r.b[1:]
+	head := r.B[0]
+	r.B = r.B[1:]
 	r.scope = Scope(head & visitScopes)
 	if head&^visitHead != 0 || r.scope >= numScopes || r.scope == ExitPageOnly && head&visitOrigin != 0 {
-		r.fail("change of visits with unknown scope")
+		r.Fail("change of visits with unknown scope")
 		return false
 	}
 	r.reader.dims(&r.dims, wireVisits[r.scope])
@@ -230,8 +230,8 @@ func (r *visitReader) next() bool {
 		if head&bit == 0 {
 			return 0
 		}
-		return r.varint()
+		return r.Varint()
 	}
 	r.add = visits{visits: number(visitVisits), bounces: number(visitBounces), seconds: number(visitSeconds), views: number(visitViews)}
-	return r.err == nil
+	return r.Err == nil
 }
