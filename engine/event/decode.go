@@ -208,6 +208,9 @@ func (d *Decoder) time(v *fastjson.Value, name string) Time {
 // watermark it would close every window of the partition for good.
 const maxTime Time = 7_258_118_400_000
 
+// Valid reports whether an event may have the time: after the beginning of 1970, which stands for none, and before 2200.
+func (t Time) Valid() bool { return t > 0 && t < maxTime }
+
 func (d *Decoder) visitor(v *fastjson.Value, name string) Visitor {
 	s := d.str(v, name)
 	if s == "" {

@@ -42,7 +42,9 @@ func parseLine(b []byte) (line, error) {
 	if err != nil {
 		return l, fmt.Errorf("time %.40q is not like 10/Oct/2000:13:55:36 -0700", stamp)
 	}
-	l.time = event.TimeOf(t)
+	if l.time = event.TimeOf(t); !l.time.Valid() {
+		return l, fmt.Errorf("time %.40q is not between 1970 and 2200", stamp)
+	}
 	request, rest, err := quoted(rest)
 	if err != nil {
 		return l, fmt.Errorf("request: %w", err)
