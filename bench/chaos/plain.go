@@ -54,6 +54,7 @@ func simulate(ctx context.Context, o Options) error {
 	var next atomic.Int64
 	var mu sync.Mutex // guards what follows
 	var sum sim.Result
+	played := 0
 	var failed error
 	var wg sync.WaitGroup
 	for range 2 {
@@ -73,6 +74,7 @@ func simulate(ctx context.Context, o Options) error {
 				if err != nil {
 					failed = err
 				} else {
+					played++
 					sum.Windows += r.Windows
 					sum.Crashes += r.Crashes
 					sum.Wipes += r.Wipes
@@ -97,6 +99,6 @@ func simulate(ctx context.Context, o Options) error {
 		failed = ctx.Err()
 	}
 	o.report.figure("simulated", "%d seeds from %d: %d windows after %d crashes, %d wiped disks, %d zombies, %d failed and %d repeated produces",
-		o.Times, o.Seed, sum.Windows, sum.Crashes, sum.Wipes, sum.Takeovers, sum.Failed, sum.Repeated)
+		played, o.Seed, sum.Windows, sum.Crashes, sum.Wipes, sum.Takeovers, sum.Failed, sum.Repeated)
 	return failed
 }
