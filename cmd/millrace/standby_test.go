@@ -11,10 +11,9 @@ import (
 
 	"millrace/engine"
 	"millrace/internal/kafka"
+	"millrace/internal/kafkatest"
 )
 
-// TestStandbyTakesOver kills -9 one of two engines with --standby on one cluster, under load. The other one commits
-// records of all partitions within 10 s; no event is lost or double.
 func TestStandbyTakesOver(t *testing.T) {
 	if !*long {
 		t.Skip("takes 20 s; -long runs it, and package engine has a short form")
@@ -24,9 +23,16 @@ func TestStandbyTakesOver(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(fake.Close)
-	brokers := strings.Join(fake.ListenAddrs(), ",")
+	standbyTakesOver(t, fake.ListenAddrs())
+}
+
+func TestStandbyTakesOverOnKafka(t *testing.T) { standbyTakesOver(t, kafkatest.Fresh(t)) }
+
+// standbyTakesOver kills -9 one of two engines with --standby on one cluster, under load. The other one commits records of
+// all partitions within 10 s; no event is lost or double.
+func standbyTakesOver(t *testing.T, brokers []string) {
 	role := func(roles string, args ...string) *server {
-		return mustServe(t, place{data: t.TempDir()}, append(args, "--kafka", brokers, "--roles", roles)...)
+		return mustServe(t, place{data: t.TempDir()}, append(args, "--kafka", strings.Join(brokers, ","), "--roles", roles)...)
 	}
 	first, second := role(roleProcess, "--standby"), role(roleProcess, "--standby")
 	others := role(roleCollect + "," + roleEmit + "," + roleQuery + "," + roleArchive)
@@ -54,7 +60,7 @@ func TestStandbyTakesOver(t *testing.T) {
 	waitFor(t, 30*time.Second, owns(second, 2))
 	time.Sleep(3 * time.Second)
 
-	cluster := &kafka.Cluster{Brokers: fake.ListenAddrs()}
+	cluster := &kafka.Cluster{Brokers: brokers}
 	offsets, err := cluster.OpenOffsets()
 	if err != nil {
 		t.Fatal(err)
