@@ -60,10 +60,13 @@ func (r Rules) IDs() dedup.Options {
 	return dedup.Options{Horizon: r.DedupHorizon, MaxIDs: r.MaxIDs}
 }
 
-// Life returns how long, in log time, a record can matter to the state: that of a window of visits.
+// Life returns how long, in log time, a record can matter to the state: until the windows of the visits it is in have
+// fired for the last time, or the hour of its minute has, or its ids are forgotten.
 func (r Rules) Life() event.Time {
 	r = r.withDefaults()
-	return window.Visits.Length() + r.VisitLength + r.VisitTimeout + r.Lateness + 2*event.Minute
+	visits := window.Visits.Length() + r.VisitLength + r.VisitTimeout
+	// Two minutes are the longest grace and the longest wait for a slot.
+	return max(max(visits, event.Hour)+r.Lateness, r.DedupHorizon) + 2*event.Minute
 }
 
 // Validate reports all rules that make no sense.

@@ -127,7 +127,8 @@ func (s *Store) startOver(batch *pebble.Batch, d *delta.Delta) error {
 // expired, what is left may begin with one that a zombie wrote once more, long after its like. An early delta shows the
 // same gap, but a small one: it and the one it follows were in flight together. So the chain begins again only at a
 // gap of half a Life, and only until it has held for a Life. The windows of that time have closed by the
-// changelog's end, since it is kept for longer than three Lives (J9).
+// changelog's end, since it is kept for longer than three Lives (J9). What this can't tell apart is an early delta that
+// stands right behind a time of half a Life, 7 h, in which nobody wrote to the log at all: see docs/limits.md.
 func (s *Store) stale(d *delta.Delta) bool {
 	return s.warm != 0 && d.Prev > s.accepted && d.Watermark-s.acceptedAt > s.opts.Life/2
 }

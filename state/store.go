@@ -48,9 +48,9 @@ type Options struct {
 	MemTableBytes uint64
 	// Visits are the rules of visits, the engine's.
 	Visits visit.Rules
-	// Life is how long, in log time, a record can matter to the state: that of a window of visits. It is used only when a
-	// store reads a changelog whose beginning has expired. Default 14 h. The changelog must be kept for longer than
-	// three times this.
+	// Life is how long, in log time, a record can matter to the state: engine.Rules.Life, and what collectors lag. It is
+	// used only when a store reads a changelog whose beginning has expired. Default 14 h. The changelog must be kept for
+	// longer than three times this.
 	Life event.Time
 	// Logger takes Pebble's messages; nil drops all but fatal ones.
 	Logger pebble.Logger

@@ -65,11 +65,7 @@ func simulate(ctx context.Context, o Options) error {
 					return
 				}
 				seed := o.Seed + uint64(i)
-				records := 80
-				if seed%10 == 0 {
-					records = 300 // long enough for the changelog to expire
-				}
-				r, err := sim.Run(sim.Options{Seed: seed, Records: records})
+				r, err := sim.Run(sim.Options{Seed: seed})
 				mu.Lock()
 				if err != nil {
 					failed = err

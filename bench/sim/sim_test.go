@@ -22,7 +22,7 @@ func TestCalm(t *testing.T) {
 		n = 3
 	}
 	for seed := range n {
-		r := mustRun(t, Options{Seed: seed, Calm: true})
+		r := mustRun(t, Options{Seed: seed, Records: 300, Calm: true})
 		if len(r.Wrong) > 0 {
 			t.Fatalf("seed %d: %d wrong, first %s", seed, len(r.Wrong), r.Wrong[0])
 		}
@@ -47,7 +47,7 @@ func TestSchedules(t *testing.T) {
 					return
 				}
 				seed := *first + i
-				r, err := Run(Options{Seed: seed, Records: records(seed)})
+				r, err := Run(Options{Seed: seed})
 				if err != nil {
 					t.Error(err)
 					return
@@ -74,14 +74,6 @@ func TestSchedules(t *testing.T) {
 	}
 }
 
-// records makes one log in ten long enough for the changelog to expire.
-func records(seed uint64) int {
-	if seed%10 == 0 {
-		return 300
-	}
-	return 80
-}
-
 // The last firing of each window does not depend on what was killed: its line protocol is that of the calm run,
 // byte for byte.
 func TestSameBytes(t *testing.T) {
@@ -90,8 +82,8 @@ func TestSameBytes(t *testing.T) {
 		n = 3
 	}
 	for seed := range n {
-		calm := mustRun(t, Options{Seed: seed, Calm: true})
-		wild := mustRun(t, Options{Seed: seed})
+		calm := mustRun(t, Options{Seed: seed, Records: 300, Calm: true})
+		wild := mustRun(t, Options{Seed: seed, Records: 300})
 		if len(calm.Lines) != len(wild.Lines) {
 			t.Fatalf("seed %d: %d windows, %d in the calm run", seed, len(wild.Lines), len(calm.Lines))
 		}
@@ -129,13 +121,13 @@ func TestRules(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			for seed := range uint64(most) {
-				r, err := Run(Options{Seed: seed, Records: records(seed), Without: c.inside, WithoutOutside: c.outside})
+				r, err := Run(Options{Seed: seed, Without: c.inside, WithoutOutside: c.outside})
 				if err != nil {
 					t.Logf("noticed by seed %d: %v", seed, err)
 					return
 				}
 				if len(r.Wrong) > 0 {
-					if with := mustRun(t, Options{Seed: seed, Records: records(seed)}); len(with.Wrong) > 0 {
+					if with := mustRun(t, Options{Seed: seed}); len(with.Wrong) > 0 {
 						t.Fatalf("seed %d is wrong with all rules too: %s", seed, with.Wrong[0])
 					}
 					t.Logf("caught by seed %d: %d wrong, first %s", seed, len(r.Wrong), r.Wrong[0])
