@@ -164,19 +164,10 @@ func (p *Parser) setRevenue(in *Input, amount, currency string) {
 	if err != nil {
 		p.fail("revenue.amount", "%q is not a decimal number of at most 14 places before the point", clip(amount))
 	}
-	if !validCurrency(currency) {
+	if !event.ValidCurrency(currency) {
 		p.fail("revenue.currency", "%q is not an ISO 4217 code of three capitals", clip(currency))
 	}
 	in.Amount, in.Currency = m, currency
-}
-
-func validCurrency(s string) bool {
-	for i := 0; i < len(s); i++ {
-		if s[i] < 'A' || s[i] > 'Z' {
-			return false
-		}
-	}
-	return len(s) == 3
 }
 
 // checkText returns what is wrong with s as a text of at most so many bytes, "" for nothing.

@@ -67,6 +67,16 @@ type Money int64
 // MoneyScale is the number of Money in one unit of the currency.
 const MoneyScale = 10_000
 
+// ValidCurrency reports whether s has the form of an ISO 4217 code: three capitals.
+func ValidCurrency(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if s[i] < 'A' || s[i] > 'Z' {
+			return false
+		}
+	}
+	return len(s) == 3
+}
+
 // ParseMoney reads a decimal number such as "12.5" or "-3"; more than four places after the point are
 // rounded half away from zero.
 func ParseMoney(s string) (Money, error) {

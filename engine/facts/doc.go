@@ -42,7 +42,8 @@
 //	Name      the event's name.
 //	Reason    why the sender is taken for a bot; only rows of bots have it.
 //
-// Beside the dimensions a row has the revenue, if the event has a currency (amounts are not converted); all custom
+// Beside the dimensions a row has the revenue, if the event has a currency and, where the site has told its own
+// (Options.Goals), that one (amounts are not converted); all custom
 // properties, at most MaxProps, without what Plausible's tracker measures of a page view; and the names of the goals that it reached (Options.Goals): by the event's name, or by
 // a pageview's Page, see [Goal] and [ParseGoals].
 //

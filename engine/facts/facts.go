@@ -78,7 +78,7 @@ func (d *Deriver) Row(e *event.Event, r *window.Row) {
 	} else {
 		r.Dims[window.Name] = clean(e.Name)
 	}
-	if e.Currency != "" {
+	if e.Currency != "" && d.goals.takes(e.Site, e.Currency) {
 		r.Revenue = e.Amount
 	}
 	r.Props = props(chosen(e))

@@ -16,13 +16,15 @@ type Goal struct {
 	Event, Page string
 }
 
-// Goals are the goals of all sites. They never change, and any goroutine may use them.
+// Goals are the goals of all sites, and the currencies of those that have told theirs: revenue in another does not count as
+// such. They never change, and any goroutine may use them.
 type Goals struct {
 	sites map[string]*siteGoals
 }
 
 // siteGoals are the goals of one site, ready to be looked up. The lists of names are sorted and distinct.
 type siteGoals struct {
+	currency string // "" takes all
 	byEvent  map[string][]string
 	byPage   map[string][]string // pages without a wildcard
 	patterns []pagePattern       // in order of their names
@@ -39,6 +41,15 @@ func (g *Goals) Len() int {
 		return 0
 	}
 	return len(g.sites)
+}
+
+// takes reports whether revenue in a currency counts for a site.
+func (g *Goals) takes(site, currency string) bool {
+	if g == nil {
+		return true
+	}
+	s := g.sites[site]
+	return s == nil || s.currency == "" || s.currency == currency
 }
 
 // add adds a goal that was checked.

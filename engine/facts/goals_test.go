@@ -58,6 +58,31 @@ func TestGoals(t *testing.T) {
 	}
 }
 
+// A site that has told its currency takes revenue in that alone; the event counts in any case.
+func TestCurrency(t *testing.T) {
+	with := mustGoals(t, `{
+		"eur.example": {"currency": "EUR", "goals": [{"name": "Order", "event": "order"}]},
+		"yen.example": {"currency": "JPY"},
+		"any.example": [{"name": "Order", "event": "order"}]
+	}`)
+	f := func(goals *Goals, site, currency string, want event.Money, goal ...string) {
+		t.Helper()
+		var r window.Row
+		New(Options{Goals: goals}).Row(&event.Event{Site: site, Name: "order", UA: chrome, Amount: 125_000, Currency: currency}, &r)
+		if r.Revenue != want || !slices.Equal(r.Goals, goal) {
+			t.Errorf("%s %s: revenue %d, goals %q; want %d, %q", site, currency, r.Revenue, r.Goals, want, goal)
+		}
+	}
+	f(with, "eur.example", "EUR", 125_000, "Order")
+	f(with, "eur.example", "USD", 0, "Order")
+	f(with, "yen.example", "JPY", 125_000)
+	f(with, "yen.example", "EUR", 0)
+	f(with, "any.example", "USD", 125_000, "Order")
+	f(with, "none.example", "USD", 125_000)
+	f(with, "none.example", "", 0)
+	f(nil, "eur.example", "USD", 125_000)
+}
+
 func TestParseGoalsRefuses(t *testing.T) {
 	f := func(text, want string) {
 		t.Helper()
@@ -67,14 +92,20 @@ func TestParseGoalsRefuses(t *testing.T) {
 		}
 	}
 	f("", "goals: line 1: the file ends too early")
-	f("[]", "goals: line 1: want an object of lists of goals by site, this is a list")
+	f("[]", "goals: line 1: want an object of goals by site, this is a list")
 	f("{", "goals: line 1: the file ends too early")
 	f("{\n\"a\": [}", "goals: line 2: a: not JSON: invalid character '}' looking for beginning of value")
 	f("{} {}", "goals: line 1: something follows the object of sites")
 	f("{\"A b\": []}", "goals: line 1: A b: no site id: 1 to 253 of a-z 0-9 . -")
 	f("{\"a\": [],\n \"a\": []}", "goals: line 2: a: is there twice")
-	f(`{"a": {}}`, "goals: line 1: a: want a list of goals, this is an object")
-	f(`{"a": null}`, "goals: line 1: a: want a list of goals, this is null")
+	f(`{"a": null}`, "goals: line 1: a: want a list of goals, or an object with currency and goals, this is null")
+	f(`{"a": {"goals": {}}}`, "goals: line 1: a.goals: want a list of goals, this is an object")
+	f(`{"a": {"goals": [{}]}}`, "goals: line 1: a.goals[0]: has no name")
+	f(`{"a": {"currency": "EUR", "currency": "EUR"}}`, "goals: line 1: a.currency: is there twice")
+	f("{\"a\": {\n\"currency\": \"euro\"}}", `goals: line 2: a.currency: want an ISO 4217 code of three capitals, this is the string "euro"`)
+	f(`{"a": {"currency": 978}}`, "goals: line 1: a.currency: want an ISO 4217 code of three capitals, this is 978")
+	f(`{"a": {"money": "EUR"}}`, "goals: line 1: a.money: unknown field; a site has currency and goals")
+	f(`{"a": {"currency": "EUR"`, "goals: line 1: a: the file ends too early")
 	f("{\"a\": [\n\n{\"name\": \"x\", \"event\": \"e\"},\n \"y\"]}", `goals: line 4: a[1]: want a goal such as {"name":"Order","event":"purchase"}, this is the string "y"`)
 	f(`{"a": [{"name": 1}]}`, "goals: line 1: a[0].name: want a string, this is 1")
 	f(`{"a": [{"name": ""}]}`, "goals: line 1: a[0].name: is empty")

@@ -24,13 +24,17 @@ const (
 // ErrGoals is wrapped by every error about what a file of goals says.
 var ErrGoals = errors.New("goals")
 
-// ParseGoals reads the goals of all sites: a JSON object of lists by site id.
+// ParseGoals reads the goals of all sites: a JSON object of lists by site id. In place of a list may stand an object
+// with that list and the site's currency, see [Goals].
 //
 //	{
-//	  "shop.example.com": [
-//	    {"name": "Order", "event": "purchase"},
+//	  "blog.example.com": [
 //	    {"name": "Read the blog", "page": "/blog/**"}
-//	  ]
+//	  ],
+//	  "shop.example.com": {
+//	    "currency": "EUR",
+//	    "goals": [{"name": "Order", "event": "purchase"}]
+//	  }
 //	}
 //
 // Each goal has a name and either event or page, see [Goal]. Unknown fields, fields and sites that are there twice, goals
@@ -83,20 +87,20 @@ func (p *goalsParser) token() (json.Token, error) {
 	return t, nil
 }
 
-// open reads the bracket that begins a value.
-func (p *goalsParser) open(bracket json.Delim, want string) error {
-	t, err := p.token()
-	if err == nil && t != bracket {
-		err = p.fail("want %s, this is %s", want, tokenName(t))
-	}
-	return err
-}
-
 // object calls field for each field of an object, with path set to it.
 func (p *goalsParser) object(want, dot string, field func(key string) error) error {
-	if err := p.open('{', want); err != nil {
+	t, err := p.token()
+	if err != nil {
 		return err
 	}
+	if t != json.Delim('{') {
+		return p.fail("want %s, this is %s", want, tokenName(t))
+	}
+	return p.fields(dot, field)
+}
+
+// fields is object behind the bracket.
+func (p *goalsParser) fields(dot string, field func(key string) error) error {
 	outer := p.path
 	seen := make(map[string]bool)
 	for p.dec.More() {
@@ -120,7 +124,7 @@ func (p *goalsParser) object(want, dot string, field func(key string) error) err
 }
 
 func (p *goalsParser) file() error {
-	err := p.object("an object of lists of goals by site", "", func(site string) error {
+	err := p.object("an object of goals by site", "", func(site string) error {
 		if err := event.ValidSite(site); err != nil {
 			return p.fail("no site id: 1 to 253 of a-z 0-9 . -")
 		}
@@ -139,22 +143,50 @@ func (p *goalsParser) file() error {
 
 func (p *goalsParser) site() (*siteGoals, error) {
 	s := &siteGoals{byEvent: make(map[string][]string), byPage: make(map[string][]string)}
-	if err := p.open('[', "a list of goals"); err != nil {
+	t, err := p.token()
+	if err != nil {
 		return nil, err
 	}
-	site := p.path
+	if t != json.Delim('{') {
+		return s, p.list(s, t, "a list of goals, or an object with currency and goals")
+	}
+	return s, p.fields(".", func(key string) error {
+		t, err := p.token()
+		if err != nil {
+			return err
+		}
+		switch key {
+		case "goals":
+			return p.list(s, t, "a list of goals")
+		case "currency":
+			s.currency, _ = t.(string)
+			if !event.ValidCurrency(s.currency) {
+				return p.fail("want an ISO 4217 code of three capitals, this is %s", tokenName(t))
+			}
+			return nil
+		}
+		return p.fail("unknown field; a site has currency and goals")
+	})
+}
+
+// list reads the goals of a list whose first token is t.
+func (p *goalsParser) list(s *siteGoals, t json.Token, want string) error {
+	if t != json.Delim('[') {
+		return p.fail("want %s, this is %s", want, tokenName(t))
+	}
+	outer := p.path
 	for n := 0; p.dec.More(); n++ {
-		p.path = fmt.Sprintf("%s[%d]", site, n)
+		p.path = fmt.Sprintf("%s[%d]", outer, n)
 		if n == MaxGoals {
-			return nil, p.fail("a site has at most %d goals", MaxGoals)
+			return p.fail("a site has at most %d goals", MaxGoals)
 		}
 		if err := p.goal(s); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	p.path = site
+	p.path = outer
 	_, err := p.token()
-	return s, err
+	return err
 }
 
 func (p *goalsParser) goal(s *siteGoals) error {
