@@ -142,6 +142,11 @@ func TestSchedules(t *testing.T) {
 	play(t, Options{Scenario: "schedules", Events: 5_000, Times: 2})
 }
 
+// The tests of package sketch grow hundreds.
+func TestSketches(t *testing.T) {
+	play(t, Options{Scenario: "sketches", Times: times(10, 2), Events: 50_000})
+}
+
 // The tests of package sim play thousands.
 func TestSim(t *testing.T) { play(t, Options{Scenario: "sim", Times: times(10, 2)}) }
 func TestSoak(t *testing.T) {

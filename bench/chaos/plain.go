@@ -3,7 +3,6 @@ package chaos
 import (
 	"context"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"millrace/bench/sim"
@@ -51,50 +50,21 @@ func poison(ctx context.Context, o Options) error {
 
 // simulate is T15: the schedules of package sim.
 func simulate(ctx context.Context, o Options) error {
-	var next atomic.Int64
-	var mu sync.Mutex // guards what follows
+	var mu sync.Mutex // guards sum and the report
 	var sum sim.Result
-	played := 0
-	var failed error
-	var wg sync.WaitGroup
-	for range 2 {
-		wg.Go(func() {
-			for ctx.Err() == nil {
-				i := int(next.Add(1) - 1)
-				if i >= o.Times {
-					return
-				}
-				seed := o.Seed + uint64(i)
-				r, err := sim.Run(sim.Options{Seed: seed})
-				mu.Lock()
-				if err != nil {
-					failed = err
-				} else {
-					played++
-					sum.Windows += r.Windows
-					sum.Crashes += r.Crashes
-					sum.Wipes += r.Wipes
-					sum.Takeovers += r.Takeovers
-					sum.Failed += r.Failed
-					sum.Repeated += r.Repeated
-					for _, line := range r.Wrong {
-						o.report.wrong("seed %d: %s", seed, line)
-					}
-				}
-				stop := failed != nil
-				mu.Unlock()
-				if stop {
-					return
-				}
-				o.progress("simulate", i, o.Times)
-			}
-		})
-	}
-	wg.Wait()
-	if failed == nil {
-		failed = ctx.Err()
-	}
-	o.report.figure("simulated", "%d seeds from %d: %d windows after %d crashes, %d wiped disks, %d zombies, %d failed and %d repeated produces",
-		played, o.Seed, sum.Windows, sum.Crashes, sum.Wipes, sum.Takeovers, sum.Failed, sum.Repeated)
-	return failed
+	played, err := seeds(ctx, o, "simulate", func(seed uint64) error {
+		r, err := sim.Run(sim.Options{Seed: seed})
+		if err != nil {
+			return err
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		sum.Add(r)
+		for _, line := range r.Wrong {
+			o.report.wrong("seed %d: %s", seed, line)
+		}
+		return nil
+	})
+	o.report.figure("simulated", "%d seeds from %d: %s", played, o.Seed, &sum)
+	return err
 }

@@ -142,6 +142,8 @@ func Scenarios() []Scenario {
 			Text: "One log is counted under two schedules of kills: the windows are the same bytes."},
 		{Name: "sim", Row: "T15", times: 100_000, run: simulate,
 			Text: "The schedules of package sim, as many as --times says, from the seed on."},
+		{Name: "sketches", Row: "T16", events: 1_000_000, times: 1_000, run: sketches,
+			Text: "Sketches grow to as many visitors as --events says: exact to 1,000, from there on within 3 standard errors as often as a normal error is, and the same bytes when they are made again in another order."},
 		{Name: "soak", Row: "T17", wall: 2 * time.Hour, run: soak,
 			Text: "Load at 70 % of the most that this machine takes, for --for: memory grows by less than 1 % an hour, open files and goroutines not at all."},
 		{Name: "poison", Row: "T19", events: 1_000_000, run: poison,

@@ -56,14 +56,13 @@ func TestSchedules(t *testing.T) {
 					t.Errorf("seed %d: %d wrong, first %s", seed, len(r.Wrong), r.Wrong[0])
 				}
 				mu.Lock()
-				sum.add(r)
+				sum.Add(r)
 				mu.Unlock()
 			}
 		})
 	}
 	wg.Wait()
-	t.Logf("%d seeds: %d windows right after %d crashes, %d wiped disks, %d zombies, %d failed and %d repeated produces, %d expired deltas",
-		n, sum.Windows, sum.Crashes, sum.Wipes, sum.Takeovers, sum.Failed, sum.Repeated, sum.Expired)
+	t.Logf("%d seeds: %s", n, &sum)
 	for what, count := range map[string]int{
 		"windows": sum.Windows, "crashes": sum.Crashes, "wipes": sum.Wipes, "takeovers": sum.Takeovers,
 		"failed produces": sum.Failed, "repeated produces": sum.Repeated, "expired deltas": sum.Expired,
@@ -146,15 +145,4 @@ func mustRun(t *testing.T, o Options) *Result {
 		t.Fatal(err)
 	}
 	return r
-}
-
-// add sums the counts of runs.
-func (r *Result) add(o *Result) {
-	r.Windows += o.Windows
-	r.Crashes += o.Crashes
-	r.Wipes += o.Wipes
-	r.Takeovers += o.Takeovers
-	r.Failed += o.Failed
-	r.Repeated += o.Repeated
-	r.Expired += o.Expired
 }
