@@ -13,6 +13,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"millrace/cmd/internal/datadir"
+	"millrace/cmd/internal/lineage"
 	"millrace/cmd/internal/supervise"
 	"millrace/engine"
 	"millrace/ingest"
@@ -46,7 +47,8 @@ type node struct {
 	dir     *datadir.Dir
 	admin   *admin
 	cluster *kafka.Cluster
-	clients []kgo.Opt // how franz-go clients reach the cluster
+	clients []kgo.Opt      // how franz-go clients reach the cluster
+	guard   *lineage.Guard // stops the tasks when the log turns out to be another one
 	stores  stores
 	tasks   []*supervise.Task
 	public  net.Listener   // the public address, nil without a role that has one
@@ -54,8 +56,6 @@ type node struct {
 	places  *geo.DB        // nil without --geo-mmdb
 	front   *front
 	demo    *supervise.Task
-
-	refusals refusals // stops the tasks when the log turns out to be another one
 
 	closers []closer // in the order of starting
 }
@@ -76,7 +76,7 @@ const connectTime = 8 * time.Second
 // start brings everything up, or returns the first error; stop has to be called in both cases. Ctx ends only the start.
 func (n *node) start(ctx context.Context) error {
 	steps := []func(context.Context) error{
-		n.openFolder, n.openAdmin, n.bindFront, n.openPlaces, n.openCluster, n.configureCollector, n.openTopics, n.openStores, n.checkLog,
+		n.openFolder, n.openAdmin, n.bindFront, n.openPlaces, n.openCluster, n.makeGuard, n.configureCollector, n.openTopics, n.openStores, n.checkLog,
 		n.startTasks, n.openFront, n.startDemo,
 	}
 	for _, step := range steps {
@@ -163,7 +163,7 @@ func (n *node) openCluster(context.Context) error {
 // startTask keeps a role's function running, unless it refuses to, and makes it a condition of readiness. All tasks stop together.
 func (n *node) startTask(name string, ready func() bool, run func(context.Context) error) {
 	var refused atomic.Bool
-	t := supervise.Start(context.Background(), name, n.log, n.refusing(name, run, func() { refused.Store(true) }))
+	t := supervise.Start(context.Background(), name, n.log, n.guard.Role(name, run, func() { refused.Store(true) }))
 	n.tasks = append(n.tasks, t)
 	n.admin.ready.add(name, func() bool { return t.Running() && !refused.Load() && ready() })
 	n.admin.counter("millrace_task_restarts_total", "Times a task was started again after a failure.",

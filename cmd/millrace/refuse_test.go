@@ -30,6 +30,9 @@ type served struct{ data, broker string }
 
 const servedEvents = 10
 
+// identityFile is where package lineage notes the identity of the log.
+const identityFile = "log-identity.json"
+
 // mustServed serves once, unless there is a real Kafka.
 func mustServed(t *testing.T) *served {
 	t.Helper()

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync/atomic"
 	"time"
@@ -32,10 +31,10 @@ func (n *node) startTasks(context.Context) error {
 			return fmt.Errorf("start role %s: %w", start.role, err)
 		}
 	}
-	if len(n.tasks) == 0 {
-		return nil
+	if len(n.tasks) > 0 {
+		n.startWatch()
 	}
-	return n.startWatch()
+	return nil
 }
 
 // gokaOptions are those of a processor without a table.
@@ -84,18 +83,9 @@ func (n *node) startEngine() error {
 			}
 			current.Store(p)
 			seen.source.Store(&engineSource{p, table})
-			return n.explain(p.Run(ctx))
+			return p.Run(ctx)
 		})
 	return nil
-}
-
-// explain adds what an operator can do to an error of the engine.
-func (n *node) explain(err error) error {
-	if !errors.Is(err, engine.ErrBehind) {
-		return err
-	}
-	return fmt.Errorf(`%w; to count again what the log still has: stop, %s, start; and run "millrace replay" later, for the minutes that `+
-		`the log has only a part of`, err, n.resetGroup())
 }
 
 // startEmit runs the sink of the rollup store that is configured.

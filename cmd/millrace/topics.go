@@ -22,7 +22,7 @@ func (n *node) openTopics(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, connectTime)
 	defer cancel()
-	if err := n.checkCluster(ctx); err != nil {
+	if err := n.guard.CheckCluster(ctx); err != nil {
 		return err
 	}
 	f := n.flags
@@ -40,7 +40,7 @@ func (n *node) openTopics(ctx context.Context) error {
 		)
 	})
 	if errors.Is(err, kafka.ErrPartitions) {
-		return fmt.Errorf("set up topics: %w; if --partitions is wrong, correct it; if partitions were added, they can't be taken away again: %s", err, n.startAnew())
+		return fmt.Errorf("set up topics: %w; if --partitions is wrong, correct it; if partitions were added, they can't be taken away again: %s", err, n.guard.StartAnew())
 	}
 	if err != nil {
 		return fmt.Errorf("set up topics: %w", err)

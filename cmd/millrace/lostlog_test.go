@@ -14,36 +14,6 @@ import (
 	"millrace/internal/kafka"
 )
 
-func TestFirstBehind(t *testing.T) {
-	ends := map[string]map[int32]int64{"log": {0: 10, 1: 0}, "table": {0: 3}}
-	f := func(want string, marks ...mark) {
-		t.Helper()
-		err := firstBehind(marks, ends)
-		if want == "" && err != nil || want != "" && (!errors.Is(err, errLog) || !strings.Contains(err.Error(), want)) {
-			t.Errorf("%v: %v; want %q", marks, err, want)
-		}
-	}
-	f("")
-	f("", mark{"log", 0, 10, "x"}, mark{"log", 1, 0, "x"}, mark{"table", 0, 3, "x"})
-	f("topic log, partition 0 ends at offset 10, but x has got to offset 11", mark{"log", 0, 11, "x"})
-	f("topic table, partition 0 ends at offset 3, but y has got to offset 4", mark{"log", 0, 10, "x"}, mark{"table", 0, 4, "y"})
-	f("topic log, partition 1 ends at offset 0, but x has got to offset 1 (and 1 more", mark{"log", 1, 1, "x"}, mark{"log", 2, 7, "x"})
-}
-
-// TestWaysOut: what to do names what this process uses.
-func TestWaysOut(t *testing.T) {
-	n := &node{flags: &serveCommand{}}
-	n.flags.Kafka, n.flags.S3 = []string{"k1:9092"}, "s3://key:word@host/bucket"
-	for _, want := range []string{engine.EventsTopic + ", ", kafka.TableTopic(engine.Group), "new prefix", "OLD-ADDRESS"} {
-		if got := n.waysOut(); !strings.Contains(got, want) || strings.Contains(got, "word") {
-			t.Errorf("%s\nwant %q", got, want)
-		}
-	}
-	if got := n.resetGroup(); !strings.Contains(got, `"kafka-consumer-groups --delete --group millrace.engine"`) {
-		t.Error(got)
-	}
-}
-
 // refused starts a server, which must end within 10 s and say why, without a word of the engine before it.
 func refused(t *testing.T, at place, wants ...string) {
 	t.Helper()

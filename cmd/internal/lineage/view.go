@@ -1,4 +1,4 @@
-package main
+package lineage
 
 import (
 	"context"
@@ -12,15 +12,12 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	emitinflux "millrace/emit/influx"
-	"millrace/emit/local"
-	"millrace/emit/parquet"
 	"millrace/engine"
 	"millrace/internal/kafka"
 )
 
-// logView is what a cluster says of itself, the topics and the groups.
-type logView struct {
+// view is what a cluster says of itself, the topics and the groups.
+type view struct {
 	cluster string                     // its id, "" if it has none
 	topics  map[string]topicView       // by name; a topic that is not there is not in it
 	groups  map[string]map[int32]int64 // committed offset by group and partition
@@ -38,31 +35,9 @@ func logTopics() []string {
 	return []string{engine.EventsTopic, engine.WindowsTopic, kafka.TableTopic(engine.Group)}
 }
 
-// groupTopics are the groups of this process' roles, with what they read.
-func (n *node) groupTopics() map[string]string {
-	groups := map[string]string{}
-	if n.flags.has(roleProcess) {
-		groups[engine.Group] = engine.EventsTopic
-	}
-	if n.flags.has(roleArchive) {
-		groups[parquet.Group] = engine.EventsTopic
-	}
-	if n.flags.has(roleEmit) {
-		groups[n.emitGroup()] = engine.WindowsTopic
-	}
-	return groups
-}
-
-func (n *node) emitGroup() string {
-	if n.flags.Influx != "" {
-		return string(emitinflux.Group)
-	}
-	return local.Group
-}
-
 // viewLog asks for everything that is compared. All of it ends with ctx.
-func (n *node) viewLog(ctx context.Context, client *kgo.Client) (*logView, error) {
-	v := &logView{topics: map[string]topicView{}, groups: map[string]map[int32]int64{}}
+func (g *Guard) viewLog(ctx context.Context, client *kgo.Client) (*view, error) {
+	v := &view{topics: map[string]topicView{}, groups: map[string]map[int32]int64{}}
 	if err := v.describe(ctx, client); err != nil {
 		return nil, err
 	}
@@ -76,7 +51,7 @@ func (n *node) viewLog(ctx context.Context, client *kgo.Client) (*logView, error
 		}
 		v.topics[name] = t
 	}
-	for group, topic := range n.groupTopics() {
+	for group, topic := range g.opts.Groups {
 		var err error
 		if v.groups[group], err = fetchCommitted(ctx, client, group, topic); err != nil {
 			return nil, err
@@ -86,7 +61,7 @@ func (n *node) viewLog(ctx context.Context, client *kgo.Client) (*logView, error
 }
 
 // describe fills in the ids and, as keys of starts, the partitions.
-func (v *logView) describe(ctx context.Context, client *kgo.Client) error {
+func (v *view) describe(ctx context.Context, client *kgo.Client) error {
 	req := kmsg.NewPtrMetadataRequest()
 	for _, name := range logTopics() {
 		t := kmsg.NewMetadataRequestTopic()
@@ -108,14 +83,14 @@ func (v *logView) describe(ctx context.Context, client *kgo.Client) error {
 		if err != nil {
 			return fmt.Errorf("ask Kafka for topic %s: %w", *t.Topic, err)
 		}
-		view := topicView{starts: map[int32]int64{}}
+		found := topicView{starts: map[int32]int64{}}
 		if t.TopicID != [16]byte{} {
-			view.id = hex.EncodeToString(t.TopicID[:])
+			found.id = hex.EncodeToString(t.TopicID[:])
 		}
 		for _, p := range t.Partitions {
-			view.starts[p.Partition] = 0
+			found.starts[p.Partition] = 0
 		}
-		v.topics[*t.Topic] = view
+		v.topics[*t.Topic] = found
 	}
 	return nil
 }
@@ -177,7 +152,7 @@ func fetchCommitted(ctx context.Context, client *kgo.Client, group, topic string
 
 // readTail calls fn for the last records of partitions, from an offset each, up to ends. Records come in order within a
 // partition.
-func (n *node) readTail(ctx context.Context, topic string, from, ends map[int32]int64, fn func(*kgo.Record)) error {
+func (g *Guard) readTail(ctx context.Context, topic string, from, ends map[int32]int64, fn func(*kgo.Record)) error {
 	left := map[int32]kgo.Offset{}
 	for p, offset := range from {
 		if offset < ends[p] {
@@ -187,7 +162,7 @@ func (n *node) readTail(ctx context.Context, topic string, from, ends map[int32]
 	if len(left) == 0 {
 		return nil
 	}
-	client, err := kgo.NewClient(append(slices.Clone(n.clients), kgo.DisableClientMetrics(),
+	client, err := kgo.NewClient(append(slices.Clone(g.opts.Kafka), kgo.DisableClientMetrics(),
 		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: left}))...)
 	if err != nil {
 		return fmt.Errorf("read %s: %w", topic, err)
