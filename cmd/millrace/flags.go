@@ -5,8 +5,11 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
+	"log/slog"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -182,4 +185,42 @@ func isLoopback(addr string) bool {
 	}
 	ip, err := netip.ParseAddr(host)
 	return err == nil && ip.IsLoopback()
+}
+
+// byteSize is a number of bytes, written as 1048576, 512KiB, 64MiB or 1GiB.
+type byteSize int64
+
+var byteUnits = []struct {
+	suffix string
+	bytes  int64
+}{{"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}}
+
+// UnmarshalText is what flags, environment and config file are read by.
+func (b *byteSize) UnmarshalText(text []byte) error {
+	s, unit := string(text), int64(1)
+	for _, u := range byteUnits {
+		if digits, ok := strings.CutSuffix(s, u.suffix); ok {
+			s, unit = digits, u.bytes
+		}
+	}
+	n, err := strconv.ParseInt(s, 10, 64)
+	if err != nil || n < 0 || n > (1<<62)/unit {
+		return fmt.Errorf("%q is not a size such as 512KiB, 64MiB or 1GiB", text)
+	}
+	*b = byteSize(n * unit)
+	return nil
+}
+
+// logFlags say what is logged. The log goes to the standard error stream.
+type logFlags struct {
+	Level  slog.Level `default:"info" help:"Least level that is logged: debug, info, warn or error."`
+	Format string     `default:"text" enum:"text,json" help:"Form of a line: text or json."`
+}
+
+func (f *logFlags) open(w io.Writer) *slog.Logger {
+	opts := &slog.HandlerOptions{Level: f.Level}
+	if f.Format == "json" {
+		return slog.New(slog.NewJSONHandler(w, opts))
+	}
+	return slog.New(slog.NewTextHandler(w, opts))
 }
