@@ -8,16 +8,17 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 
 	"millrace/internal/services"
+	"millrace/internal/services/cmd/internal/script"
 )
 
-func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+func main() {
+	os.Exit(script.Run("dev-kafka", usage, os.Args[1:], os.Stdout, os.Stderr, command))
+}
 
 const usage = `usage: dev-kafka.sh up [1 | 3]             start a Kafka cluster of so many brokers (default: 1)
        dev-kafka.sh env                    print the environment of the running one
@@ -32,38 +33,9 @@ MILLRACE_KAFKA_PORT    first of twice as many ports as brokers; without it free 
 MILLRACE_SERVICES_DIR  folder for programs and data; without it millrace-services in the user's folder for caches
 `
 
-var errUsage = errors.New("unknown command")
-
-func run(args []string, stdout, stderr io.Writer) int {
-	if len(args) == 0 || args[0] == "-h" || args[0] == "--help" {
-		fmt.Fprint(stderr, usage)
-		return 2
-	}
-	// Brokers that are being started are stopped again when we are interrupted.
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := command(ctx, args[0], args[1:], stdout, stderr); err != nil {
-		fmt.Fprintf(stderr, "dev-kafka: %v\n", err)
-		if errors.Is(err, errUsage) {
-			fmt.Fprint(stderr, usage)
-			return 2
-		}
-		return 1
-	}
-	return 0
-}
-
-func command(ctx context.Context, name string, args []string, stdout, stderr io.Writer) error {
-	m := services.Manager{Dir: os.Getenv("MILLRACE_SERVICES_DIR"), Log: stderr}
-	if m.Dir == "" {
-		dir, err := services.DefaultDir()
-		if err != nil {
-			return err
-		}
-		m.Dir = dir
-	}
+func command(ctx context.Context, m *services.Manager, name string, args []string, stdout io.Writer) error {
 	if name == "up" {
-		k, err := up(ctx, &m, args)
+		k, err := up(ctx, m, args)
 		if err == nil {
 			printEnv(stdout, k)
 		}
@@ -88,7 +60,7 @@ func command(ctx context.Context, name string, args []string, stdout, stderr io.
 	case len(args) == 1:
 		return broker(ctx, k, name, args[0])
 	}
-	return fmt.Errorf("%w %q", errUsage, strings.Join(append([]string{name}, args...), " "))
+	return fmt.Errorf("%w %q", script.ErrUsage, strings.Join(append([]string{name}, args...), " "))
 }
 
 // up starts a cluster, or what is missing of one that is there.
@@ -97,7 +69,7 @@ func up(ctx context.Context, m *services.Manager, args []string) (*services.Kafk
 	if len(args) > 0 {
 		var err error
 		if brokers, err = strconv.Atoi(args[0]); err != nil || len(args) > 1 {
-			return nil, fmt.Errorf("%w %q", errUsage, "up "+strings.Join(args, " "))
+			return nil, fmt.Errorf("%w %q", script.ErrUsage, "up "+strings.Join(args, " "))
 		}
 	}
 	unlock, err := m.Lock(ctx)
@@ -129,7 +101,7 @@ func up(ctx context.Context, m *services.Manager, args []string) (*services.Kafk
 func broker(ctx context.Context, k *services.Kafka, name, arg string) error {
 	id, err := strconv.Atoi(arg)
 	if err != nil {
-		return fmt.Errorf("%w %q", errUsage, name+" "+arg)
+		return fmt.Errorf("%w %q", script.ErrUsage, name+" "+arg)
 	}
 	switch name {
 	case "stop":
@@ -143,7 +115,7 @@ func broker(ctx context.Context, k *services.Kafka, name, arg string) error {
 	case "start":
 		return k.Restart(ctx, id)
 	}
-	return fmt.Errorf("%w %q", errUsage, name)
+	return fmt.Errorf("%w %q", script.ErrUsage, name)
 }
 
 func printEnv(w io.Writer, k *services.Kafka) {

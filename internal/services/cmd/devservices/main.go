@@ -7,13 +7,14 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
-	"syscall"
 
 	"millrace/internal/services"
+	"millrace/internal/services/cmd/internal/script"
 )
 
-func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+func main() {
+	os.Exit(script.Run("dev-services", usage, os.Args[1:], os.Stdout, os.Stderr, command))
+}
 
 const usage = `usage: dev-services.sh up [influx] [versitygw | minio]   start servers (default: influx versitygw)
        dev-services.sh env                                  print the environment of the running ones
@@ -23,36 +24,7 @@ up and env print lines for a shell:  eval "$(deploy/dev-services.sh up)"
 Programs and data lie in $MILLRACE_SERVICES_DIR, or millrace-services in the user's folder for caches.
 `
 
-func run(args []string, stdout, stderr io.Writer) int {
-	if len(args) == 0 || args[0] == "-h" || args[0] == "--help" {
-		fmt.Fprint(stderr, usage)
-		return 2
-	}
-	// A server that is being started is stopped again when we are interrupted.
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := command(ctx, args[0], args[1:], stdout, stderr); err != nil {
-		fmt.Fprintf(stderr, "dev-services: %v\n", err)
-		if errors.Is(err, errUsage) {
-			fmt.Fprint(stderr, usage)
-			return 2
-		}
-		return 1
-	}
-	return 0
-}
-
-var errUsage = errors.New("unknown command")
-
-func command(ctx context.Context, name string, args []string, stdout, stderr io.Writer) error {
-	m := services.Manager{Dir: os.Getenv("MILLRACE_SERVICES_DIR"), Log: stderr}
-	if m.Dir == "" {
-		dir, err := services.DefaultDir()
-		if err != nil {
-			return err
-		}
-		m.Dir = dir
-	}
+func command(ctx context.Context, m *services.Manager, name string, args []string, stdout io.Writer) error {
 	switch name {
 	case "up":
 		if len(args) == 0 {
@@ -75,7 +47,7 @@ func command(ctx context.Context, name string, args []string, stdout, stderr io.
 	case "down":
 		return m.Down(ctx)
 	default:
-		return fmt.Errorf("%w %q", errUsage, name)
+		return fmt.Errorf("%w %q", script.ErrUsage, name)
 	}
 	return nil
 }
