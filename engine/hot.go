@@ -13,6 +13,7 @@ import (
 // many windows by turns do not stay in the processor's caches).
 type hotWindows struct {
 	limit   int // cardinality budget of a window
+	bounds  Bounds
 	windows map[windowID]*hotWindow
 	free    []*hotWindow
 	blocks  blockPool
@@ -26,19 +27,11 @@ type hotWindow struct {
 	chunks  int     // bytes of the chunks that the store holds for it, since the last try to compact them
 }
 
-const (
-	// maxHotBytes bounds the memory of a partition's hot windows. Windows that come when it is reached are folded from
-	// the store.
-	maxHotBytes = 64 << 20
-	// maxPending is the length at which chunks are folded without a firing: they are shorter folded, and far below this
-	// folding them costs more, because the window's tables are out of the processor's caches again by the next time.
-	maxPending = 256 << 10
-	// maxFree is the number of emptied windows kept for their memory.
-	maxFree = 64
-)
+// maxFree is the number of emptied windows kept for their memory.
+const maxFree = 64
 
-func newHotWindows(limit int) hotWindows {
-	return hotWindows{limit: limit, windows: map[windowID]*hotWindow{}}
+func newHotWindows(limit int, b Bounds) hotWindows {
+	return hotWindows{limit: limit, bounds: b, windows: map[windowID]*hotWindow{}}
 }
 
 // add takes in a chunk of a window that is hot. One that is fresh, whose first chunk this is, becomes so if there is
@@ -46,7 +39,7 @@ func newHotWindows(limit int) hotWindows {
 func (h *hotWindows) add(id windowID, chunk []byte, fresh bool) error {
 	w := h.windows[id]
 	if w == nil {
-		if !fresh || h.bytes >= maxHotBytes {
+		if !fresh || h.bytes >= h.bounds.HotWindows {
 			return nil
 		}
 		w = h.take()
@@ -56,7 +49,7 @@ func (h *hotWindows) add(id windowID, chunk []byte, fresh bool) error {
 	h.blocks.append(&w.pending, chunk)
 	w.chunks += len(chunk)
 	h.bytes += w.pending.room - before
-	if w.pending.bytes < maxPending {
+	if w.pending.bytes < h.bounds.Pending {
 		return nil
 	}
 	return h.fold(w)
@@ -74,7 +67,7 @@ func (h *hotWindows) get(id windowID) (*window.Agg, error) {
 // toCompact returns the bytes of the chunks that a hot window came in since this was last asked.
 func (h *hotWindows) toCompact(id windowID) int {
 	w := h.windows[id]
-	if w == nil || w.chunks < compactFrom {
+	if w == nil || w.chunks < h.bounds.Compact {
 		return 0
 	}
 	n := w.chunks
@@ -84,7 +77,7 @@ func (h *hotWindows) toCompact(id windowID) int {
 
 // put makes a window hot, if there is room, and exchanges its Agg for an empty one. The store holds so many bytes of it.
 func (h *hotWindows) put(id windowID, a *window.Agg, bytes int) (empty *window.Agg, ok bool) {
-	if h.bytes >= maxHotBytes {
+	if h.bytes >= h.bounds.HotWindows {
 		return a, false
 	}
 	w := h.take()
@@ -145,16 +138,14 @@ func (h *hotWindows) drop(id windowID) {
 // cache too: an hour that is not here is folded from its minutes in the store.
 type hotHours struct {
 	limit int
+	most  int // bytes
 	hours map[windowID]*window.Agg
 	free  []*window.Agg
 	bytes int // held by all
 }
 
-// maxHotHourBytes bounds the memory of a partition's hot hours.
-const maxHotHourBytes = maxHotBytes
-
-func newHotHours(limit int) hotHours {
-	return hotHours{limit: limit, hours: map[windowID]*window.Agg{}}
+func newHotHours(limit int, b Bounds) hotHours {
+	return hotHours{limit: limit, most: b.HotHours, hours: map[windowID]*window.Agg{}}
 }
 
 // hourOf returns the hour of a minute.
@@ -166,7 +157,7 @@ func hourOf(id windowID) windowID {
 func (h *hotHours) add(hour windowID, minute *window.Agg) bool {
 	a := h.hours[hour]
 	if a == nil {
-		if h.bytes >= maxHotHourBytes {
+		if h.bytes >= h.most {
 			return false
 		}
 		if n := len(h.free); n > 0 {

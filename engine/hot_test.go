@@ -29,7 +29,7 @@ func lines(t *testing.T, a *window.Agg) string {
 // A hot window is the fold of its chunks, whether they were folded in between or not, and its memory is given back.
 func TestHotWindows(t *testing.T) {
 	const limit = 5
-	h := newHotWindows(limit)
+	h := newHotWindows(limit, Bounds{}.withDefaults())
 	id := windowID{window.Minute, event.Minute, "s.example"}
 	want := window.NewAgg(limit)
 	for i := range 20_000 {
@@ -40,7 +40,7 @@ func TestHotWindows(t *testing.T) {
 		if err := want.Add(c); err != nil {
 			t.Fatal(err)
 		}
-		if n := h.windows[id].pending.bytes; n >= maxPending {
+		if n := h.windows[id].pending.bytes; n >= h.bounds.Pending {
 			t.Fatalf("%d bytes pending", n)
 		}
 		if i%7000 == 0 {
@@ -71,7 +71,7 @@ func TestHotWindows(t *testing.T) {
 
 // A window that is not fresh stays out: part of it is only in the store. So does one that comes when memory is used up.
 func TestHotWindowsStayOut(t *testing.T) {
-	h := newHotWindows(0)
+	h := newHotWindows(0, Bounds{}.withDefaults())
 	id := windowID{window.Minute, event.Minute, "s.example"}
 	if err := h.add(id, chunk(window.Row{Visitor: 1}), false); err != nil {
 		t.Fatal(err)
@@ -79,7 +79,7 @@ func TestHotWindowsStayOut(t *testing.T) {
 	if a, _ := h.get(id); a != nil {
 		t.Error("a window became hot in its middle")
 	}
-	h.bytes = maxHotBytes
+	h.bytes = h.bounds.HotWindows
 	if err := h.add(id, chunk(window.Row{Visitor: 1}), true); err != nil {
 		t.Fatal(err)
 	}
@@ -117,7 +117,7 @@ func TestPending(t *testing.T) {
 
 // Windows of visits that will not fire again leave memory, fired or not; others stay.
 func TestHotVisitsEnd(t *testing.T) {
-	h := newHotWindows(0)
+	h := newHotWindows(0, Bounds{}.withDefaults())
 	past, open := windowID{window.Visits, 0, "a.example"}, windowID{window.Visits, event.Hour, "a.example"}
 	minute := windowID{window.Minute, 0, "a.example"}
 	for _, id := range []windowID{past, open, minute} {

@@ -46,6 +46,7 @@ type Partition struct {
 	id     int32
 	store  Store
 	core   *Core
+	bounds Bounds
 	hot    hotWindows
 	hours  hotHours
 	agg    *window.Agg // for windows that are not hot
@@ -55,26 +56,25 @@ type Partition struct {
 	shards     map[string]uint16
 }
 
-// maxRecordBytes is the size at which a fired window goes on in another record: far below what brokers take, and so
-// large that only a giant site's window has two.
-const maxRecordBytes = 4 << 20
-
-// compactFrom is the size in bytes of a window's state from which an early firing that had to read it leaves its fold in
-// the store: the next firing then need not fold the same rows again. Smaller ones cost less to fold than to write.
-const compactFrom = 4 << 10
-
 // OpenPartition returns a Partition that goes on where the store ends. Partitions is the number of partitions of the
 // topic: a site that is spread over several has a shard in each.
 func OpenPartition(id int32, partitions int, s Store, r Rules, d Deriver) (*Partition, error) {
 	limit := s.Limit()
 	p := &Partition{
 		id: id, store: s, core: NewCore(r, d), agg: window.NewAgg(limit), minute: window.NewAgg(limit),
-		hot: newHotWindows(limit), hours: newHotHours(limit), partitions: partitions, shards: map[string]uint16{},
+		partitions: partitions, shards: map[string]uint16{},
 	}
+	p.Bound(Bounds{})
 	if err := p.core.Load(s); err != nil {
 		return nil, fmt.Errorf("load state of partition %d: %w", id, err)
 	}
 	return p, nil
+}
+
+// Bound sets bounds other than the defaults. REQUIRES: Process has not been called.
+func (p *Partition) Bound(b Bounds) {
+	p.bounds = b.withDefaults()
+	p.hot, p.hours = newHotWindows(p.store.Limit(), p.bounds), newHotHours(p.store.Limit(), p.bounds)
 }
 
 // Core returns the partition's core, for its counters.
@@ -178,7 +178,7 @@ func (p *Partition) fire(offset int64, f *delta.Fired, out Output) error {
 	head := window.Window{Kind: f.Kind, Site: f.Site, Shard: p.shard(f.Site), Start: f.Start, Version: offset, Final: f.Final}
 	key := window.RecordKey(f.Kind, f.Site, f.Start, head.Shard)
 	// A window without points has closed and is deleted: its last firing has long been acknowledged (J8).
-	if err := a.Records(&head, maxRecordBytes, func(b []byte) error { return out.Window(key, b) }); err != nil {
+	if err := a.Records(&head, p.bounds.Record, func(b []byte) error { return out.Window(key, b) }); err != nil {
 		return err
 	}
 	p.cool(id, f.Final, a)
@@ -291,7 +291,7 @@ func (p *Partition) fold(id windowID, final bool) (*window.Agg, error) {
 			return a, nil
 		}
 	}
-	if size >= compactFrom {
+	if size >= p.bounds.Compact {
 		return a, p.store.Compact(id.kind, id.site, id.start, a, size)
 	}
 	return a, nil

@@ -13,11 +13,11 @@ import (
 // would be the textbook form and was not taken: most windows fire before a compaction ever sees them, and are
 // then folded once, by the firing. A read wants the chunks as they are, since it folds them itself: plain says that one
 // is going on. A compaction that sees plain set concatenates too, which is as right.
-func merger(limit int, plain *atomic.Bool) *pebble.Merger {
+func merger(limit, foldFrom int, plain *atomic.Bool) *pebble.Merger {
 	return &pebble.Merger{
 		Name: "millrace.window.v1",
 		Merge: func(_, value []byte) (pebble.ValueMerger, error) {
-			m := &valueMerger{limit: limit, plain: plain}
+			m := &valueMerger{limit: limit, foldFrom: foldFrom, plain: plain}
 			return m, m.MergeNewer(value)
 		},
 	}
@@ -26,10 +26,11 @@ func merger(limit int, plain *atomic.Bool) *pebble.Merger {
 // valueMerger collects operands. A flush or a compaction hands them from new to old, so they are put together from the
 // end.
 type valueMerger struct {
-	limit int
-	plain *atomic.Bool
-	buf   []byte // the operands are its end
-	from  int
+	limit    int
+	foldFrom int
+	plain    *atomic.Bool
+	buf      []byte // the operands are its end
+	from     int
 }
 
 func (m *valueMerger) MergeNewer(value []byte) error {
@@ -58,6 +59,6 @@ func (m *valueMerger) Finish(whole bool) ([]byte, io.Closer, error) {
 	if m.plain.Load() {
 		return chunks, nil, nil
 	}
-	v, err := window.Merge(chunks, whole, m.limit)
+	v, err := window.Merge(chunks, whole, m.limit, m.foldFrom)
 	return v, nil, err
 }

@@ -46,6 +46,9 @@ type Options struct {
 	// MemTableBytes is the size of Pebble's memtable. Default 32 MiB: with 16 a busy partition takes some 5 % more
 	// time, because more reaches the disk that is about to be deleted. One that has little to do takes less than that.
 	MemTableBytes uint64
+	// FoldFrom is the size in bytes of a window's state from which flushes and compactions fold it. Default
+	// window.FoldFrom. It changes nothing that can be read.
+	FoldFrom int
 	// Visits are the rules of visits, the engine's.
 	Visits visit.Rules
 	// Life is how long, in log time, a record can matter to the state: engine.Rules.Life, and what collectors lag. It is
@@ -193,7 +196,7 @@ func (s *Store) openPebble(o Options) (*pebble.DB, error) {
 		L0StopWritesThreshold: 48,
 		MaxOpenFiles:          256,
 		Logger:                quiet{o.Logger},
-		Merger:                merger(max(s.limit, 0), &s.reading),
+		Merger:                merger(max(s.limit, 0), cmp.Or(o.FoldFrom, window.FoldFrom), &s.reading),
 	}
 	if po.MemTableSize == 0 {
 		po.MemTableSize = 32 << 20

@@ -255,18 +255,18 @@ func TestBudget(t *testing.T) {
 // TestMerge runs the store's merge operator over a state that is large enough to be folded.
 func TestMerge(t *testing.T) {
 	var small, large []byte
-	rows := make([]Row, foldFrom/40)
+	rows := make([]Row, FoldFrom/40)
 	for i := range rows {
 		rows[i] = Row{Flags: PageviewRow, Visitor: event.Visitor(i%50 + 1), Dims: [NumDims]string{Page: fmt.Sprintf("/%d", i%40), Source: "a source with a name that takes room"}}
 		large = append(large, chunkOf(rows[i:i+1])...)
 	}
 	small = large[:1000]
-	if got, err := Merge(small, true, 5); err != nil || !bytes.Equal(got, small) {
+	if got, err := Merge(small, true, 5, FoldFrom); err != nil || !bytes.Equal(got, small) {
 		t.Errorf("a small state was folded: %d bytes of %d, %v", len(got), len(small), err)
 	}
 	f := func(whole bool) {
 		t.Helper()
-		folded, err := Merge(large, whole, 5)
+		folded, err := Merge(large, whole, 5, FoldFrom)
 		if err != nil || len(folded) >= len(large) {
 			t.Fatalf("Merge: %d bytes of %d, %v", len(folded), len(large), err)
 		}
@@ -280,7 +280,7 @@ func TestMerge(t *testing.T) {
 	}
 	f(true)
 	f(false)
-	if _, err := Merge(large[:len(large)-1], true, 5); !errors.Is(err, ErrChunk) {
+	if _, err := Merge(large[:len(large)-1], true, 5, FoldFrom); !errors.Is(err, ErrChunk) {
 		t.Errorf("cut short: %v", err)
 	}
 }

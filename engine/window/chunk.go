@@ -129,9 +129,9 @@ func (s *Status) addFolded(p []byte) (rest []byte, err error) {
 	return p[1+n:], nil
 }
 
-// Merge concatenates operands and, once they are worth it, folds them. It is the store's merge operator
-// as a function: older holds the chunks that come first. Whole says that nothing lies before them.
-func Merge(chunks []byte, whole bool, limit int) ([]byte, error) {
+// Merge folds a sequence of chunks that has at least foldFrom bytes, and returns a shorter one as it is. It is the store's
+// merge operator as a function. Whole says that nothing lies before them.
+func Merge(chunks []byte, whole bool, limit, foldFrom int) ([]byte, error) {
 	if len(chunks) < foldFrom {
 		return chunks, nil
 	}
@@ -145,7 +145,7 @@ func Merge(chunks []byte, whole bool, limit int) ([]byte, error) {
 	return a.AppendFolded(make([]byte, 0, len(chunks)/2)), nil
 }
 
-// foldFrom is the size in bytes from which Merge folds. Few windows ever reach it: one is folded when it fires, its fold
+// FoldFrom is the size in bytes from which a store folds in Merge. Few windows ever reach it: one is folded when it fires, its fold
 // then takes the place of its chunks, and folding it at flushes and compactions too is work for nothing. It bounds
 // how far the state of a giant window grows before that.
-const foldFrom = 4 << 20
+const FoldFrom = 4 << 20
