@@ -309,14 +309,17 @@ func (c *Core) collect(d *delta.Delta) {
 		c.chunks = g.rows.AppendChunk(c.chunks)
 		d.Adds = append(d.Adds, delta.Add{Site: g.id.site, Start: g.id.start, Chunk: c.chunks[from:len(c.chunks):len(c.chunks)]})
 		late := c.final(g.id.start)
-		if late {
-			if _, ok := c.late[g.id]; !ok {
-				c.late[g.id.clone()] = struct{}{}
-			}
-		} else {
-			w := c.openSite(g.id.start, g.id.site)
+		// One that the watermark has passed is open until the timer runs.
+		w := c.open[g.id.start][g.id.site]
+		switch {
+		case w == nil && !late:
+			w = c.openSite(g.id.start, g.id.site)
+			fallthrough
+		case w != nil:
 			w.fresh = !w.seen
 			w.seen, w.dirty = true, true
+		case !has(c.late, g.id):
+			c.late[g.id.clone()] = struct{}{}
 		}
 		c.noteHour(g.id.start, g.id.site, late)
 	}

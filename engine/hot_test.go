@@ -130,3 +130,32 @@ func TestHotVisitsEnd(t *testing.T) {
 		t.Errorf("left: %v", h.windows)
 	}
 }
+
+// A window that did not become hot for want of room does not become so in its middle, by a late event that comes
+// before the timer has seen that its minute is over.
+func TestHotNotInMiddle(t *testing.T) {
+	g := newRig(t, Rules{EarlyEvery: -1, SilentAfter: event.Hour}, 0)
+	g.part.Bound(Bounds{HotWindows: 100 << 10, Pending: 120 << 10})
+	events := func(site string, n int) []event.Event {
+		list := make([]event.Event, n)
+		for i := range list {
+			list[i] = event.Event{Site: site, Time: base, Received: base, Name: event.Pageview, URL: fmt.Sprintf("/%d", i%2), Visitor: 1}
+		}
+		return list
+	}
+	g.process(envelope("c2", base+50*event.Second))
+	g.process(envelope("c1", base+64*event.Second, append(events("a", 21_000), events("b", 1)...)...))
+	b := windowID{window.Minute, base, "b"}
+	if g.part.hot.windows[b] != nil {
+		t.Fatalf("%d bytes leave room", g.part.hot.bytes)
+	}
+	g.process(envelope("c2", base+63*event.Second))
+	g.process(envelope("c1", base+64*event.Second, append(events("a", 21_000), events("b", 1)...)...))
+	if g.part.hot.bytes >= g.part.hot.bounds.HotWindows {
+		t.Fatalf("%d bytes leave no room", g.part.hot.bytes)
+	}
+	g.process(envelope("c1", base+65*event.Second)) // the rig compares what fires with the store
+	if g.final[window.RecordKey(window.Minute, "b", base, 0)] == nil {
+		t.Fatal("the window has not fired")
+	}
+}
