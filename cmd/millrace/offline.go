@@ -124,8 +124,8 @@ func (l lake) LastReceived(ctx context.Context, f replay.File) (event.Time, erro
 	return l.Lake.LastReceived(ctx, parquet.Key(f))
 }
 
-// CompleteUntil is false only where no stream was ever archived; one that has just begun is complete until the
-// beginning of time.
+// CompleteUntil is false only where no stream was ever archived; one of which a partition has not begun is complete until
+// the beginning of time.
 func (l lake) CompleteUntil(ctx context.Context) (event.Time, bool, error) {
 	until, err := l.Lake.CompleteUntil(ctx, engine.EventsTopic)
 	if !errors.Is(err, parquet.ErrIncomplete) {

@@ -329,6 +329,24 @@ func TestTicks(t *testing.T) {
 	}
 }
 
+// The first record says how far the log had come: before that the archive lacks nothing, and an import of older events is
+// counted and replayed although no segment is full yet.
+func TestBegin(t *testing.T) {
+	f := func(value []byte, want event.Time) {
+		t.Helper()
+		store := newMemory()
+		if err := mustArchiver(t, testOptions(store)).partition(0).consume(session(t), 0, value); err != nil {
+			t.Fatal(err)
+		}
+		p := must(loadProgress(context.Background(), store, testTopic, 0))
+		if p.NextOffset != 0 || p.Low != want {
+			t.Errorf("%q: offset %d, low %s; want 0, %s", value, p.NextOffset, p.Low, want)
+		}
+	}
+	f(event.AppendEnvelope(nil, "c1", t0, nil), t0)
+	f([]byte("poison"), 0)
+}
+
 func TestLows(t *testing.T) {
 	// Each step: a collector says its low watermark, in seconds; then the partition's is as given.
 	f := func(steps ...any) {

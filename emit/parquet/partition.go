@@ -49,7 +49,7 @@ func (p *partition) consume(ctx context.Context, offset int64, value []byte) err
 	if p.session != ctx {
 		// The partition is new here, or was away: what was read before may have been archived by others.
 		p.session = nil
-		if err := p.begin(ctx, offset); err != nil {
+		if err := p.begin(ctx, offset, value); err != nil {
 			return err
 		}
 		p.session = ctx
@@ -70,7 +70,7 @@ func (p *partition) consume(ctx context.Context, offset int64, value []byte) err
 }
 
 // begin finds out where the archive is, at the first record of a session.
-func (p *partition) begin(ctx context.Context, offset int64) error {
+func (p *partition) begin(ctx context.Context, offset int64, value []byte) error {
 	var stored *Progress
 	err := p.a.retry(ctx, "read progress", func() (err error) {
 		stored, err = loadProgress(ctx, p.a.o.Store, p.a.o.Topic, p.id)
@@ -83,7 +83,7 @@ func (p *partition) begin(ctx context.Context, offset int64) error {
 		// The first progress is stored before the first object, for the sake of its Cut.
 		p.done = Progress{
 			Version: progressVersion, Topic: p.a.o.Topic, Partition: p.id, Partitions: p.a.o.Partitions,
-			NextOffset: offset, Cut: p.a.o.cut(),
+			NextOffset: offset, Cut: p.a.o.cut(), Low: p.lowOf(value),
 		}
 		if err := p.store(ctx, &p.done); err != nil {
 			return err
@@ -108,6 +108,15 @@ func (p *partition) begin(ctx context.Context, offset int64) error {
 	}
 	p.startSegment()
 	return nil
+}
+
+// lowOf returns how far the log had come with its first record: what is older is none of the stream's, so that past
+// traffic can be imported and replayed before the first segment is full. 0 if the record does not tell.
+func (p *partition) lowOf(value []byte) event.Time {
+	if err := p.dec.Decode(value, &p.env); err != nil {
+		return 0
+	}
+	return p.env.Low
 }
 
 // checkEnd returns ErrLog if the log, which begins at offset here, does not reach the end of the archive.

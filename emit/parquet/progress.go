@@ -40,7 +40,8 @@ type Progress struct {
 	// NextOffset is the first offset that is not archived.
 	NextOffset int64 `json:"nextOffset"`
 	// Low is the partition's watermark at NextOffset, ms: everything that a collector had taken in for an
-	// earlier event time is archived, except what was late at the collector.
+	// earlier event time is archived, except what was late at the collector. Before the first segment it is the low
+	// watermark of the first record.
 	Low event.Time `json:"low"`
 	// Rows and Skipped count the partition's archived events, and records that could not be decoded.
 	Rows    int64 `json:"rows"`
