@@ -13,6 +13,7 @@ func FuzzParse(f *testing.F) {
 		oneEvent, "[" + oneEvent + "]", oneEvent + "\n" + oneEvent, "", "[]", "{", "nul", `[[[[`,
 		`{"site":"a.example","name":"x","ts":1700000000000,"ip":"1.2.3.4","ua":"u","visitor":"v","props":{"b":1e5,"a":true},` +
 			`"revenue":{"amount":"1.00005","currency":"EUR"},"screen":"1x1","language":"de","id":"1","url":"a://b","referrer":"\ud800"}`,
+		`{"site":"a.example","name":"x","revenue":{"amount":"99999999999999.99999","currency":"EUR"}}`, // rounded it is too long to be read
 		`{"n":"engagement","i":false,"u":"https://www.x.example:80/?#","d":"a,b","p":"{\"x\":1}","$":"{\"amount\":1,\"currency\":\"EUR\"}","sd":5,"w":7}`,
 	} {
 		f.Add([]byte(body), true)

@@ -77,8 +77,11 @@ func ValidCurrency(s string) bool {
 	return len(s) == 3
 }
 
-// ParseMoney reads a decimal number such as "12.5" or "-3"; more than four places after the point are
-// rounded half away from zero.
+// maxMoney is the least amount that ParseMoney has too many places for.
+const maxMoney = 100_000_000_000_000 * MoneyScale
+
+// ParseMoney reads a decimal number such as "12.5" or "-3" of at most 14 places before the point; more than four places
+// after it are rounded half away from zero.
 func ParseMoney(s string) (Money, error) {
 	bad := func() (Money, error) { return 0, fmt.Errorf("amount %q is not a decimal number", clip(s)) }
 	digits, neg := strings.CutPrefix(s, "-")
@@ -102,6 +105,9 @@ func ParseMoney(s string) (Money, error) {
 		}
 		m += d * place
 		place /= 10
+	}
+	if m >= maxMoney {
+		return bad() // rounding has given it another place, and what is written has to be read
 	}
 	if neg {
 		m = -m
