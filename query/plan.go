@@ -99,9 +99,14 @@ func noFamily(k window.Kind, dims []*dimension, f *filter) error {
 	q := Query{dims: dims, filter: f}
 	what := ""
 	if k == window.Visits {
+		for _, d := range q.allDims() {
+			if d.ofEvent() && d.dim != window.Page && d.dim != window.Hostname {
+				return bad("Invalid metrics %q: visits can't be counted by %s; of the dimensions of events only by event:page, which then is the page that visits began with, and event:hostname.", visits, d.name)
+			}
+		}
 		what = "visits by "
 	}
-	return bad("No rollup holds %s%s together: dimensions and filters may name one dimension, event:goal and one more, "+
+	return bad("No rollup holds %s%s together: dimensions and filters may name one dimension, event:goal and event:page, event:hostname, visit:entry_page, a source or tag, a country, region or city, a device, browser or system, "+
 		"visit:country and visit:browser, visit:region or visit:city, or a browser or system and its version.", what, nameList(q.allDims()))
 }
 
