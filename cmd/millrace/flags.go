@@ -48,7 +48,7 @@ type accessFlags struct {
 	Secret         string            `placeholder:"HEX" group:"Access" help:"Secret of 64 hexadecimal digits for visitor ids; all collectors of a cluster share it. Default: one in the data folder."`
 	HonourDNT      bool              `name:"honour-dnt" group:"Access" help:"Drop events of browsers that send DNT: 1 or Sec-GPC: 1."`
 	TimeZone       string            `default:"UTC" group:"Access" help:"IANA time zone of days and hours in answers."`
-	SiteTimeZones  map[string]string `placeholder:"SITE=ZONE" group:"Access" help:"Time zones of single sites, such as shop.example.com=Europe/Berlin."`
+	SiteTimeZones  map[string]string `placeholder:"SITE=ZONE" group:"Access" help:"Time zones of single sites, such as shop.example.com=Europe/Berlin; several with semicolons between them."`
 }
 
 // anyone is what --sites and --query-keys say for no list.
