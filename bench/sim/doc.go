@@ -1,5 +1,4 @@
-// Package sim drives the engine's real core, its real store and a real rollup store through random schedules of
-// everything that goes wrong, and checks every window of every kind at the end against a count that shares no code with
+// Package sim drives the engine's real core and its real store through random schedules of everything that goes wrong, and checks every window of every kind at the end against a count that shares no code with
 // them: minutes, hours, and visits by their definition.
 //
 // In go a seed and rules to take out; out comes a Result: what happened, and which windows ended with a wrong value.
@@ -8,9 +7,13 @@
 // late and twice; their produces fail for good, are acknowledged late or are written twice; the
 // changelog's beginning expires; records are delivered again from the last commit.
 //
-// A schedule is a pure function of its seed. Real are: Core, Partition, state.Store, event and window codecs, the
-// prefix commit and the rollup store with its versions. Simulated are: the log, the changelog, the windows topic, the
-// group's committed offset, and time.
+// Seeds differ in more than their schedule: in rules (lateness, silent collectors, early firing), in the log, and in bounds
+// so small that a short log reaches them: of caches, compaction and records, of values, ids and visits. What the count does not
+// model of the last three is compared with a run of the same seed without faults and small caches, byte for byte.
+//
+// A schedule is a pure function of its seed. Real are: Core, Partition, state.Store, event and window codecs, and the
+// prefix commit. Simulated are: the log, the changelog, the windows topic, the group's committed offset, a sink that
+// knows versions, and time.
 //
 // The simulator is the proof that the rules of package state are needed and suffice: with each of them taken out it
 // finds wrong windows.

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 
@@ -45,7 +46,11 @@ type produce struct {
 func (s *Sim) start(disk int) error {
 	w := &s.world
 	w.owner++
-	st, err := state.Open(state.Options{Dir: "state", FS: s.disks[disk], MemTableBytes: 256 << 10, Limit: -1, Life: life, Visits: s.rules.Visits(), Without: s.opts.Without})
+	v := &s.variant
+	st, err := state.Open(state.Options{
+		Dir: "state", FS: s.disks[disk], MemTableBytes: 256 << 10, Limit: v.limit, FoldFrom: v.foldFrom, Life: v.life(),
+		Visits: v.rules.Visits(), Without: s.opts.Without,
+	})
 	if err != nil {
 		return err
 	}
@@ -60,10 +65,11 @@ func (s *Sim) start(disk int) error {
 	if s.opts.Without&state.J1 != 0 {
 		es = forgetful{st}
 	}
-	n.part, err = engine.OpenPartition(0, 0, es, s.rules, deriver{})
+	n.part, err = engine.OpenPartition(0, v.partitions, es, v.rules, deriver{})
 	if err != nil {
 		return errors.Join(err, st.Close())
 	}
+	n.part.Bound(v.bounds)
 	if err := n.part.CheckCommitted(w.committed); err != nil && s.opts.Without == 0 && s.opts.WithoutOutside == 0 {
 		return errors.Join(err, st.Close())
 	}
@@ -105,7 +111,14 @@ type output struct {
 	offset int64
 }
 
+// Delta also checks that a record has one delta, whoever writes it.
 func (o *output) Delta(b []byte) error {
+	s := o.n.sim
+	if first, ok := s.Deltas[o.offset]; !ok {
+		s.Deltas[o.offset] = b
+	} else if !bytes.Equal(first, b) && s.opts.Without == 0 && s.opts.WithoutOutside == 0 {
+		return fmt.Errorf("record %d has two deltas:\n%s\n%s", o.offset, describe(first), describe(b))
+	}
 	if err := o.n.store.Apply(b); err != nil {
 		return err
 	}
@@ -234,4 +247,13 @@ const (
 func headOf(b []byte) (int64, error) {
 	h, err := delta.DecodeHead(b)
 	return h.Offset, err
+}
+
+// describe renders a delta for an error.
+func describe(b []byte) string {
+	var d delta.Delta
+	if err := d.Decode(b); err != nil {
+		return err.Error()
+	}
+	return fmt.Sprintf("%+v", d)
 }

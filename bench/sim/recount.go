@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"sort"
 
+	"millrace/engine"
 	"millrace/engine/event"
 	"millrace/engine/sketch"
 	"millrace/engine/window"
@@ -11,6 +12,7 @@ import (
 
 // value is what is counted, kept the naive way.
 type value struct {
+	family        window.Family
 	events, views int64
 	visitors      map[event.Visitor]bool
 
@@ -24,7 +26,7 @@ func (c counts) at(k window.Kind, site string, start event.Time, f window.Family
 	key := fmt.Sprintf("%s %s %d %s %s", k, site, start, f, val)
 	v := c[key]
 	if v == nil {
-		v = &value{visitors: map[event.Visitor]bool{}}
+		v = &value{family: f, visitors: map[event.Visitor]bool{}}
 		c[key] = v
 	}
 	return v
@@ -37,16 +39,18 @@ func (c counts) add(e *event.Event, minute event.Time, f window.Family, val stri
 		if e.Name == event.Pageview {
 			v.views++
 		}
-		v.visitors[e.Visitor] = true
+		if e.Visitor != 0 {
+			v.visitors[e.Visitor] = true
+		}
 	}
 }
 
 // recount counts the log from first to last with plain maps and lists, knowing nothing of deltas, chunks, journals or
 // stores.
-func recount(log []record) counts {
+func recount(log []record, rules engine.Rules) counts {
 	out := counts{}
-	lows := map[int]event.Time{}
-	var watermark, received event.Time
+	clock := newClock(rules.SilentAfter)
+	var received event.Time
 	seen := map[string]event.Time{}
 	visitors := map[string]*visitor{}
 	for i := range log {
@@ -54,43 +58,41 @@ func recount(log []record) counts {
 		for j := range r.events {
 			e := &r.events[j]
 			received = max(received, e.Received)
-			if at, ok := seen[e.Site+" "+e.ID]; ok && received-at < dedupHorizon {
+			if at, ok := seen[e.Site+" "+e.ID]; ok && received-at < rules.DedupHorizon {
 				continue
 			}
-			seen[e.Site+" "+e.ID] = received
+			if e.ID != "" {
+				seen[e.Site+" "+e.ID] = received
+			}
 			minute := e.Time / 60_000 * 60_000
-			closed := watermark > 0 && minute < (watermark-lateness)/60_000*60_000
+			closed := clock.watermark > 0 && minute < (clock.watermark-rules.Lateness)/60_000*60_000
 			switch {
 			case e.Bot != "":
 				if !closed {
 					out.add(e, minute, window.Bots, e.Bot)
 				}
 			case closed:
-				out.add(e, watermark/60_000*60_000, window.Dropped, "")
+				out.add(e, clock.watermark/60_000*60_000, window.Dropped, "")
 			default:
-				v := observe(visitors, e)
 				out.add(e, minute, window.Totals, "")
 				out.add(e, minute, window.Pages, e.URL)
+				out.add(e, minute, window.EventNames, e.Name)
+				if e.Visitor == 0 {
+					out.add(e, minute, window.Countries, e.Country)
+					continue // no visit
+				}
+				v := observe(visitors, e, rules.VisitTimeout)
 				out.add(e, minute, window.Countries, v.country)
 				if v.entry != "" {
 					out.add(e, minute, window.EntryPages, v.entry)
 				}
-				out.add(e, minute, window.EventNames, e.Name)
 				// The deriver knows no sources, and a visit without one came from nowhere known.
 				out.add(e, minute, window.Sources, window.None)
 				out.add(e, minute, window.Referrers, window.None)
 				out.add(e, minute, window.Channels, "Direct")
 			}
 		}
-		if r.low == 0 {
-			continue // damaged: nobody could read its low
-		}
-		lows[r.collector] = max(lows[r.collector], r.low)
-		least := r.low
-		for _, l := range lows {
-			least = min(least, l)
-		}
-		watermark = max(watermark, least)
+		clock.observe(r)
 	}
 	for _, p := range visitors {
 		for _, v := range p.visits {
@@ -112,7 +114,7 @@ type visit struct {
 }
 
 // observe puts the event into a visit and returns that.
-func observe(all map[string]*visitor, e *event.Event) *visit {
+func observe(all map[string]*visitor, e *event.Event, timeout event.Time) *visit {
 	get := func(id event.Visitor) *visitor {
 		k := e.Site + " " + id.String()
 		if all[k] == nil {
@@ -121,10 +123,10 @@ func observe(all map[string]*visitor, e *event.Event) *visit {
 		return all[k]
 	}
 	own := get(e.Visitor)
-	mine := own.take(e.Time)
+	mine := own.take(e.Time, timeout)
 	if len(mine) == 0 && e.VisitorPrev != 0 && e.VisitorPrev != e.Visitor {
 		before := get(e.VisitorPrev)
-		if mine = before.take(e.Time); len(mine) > 0 && !own.clear(mine, e.Time) {
+		if mine = before.take(e.Time, timeout); len(mine) > 0 && !own.clear(mine, e.Time, timeout) {
 			before.visits, mine = append(before.visits, mine...), nil
 		}
 	}
@@ -139,7 +141,7 @@ func observe(all map[string]*visitor, e *event.Event) *visit {
 }
 
 // take removes the visits that an event at a time belongs to.
-func (p *visitor) take(at event.Time) []*visit {
+func (p *visitor) take(at, timeout event.Time) []*visit {
 	var taken, rest []*visit
 	for _, v := range p.visits {
 		if first, last := v.span(); !v.ended && at >= first-timeout && at <= last+timeout {
@@ -155,7 +157,7 @@ func (p *visitor) take(at event.Time) []*visit {
 
 // clear makes room for visits that come over from the hash of the day before: a visit of the visitor that is not over when
 // they begin ends, and one that begins before they are over is in their way.
-func (p *visitor) clear(others []*visit, at event.Time) bool {
+func (p *visitor) clear(others []*visit, at, timeout event.Time) bool {
 	lo, hi := at, at
 	for _, o := range others {
 		first, last := o.span()
@@ -234,8 +236,8 @@ func (c counts) addVisit(v *visit) {
 	}
 }
 
-// compare returns a line for each value that is wrong, missing or too much.
-func compare(want counts, got map[string]*window.Window) []string {
+// compare returns a line for each value that is wrong, missing or too much: of all families, or of the totals only.
+func compare(want counts, got map[string]*stored, all bool) []string {
 	var wrong []string
 	seen := map[string]bool{}
 	for key, w := range got {
@@ -244,6 +246,9 @@ func compare(want counts, got map[string]*window.Window) []string {
 		}
 		for i := range w.Points {
 			p := &w.Points[i]
+			if !all && p.Family != window.Totals {
+				continue
+			}
 			k := fmt.Sprintf("%s %s %d %s %s", w.Kind, w.Site, w.Start, p.Family, p.Dims[0])
 			seen[k] = true
 			v := want[k]
@@ -263,8 +268,8 @@ func compare(want counts, got map[string]*window.Window) []string {
 			}
 		}
 	}
-	for k := range want {
-		if !seen[k] {
+	for k, v := range want {
+		if (all || v.family == window.Totals) && !seen[k] {
 			wrong = append(wrong, k+": missing")
 		}
 	}

@@ -1,8 +1,11 @@
 package sim
 
 import (
+	"bytes"
 	"fmt"
 	"math/rand/v2"
+	"sort"
+	"strings"
 
 	"millrace/engine/event"
 	"millrace/engine/window"
@@ -43,13 +46,14 @@ type world struct {
 	sink      sink
 }
 
-// newLog makes n records: batches of two collectors over three sites, some of them late, some past the lateness, some
-// sent twice, some that can't be read, and ticks, with pauses of minutes between them, so that hours pass. The last ones
-// are ticks that let every window fire.
-func newLog(rng *rand.Rand, n int, lateness event.Time) []record {
+// newLog makes n records: batches of some collectors over three sites, some of them late, some past the lateness, some
+// sent twice, some that can't be read, and ticks, with pauses of minutes between them, so that hours pass. More
+// collectors than two are silent now and then. The last records are ticks that let every window fire.
+func newLog(rng *rand.Rand, n int, v *variant) []record {
 	var log []record
 	now := logStart
-	low := [2]event.Time{logStart, logStart}
+	low := make([]event.Time, v.collectors)
+	silent := make([]int, v.collectors) // the record up to which it is
 	id := 0
 	var sent []event.Event
 	for len(log) < n {
@@ -57,22 +61,34 @@ func newLog(rng *rand.Rand, n int, lateness event.Time) []record {
 		if rng.IntN(8) == 0 {
 			now += event.Time(rng.Int64N(int64(5 * event.Minute)))
 		}
-		c := rng.IntN(2)
+		c := rng.IntN(v.collectors)
+		if c > 0 && v.collectors > 2 {
+			if rng.IntN(12) == 0 {
+				silent[c] = len(log) + rng.IntN(60)
+			}
+			if len(log) < silent[c] {
+				c = 0
+			}
+		}
 		low[c] = now - event.Time(rng.IntN(3000))
 		r := record{collector: c, low: low[c]}
-		for range rng.IntN(4) {
+		for range rng.IntN(v.batch + 1) {
 			at := now - event.Time(rng.IntN(2000))
 			switch rng.IntN(12) {
 			case 0, 1:
-				at -= event.Time(rng.Int64N(int64(lateness)))
+				at -= event.Time(rng.Int64N(int64(v.rules.Lateness)))
 			case 2:
-				at -= lateness + event.Time(rng.Int64N(int64(2*event.Minute)))
+				at -= v.rules.Lateness + event.Time(rng.Int64N(int64(2*event.Minute)))
+			case 3:
+				if v.odd && rng.IntN(3) == 0 {
+					at += event.Time(rng.Int64N(int64(30 * event.Minute)))
+				}
 			}
 			id++
 			e := event.Event{
 				ID: fmt.Sprint(id), Site: fmt.Sprintf("s%d.example", rng.IntN(3)), Name: event.Pageview,
-				Time: at, Received: now, Visitor: event.Visitor(rng.Uint64()%40 + 1),
-				URL: fmt.Sprintf("/p%d", rng.IntN(5)), Country: fmt.Sprintf("C%d", rng.IntN(3)),
+				Time: at, Received: now, Visitor: event.Visitor(rng.Uint64()%v.visitors + 1),
+				URL: fmt.Sprintf("/p%d", rng.IntN(v.pages)), Country: fmt.Sprintf("C%d", rng.IntN(3)),
 			}
 			if rng.IntN(5) == 0 {
 				e.Name = "signup"
@@ -80,11 +96,16 @@ func newLog(rng *rand.Rand, n int, lateness event.Time) []record {
 			if rng.IntN(10) == 0 {
 				e.Bot = "crawler"
 			}
-			if len(sent) > 0 && rng.IntN(12) == 0 {
+			if v.odd && rng.IntN(15) == 0 {
+				e.Visitor = 0
+			}
+			if v.odd && rng.IntN(15) == 0 {
+				e.ID = ""
+			} else if len(sent) > 0 && rng.IntN(12) == 0 {
 				// Again, once, soon enough to be known for a duplicate or long after.
 				k := len(sent) - 1 - rng.IntN(min(len(sent), 60))
 				e = sent[k]
-				if age := now - e.Received; age > dedupHorizon-event.Minute && age < dedupHorizon+event.Minute {
+				if age := now - e.Received; age > v.rules.DedupHorizon-event.Minute && age < v.rules.DedupHorizon+event.Minute {
 					continue
 				}
 				e.Received = now
@@ -92,15 +113,15 @@ func newLog(rng *rand.Rand, n int, lateness event.Time) []record {
 			} else {
 				sent = append(sent, e)
 			}
-			if rng.IntN(20) == 0 {
-				e.VisitorPrev = event.Visitor(rng.Uint64()%40 + 1)
+			if e.Visitor != 0 && rng.IntN(20) == 0 {
+				e.VisitorPrev = event.Visitor(rng.Uint64()%v.visitors + 1)
 			}
 			r.events = append(r.events, e)
 		}
 		log = append(log, r.encode(rng))
 	}
 	for i := range tail / 2 {
-		now += 10 * event.Minute
+		now += 15 * event.Minute
 		for c := range 2 {
 			log = append(log, (&record{collector: c, low: now + event.Time(i)}).encode(nil))
 		}
@@ -143,11 +164,18 @@ func (deriver) Row(e *event.Event, r *window.Row) {
 
 func (deriver) Origin(e *event.Event, r *window.Row) { r.Dims[window.Country] = e.Country }
 
-// sink keeps the last window written per key. With versions an older one is passed over (J10).
+// sink keeps the last version of each window. With versions an older one is passed over (J10).
 type sink struct {
 	versions bool
-	windows  map[string]*window.Window
-	lines    map[string]string
+	windows  map[string]*stored
+}
+
+func newSink(versions bool) sink { return sink{versions, map[string]*stored{}} }
+
+// stored is a window, and its lines.
+type stored struct {
+	*window.Window
+	text []byte
 }
 
 func (s *sink) write(key string, value []byte) error {
@@ -158,9 +186,45 @@ func (s *sink) write(key string, value []byte) error {
 	if rec.Window == nil {
 		return nil
 	}
-	if old := s.windows[key]; s.versions && old != nil && old.Version > rec.Window.Version {
-		return nil
+	old := s.windows[key]
+	switch {
+	case old == nil || old.Version < rec.Window.Version || old.Version > rec.Window.Version && !s.versions:
+		s.windows[key] = &stored{rec.Window, value}
+	case old.Version == rec.Window.Version:
+		old.add(rec.Window, value)
 	}
-	s.windows[key], s.lines[key] = rec.Window, string(value)
 	return nil
+}
+
+// add takes in another record of the same version: a part of the window, or one that has come before.
+func (s *stored) add(w *window.Window, value []byte) {
+	type series struct {
+		window.Family
+		dims [2]string
+	}
+	places := map[series]int{}
+	for i := range s.Points {
+		places[series{s.Points[i].Family, s.Points[i].Dims}] = i
+	}
+	lines, news := bytes.SplitAfter(s.text, []byte("\n")), bytes.SplitAfter(value, []byte("\n"))
+	lines = lines[:len(s.Points)]
+	for i := range w.Points {
+		if at, ok := places[series{w.Points[i].Family, w.Points[i].Dims}]; ok {
+			s.Points[at], lines[at] = w.Points[i], news[i]
+		} else {
+			s.Points, lines = append(s.Points, w.Points[i]), append(lines, news[i])
+		}
+	}
+	s.text = bytes.Join(lines, nil)
+}
+
+// lines returns the lines of each window, sorted.
+func (s *sink) lines() map[string]string {
+	all := map[string]string{}
+	for key, w := range s.windows {
+		lines := strings.SplitAfter(string(w.text), "\n")
+		sort.Strings(lines)
+		all[key] = strings.Join(lines, "")
+	}
+	return all
 }

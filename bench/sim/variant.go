@@ -1,0 +1,116 @@
+package sim
+
+import (
+	"math/rand/v2"
+
+	"millrace/engine"
+	"millrace/engine/event"
+)
+
+// variant is what one seed's run is like beside its schedule. Most of it makes bounds so small that a short log reaches
+// them.
+type variant struct {
+	rules    engine.Rules
+	limit    int // cardinality budget, -1 for none
+	bounds   engine.Bounds
+	foldFrom int // see state.Options
+
+	partitions int // of the topic; 0 if sites have no shards
+	collectors int
+	visitors   uint64
+	pages      int
+	batch      int  // most events of a record
+	odd        bool // events of the future, without an id, and without a visitor
+}
+
+// exact reports whether the recount knows all values of the run; else it knows those of the totals, if counted says so.
+func (v *variant) exact() bool { return v.counted() && v.limit < 0 }
+
+// counted reports whether the recount finds the same duplicates and visits.
+func (v *variant) counted() bool { return v.rules.MaxIDs == 0 && v.rules.MaxVisits == 0 }
+
+// plain is the variant with nothing special about it.
+func plain(seed uint64) variant {
+	v := variant{
+		// The state of a run is short-lived. No visit comes near to its greatest length.
+		rules: engine.Rules{
+			Lateness: 20 * event.Second, SilentAfter: 2 * event.Hour, VisitTimeout: 40 * event.Second, VisitLength: 8 * event.Minute,
+			DedupHorizon: 4 * event.Minute,
+		},
+		limit: -1, collectors: 2, visitors: 40, pages: 5, batch: 3,
+	}
+	if seed%2 == 0 {
+		v.rules.EarlyEvery = -1
+	}
+	return v
+}
+
+// newVariant chooses the variant of a seed.
+func newVariant(seed uint64) variant {
+	rng := rand.New(rand.NewPCG(seed, 0x76617279))
+	v := plain(seed)
+	one := func(of int) bool { return rng.IntN(of) == 0 }
+	if one(3) {
+		v.rules.Lateness = []event.Time{3 * event.Minute, 70 * event.Minute}[rng.IntN(2)]
+	}
+	if one(3) {
+		v.collectors, v.rules.SilentAfter = 2+rng.IntN(4), event.Time(20+rng.IntN(100))*event.Second
+	}
+	if one(3) {
+		v.visitors, v.batch, v.pages, v.rules.VisitLength = 6, 12, 12, 2*event.Hour
+	}
+	if one(6) {
+		v.limit = 1 + rng.IntN(5)
+	}
+	if one(6) {
+		v.rules.MaxIDs = 1 + rng.IntN(40)
+	}
+	if one(6) {
+		v.rules.MaxVisits, v.rules.VisitLength = 1+rng.IntN(8), event.Minute
+	}
+	if one(2) {
+		// An empty window takes some kilobytes.
+		v.bounds = engine.Bounds{HotWindows: 1 + rng.IntN(8_000<<rng.IntN(6)), HotHours: 1 + rng.IntN(8_000<<rng.IntN(6)), Pending: 1 + rng.IntN(300), Compact: 1 + rng.IntN(600)}
+	}
+	if one(4) {
+		v.bounds.Record = 1 + rng.IntN(2000)
+	}
+	if one(2) {
+		v.foldFrom = 1 + rng.IntN(400)
+	}
+	if one(4) {
+		v.partitions = 1 + rng.IntN(8)
+	}
+	v.odd = one(2)
+	return v
+}
+
+// clock is the log's clock by its definition: the watermark is the least of the collectors' lows, without those that
+// have been silent for too long.
+type clock struct {
+	silentAfter    event.Time
+	now, watermark event.Time
+	lows, heard    map[int]event.Time
+}
+
+func newClock(silentAfter event.Time) *clock {
+	return &clock{silentAfter: silentAfter, lows: map[int]event.Time{}, heard: map[int]event.Time{}}
+}
+
+// observe takes in the low of a record.
+func (c *clock) observe(r *record) {
+	if r.low == 0 {
+		return // damaged: nobody could read its low
+	}
+	c.now = max(c.now, r.low)
+	c.lows[r.collector], c.heard[r.collector] = max(c.lows[r.collector], r.low), c.now
+	least := r.low
+	for id, low := range c.lows {
+		if c.now-c.heard[id] > c.silentAfter {
+			delete(c.lows, id)
+			continue
+		}
+		least = min(least, low)
+	}
+	c.watermark = max(c.watermark, least)
+}
