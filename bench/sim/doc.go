@@ -1,5 +1,6 @@
-// Package sim drives the engine's real core and its real store through random schedules of everything that goes wrong, and checks every window of every kind at the end against a count that shares no code with
-// them: minutes, hours, and visits by their definition.
+// Package sim drives the engine's real core and its real store through random schedules of everything that goes
+// wrong, and checks every window of every kind at the end against a count that shares no code with them: minutes, hours,
+// and visits by their definition. No record may have two deltas, whoever works it out.
 //
 // In go a seed and rules to take out; out comes a Result: what happened, and which windows ended with a wrong value.
 // One partition lives on two disks (Pebble on its crashable memory file system). Its owners crash (what
