@@ -139,13 +139,18 @@ func (h *hotWindows) drop(id windowID) {
 type hotHours struct {
 	limit int
 	most  int // bytes
-	hours map[windowID]*window.Agg
+	hours map[windowID]*hotHour
 	free  []*window.Agg
 	bytes int // held by all
 }
 
+type hotHour struct {
+	agg   *window.Agg
+	bytes int // of agg, when a minute last came. An emptied Agg has some too, and one that was read has more.
+}
+
 func newHotHours(limit int, b Bounds) hotHours {
-	return hotHours{limit: limit, most: b.HotHours, hours: map[windowID]*window.Agg{}}
+	return hotHours{limit: limit, most: b.HotHours, hours: map[windowID]*hotHour{}}
 }
 
 // hourOf returns the hour of a minute.
@@ -155,36 +160,43 @@ func hourOf(id windowID) windowID {
 
 // add merges a minute into its hour, which is made if need be. It reports false if there is no room.
 func (h *hotHours) add(hour windowID, minute *window.Agg) bool {
-	a := h.hours[hour]
-	if a == nil {
+	o := h.hours[hour]
+	if o == nil {
 		if h.bytes >= h.most {
 			return false
 		}
+		o = &hotHour{}
 		if n := len(h.free); n > 0 {
-			a, h.free = h.free[n-1], h.free[:n-1]
+			o.agg, h.free = h.free[n-1], h.free[:n-1]
 		} else {
-			a = window.NewAgg(h.limit)
+			o.agg = window.NewAgg(h.limit)
 		}
-		h.hours[hour.clone()] = a
+		h.hours[hour.clone()] = o
 	}
-	before := a.Bytes()
-	a.Merge(minute)
-	h.bytes += a.Bytes() - before
+	o.agg.Merge(minute)
+	now := o.agg.Bytes()
+	h.bytes += now - o.bytes
+	o.bytes = now
 	return true
 }
 
 // get returns the rollups of an hour, nil if it is not hot.
-func (h *hotHours) get(hour windowID) *window.Agg { return h.hours[hour] }
+func (h *hotHours) get(hour windowID) *window.Agg {
+	if o := h.hours[hour]; o != nil {
+		return o.agg
+	}
+	return nil
+}
 
 func (h *hotHours) drop(hour windowID) {
-	a := h.hours[hour]
-	if a == nil {
+	o := h.hours[hour]
+	if o == nil {
 		return
 	}
 	delete(h.hours, hour)
-	h.bytes -= a.Bytes()
+	h.bytes -= o.bytes
 	if len(h.free) < maxFree {
-		a.Reset(h.limit)
-		h.free = append(h.free, a)
+		o.agg.Reset(h.limit)
+		h.free = append(h.free, o.agg)
 	}
 }
