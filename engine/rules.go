@@ -82,8 +82,8 @@ func (r Rules) Validate() error {
 	if err := r.Visits().Validate(); err != nil {
 		bad = append(bad, err.Error())
 	}
-	if r.DedupHorizon < event.Minute || r.MaxIDs < 0 {
-		bad = append(bad, fmt.Sprintf("dedup horizon %d ms is below a minute, or the most ids %d below 0", r.DedupHorizon, r.MaxIDs))
+	if err := r.IDs().Validate(); err != nil {
+		bad = append(bad, err.Error())
 	}
 	if r.SilentAfter < event.Second {
 		bad = append(bad, fmt.Sprintf("silent-after %d ms is below the second between ticks", r.SilentAfter))
