@@ -325,6 +325,9 @@ func (i *imported) count() error {
 	if i.streams {
 		o.To = max(min(o.To, i.end.Floor(event.Minute)), o.From)
 	}
+	if err := i.keepUnarchived(ctx, &o); err != nil {
+		return err
+	}
 	if o.To <= o.From {
 		return nil
 	}
@@ -336,6 +339,40 @@ func (i *imported) count() error {
 		i.sum.Visits += report.Visits[site]
 	}
 	return err
+}
+
+// keepUnarchived leaves the time before the archive began out of the range, if the store has numbers of the sites there that it
+// may have from a stream.
+func (i *imported) keepUnarchived(ctx context.Context, o *replay.Options) error {
+	whole, err := o.CompleteFrom(ctx)
+	if err != nil || o.From >= whole {
+		return err
+	}
+	for _, site := range slices.Sorted(maps.Keys(i.sites)) {
+		found, err := hasNumbers(ctx, o.Reader, site, o.From, min(o.To, whole))
+		if err != nil {
+			return err
+		}
+		if !found {
+			continue
+		}
+		i.log.Warn("events from before the archive began are in it, but not counted, because the store has numbers of that time that the archive does not have: "+
+			"\"millrace replay --incomplete --from … --site …\" puts the archive's in their place", "site", site, "from", o.From, "archive", whole)
+		o.From = whole
+		return nil
+	}
+	o.Incomplete = true // there is nothing to lose
+	return nil
+}
+
+// hasNumbers tells whether the store has any event of a site in [from, to).
+func hasNumbers(ctx context.Context, r replay.Reader, site string, from, to event.Time) (found bool, err error) {
+	sel := window.Selection{Kind: window.Minute, Site: site, Family: window.Totals, From: from, To: to}
+	err = r.Scan(ctx, sel, func(start event.Time, _ bool, p *window.Point) error {
+		found = found || start >= from && start < to && p.Events > 0
+		return nil
+	})
+	return found, err
 }
 
 func (i *imported) print() error {

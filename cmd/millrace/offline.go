@@ -124,6 +124,10 @@ func (l lake) LastReceived(ctx context.Context, f replay.File) (event.Time, erro
 	return l.Lake.LastReceived(ctx, parquet.Key(f))
 }
 
+func (l lake) Began(ctx context.Context) (event.Time, error) {
+	return l.Lake.Began(ctx, engine.EventsTopic)
+}
+
 // CompleteUntil is false only where no stream was ever archived; one of which a partition has not begun is complete until
 // the beginning of time.
 func (l lake) CompleteUntil(ctx context.Context) (event.Time, bool, error) {

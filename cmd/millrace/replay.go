@@ -16,12 +16,13 @@ import (
 
 // replayCommand recomputes windows from the archive.
 type replayCommand struct {
-	From   string `placeholder:"TIME" group:"Range" help:"First day or instant, 2026-03-01 or 2026-03-01T13:00:00Z. Default: where the archive begins."`
-	To     string `placeholder:"TIME" group:"Range" help:"Last day, or the instant it ends before. Default: as far as the archive is complete."`
-	Site   string `placeholder:"SITE" group:"Range" help:"Only this site."`
-	DryRun bool   `xor:"mode" group:"Mode" help:"Change nothing, print what would change."`
-	Verify bool   `xor:"mode" group:"Mode" help:"Change nothing, print each difference, and exit with 1 if there is one."`
-	JSON   bool   `name:"json" group:"Mode" help:"Print the summary as JSON."`
+	From       string `placeholder:"TIME" group:"Range" help:"First day or instant, 2026-03-01 or 2026-03-01T13:00:00Z. Default: where the archive begins, or 14 hours later if it began in the midst of the log."`
+	To         string `placeholder:"TIME" group:"Range" help:"Last day, or the instant it ends before. Default: as far as the archive is complete."`
+	Site       string `placeholder:"SITE" group:"Range" help:"Only this site."`
+	Incomplete bool   `group:"Range" help:"Let the range begin before the archive does, where that began in the midst of the log: what was counted there of events that are not archived is lost."`
+	DryRun     bool   `xor:"mode" group:"Mode" help:"Change nothing, print what would change."`
+	Verify     bool   `xor:"mode" group:"Mode" help:"Change nothing, print each difference, and exit with 1 if there is one."`
+	JSON       bool   `name:"json" group:"Mode" help:"Print the summary as JSON."`
 
 	storeFlags    `embed:""`
 	countingFlags `embed:""`
@@ -81,6 +82,9 @@ func (c *replayCommand) Run(p *process, logs *logFlags) (err error) {
 	o.Progress = func(pr replay.Progress) { bar.Set(int64(pr.Hours), int64(pr.HoursTotal), pr.Events) }
 	report, err := replay.Run(p.ctx, o)
 	bar.Finish()
+	if errors.Is(err, replay.ErrBegan) {
+		return fmt.Errorf("%w; --incomplete counts what it has, and what the store has of the rest is lost", err)
+	}
 	if err != nil {
 		return err
 	}
@@ -93,6 +97,7 @@ func (c *replayCommand) options(off *offline) replay.Options {
 		Reader:         off.stores.rollups(),
 		Sink:           off.stores.replaySink(),
 		Site:           c.Site,
+		Incomplete:     c.Incomplete,
 		Limit:          valuesPerFamily,
 		MaxDifferences: mostDifferences,
 	}

@@ -332,19 +332,43 @@ func TestTicks(t *testing.T) {
 // The first record says how far the log had come: before that the archive lacks nothing, and an import of older events is
 // counted and replayed although no segment is full yet.
 func TestBegin(t *testing.T) {
-	f := func(value []byte, want event.Time) {
+	f := func(offset int64, value []byte, low, began event.Time) {
 		t.Helper()
 		store := newMemory()
-		if err := mustArchiver(t, testOptions(store)).partition(0).consume(session(t), 0, value); err != nil {
+		if err := mustArchiver(t, testOptions(store)).partition(0).consume(session(t), offset, value); err != nil {
 			t.Fatal(err)
 		}
 		p := must(loadProgress(context.Background(), store, testTopic, 0))
-		if p.NextOffset != 0 || p.Low != want {
-			t.Errorf("%q: offset %d, low %s; want 0, %s", value, p.NextOffset, p.Low, want)
+		if p.NextOffset != offset || p.Low != low || p.Began != began {
+			t.Errorf("%q: offset %d, low %s, began %s; want %d, %s, %s", value, p.NextOffset, p.Low, p.Began, offset, low, began)
+		}
+		if got := must(NewLake(store).Began(context.Background(), testTopic)); got != began {
+			t.Errorf("the lake began %s, want %s", got, began)
 		}
 	}
-	f(event.AppendEnvelope(nil, "c1", t0, nil), t0)
-	f([]byte("poison"), 0)
+	tick := event.AppendEnvelope(nil, "c1", t0, nil)
+	f(0, tick, t0, 0)
+	f(848, tick, t0, t0) // in the midst of the log
+	f(0, []byte("poison"), 0, 0)
+	f(848, []byte("poison"), 0, 0)
+}
+
+// An archive that has lost its progress alone has what came before.
+func TestLostProgress(t *testing.T) {
+	l, _, _ := mustLake(t)
+	ctx := context.Background()
+	of := must(l.ProgressOf(ctx, testTopic))
+	for _, p := range of {
+		if err := l.store.Delete(ctx, p.key()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := mustArchiver(t, testOptions(l.store)).partition(0).consume(session(t), of[0].NextOffset, event.AppendEnvelope(nil, "c1", t0, nil)); err != nil {
+		t.Fatal(err)
+	}
+	if began := must(l.Began(ctx, testTopic)); began != 0 || of[0].NextOffset == 0 {
+		t.Errorf("it began %s, at offset %d", began, of[0].NextOffset)
+	}
 }
 
 func TestLows(t *testing.T) {

@@ -208,6 +208,20 @@ func (l *Lake) ProgressOf(ctx context.Context, topic string) (map[int32]Progress
 	return of, nil
 }
 
+// Began returns the log's time from which on the lake has what was written to each partition of a topic; 0 if it has all
+// from the beginning.
+func (l *Lake) Began(ctx context.Context, topic string) (event.Time, error) {
+	of, err := l.ProgressOf(ctx, topic)
+	if err != nil {
+		return 0, err
+	}
+	var began event.Time
+	for _, p := range of {
+		began = max(began, p.Began)
+	}
+	return began, nil
+}
+
 // CompleteUntil returns the event time before which the lake has everything that the collectors of a topic
 // have taken in: the minimum over the partitions. Until each of them has progress the error wraps
 // ErrIncomplete.

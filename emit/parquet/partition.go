@@ -85,10 +85,24 @@ func (p *partition) begin(ctx context.Context, offset int64, value []byte) error
 			Version: progressVersion, Topic: p.a.o.Topic, Partition: p.id, Partitions: p.a.o.Partitions,
 			NextOffset: offset, Cut: p.a.o.cut(), Low: p.lowOf(value),
 		}
+		midst := false
+		if offset > 0 {
+			if err := p.a.retry(ctx, "look for objects", func() (err error) { midst, err = p.lacksObjects(ctx); return err }); err != nil {
+				return err
+			}
+		}
+		if midst {
+			p.done.Began = p.done.Low
+		}
 		if err := p.store(ctx, &p.done); err != nil {
 			return err
 		}
-		p.a.o.Log.Info("archive begins", "topic", p.a.o.Topic, "partition", p.id, "offset", offset)
+		if midst {
+			p.a.o.Log.Warn("the archive begins in the midst of the log: what came before can't be counted again from it",
+				"topic", p.a.o.Topic, "partition", p.id, "offset", offset, "time", p.done.Began)
+		} else {
+			p.a.o.Log.Info("archive begins", "topic", p.a.o.Topic, "partition", p.id, "offset", offset)
+		}
 	} else {
 		p.done = *stored
 	}
@@ -108,6 +122,19 @@ func (p *partition) begin(ctx context.Context, offset int64, value []byte) error
 	}
 	p.startSegment()
 	return nil
+}
+
+// lacksObjects reports whether the archive has no object of the partition: it has not lost its progress alone.
+func (p *partition) lacksObjects(ctx context.Context) (bool, error) {
+	for info, err := range p.a.o.Store.List(ctx, "dt=", "") {
+		if err != nil {
+			return false, fmt.Errorf("list the archive: %w", err)
+		}
+		if key, err := ParseKey(info.Key); err == nil && key.Topic == p.a.o.Topic && key.Partition == p.id {
+			return false, nil
+		}
+	}
+	return true, nil
 }
 
 // lowOf returns how far the log had come with its first record: what is older is none of the stream's, so that past

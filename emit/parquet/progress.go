@@ -43,6 +43,9 @@ type Progress struct {
 	// earlier event time is archived, except what was late at the collector. Before the first segment it is the low
 	// watermark of the first record.
 	Low event.Time `json:"low"`
+	// Began is the low watermark of the first record, ms, if the log had others before it and the archive no object of them:
+	// after the archive was lost, say, or with a new one beside an old log. Else, or if the record can't be read, 0.
+	Began event.Time `json:"began,omitempty"`
 	// Rows and Skipped count the partition's archived events, and records that could not be decoded.
 	Rows    int64 `json:"rows"`
 	Skipped int64 `json:"skipped"`

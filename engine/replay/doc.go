@@ -47,7 +47,8 @@
 //     as the stream fires it a while later. Windows of visits that may still go on at the end of the archive are the
 //     stream's: Verify passes them over, Write puts them where the store has nothing at all.
 //   - An open Options.From starts at the archive's first hour, so that rollups that are older than an archive
-//     with a retention stay. An archive without a single event in an explicit range does not clear the store either: it
+//     with a retention stay. Of an archive that began in the midst of the log it starts at Options.CompleteFrom, and an
+//     explicit one before that is [ErrBegan]: the stream counted events there that the archive does not have. An archive without a single event in an explicit range does not clear the store either: it
 //     is [ErrEmpty].
 //
 // Events further than reach from the time at which the log had them are read out of the log's order, when their

@@ -63,6 +63,7 @@ type memLake struct {
 	records  int64 // in a segment; 0: 40
 	seed     uint64
 	complete event.Time // 0: imports only
+	began    event.Time // 0: from the beginning
 	reads    map[File]int
 	order    []File // of the reads
 	looks    int    // calls of LastReceived
@@ -124,6 +125,8 @@ func (l *memLake) LastReceived(_ context.Context, f File) (last event.Time, _ er
 	}
 	return last, nil
 }
+
+func (l *memLake) Began(context.Context) (event.Time, error) { return l.began, nil }
 
 func (l *memLake) CompleteUntil(context.Context) (event.Time, bool, error) {
 	return l.complete, l.complete != 0, nil

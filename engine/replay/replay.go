@@ -27,6 +27,8 @@ type Lake interface {
 	ReadSegment(ctx context.Context, files []File, site string, fn func(e *event.Event, offset int64, index int) error) error
 	// LastReceived returns the greatest receive time of the events in a file.
 	LastReceived(ctx context.Context, f File) (event.Time, error)
+	// Began returns the log's time at which the archive of the stream began, if it began in the midst of the log; else 0.
+	Began(ctx context.Context) (event.Time, error)
 	// CompleteUntil returns the instant before which the archive holds all that the stream has brought; false if no
 	// stream was ever archived, so that all there is came from imports.
 	CompleteUntil(ctx context.Context) (event.Time, bool, error)
@@ -88,9 +90,11 @@ type Options struct {
 	// Sink is needed for Write only.
 	Sink Sink
 	Mode Mode
-	// From and To bound the range [From, To), on whole minutes. From 0 is the archive's first hour, To 0 as far as it
-	// is complete. Hours and windows of visits that overlap the range are recomputed whole.
+	// From and To bound the range [From, To), on whole minutes. From 0 is the archive's first hour, or CompleteFrom, To 0 as far as it is complete. Hours and windows of visits that overlap the range are recomputed whole.
 	From, To event.Time
+	// Incomplete allows a From before CompleteFrom: what the stream counted there of events that the archive does not have is
+	// lost then.
+	Incomplete bool
 	// Grace is how much earlier than the archive's end an open To stops, for a store that is being written to and may
 	// lag behind; not negative.
 	Grace event.Time
@@ -161,6 +165,8 @@ func (r *Report) Total() (c Counts) {
 var (
 	// ErrIncomplete: the range ends after what the archive has finished.
 	ErrIncomplete = errors.New("the archive is complete only")
+	// ErrBegan: the range begins before CompleteFrom.
+	ErrBegan = errors.New("the archive began in the midst of the log and is complete only")
 	// ErrEmpty: Write would clear all windows of the range, because the archive has nothing in it.
 	ErrEmpty = errors.New("the archive has no events in the range, and the store does")
 )
@@ -224,6 +230,8 @@ type run struct {
 	// reach is how far apart events can be that have to do with each other, in whole hours: those of the visits that begin
 	// in an hour lie before its start + reach.
 	reach event.Time
+	// first is CompleteFrom; 0 if it does not matter.
+	first event.Time
 	// settled is the instant before which the stream has done its part; EndOfTime without one.
 	settled event.Time
 
@@ -286,6 +294,23 @@ func (r *run) all(ctx context.Context) error {
 	return nil
 }
 
+// beganSlack is how far ahead of the log's time events may have been that were written before the archive began: a minute that
+// clocks may be ahead, and what collectors lag behind one another.
+const beganSlack = 5 * event.Minute
+
+// CompleteFrom returns the first hour that the archive gives as the stream did: from then on it has all events, and those of
+// all visits that they are in. 0 if it has been there from the log's beginning.
+func (o Options) CompleteFrom(ctx context.Context) (event.Time, error) {
+	began, err := o.Lake.Began(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("ask when the archive began: %w", err)
+	}
+	if began == 0 {
+		return 0, nil
+	}
+	return ceil(began+beganSlack, event.Hour) + newRun(o).reach, nil
+}
+
 // plan makes out the range, the hours and logs to read and the sites.
 func (r *run) plan(ctx context.Context) error {
 	from, to := r.o.From, r.o.To
@@ -302,6 +327,9 @@ func (r *run) plan(ctx context.Context) error {
 		to = r.settled
 	case streams && to > complete:
 		return fmt.Errorf("replay until %s: %w until %s", to, ErrIncomplete, complete)
+	}
+	if err := r.planFrom(ctx); err != nil {
+		return err
 	}
 	r.report.From, r.report.To = from, from
 	if to <= from {
@@ -327,14 +355,33 @@ func (r *run) plan(ctx context.Context) error {
 		return nil
 	}
 	if from == 0 {
-		from = in[0]
+		from = max(in[0], r.first)
 	}
 	if to == EndOfTime {
 		to = in[len(in)-1] + event.Hour
 	}
+	if to <= from {
+		return nil
+	}
 	r.report.From, r.report.To = from, to
 	r.layOut(files)
 	return r.listSites(ctx)
+}
+
+// planFrom finds out what is too early to be counted again.
+func (r *run) planFrom(ctx context.Context) error {
+	if r.o.Incomplete {
+		return nil
+	}
+	first, err := r.o.CompleteFrom(ctx)
+	if err != nil {
+		return err
+	}
+	if from := r.o.From; from != 0 && from < first {
+		return fmt.Errorf("replay from %s: %w from %s", from, ErrBegan, first)
+	}
+	r.first = first
+	return nil
 }
 
 // layOut makes what reads the files and what takes the windows.

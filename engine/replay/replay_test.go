@@ -379,6 +379,48 @@ func TestCompleteUntil(t *testing.T) {
 	f(noon-event.Hour, 0, 0, noon, nil) // nothing of the range is complete
 }
 
+// An archive that was lost, or began beside an old log, does not take from the store what the stream has counted of
+// events that it does not have.
+func TestBegan(t *testing.T) {
+	events := traffic(13, 4000, noon, 40*event.Hour)
+	began := noon + 10*event.Hour + 3*event.Minute
+	const first = noon + 11*event.Hour + 13*event.Hour // 13 h are the longest visit and an hour
+	var left []logged
+	for _, e := range events {
+		if e.Received >= began {
+			left = append(left, e)
+		}
+	}
+	lake := &memLake{events: left, began: began}
+	store := want(events, 0)
+	o := Options{Lake: lake, Reader: store, Sink: store}
+	if rep := mustRun(t, o); rep.From != first || rep.Total().Written != 0 || rep.Total().Windows == 0 {
+		t.Errorf("open range: from %s, want %s; %+v", rep.From, first, rep.Total())
+	}
+	same(t, store, want(events, 0))
+
+	o.From = first - event.Minute
+	_, err := Run(context.Background(), o)
+	if !errors.Is(err, ErrBegan) || !strings.Contains(err.Error(), first.String()) {
+		t.Errorf("a range before: %v", err)
+	}
+	same(t, store, want(events, 0))
+	o.From = first
+	if rep := mustRun(t, o); rep.From != first || rep.Differing != 0 {
+		t.Errorf("a range from %s: %s, %d differences", first, rep.From, rep.Differing)
+	}
+
+	o.From, o.Incomplete = noon+10*event.Hour, true
+	if rep := mustRun(t, o); rep.Total().Written == 0 {
+		t.Error("who asks for it does not get what the archive has")
+	}
+	// Soon after the archive began there is nothing to do.
+	o = Options{Lake: &memLake{events: left, began: began, complete: began + 12*event.Hour}, Reader: store, Sink: store}
+	if rep := mustRun(t, o); rep.From != rep.To {
+		t.Errorf("from %s to %s", rep.From, rep.To)
+	}
+}
+
 func TestSite(t *testing.T) {
 	events := traffic(11, 300, noon, 10*event.Minute)
 	store := want(traffic(12, 300, noon, 10*event.Minute), 0)

@@ -317,6 +317,10 @@ func (a archive) LastReceived(ctx context.Context, f File) (event.Time, error) {
 	return a.Lake.LastReceived(ctx, parquet.Key(f))
 }
 
+func (a archive) Began(ctx context.Context) (event.Time, error) {
+	return a.Lake.Began(ctx, engine.EventsTopic)
+}
+
 func (a archive) CompleteUntil(ctx context.Context) (event.Time, bool, error) {
 	until, err := a.Lake.CompleteUntil(ctx, engine.EventsTopic)
 	if errors.Is(err, parquet.ErrIncomplete) {
