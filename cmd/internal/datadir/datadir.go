@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -98,11 +99,14 @@ func ParseSecret(text string) ([]byte, error) {
 // CollectorID returns the name of the folder's collector and makes it on first use.
 func (d *Dir) CollectorID() (string, error) {
 	id, err := d.once("collector-id", "c-"+randomHex(6))
-	if err == nil && id == "" {
-		err = fmt.Errorf("%s is empty; delete it", filepath.Join(d.path, "collector-id"))
+	if err == nil && !collectorForm.MatchString(id) {
+		err = fmt.Errorf("%s holds %.60q, which is not 1 to 32 of a-z 0-9 -; restore it, or delete it: the collector then has a new name", filepath.Join(d.path, "collector-id"), id)
 	}
 	return id, err
 }
+
+// collectorForm is what the collector takes.
+var collectorForm = regexp.MustCompile(`^[a-z0-9-]{1,32}$`)
 
 // once returns the first line of a file and writes text as that line if there is no file.
 func (d *Dir) once(name, text string) (string, error) {

@@ -63,6 +63,19 @@ func TestDamagedSecretIsRefused(t *testing.T) {
 	}
 }
 
+func TestDamagedCollectorIDIsRefused(t *testing.T) {
+	d := mustOpen(t, t.TempDir())
+	path := filepath.Join(d.Path(), "collector-id")
+	for _, text := range []string{"", "\n", "C-1", "a b", "\x00\xff", strings.Repeat("c", 33)} {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := d.CollectorID(); err == nil || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "delete it") {
+			t.Errorf("file %q gives error %v", text, err)
+		}
+	}
+}
+
 func TestOpenWhatIsNoFolder(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(path, nil, 0o600); err != nil {
