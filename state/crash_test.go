@@ -57,10 +57,11 @@ func TestCrashAtEveryWrite(t *testing.T) {
 		}
 		return nil
 	}))
-	s := mustOpen(t, small(fs))
 	mu.Lock()
 	armed = true
 	mu.Unlock()
+	mustClose(t, mustOpen(t, small(fs)))
+	s := mustOpen(t, small(fs)) // of a folder that is there
 	if err := sc.run(s); err != nil {
 		t.Fatal(err)
 	}

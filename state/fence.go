@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"sync/atomic"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -51,7 +52,12 @@ func (f *fence) write(fn func() error) {
 	}
 }
 
+// Create syncs the folder before it makes a marker. Pebble makes the file that a marker names, then the marker, and only
+// then syncs the folder: power that fails before that may leave the marker alone.
 func (f *fence) Create(name string, c vfs.DiskWriteCategory) (vfs.File, error) {
+	if strings.HasPrefix(f.PathBase(name), "marker.") {
+		f.write(func() error { return f.syncDir(f.PathDir(name)) })
+	}
 	var file vfs.File
 	f.write(func() (err error) {
 		file, err = f.FS.Create(name, c)
@@ -64,6 +70,14 @@ func (f *fence) Create(name string, c vfs.DiskWriteCategory) (vfs.File, error) {
 		return f.shadow.Create(name, c)
 	}
 	return &fencedFile{file, f}, nil
+}
+
+func (f *fence) syncDir(name string) error {
+	dir, err := f.FS.OpenDir(name)
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
 }
 
 // ReuseForWrite creates a new file once the fence is down: the recycled one keeps its old content on disk.

@@ -228,8 +228,12 @@ func (s *Store) openPebble(o Options) (*pebble.DB, error) {
 	return nil, fmt.Errorf("%w: %w", ErrCorrupt, err)
 }
 
-// damage tells what is wrong with the folder's content from other errors.
-func damage(err error) error {
+// damage tells what is wrong with the folder's content from other errors. Once the disk has refused a write, what Pebble reads
+// may be a file that is only half there: the refusal is the error.
+func (s *Store) damage(err error) error {
+	if err != nil && s.fence.down() {
+		return s.fence.err()
+	}
 	if err != nil && (pebble.IsCorruptionError(err) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, window.ErrChunk)) {
 		return fmt.Errorf("%w: %w", ErrCorrupt, err)
 	}
@@ -390,11 +394,11 @@ func (s *Store) Fold(k window.Kind, site string, start event.Time, a *window.Agg
 		return 0, nil
 	}
 	if err != nil {
-		return 0, fmt.Errorf("read window of %s %s %s: %w", k, site, start, damage(err))
+		return 0, fmt.Errorf("read window of %s %s %s: %w", k, site, start, s.damage(err))
 	}
 	defer closer.Close()
 	if err := a.Add(v); err != nil {
-		return 0, fmt.Errorf("read window of %s %s %s: %w", k, site, start, damage(err))
+		return 0, fmt.Errorf("read window of %s %s %s: %w", k, site, start, s.damage(err))
 	}
 	return len(v), nil
 }
@@ -432,7 +436,7 @@ func (s *Store) get(key []byte) ([]byte, error) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, damage(err)
+		return nil, s.damage(err)
 	}
 	defer closer.Close()
 	return append([]byte{}, v...), nil
@@ -441,7 +445,7 @@ func (s *Store) get(key []byte) ([]byte, error) {
 func (s *Store) scan(prefix byte, fn func(k, v []byte) error) error {
 	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: []byte{prefix}, UpperBound: []byte{prefix + 1}})
 	if err != nil {
-		return damage(err)
+		return s.damage(err)
 	}
 	for it.First(); it.Valid(); it.Next() {
 		v, err := it.ValueAndErr()
@@ -450,10 +454,10 @@ func (s *Store) scan(prefix byte, fn func(k, v []byte) error) error {
 		}
 		if err != nil {
 			it.Close()
-			return damage(err)
+			return s.damage(err)
 		}
 	}
-	return damage(it.Close())
+	return s.damage(it.Close())
 }
 
 func appendOffsetKey(b []byte, prefix byte, offset int64) []byte {
