@@ -149,6 +149,10 @@ func TestSketches(t *testing.T) {
 
 // The tests of package sim play thousands.
 func TestSim(t *testing.T) { play(t, Options{Scenario: "sim", Times: times(10, 2)}) }
+func TestDisk(t *testing.T) {
+	likeKills(t)
+	play(t, Options{Scenario: "disk", Times: 10})
+}
 func TestSoak(t *testing.T) {
 	patient(t)
 	play(t, Options{Scenario: "soak", Wall: 3 * time.Second})

@@ -49,11 +49,19 @@ func poison(ctx context.Context, o Options) error {
 }
 
 // simulate is T15: the schedules of package sim.
-func simulate(ctx context.Context, o Options) error {
+func simulate(ctx context.Context, o Options) error { return simulated(ctx, o, sim.Options{}) }
+
+// disk is T7: the same schedules on disks that refuse writes.
+func disk(ctx context.Context, o Options) error { return simulated(ctx, o, sim.Options{BadDisk: true}) }
+
+// simulated plays schedules that differ in their seed only.
+func simulated(ctx context.Context, o Options, run sim.Options) error {
 	var mu sync.Mutex // guards sum and the report
 	var sum sim.Result
 	played, err := seeds(ctx, o, "simulate", func(seed uint64) error {
-		r, err := sim.Run(sim.Options{Seed: seed})
+		run := run
+		run.Seed = seed
+		r, err := sim.Run(run)
 		if err != nil {
 			return err
 		}

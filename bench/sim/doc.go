@@ -6,7 +6,7 @@
 // One partition lives on two disks (Pebble on its crashable memory file system). Its owners crash (what
 // was not flushed is lost), lose their disk, are replaced while they still run and go on writing (zombies); events come
 // late and twice; their produces fail for good, are acknowledged late or are written twice; the
-// changelog's beginning expires; records are delivered again from the last commit.
+// changelog's beginning expires; records are delivered again from the last commit. With BadDisk the disks refuse writes, too.
 //
 // Seeds differ in more than their schedule: in rules (lateness, silent collectors, early firing), in the log, and in bounds
 // so small that a short log reaches them: of caches, compaction and records, of values, ids and visits. What the count does not

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/cockroachdb/pebble/v2/vfs"
-
 	"millrace/engine"
 	"millrace/engine/delta"
 	"millrace/engine/event"
@@ -27,6 +25,7 @@ type node struct {
 	failed     bool  // a produce failed for good: the processor is about to stop, but may read on a little
 	blind      int   // records read since it failed or lost the partition: it notices within a session's time-out
 	stopped    bool  // SIGSTOP: it does nothing until it wakes
+	refused    bool  // its disk has refused a write, and it knows
 
 	// What is on its way to the broker, in order, by topic: a producer keeps each topic's order.
 	deltas, windows []*produce
@@ -41,19 +40,37 @@ type produce struct {
 	value  []byte
 }
 
-// start opens a node on a disk and lets it recover, as goka does: the changelog from the store's position up to
-// where it ends now.
+// start opens a node on a disk, as often as it takes for the disk to let it, and lets it recover.
 func (s *Sim) start(disk int) error {
-	w := &s.world
-	w.owner++
+	for {
+		s.world.owner++
+		st, err := s.open(disk)
+		if err == nil {
+			if err = s.recover(disk, st); refused(err) {
+				s.DiskErrors.Recovery++
+			}
+		} else if refused(err) {
+			s.DiskErrors.Open++
+		}
+		if !refused(err) {
+			return err
+		}
+		s.mayLosePower(disk)
+	}
+}
+
+func (s *Sim) open(disk int) (*state.Store, error) {
 	v := &s.variant
-	st, err := state.Open(state.Options{
-		Dir: "state", FS: s.disks[disk], MemTableBytes: 256 << 10, Limit: v.limit, FoldFrom: v.foldFrom, Life: v.life(),
+	return state.Open(state.Options{
+		Dir: "state", FS: s.mount(disk), MemTableBytes: 256 << 10, Limit: v.limit, FoldFrom: v.foldFrom, Life: v.life(),
 		Visits: v.rules.Visits(), Without: s.opts.Without,
 	})
-	if err != nil {
-		return err
-	}
+}
+
+// recover makes a node of an open store, as goka does: from the changelog, from the store's position up to where it ends
+// now. It closes the store on an error.
+func (s *Sim) recover(disk int, st *state.Store) error {
+	w, v := &s.world, &s.variant
 	n := &node{sim: s, disk: disk, generation: w.owner, store: st, prefix: kafka.NewPrefix(w.committed), next: w.committed, maxDone: w.committed, open: map[int64]int{}}
 	for pos := max(int(st.Position()), w.expired); pos < len(w.changelog); pos++ {
 		if err := st.Recover(int64(pos), w.changelog[pos]); err != nil {
@@ -65,6 +82,7 @@ func (s *Sim) start(disk int) error {
 	if s.opts.Without&state.J1 != 0 {
 		es = forgetful{st}
 	}
+	var err error
 	n.part, err = engine.OpenPartition(0, v.partitions, es, v.rules, deriver{})
 	if err != nil {
 		return errors.Join(err, st.Close())
@@ -219,6 +237,26 @@ func (n *node) commit(heard bool) {
 	}
 }
 
+// finish works off the log until all is acknowledged and committed.
+func (n *node) finish() error {
+	for n.next < int64(len(n.sim.world.log)) || len(n.deltas)+len(n.windows)+len(n.acks) > 0 {
+		if err := n.read(); err != nil {
+			return err
+		}
+		if err := n.deliver(&n.deltas, produceOnce); err != nil {
+			return err
+		}
+		for len(n.windows) > 0 {
+			if err := n.deliver(&n.windows, produceOnce); err != nil {
+				return err
+			}
+		}
+		n.ack()
+		n.commit(true)
+	}
+	return nil
+}
+
 // crash ends the node. Of what is on its way, a random part still reaches the broker, in order.
 func (n *node) crash(kill bool) error {
 	s := n.sim
@@ -230,12 +268,18 @@ func (n *node) crash(kill bool) error {
 		}
 	}
 	if kill {
-		kept := []int{0, 50, 100}[s.rng.IntN(3)]
-		s.disks[n.disk] = s.disks[n.disk].CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: kept, RNG: s.rng})
-		s.Crashes++
+		s.losePower(n.disk)
 	}
 	s.drop(n)
-	return n.store.Close()
+	err := n.store.Close()
+	if !refused(err) {
+		return err
+	}
+	if !kill && !n.refused {
+		s.DiskErrors.Close++
+		s.mayLosePower(n.disk)
+	}
+	return nil
 }
 
 const (

@@ -21,6 +21,9 @@ type Options struct {
 	Records int
 	// Calm turns all faults off: the run that others are compared with.
 	Calm bool
+	// BadDisk lets disks refuse writes: one of a store's life, or all from one on. An owner so ended is started again. The run
+	// then depends on when Pebble writes in the background, too: a seed may have to be played some times to show the same.
+	BadDisk bool
 	// Without and WithoutOutside take rules out.
 	Without        state.Rule
 	WithoutOutside Rule
@@ -36,6 +39,8 @@ type Result struct {
 	Deltas map[int64][]byte
 	// Windows is the number of windows checked; the others count what was done to them.
 	Windows, Crashes, Wipes, Takeovers, Failed, Repeated, Expired int
+	// DiskErrors are those of BadDisk.
+	DiskErrors DiskErrors
 }
 
 // Sim is a run in progress.
@@ -45,7 +50,9 @@ type Sim struct {
 	rng     *rand.Rand
 	world   world
 	disks   [2]*vfs.MemFS
-	nodes   []*node // the last one is the owner, the others are zombies
+	// settling says that the schedule is over: who is started now has a good disk.
+	settling bool
+	nodes    []*node // the last one is the owner, the others are zombies
 	Result
 }
 
@@ -145,10 +152,17 @@ func (s *Sim) run() error {
 // tail is the number of ticks at the end of a log, kept for settle.
 const tail = 16
 
-// step does one random thing.
+// step lets one of the nodes do a random thing.
 func (s *Sim) step() error {
-	w := &s.world
 	n := s.nodes[s.rng.IntN(len(s.nodes))]
+	if err := s.act(n); !refused(err) {
+		return err
+	}
+	return s.replace(n)
+}
+
+func (s *Sim) act(n *node) error {
+	w := &s.world
 	if n.stopped = n.stopped && s.rng.IntN(40) > 0; n.stopped {
 		return nil
 	}
@@ -274,6 +288,7 @@ func (s *Sim) expire() {
 
 // settle lets everything end: zombies die, the owner works off the log, and all is acknowledged and committed.
 func (s *Sim) settle() error {
+	s.settling = true
 	for len(s.nodes) > 1 {
 		if err := s.nodes[0].crash(true); err != nil {
 			return err
@@ -287,23 +302,14 @@ func (s *Sim) settle() error {
 		if err := s.start(n.disk); err != nil {
 			return err
 		}
-		n = s.nodes[0]
 	}
 	s.world.head = len(s.world.log)
-	for n.next < int64(len(s.world.log)) || len(n.deltas)+len(n.windows)+len(n.acks) > 0 {
-		if err := n.read(); err != nil {
-			return err
-		}
-		if err := n.deliver(&n.deltas, produceOnce); err != nil {
-			return err
-		}
-		for len(n.windows) > 0 {
-			if err := n.deliver(&n.windows, produceOnce); err != nil {
-				return err
-			}
-		}
-		n.ack()
-		n.commit(true)
+	err := s.nodes[0].finish()
+	if !refused(err) {
+		return err
 	}
-	return nil
+	if err := s.replace(s.nodes[0]); err != nil {
+		return err
+	}
+	return s.nodes[0].finish()
 }

@@ -73,6 +73,26 @@ func TestSchedules(t *testing.T) {
 	}
 }
 
+// A disk that refuses writes, at whatever the store is at, makes no window wrong.
+func TestBadDisk(t *testing.T) {
+	n := uint64(20)
+	if testing.Short() {
+		n = 5
+	}
+	var sum Result
+	for seed := range n {
+		r := mustRun(t, Options{Seed: *first + seed, BadDisk: true})
+		if len(r.Wrong) > 0 {
+			t.Fatalf("seed %d: %d wrong, first %s", *first+seed, len(r.Wrong), r.Wrong[0])
+		}
+		sum.Add(r)
+	}
+	t.Logf("%d seeds: %s", n, &sum)
+	if d := sum.DiskErrors; !testing.Short() && (d.Open == 0 || d.Work == 0 || d.Close == 0) {
+		t.Errorf("no disk refused a write at one of these: %s", &d)
+	}
+}
+
 // What a record does and the last firing of each window do not depend on what was killed, nor on the sizes of caches:
 // deltas and line protocol are those of the calm run, byte for byte.
 func TestSameBytes(t *testing.T) {
