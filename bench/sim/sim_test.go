@@ -11,7 +11,7 @@ import (
 
 // More seeds: go test ./bench/sim -run Schedules -seeds 100000 -timeout 0. A seed that failed: -first SEED -seeds 1.
 var (
-	seeds = flag.Uint64("seeds", 250, "number of schedules")
+	seeds = flag.Uint64("seeds", 160, "number of schedules")
 	first = flag.Uint64("first", 0, "seed of the first schedule")
 )
 
