@@ -126,7 +126,7 @@ func Scenarios() []Scenario {
 			Text: "An engine is stopped with SIGSTOP for longer than its session (--for), a successor takes over, then it goes on; in turns."},
 		{Name: "brokers", Row: "T6", events: 1_000_000, times: 100, realTimes: 15, realWall: 8 * time.Second, run: brokers, own: true,
 			Text: "Three brokers move leaders and coordinators, drop connections, do what was asked and lose the answer, and refuse requests. With --brokers they are killed with -9, stopped, and hang, each time for --for on average."},
-		{Name: "disk", Row: "T7", times: 20_000, run: disk,
+		{Name: "disk", Row: "T7", times: 5_000, run: disk,
 			Text: "The schedules of package sim on disks that refuse a write, or all from one on, while the state is opened, recovers, works or is closed, and that lose what was not synced: as many as --times says, from the seed on."},
 		{Name: "influx", Row: "T8", events: 300_000, times: 60, wall: 10 * time.Minute, run: influx,
 			Text: "A real InfluxDB refuses, throttles, hangs up, does what was asked without saying so, writes the half, and is away for --for: what it holds in the end is right, the lag is gone in 2 min."},

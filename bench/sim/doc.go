@@ -12,7 +12,8 @@
 // so small that a short log reaches them: of caches, compaction and records, of values, ids and visits. What the count does not
 // model of the last three is compared with a run of the same seed without faults and small caches, byte for byte.
 //
-// A schedule is a pure function of its seed. Real are: Core, Partition, state.Store, event and window codecs, and the
+// A schedule is a function of its seed, and of what Pebble has written in the background by the time of a crash: a seed that
+// was wrong may have to be played some times to be wrong again. Real are: Core, Partition, state.Store, event and window codecs, and the
 // prefix commit. Simulated are: the log, the changelog, the windows topic, the group's committed offset, a sink that
 // knows versions, and time.
 //

@@ -21,8 +21,7 @@ type Options struct {
 	Records int
 	// Calm turns all faults off: the run that others are compared with.
 	Calm bool
-	// BadDisk lets disks refuse writes: one of a store's life, or all from one on. An owner so ended is started again. The run
-	// then depends on when Pebble writes in the background, too: a seed may have to be played some times to show the same.
+	// BadDisk lets disks refuse writes: one of a store's life, or all from one on. An owner so ended is started again.
 	BadDisk bool
 	// Without and WithoutOutside take rules out.
 	Without        state.Rule
