@@ -311,14 +311,13 @@ func (c *Core) collect(d *delta.Delta) {
 		late := c.final(g.id.start)
 		// One that the watermark has passed is open until the timer runs.
 		w := c.open[g.id.start][g.id.site]
-		switch {
-		case w == nil && !late:
+		if w == nil && !late {
 			w = c.openSite(g.id.start, g.id.site)
-			fallthrough
-		case w != nil:
+		}
+		if w != nil {
 			w.fresh = !w.seen
 			w.seen, w.dirty = true, true
-		case !has(c.late, g.id):
+		} else if !has(c.late, g.id) {
 			c.late[g.id.clone()] = struct{}{}
 		}
 		c.noteHour(g.id.start, g.id.site, late)

@@ -156,25 +156,6 @@ func (bare) Visits() *visit.Table                                               
 func (bare) Seen(func(int64, []byte) error) error                                     { return nil }
 func (bare) Windows(func(window.Kind, string, event.Time, window.Status) error) error { return nil }
 
-// A start in the middle of a changelog relies on this: what is older than a life has fired for the last time.
-func TestLife(t *testing.T) {
-	t.Parallel()
-	const minute = event.Minute
-	for _, c := range []struct {
-		name  string
-		rules Rules
-		want  event.Time
-	}{
-		{"visits last longest", Rules{VisitTimeout: 30 * minute, VisitLength: 12 * event.Hour, Lateness: event.Hour}, (15 + 12*60 + 30 + 60 + 2) * minute},
-		{"hours do", Rules{VisitTimeout: minute, VisitLength: 8 * minute, Lateness: minute}, (60 + 1 + 2) * minute},
-		{"ids do", Rules{VisitTimeout: minute, VisitLength: 8 * minute, Lateness: minute, DedupHorizon: event.Hour * 3}, (180 + 2) * minute},
-	} {
-		if got := c.rules.Life(); got != c.want {
-			t.Errorf("%s: life is %d min, want %d", c.name, got/minute, c.want/minute)
-		}
-	}
-}
-
 // A core can't be loaded from what is no state.
 func TestLoadDamaged(t *testing.T) {
 	c := NewCore(Rules{}, plain{})

@@ -332,25 +332,53 @@ func TestTicks(t *testing.T) {
 // The first record says how far the log had come: before that the archive lacks nothing, and an import of older events is
 // counted and replayed although no segment is full yet.
 func TestBegin(t *testing.T) {
-	f := func(offset int64, value []byte, low, began event.Time) {
-		t.Helper()
+	tick, poison := event.AppendEnvelope(nil, "c1", t0, nil), []byte("poison")
+	for _, c := range []struct {
+		name       string
+		offset     int64
+		value      []byte
+		low, began event.Time // as stored
+		lake       event.Time // as the lake says it
+	}{
+		{"from the start", 0, tick, t0, 0, 0},
+		{"in the midst", 848, tick, t0, t0, t0},
+		{"from the start, with what can't be read", 0, poison, 0, 0, 0},
+		{"in the midst, with what can't be read", 848, poison, 0, beganUnknown, 0},
+	} {
 		store := newMemory()
-		if err := mustArchiver(t, testOptions(store)).partition(0).consume(session(t), offset, value); err != nil {
-			t.Fatal(err)
+		if err := mustArchiver(t, testOptions(store)).partition(0).consume(session(t), c.offset, c.value); err != nil {
+			t.Fatalf("%s: %v", c.name, err)
 		}
 		p := must(loadProgress(context.Background(), store, testTopic, 0))
-		if p.NextOffset != offset || p.Low != low || p.Began != began {
-			t.Errorf("%q: offset %d, low %s, began %s; want %d, %s, %s", value, p.NextOffset, p.Low, p.Began, offset, low, began)
+		if p.NextOffset != c.offset || p.Low != c.low || p.Began != c.began {
+			t.Errorf("%s: offset %d, low %s, began %d; want %d, %s, %d", c.name, p.NextOffset, p.Low, p.Began, c.offset, c.low, c.began)
 		}
-		if got := must(NewLake(store).Began(context.Background(), testTopic)); got != began {
-			t.Errorf("the lake began %s, want %s", got, began)
+		if got := must(NewLake(store).Began(context.Background(), testTopic)); got != c.lake {
+			t.Errorf("%s: the lake began %s, want %s", c.name, got, c.lake)
 		}
 	}
-	tick := event.AppendEnvelope(nil, "c1", t0, nil)
-	f(0, tick, t0, 0)
-	f(848, tick, t0, t0) // in the midst of the log
-	f(0, []byte("poison"), 0, 0)
-	f(848, []byte("poison"), 0, 0)
+}
+
+// An archive whose first record can't be read began where its first segment ends, at the latest.
+func TestBeginUnknown(t *testing.T) {
+	store := newMemory()
+	ctx, p := session(t), mustArchiver(t, smallOptions(store)).partition(0)
+	if err := p.consume(ctx, 848, []byte("poison")); err != nil {
+		t.Fatal(err)
+	}
+	for i := range int64(60) { // an hour of ticks
+		if err := p.consume(ctx, 849+i, event.AppendEnvelope(nil, "c1", t0+event.Time(i)*event.Minute, nil)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	stored := must(loadProgress(context.Background(), store, testTopic, 0))
+	began := must(NewLake(store).Began(context.Background(), testTopic))
+	if began < t0 || began > stored.Low || stored.NextOffset < 860 {
+		t.Errorf("it began %s; the first tick was at %s, and what is stored goes to %s, offset %d", began, t0, stored.Low, stored.NextOffset)
+	}
+	if began == stored.Low {
+		t.Errorf("Began follows Low")
+	}
 }
 
 // An archive that has lost its progress alone has what came before.

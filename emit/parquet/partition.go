@@ -1,6 +1,7 @@
 package parquet
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -80,28 +81,8 @@ func (p *partition) begin(ctx context.Context, offset int64, value []byte) error
 		return err
 	}
 	if stored == nil {
-		// The first progress is stored before the first object, for the sake of its Cut.
-		p.done = Progress{
-			Version: progressVersion, Topic: p.a.o.Topic, Partition: p.id, Partitions: p.a.o.Partitions,
-			NextOffset: offset, Cut: p.a.o.cut(), Low: p.lowOf(value),
-		}
-		midst := false
-		if offset > 0 {
-			if err := p.a.retry(ctx, "look for objects", func() (err error) { midst, err = p.lacksObjects(ctx); return err }); err != nil {
-				return err
-			}
-		}
-		if midst {
-			p.done.Began = p.done.Low
-		}
-		if err := p.store(ctx, &p.done); err != nil {
+		if err := p.beginArchive(ctx, offset, value); err != nil {
 			return err
-		}
-		if midst {
-			p.a.o.Log.Warn("the archive begins in the midst of the log: what came before can't be counted again from it",
-				"topic", p.a.o.Topic, "partition", p.id, "offset", offset, "time", p.done.Began)
-		} else {
-			p.a.o.Log.Info("archive begins", "topic", p.a.o.Topic, "partition", p.id, "offset", offset)
 		}
 	} else {
 		p.done = *stored
@@ -121,6 +102,34 @@ func (p *partition) begin(ctx context.Context, offset int64, value []byte) error
 		p.buf = newBuffer()
 	}
 	p.startSegment()
+	return nil
+}
+
+// beginArchive makes the archive begin at a record. Its progress is stored before the first object, for the sake of its Cut.
+func (p *partition) beginArchive(ctx context.Context, offset int64, value []byte) error {
+	p.done = Progress{
+		Version: progressVersion, Topic: p.a.o.Topic, Partition: p.id, Partitions: p.a.o.Partitions,
+		NextOffset: offset, Cut: p.a.o.cut(), Low: p.lowOf(value),
+	}
+	midst := false
+	if offset > 0 {
+		err := p.a.retry(ctx, "look for objects", func() (err error) { midst, err = p.lacksObjects(ctx); return err })
+		if err != nil {
+			return err
+		}
+	}
+	if midst {
+		p.done.Began = cmp.Or(p.done.Low, beganUnknown)
+	}
+	if err := p.store(ctx, &p.done); err != nil {
+		return err
+	}
+	log := p.a.o.Log.With("topic", p.a.o.Topic, "partition", p.id, "offset", offset)
+	if midst {
+		log.Warn("the archive begins in the midst of the log: what came before can't be counted again from it", "low", p.done.Low)
+	} else {
+		log.Info("archive begins")
+	}
 	return nil
 }
 
@@ -247,6 +256,9 @@ func (p *partition) flush(ctx context.Context) error {
 	next.Rows += seg.Rows
 	next.Skipped += p.skipped
 	next.Low = p.lows.watermark() // before Collectors: it forgets the silent
+	if next.Began == beganUnknown {
+		next.Began = cmp.Or(next.Low, beganUnknown)
+	}
 	next.Collectors = p.lows.byCollector
 	if err := p.store(ctx, &next); err != nil {
 		return err

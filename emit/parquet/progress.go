@@ -44,7 +44,8 @@ type Progress struct {
 	// watermark of the first record.
 	Low event.Time `json:"low"`
 	// Began is the low watermark of the first record, ms, if the log had others before it and the archive no object of them:
-	// after the archive was lost, say, or with a new one beside an old log. Else, or if the record can't be read, 0.
+	// after the archive was lost, say, or with a new one beside an old log. Else 0. If the record can't be read it is
+	// beganUnknown, until the first segment is stored, and its Low from then on.
 	Began event.Time `json:"began,omitempty"`
 	// Rows and Skipped count the partition's archived events, and records that could not be decoded.
 	Rows    int64 `json:"rows"`
@@ -57,6 +58,9 @@ type Progress struct {
 	// LastSum is a hash of the record before NextOffset, by which the log is recognized.
 	LastSum string `json:"lastSum,omitempty"`
 }
+
+// beganUnknown is Began while it is not known. Low is 0 then, so that nothing counts as complete.
+const beganUnknown event.Time = -1
 
 // Cut is where segments end, in terms of what is in the log. A segment ends after the record with which it
 // reaches one of these.

@@ -90,7 +90,8 @@ type Options struct {
 	// Sink is needed for Write only.
 	Sink Sink
 	Mode Mode
-	// From and To bound the range [From, To), on whole minutes. From 0 is the archive's first hour, or CompleteFrom, To 0 as far as it is complete. Hours and windows of visits that overlap the range are recomputed whole.
+	// From and To bound the range [From, To), on whole minutes. From 0 is the archive's first hour, or CompleteFrom if that
+	// is later, To 0 as far as it is complete. Hours and windows of visits that overlap the range are recomputed whole.
 	From, To event.Time
 	// Incomplete allows a From before CompleteFrom: what the stream counted there of events that the archive does not have is
 	// lost then.
