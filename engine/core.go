@@ -266,9 +266,11 @@ func (c *Core) place(start event.Time, row *window.Row, v Verdict, closed bool) 
 	return start, true
 }
 
-// final reports whether the watermark has passed a minute.
+// final reports whether the watermark has passed a minute. One that was announced stays final where a restart brings more
+// grace: its window is not among the open ones any more, and a row would be taken for its first.
 func (c *Core) final(start event.Time) bool {
-	return start <= c.meta.watermark-event.Minute-c.rules.Grace // this way around a start at the end of time can't overflow
+	// This way around a start at the end of time can't overflow.
+	return start <= max(c.meta.watermark-c.rules.Grace, c.meta.announced)-event.Minute
 }
 
 // horizon returns the start of the oldest minute that has not closed.
