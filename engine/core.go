@@ -207,6 +207,7 @@ func (c *Core) Step(partition int32, offset int64, value []byte) (d *delta.Delta
 		// The events first: low speaks of what comes after them.
 		c.count(d)
 		c.meta.observe(c.env.Collector, c.env.Low, c.rules.SilentAfter)
+		c.meta.closed = max(c.meta.closed, c.horizon())
 		c.visits.Expire(c.meta.watermark)
 		c.timer(d)
 	}
@@ -273,12 +274,13 @@ func (c *Core) final(start event.Time) bool {
 	return start <= max(c.meta.watermark-c.rules.Grace, c.meta.announced)-event.Minute
 }
 
-// horizon returns the start of the oldest minute that has not closed.
+// horizon returns the start of the oldest minute that has not closed. One that has stays closed where a restart brings more
+// lateness: its state is gone, and it would fire with nothing but what came since.
 func (c *Core) horizon() event.Time {
 	if c.meta.watermark == 0 {
 		return -1 << 62
 	}
-	return (c.meta.watermark - c.rules.Lateness).Floor(event.Minute)
+	return max(c.meta.closed, (c.meta.watermark - c.rules.Lateness).Floor(event.Minute))
 }
 
 func (c *Core) group(id windowID) *group {

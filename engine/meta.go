@@ -32,6 +32,7 @@ type meta struct {
 	lastEarly  event.Time // log time of the last early firing
 	announced  event.Time // last progress announced
 	firedTo    event.Time // watermark at the last timer step
+	closed     event.Time // minutes that start before it have closed; never goes back
 	counters   Counters
 	collectors []collector // in order of first appearance
 }
@@ -46,11 +47,12 @@ type collector struct {
 // errMeta says that a stored meta is not readable; the state is of another version or damaged.
 var errMeta = errors.New("malformed core state")
 
-const metaVersion = 2
+// Version 2 had no closed.
+const metaVersion = 3
 
 func (m *meta) append(b []byte) []byte {
 	b = append(b, metaVersion)
-	for _, v := range [...]int64{m.last, int64(m.logTime), int64(m.watermark), int64(m.lastTimer), int64(m.lastEarly), int64(m.announced), int64(m.firedTo)} {
+	for _, v := range [...]int64{m.last, int64(m.logTime), int64(m.watermark), int64(m.lastTimer), int64(m.lastEarly), int64(m.announced), int64(m.firedTo), int64(m.closed)} {
 		b = binary.AppendVarint(b, v)
 	}
 	c := &m.counters
@@ -74,8 +76,9 @@ func (m *meta) decode(b []byte) error {
 	if len(b) == 0 {
 		return nil
 	}
-	if b[0] != metaVersion {
-		return fmt.Errorf("%w: version %d, this build has %d", errMeta, b[0], metaVersion)
+	version := b[0]
+	if version != metaVersion && version != metaVersion-1 {
+		return fmt.Errorf("%w: version %d, this build has %d", errMeta, version, metaVersion)
 	}
 	b = b[1:]
 	ok := true
@@ -100,6 +103,9 @@ func (m *meta) decode(b []byte) error {
 	m.last = varint()
 	for _, t := range [...]*event.Time{&m.logTime, &m.watermark, &m.lastTimer, &m.lastEarly, &m.announced, &m.firedTo} {
 		*t = event.Time(varint())
+	}
+	if version == metaVersion {
+		m.closed = event.Time(varint())
 	}
 	c := &m.counters
 	for _, v := range [...]*uint64{&c.Records, &c.Events, &c.OnTime, &c.Late, &c.Dropped, &c.Bots, &c.Duplicates, &c.Dead} {

@@ -47,6 +47,37 @@ func views(at event.Time, ids ...int) (list []event.Event) {
 	return list
 }
 
+// A restart brings more lateness. What had closed stays closed: the state of the minute is gone, and an event that was counted
+// would put a window of one in the place of the whole one, for its hour too. From there on the lateness grows with the log.
+func TestMoreLateness(t *testing.T) {
+	g := newRig(t, Rules{Lateness: event.Hour, EarlyEvery: -1}, 0)
+	first, second := base, base+3*event.Hour
+	g.process(envelope("c1", first+event.Second, views(first, 1, 2, 3)...))
+	g.tick(first+event.Minute, second, event.Minute)
+	g.process(envelope("c1", second+event.Second, views(second, 4, 5)...))
+	g.tick(second+event.Minute, second+30*event.Minute, event.Minute)
+	g.wantTotals(window.Minute, first, 3)
+	g.wantTotals(window.Hour, first.Floor(event.Hour), 3)
+
+	g.restart(Rules{Lateness: 6 * event.Hour, EarlyEvery: -1})
+	now := second + 31*event.Minute
+	g.tick(now, now, 1) // what has closed is deleted by now
+	g.process(envelope("c1", now+event.Second, views(first, 6)...))
+	g.tick(now+2*event.Second, now+2*event.Minute, event.Second)
+	g.wantTotals(window.Minute, first, 3)
+	g.wantTotals(window.Hour, first.Floor(event.Hour), 3)
+	if n := g.part.Core().Counters(); n.Dropped != 1 || n.Late != 0 {
+		t.Errorf("%+v, want one dropped", n)
+	}
+
+	now = second + 4*event.Hour
+	g.tick(second+34*event.Minute, now, event.Minute)
+	g.process(envelope("c1", now+event.Second, views(second, 7)...))
+	g.tick(now+2*event.Second, now+2*event.Minute, event.Second)
+	g.wantTotals(window.Minute, second, 3)
+	g.wantTotals(window.Hour, second.Floor(event.Hour), 3)
+}
+
 // A restart brings more grace. A minute that was final stays so: the next row is not the first of its window.
 func TestMoreGrace(t *testing.T) {
 	g := newRig(t, Rules{Grace: 2 * event.Second}, 0)
@@ -56,4 +87,14 @@ func TestMoreGrace(t *testing.T) {
 	g.process(envelope("c1", base+70*event.Second, views(base, 4)...))
 	g.tick(base+71*event.Second, base+3*event.Minute, event.Second)
 	g.wantTotals(window.Minute, base, 4)
+}
+
+// A state of the version before has no minutes that are known to have closed.
+func TestMetaBefore(t *testing.T) {
+	b := make([]byte, 17)
+	b[0], b[1], b[7], b[8] = 2, 14, 120, 5
+	var m meta
+	if err := m.decode(b); err != nil || m.last != 7 || m.firedTo != 60 || m.closed != 0 || m.counters.Records != 5 {
+		t.Errorf("%+v, %v", m, err)
+	}
 }
