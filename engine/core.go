@@ -125,6 +125,8 @@ func (c *Core) Load(s State) error {
 	if err := c.meta.decode(s.Meta()); err != nil {
 		return err
 	}
+	// With more lateness than they ended under, visits would be back that are still on this disk, and on no other.
+	c.visits.ExpireBefore(c.meta.closed)
 	if err := s.Seen(c.seen.Apply); err != nil {
 		return err
 	}

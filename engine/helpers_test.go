@@ -51,9 +51,13 @@ func (plain) Origin(*event.Event, *window.Row) {}
 type rig struct {
 	tb    testing.TB
 	rules Rules
+	limit int
+	fs    vfs.FS
 	store *state.Store
 	part  *Partition
 	next  int64
+
+	changelog [][]byte
 
 	// Of the last record.
 	delta   delta.Delta
@@ -65,22 +69,37 @@ type rig struct {
 
 func newRig(tb testing.TB, r Rules, limit int) *rig {
 	tb.Helper()
-	s, err := state.Open(state.Options{Dir: "state", FS: vfs.NewMem(), MemTableBytes: 256 << 10, Limit: limit, Visits: r.Visits()})
-	if err != nil {
-		tb.Fatal(err)
-	}
-	tb.Cleanup(func() { s.Close() })
-	g := &rig{tb: tb, rules: r, store: s, final: map[string]*window.Window{}}
-	if g.part, err = OpenPartition(0, 0, s, r, plain{}); err != nil {
-		tb.Fatal(err)
-	}
+	g := &rig{tb: tb, rules: r, limit: limit, fs: vfs.NewMem(), final: map[string]*window.Window{}}
+	g.open()
+	tb.Cleanup(func() {
+		if g.store != nil {
+			g.store.Close()
+		}
+	})
 	return g
+}
+
+// open opens the store and the Partition on it.
+func (g *rig) open() {
+	g.tb.Helper()
+	var err error
+	if g.store, err = openStore(g.fs, g.rules, g.limit); err != nil {
+		g.tb.Fatal(err)
+	}
+	if g.part, err = OpenPartition(0, 0, g.store, g.rules, plain{}); err != nil {
+		g.tb.Fatal(err)
+	}
+}
+
+func openStore(fs vfs.FS, r Rules, limit int) (*state.Store, error) {
+	return state.Open(state.Options{Dir: "state", FS: fs, MemTableBytes: 256 << 10, Limit: limit, Visits: r.Visits()})
 }
 
 // process takes the next record.
 func (g *rig) process(value []byte) {
 	g.tb.Helper()
 	g.at(g.next, value)
+	g.changelog = append(g.changelog, g.delta.Append(nil))
 	g.next++
 }
 

@@ -1,21 +1,24 @@
 package engine
 
 import (
+	"bytes"
 	"fmt"
 	"testing"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"millrace/engine/event"
 	"millrace/engine/window"
 )
 
-// restart opens the Partition anew on its store, with other rules.
+// restart closes the store and opens it again, with other rules.
 func (g *rig) restart(r Rules) {
 	g.tb.Helper()
-	var err error
-	g.rules = r
-	if g.part, err = OpenPartition(0, 0, g.store, r, plain{}); err != nil {
+	if err := g.store.Close(); err != nil {
 		g.tb.Fatal(err)
 	}
+	g.rules = r
+	g.open()
 }
 
 // tick takes a record without events once in a while, and commits it.
@@ -87,6 +90,58 @@ func TestMoreGrace(t *testing.T) {
 	g.process(envelope("c1", base+70*event.Second, views(base, 4)...))
 	g.tick(base+71*event.Second, base+3*event.Minute, event.Second)
 	g.wantTotals(window.Minute, base, 4)
+}
+
+// A restart brings more lateness. Visits that were written down under the smaller one may go on for longer now, and what was
+// written is needed as long.
+func TestVisitsOfMoreLateness(t *testing.T) {
+	g := newRig(t, Rules{Lateness: event.Hour}, 0)
+	g.process(envelope("c1", base+event.Second, views(base, 1)...))
+	g.tick(base+event.Minute, base+30*event.Minute, event.Minute)
+	more := Rules{Lateness: 6 * event.Hour}
+	g.restart(more)
+	g.tick(base+31*event.Minute, base+3*event.Hour, event.Minute)
+	late := views(base+10*event.Minute, 2)
+	late[0].Visitor = 1
+	g.process(envelope("c1", base+3*event.Hour+event.Second, late...))
+	g.restart(more)
+	g.tick(base+3*event.Hour+2*event.Second, base+3*event.Hour+event.Minute, event.Second)
+	w := g.final[window.RecordKey(window.Visits, "a.example", base.Floor(window.Visits.Length()), 0)]
+	if p := w.Points[0]; p.Visits != 1 || p.Views != 2 || p.Seconds != 600 {
+		t.Errorf("%+v, want a visit of two views and 10 min", p)
+	}
+}
+
+// A restart brings more lateness. Visits that had ended are not back, whatever of them is still on a disk: whoever has the partition next
+// knows the same ones.
+func TestEndedVisitsOfMoreLateness(t *testing.T) {
+	g := newRig(t, Rules{Lateness: event.Hour}, 0)
+	g.process(envelope("c1", base+event.Second, views(base, 1)...))
+	g.tick(base+event.Minute, base+4*event.Hour, event.Minute)
+	g.restart(Rules{Lateness: 6 * event.Hour})
+
+	other, err := openStore(vfs.NewMem(), g.rules, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	for i, d := range g.changelog {
+		if err := other.Recover(int64(i), d); err != nil {
+			t.Fatal(err)
+		}
+	}
+	core := NewCore(g.rules, plain{})
+	if err := core.Load(other); err != nil {
+		t.Fatal(err)
+	}
+	again := views(base+4*event.Hour, 2)
+	again[0].Visitor = 1
+	record := envelope("c1", base+4*event.Hour+event.Second, again...)
+	offset := g.next
+	g.process(record)
+	if d, _ := core.Step(0, offset, record); !bytes.Equal(d.Append(nil), g.changelog[offset]) {
+		t.Errorf("the delta is\n%x\nand of another owner\n%x", g.changelog[offset], d.Append(nil))
+	}
 }
 
 // A state of the version before has no minutes that are known to have closed.

@@ -74,7 +74,9 @@ func (s *Store) readVisits(t *visit.Table, j *journal) error {
 			return fmt.Errorf("%w: checkpoint of %d bytes", ErrCorrupt, len(v))
 		}
 		j.at = event.Time(binary.BigEndian.Uint64(v))
-		j.checkpoints = append(j.checkpoints, checkpoint{int64(binary.BigEndian.Uint64(k[1:])), event.Time(binary.BigEndian.Uint64(v[8:]))})
+		// The rules may have been others when it was written.
+		until := t.Until(event.Time(binary.BigEndian.Uint64(v[8:])))
+		j.checkpoints = append(j.checkpoints, checkpoint{int64(binary.BigEndian.Uint64(k[1:])), until})
 		return apply(k, v[checkpointHead:])
 	})
 	if err != nil {

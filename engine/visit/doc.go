@@ -40,8 +40,9 @@
 //     before the watermark lies in.
 //   - Flush at the end of each record, Expire with the watermark after it.
 //   - To load: Apply the checkpoints in order, then the journals since the last, then Expire with the watermark of the last
-//     record. ApplyTail the journals if the beginning of them is gone.
-//   - Keep a checkpoint until the watermark has passed its until and a later one is stored.
+//     record, and ExpireBefore what had closed by then, if Lateness was another before. ApplyTail the journals if the beginning
+//     of them is gone.
+//   - Keep a checkpoint until the watermark has passed its until and a later one is stored; after a load, Until of it.
 //
 // Units: times are event.Time (ms, UTC). A live visit takes some 150 bytes, more where values are long.
 //

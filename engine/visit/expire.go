@@ -52,8 +52,11 @@ func (t *Table) dueList(minute int32) *dueList {
 // Expire forgets the visits that no event can touch any more. It looks at the minute of the watermark only, and does nothing
 // if that has not moved on: call it after each record, and once after the last Apply.
 func (t *Table) Expire(watermark event.Time) {
-	// As package engine: events that begin in a minute before it are dropped.
-	horizon := (watermark.Floor(event.Minute) - t.rules.Lateness).Floor(event.Minute)
+	t.ExpireBefore((watermark - t.rules.Lateness).Floor(event.Minute))
+}
+
+// ExpireBefore forgets the visits that no event at or past an instant can touch, a whole minute.
+func (t *Table) ExpireBefore(horizon event.Time) {
 	if horizon <= t.horizon {
 		return
 	}
@@ -126,6 +129,19 @@ func (t *Table) removeSite(s *site) {
 	if t.latest == s {
 		t.latest = nil
 	}
+}
+
+// until returns when, in log time, no event can touch a visit any more whose last event is at a time.
+func (t *Table) until(last event.Time) event.Time {
+	return last + t.rules.Timeout + t.rules.Lateness + 2*event.Minute
+}
+
+// Until returns until when a checkpoint of a table with other rules is to be kept, at most, by what that said.
+func (t *Table) Until(said event.Time) event.Time {
+	if said == 0 {
+		return 0
+	}
+	return t.until(said) // it said no earlier time than that of the last event
 }
 
 // Horizon returns the start of the oldest window of visits that records after the watermark may change.

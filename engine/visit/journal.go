@@ -189,7 +189,7 @@ func (t *Table) Checkpoint(dst []byte) (blob []byte, until event.Time) {
 	}
 	clear(t.dirty)
 	t.dirty = t.dirty[:0]
-	return dst, until + t.rules.Timeout + t.rules.Lateness + 2*event.Minute
+	return dst, t.until(until)
 }
 
 // clean notes that a visitor's visits are in a checkpoint, and returns the last of their events.

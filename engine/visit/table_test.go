@@ -161,7 +161,7 @@ func TestLimitOfVisits(t *testing.T) {
 			l.low(t)
 			tab.Expire(l.watermark)
 			before := m.sums()
-			m.forget((l.watermark.Floor(event.Minute) - rules.Lateness).Floor(event.Minute))
+			m.forget(l.horizon())
 			now := m.sums()
 			for k, c := range before {
 				gone.plus(k, c.less(now[k]))
