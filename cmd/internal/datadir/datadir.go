@@ -28,8 +28,11 @@ type Dir struct {
 }
 
 // Open makes the folder if it is missing (mode 0700: it holds raw events) and locks it. It returns ErrInUse if
-// another process has it.
+// another process has it. An empty path is refused: it would be the folder that the process happens to be in.
 func Open(path string) (*Dir, error) {
+	if path == "" {
+		return nil, errors.New("the data folder has no name; give one with --data")
+	}
 	abs, err := filepath.Abs(path)
 	if err != nil {
 		return nil, fmt.Errorf("data folder %q: %w", path, err)
@@ -41,11 +44,16 @@ func Open(path string) (*Dir, error) {
 	switch {
 	case err == nil:
 		return &Dir{path: abs, lock: lock}, nil
-	case errors.Is(err, fs.ErrPermission), errors.Is(err, fs.ErrNotExist):
+	case isPathError(err): // the file "lock" can't be made: no right, a read-only or full disk
 		return nil, fmt.Errorf("lock data folder: %w", err)
 	default:
 		return nil, fmt.Errorf("data folder %s is %w", abs, ErrInUse)
 	}
+}
+
+func isPathError(err error) bool {
+	var perr *fs.PathError
+	return errors.As(err, &perr)
 }
 
 // Close gives the folder free.

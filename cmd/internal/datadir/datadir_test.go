@@ -86,6 +86,27 @@ func TestOpenWhatIsNoFolder(t *testing.T) {
 	}
 }
 
+func TestOpenWithoutAName(t *testing.T) {
+	t.Chdir(t.TempDir())
+	if _, err := Open(""); err == nil || !strings.Contains(err.Error(), "--data") {
+		t.Errorf("Open without a path: %v", err)
+	}
+	if left, err := os.ReadDir("."); err != nil || len(left) > 0 {
+		t.Errorf("left %v, %v", left, err)
+	}
+}
+
+// A lock that can't be had for another reason than a process that has it, a read-only disk say, is not called one in use.
+func TestOpenWhereTheLockCantBeMade(t *testing.T) {
+	path := t.TempDir()
+	if err := os.Mkdir(filepath.Join(path, "lock"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(path); err == nil || errors.Is(err, ErrInUse) || !strings.Contains(err.Error(), "lock: is a directory") {
+		t.Errorf("Open where the lock can't be made: %v", err)
+	}
+}
+
 // TestSecondProcess starts the test binary again: the lock is one between processes.
 func TestSecondProcess(t *testing.T) {
 	const env = "DATADIR_TEST_OPEN"
