@@ -55,25 +55,41 @@ type Store interface {
 // Open returns the store at an address; the package comment has the forms. A folder is created if it is not
 // there; a bucket is not, and is not contacted before the first use.
 func Open(address string) (Store, error) {
-	switch scheme, rest, found := strings.Cut(address, "://"); {
-	case address == "":
-		return nil, errors.New("open object store: the address is empty")
-	case !found:
-		return OpenFolder(address)
-	case scheme == "file":
-		path, err := url.PathUnescape(rest)
-		if err != nil || !strings.HasPrefix(path, "/") {
-			return nil, fmt.Errorf("open object store %q: want file:///absolute/path", address)
-		}
-		return OpenFolder(path)
-	case scheme == "s3":
-		cfg, err := ParseS3(address)
+	if path, err := FolderOf(address); path != "" || err != nil {
 		if err != nil {
 			return nil, err
 		}
-		return OpenS3(cfg)
+		return OpenFolder(path)
+	}
+	cfg, err := ParseS3(address)
+	if err != nil {
+		return nil, err
+	}
+	return OpenS3(cfg)
+}
+
+// FolderOf returns the path of the folder that an address names, "" if it names a bucket, and an error if it is no address.
+// A relative folder with a colon in its first part has to begin with "./": without it, host:9000/bucket is more likely
+// a bucket whose s3:// was forgotten.
+func FolderOf(address string) (string, error) {
+	switch scheme, rest, found := strings.Cut(address, "://"); {
+	case address == "":
+		return "", errors.New("open object store: the address is empty")
+	case !found:
+		if first, _, _ := strings.Cut(address, "/"); strings.Contains(first, ":") {
+			return "", errors.New("open object store: the address has a colon, but begins with neither s3:// nor file://; a folder with one in its name is written ./NAME")
+		}
+		return address, nil
+	case scheme == "file":
+		path, err := url.PathUnescape(rest)
+		if err != nil || !strings.HasPrefix(path, "/") {
+			return "", fmt.Errorf("open object store %q: want file:///absolute/path", address)
+		}
+		return path, nil
+	case scheme == "s3":
+		return "", nil
 	default:
-		return nil, fmt.Errorf("open object store: unknown scheme %q: want s3://, file:// or a folder", scheme)
+		return "", fmt.Errorf("open object store: unknown scheme %q: want s3://, file:// or a folder", scheme)
 	}
 }
 

@@ -300,7 +300,7 @@ func TestOpen(t *testing.T) {
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for _, address := range []string{"", "ftp://x/y", "file://relative", file, "s3://host", "s3://key@host/bucket",
+	for _, address := range []string{"", "ftp://x/y", "file://relative", file, "minio:9000/bucket", "k:hunter2@minio/bucket", "s3://host", "s3://key@host/bucket",
 		"s3://k:s@host/bucket?tls=perhaps", "s3://k:s@host/bucket?color=red", "s3://k:s@host/bucket/../x", "s3://k:hunter2%@host/b"} {
 		if _, err := Open(address); err == nil {
 			t.Errorf("Open(%q): no error", address)
