@@ -141,7 +141,7 @@ func parseKey(text string) (key, error) {
 
 // zones returns the default time zone and those of single sites.
 func (f *accessFlags) zones() (*time.Location, map[string]*time.Location, error) {
-	def, err := time.LoadLocation(f.TimeZone)
+	def, err := zone(f.TimeZone)
 	if err != nil {
 		return nil, nil, usagef("--time-zone: %q is not a time zone such as Europe/Berlin", f.TimeZone)
 	}
@@ -150,11 +150,19 @@ func (f *accessFlags) zones() (*time.Location, map[string]*time.Location, error)
 		if err := event.ValidSite(site); err != nil {
 			return nil, nil, usagef("--site-time-zones: %w", err)
 		}
-		if zones[site], err = time.LoadLocation(name); err != nil {
+		if zones[site], err = zone(name); err != nil {
 			return nil, nil, usagef("--site-time-zones: site %s: %q is not a time zone such as Europe/Berlin", site, name)
 		}
 	}
 	return def, zones, nil
+}
+
+// zone is that of an IANA name: "Local" would be the machine's, and "" is nothing that somebody chose.
+func zone(name string) (*time.Location, error) {
+	if name == "" || name == time.Local.String() {
+		return nil, errors.New("no name of IANA's")
+	}
+	return time.LoadLocation(name)
 }
 
 // proxies reads --trusted-proxies: networks, or single addresses.

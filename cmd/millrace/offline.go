@@ -16,6 +16,7 @@ import (
 	"millrace/engine/event"
 	"millrace/engine/replay"
 	"millrace/engine/window"
+	"millrace/internal/blob"
 )
 
 // offline is archive and rollup store for a command that runs beside no serve on the same folder.
@@ -37,6 +38,11 @@ func openOffline(f *storeFlags, mayCreate, needFolder bool, log *slog.Logger) (*
 }
 
 func (o *offline) open(f *storeFlags, mayCreate, needFolder bool, log *slog.Logger) error {
+	if f.S3 != "" && !mayCreate {
+		if err := lakeExists(f.S3); err != nil {
+			return err
+		}
+	}
 	if f.Influx == "" || f.S3 == "" || needFolder {
 		if _, err := os.Stat(f.Data); errors.Is(err, fs.ErrNotExist) && !mayCreate {
 			return fmt.Errorf("there is no data folder %s; name it with --data", f.Data)
@@ -70,6 +76,22 @@ func (o *offline) open(f *storeFlags, mayCreate, needFolder bool, log *slog.Logg
 		return err
 	}
 	o.closers = append(o.closers, o.stores.influx.Close)
+	return nil
+}
+
+// lakeExists refuses the address of a folder that is not there: who mistypes it would be told that there is nothing to
+// count. Whether a bucket is there shows when it is read.
+func lakeExists(address string) error {
+	path, err := blob.FolderOf(address)
+	if err != nil {
+		return fmt.Errorf("open archive: %w", err)
+	}
+	if path == "" {
+		return nil
+	}
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("there is no archive %s; name it with --s3", path)
+	}
 	return nil
 }
 

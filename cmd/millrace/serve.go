@@ -178,7 +178,28 @@ func (c *serveCommand) validate() error {
 	if c.ArchiveEvery < time.Second {
 		return usagef("--archive-every: %v is less than 1s", c.ArchiveEvery)
 	}
-	return c.validateAccess()
+	return cmp.Or(c.validateCollector(), c.validateAccess())
+}
+
+// validateCollector finds what ingest would refuse by the names of its options, and once stores are open, and the zeros that
+// it takes for its own defaults.
+func (c *serveCommand) validateCollector() error {
+	switch {
+	case c.Linger < 100*time.Microsecond || c.Linger > time.Second:
+		return usagef("--linger: %v is not between 100µs and 1s", c.Linger)
+	case c.MaxBody < 1<<10 || c.MaxBody > 64<<20:
+		return usagef("--max-body: %d bytes are not between 1KiB and 64MiB", c.MaxBody)
+	case c.MaxPending < max(c.MaxBody, 64<<10) || c.MaxPending > 64<<30:
+		return usagef("--max-pending: %d bytes are not between 64KiB, or --max-body if that is more, and 64GiB", c.MaxPending)
+	}
+	return cmp.Or(validRate("--site-rate", c.SiteRate), validRate("--address-rate", c.AddressRate))
+}
+
+func validRate(flag string, v float64) error {
+	if !(v >= 0 && v <= 1e9) { // NaN is not within anything
+		return usagef("%s: %v is not between 0 and 1e+09", flag, v)
+	}
+	return nil
 }
 
 // validateAccess finds what is wrong with addresses, sites, keys and time zones, before anything is started.
