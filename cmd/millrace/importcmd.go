@@ -66,6 +66,11 @@ func (c *importCommand) Run(p *process, logs *logFlags) (err error) {
 		return err
 	}
 	log := logs.open(p.stderr)
+	files, err := c.open(p) // before there is a data folder with a secret of its own
+	defer func() { err = errors.Join(err, closeFiles(files)) }()
+	if err != nil {
+		return fmt.Errorf("nothing was imported: %w", err)
+	}
 	off, err := openOffline(&c.storeFlags, true, c.Secret == "", log)
 	if err != nil {
 		return err
@@ -74,11 +79,6 @@ func (c *importCommand) Run(p *process, logs *logFlags) (err error) {
 	id, err := c.identity(off)
 	if err != nil {
 		return err
-	}
-	files, err := c.open(p)
-	defer func() { err = errors.Join(err, closeFiles(files)) }()
-	if err != nil {
-		return fmt.Errorf("nothing was imported: %w", err)
 	}
 	i := newImported(c, p, log, off, id)
 	i.newDeriver = newDeriver
