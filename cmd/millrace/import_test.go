@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"compress/gzip"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -261,6 +262,39 @@ func TestImportBreaksOff(t *testing.T) {
 	if !strings.Contains(out.String(), "17 lines: 7 events") {
 		t.Errorf("printed %q", &out)
 	}
+	mustRun(t, 0, at.args("replay", "--verify")...)
+}
+
+// TestImportStopped: one that is told to stop gives one advice, to repeat it, and not what counting could do no more.
+func TestImportStopped(t *testing.T) {
+	at := localPlace(t)
+	c := importCommand{Format: "combined", Site: "shop.example", Files: []string{"testdata/import/small.log"}}
+	c.Data = at.data
+	ctx, cancel := context.WithCancel(t.Context())
+	var out, log bytes.Buffer
+	p := &process{ctx: ctx, stdout: &out, stderr: &log}
+	files, err := c.open(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closeFiles(files)
+	off, err := openOffline(&c.storeFlags, true, true, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	id, err := c.identity(off)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cancel()
+	err = newImported(&c, p, slog.New(slog.DiscardHandler), off, id).all(files)
+	if err == nil || !strings.HasSuffix(err.Error(), "\nrepeat the import to complete it") {
+		t.Errorf("the error is %v", err)
+	}
+	if err := off.close(); err != nil {
+		t.Fatal(err)
+	}
+	mustRun(t, 0, at.args("import", "--format", "combined", "--site", "shop.example", "testdata/import/small.log")...)
 	mustRun(t, 0, at.args("replay", "--verify")...)
 }
 

@@ -196,6 +196,9 @@ func (i *imported) all(files []*importfile.File) error {
 		errs = append(errs, err)
 		if !errors.Is(err, errNoLine) {
 			errs = append(errs, errors.New("repeat the import to complete it"))
+			if i.process.ctx.Err() != nil {
+				return errors.Join(errs...) // told to stop: nothing can be counted now, and the repetition will
+			}
 			break
 		}
 	}
