@@ -14,6 +14,14 @@ import (
 	"millrace/ingest/enrich"
 )
 
+// What an operator may set is within these bounds.
+const (
+	LeastLinger, MostLinger   = 100 * time.Microsecond, time.Second
+	LeastBody, MostBody       = 1 << 10, 64 << 20  // bytes
+	LeastPending, MostPending = 64 << 10, 64 << 30 // bytes
+	MostRate                  = 1e9                // a second
+)
+
 // Options configure a Collector. The zero value of a field means its default.
 type Options struct {
 	// Topic is the topic of events. Default "millrace.events".
@@ -165,18 +173,18 @@ func (o Options) Validate() error {
 		}
 	}
 	within(bad, "Partitions", o.Partitions, 0, 100_000)
-	within(bad, "Linger", o.Linger, 100*time.Microsecond, time.Second)
+	within(bad, "Linger", o.Linger, LeastLinger, MostLinger)
 	within(bad, "MaxRecordEvents", o.MaxRecordEvents, 1, 10_000)
 	within(bad, "MaxRecordBytes", o.MaxRecordBytes, 1<<10, 768<<10)
 	within(bad, "AckTimeout", o.AckTimeout, time.Second, 2*time.Minute)
 	within(bad, "TickEvery", o.TickEvery, 10*time.Millisecond, 10*time.Second)
-	within(bad, "MaxBodyBytes", o.MaxBodyBytes, 1<<10, 64<<20)
-	within(bad, "MaxPendingBytes", o.MaxPendingBytes, 64<<10, 64<<30)
+	within(bad, "MaxBodyBytes", o.MaxBodyBytes, LeastBody, MostBody)
+	within(bad, "MaxPendingBytes", o.MaxPendingBytes, LeastPending, MostPending)
 	if int64(o.MaxBodyBytes) > o.MaxPendingBytes {
 		bad("MaxPendingBytes: %d is less than MaxBodyBytes %d", o.MaxPendingBytes, o.MaxBodyBytes)
 	}
-	within(bad, "SiteRate", o.SiteRate, 0, 1e9)
-	within(bad, "AddressRate", o.AddressRate, 0, 1e9)
+	within(bad, "SiteRate", o.SiteRate, 0, MostRate)
+	within(bad, "AddressRate", o.AddressRate, 0, MostRate)
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("ingest options: %w", err)
 	}

@@ -50,7 +50,9 @@ func (c *deadRetryCommand) Run(p *process, logs *logFlags) error {
 		return err
 	}
 	switch {
-	case c.All == (len(coords) > 0):
+	case c.All && len(coords) > 0:
+		return usagef("name letters or say --all, not both")
+	case !c.All && len(coords) == 0:
 		return usagef("name letters, or say --all")
 	case !c.All && c.filterFlags != filterFlags{}:
 		return usagef("--topic, --partition, --reason and --since choose among --all; named letters need none")

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"millrace/cmd/internal/datadir"
+	"millrace/ingest"
 )
 
 // serveCommand runs the roles of the stream: collect, process, emit, archive, query.
@@ -29,8 +30,8 @@ type serveCommand struct {
 // collectorFlags say how the collector batches and what it bears.
 type collectorFlags struct {
 	Linger      time.Duration     `default:"5ms" group:"Collector" help:"How long a batch waits for more events, 100µs to 1s. Each beacon's answer waits as long."`
-	MaxBody     byteSize          `default:"1MiB" group:"Collector" help:"Largest body of a request, as sent and unpacked."`
-	MaxPending  byteSize          `default:"64MiB" group:"Collector" help:"Memory for events that Kafka has not acknowledged; above it the answer is 503."`
+	MaxBody     byteSize          `default:"1MiB" group:"Collector" help:"Largest body of a request, as sent and unpacked, 1KiB to 64MiB."`
+	MaxPending  byteSize          `default:"64MiB" group:"Collector" help:"Memory for events that Kafka has not acknowledged, 64KiB to 64GiB; above it the answer is 503."`
 	SiteRate    float64           `default:"0" group:"Collector" help:"Most events a second of one site; 0 is no limit."`
 	AddressRate float64           `default:"0" group:"Collector" help:"Most requests a second of one address (IPv6: /64); 0 is no limit."`
 	Shards      map[string]uint16 `placeholder:"SITE=N" group:"Collector" help:"Sites too large for one partition, such as giant.example.com=16: their visitors are spread over N parts, 2 to 256, which lie in up to as many partitions. Several with semicolons between them. The same at all collectors; a change splits the visits of that moment."`
@@ -185,19 +186,19 @@ func (c *serveCommand) validate() error {
 // it takes for its own defaults.
 func (c *serveCommand) validateCollector() error {
 	switch {
-	case c.Linger < 100*time.Microsecond || c.Linger > time.Second:
+	case c.Linger < ingest.LeastLinger || c.Linger > ingest.MostLinger:
 		return usagef("--linger: %v is not between 100µs and 1s", c.Linger)
-	case c.MaxBody < 1<<10 || c.MaxBody > 64<<20:
+	case c.MaxBody < ingest.LeastBody || c.MaxBody > ingest.MostBody:
 		return usagef("--max-body: %d bytes are not between 1KiB and 64MiB", c.MaxBody)
-	case c.MaxPending < max(c.MaxBody, 64<<10) || c.MaxPending > 64<<30:
+	case c.MaxPending < max(c.MaxBody, ingest.LeastPending) || c.MaxPending > ingest.MostPending:
 		return usagef("--max-pending: %d bytes are not between 64KiB, or --max-body if that is more, and 64GiB", c.MaxPending)
 	}
 	return cmp.Or(validRate("--site-rate", c.SiteRate), validRate("--address-rate", c.AddressRate))
 }
 
 func validRate(flag string, v float64) error {
-	if !(v >= 0 && v <= 1e9) { // NaN is not within anything
-		return usagef("%s: %v is not between 0 and 1e+09", flag, v)
+	if !(v >= 0 && v <= ingest.MostRate) { // NaN is not within anything
+		return usagef("%s: %v is not between 0 and %v", flag, v, ingest.MostRate)
 	}
 	return nil
 }
