@@ -74,15 +74,30 @@ func (c *Cluster) Config() *sarama.Config {
 type Topic struct {
 	Name       string
 	Partitions int32
-	// Retention is how long records are kept; 0 means for ever.
+	// Retention is how long records are kept at least; 0 means for ever.
 	Retention time.Duration
+}
+
+// forever is the retention.ms of a topic that keeps its records.
+const forever = -1
+
+// brokerRetention is the retention.ms of a topic for which nobody has said one, Kafka's log.retention.hours of 168.
+const brokerRetention = 168 * 60 * 60 * 1000
+
+// retentionMS returns the topic's retention.ms.
+func (t Topic) retentionMS() int64 {
+	if t.Retention <= 0 {
+		return forever
+	}
+	return t.Retention.Milliseconds()
 }
 
 // ErrPartitions is returned for a topic that is there with another number of partitions.
 var ErrPartitions = errors.New("wrong number of partitions")
 
 // EnsureTopics creates the topics that are missing, and returns once all brokers know of them. One that is there must have
-// the right number of partitions; its other settings are left alone.
+// the right number of partitions. Its retention is raised if it is less than that asked for, since whoever asks counts on it; its
+// other settings are left alone.
 func (c *Cluster) EnsureTopics(ctx context.Context, topics ...Topic) error {
 	admin, err := c.admin(ctx)
 	if err != nil {
@@ -103,13 +118,12 @@ func (c *Cluster) EnsureTopics(ctx context.Context, topics ...Topic) error {
 				return fmt.Errorf("topic %s has %d partitions, configured are %d: %w; partitions can't be changed under live state",
 					t.Name, d.NumPartitions, t.Partitions, ErrPartitions)
 			}
+			if err := raiseRetention(admin, t, d.ConfigEntries["retention.ms"]); err != nil {
+				return err
+			}
 			continue
 		}
-		retention := "-1"
-		if t.Retention > 0 {
-			retention = strconv.FormatInt(t.Retention.Milliseconds(), 10)
-		}
-		policy, most := "delete", strconv.Itoa(MaxRecordBytes)
+		policy, most, retention := "delete", strconv.Itoa(MaxRecordBytes), strconv.FormatInt(t.retentionMS(), 10)
 		entries := map[string]*string{"cleanup.policy": &policy, "retention.ms": &retention, "max.message.bytes": &most}
 		if repl >= 3 {
 			// With the brokers' default of 1 a leader alone acknowledges records, and takes them along when it dies. With two
@@ -127,6 +141,29 @@ func (c *Cluster) EnsureTopics(ctx context.Context, topics ...Topic) error {
 		}
 	}
 	return c.settle(ctx, admin, topics)
+}
+
+// raiseRetention makes a topic keep its records for as long as t says, if it has a shorter retention.ms; nil is the default.
+func raiseRetention(admin sarama.ClusterAdmin, t Topic, entry *string) error {
+	has := int64(brokerRetention)
+	if entry != nil {
+		var err error
+		if has, err = strconv.ParseInt(*entry, 10, 64); err != nil {
+			return fmt.Errorf("topic %s: retention.ms %q is not a number", t.Name, *entry)
+		}
+	}
+	want := t.retentionMS()
+	if has == forever || want != forever && has >= want {
+		return nil
+	}
+	value := strconv.FormatInt(want, 10)
+	err := admin.IncrementalAlterConfig(sarama.TopicResource, t.Name, map[string]sarama.IncrementalAlterConfigsEntry{
+		"retention.ms": {Operation: sarama.IncrementalAlterConfigsOperationSet, Value: &value},
+	}, false)
+	if err != nil {
+		return fmt.Errorf("topic %s keeps records for %d ms, which is too short: set its retention.ms to %s: %w", t.Name, has, value, err)
+	}
+	return nil
 }
 
 // admin connects within the bounds of ctx. Sarama's own connecting can't be cancelled, so a connection that

@@ -20,7 +20,8 @@ func TestEnsureTopics(t *testing.T) { testEnsureTopics(t, mustBroker(t)) }
 func testEnsureTopics(t *testing.T, c *Cluster) {
 	day := Topic{Name: "a", Partitions: 3, Retention: 24 * time.Hour}
 	mustEnsure(t, c, day, Topic{Name: "b", Partitions: 1})
-	mustEnsure(t, c, day) // there already
+	mustEnsure(t, c, day)                                                   // there already
+	mustEnsure(t, c, Topic{Name: "a", Partitions: 3, Retention: time.Hour}) // and keeps more than is asked for
 	for topic, want := range map[string]int32{"a": 3, "b": 1, "c": 0} {
 		if got, err := c.Partitions(t.Context(), topic); err != nil || got != want {
 			t.Errorf("%s has %d partitions, %v; want %d", topic, got, err, want)
@@ -31,17 +32,53 @@ func testEnsureTopics(t *testing.T, c *Cluster) {
 		t.Fatal(err)
 	}
 	defer admin.Close()
-	for topic, retention := range map[string]string{"a": "86400000", "b": "-1"} {
-		got := map[string]string{}
+	settings := func(topic string) map[string]string {
 		described, err := admin.DescribeConfigs([]*sarama.ConfigResource{{Type: sarama.TopicResource, Name: topic}}, sarama.DescribeConfigsOptions{})
 		if err != nil || len(described) != 1 {
 			t.Fatalf("describe %s: %v, %v", topic, described, err)
 		}
+		got := map[string]string{}
 		for _, e := range described[0].Configs {
 			got[e.Name] = e.Value
 		}
-		if got["retention.ms"] != retention || got["cleanup.policy"] != "delete" || got["max.message.bytes"] != "15728640" {
+		return got
+	}
+	for topic, retention := range map[string]string{"a": "86400000", "b": "-1"} {
+		if got := settings(topic); got["retention.ms"] != retention || got["cleanup.policy"] != "delete" || got["max.message.bytes"] != "15728640" {
 			t.Errorf("%s: %v", topic, got)
+		}
+	}
+	// Retention is raised, whoever has made the topic, and nothing else is touched.
+	made := map[string]string{"kept": "172800000", "short": "3600000"}
+	for topic, ms := range made {
+		size := "12345"
+		err := admin.CreateTopic(topic, &sarama.TopicDetail{NumPartitions: 1, ReplicationFactor: 1,
+			ConfigEntries: map[string]*string{"retention.ms": &ms, "max.message.bytes": &size}}, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := admin.CreateTopic("default", &sarama.TopicDetail{NumPartitions: 1, ReplicationFactor: 1}, false); err != nil {
+		t.Fatal(err)
+	}
+	const oneDay = 24 * time.Hour
+	for _, test := range []struct {
+		topic Topic
+		want  string
+	}{
+		{Topic{Name: "kept", Partitions: 1, Retention: oneDay}, "172800000"},
+		{Topic{Name: "short", Partitions: 1, Retention: oneDay}, "86400000"},
+		{Topic{Name: "short", Partitions: 1}, "-1"},
+		{Topic{Name: "short", Partitions: 1, Retention: oneDay}, "-1"},
+		{Topic{Name: "default", Partitions: 1, Retention: 8 * oneDay}, "691200000"},
+	} {
+		mustEnsure(t, c, test.topic)
+		got := settings(test.topic.Name)
+		if got["retention.ms"] != test.want {
+			t.Errorf("%+v: retention.ms is %s, want %s", test.topic, got["retention.ms"], test.want)
+		}
+		if made[test.topic.Name] != "" && got["max.message.bytes"] != "12345" {
+			t.Errorf("%+v: max.message.bytes is %s", test.topic, got["max.message.bytes"])
 		}
 	}
 	err = c.EnsureTopics(t.Context(), Topic{Name: "d", Partitions: 1}, Topic{Name: "a", Partitions: 4})
@@ -124,4 +161,24 @@ func TestEnsureTopicsWaits(t *testing.T) {
 	if n := asked.Load(); n != 4 {
 		t.Errorf("the broker was asked %d times", n)
 	}
+}
+
+// Who may not alter a topic is told what to set.
+func TestRetentionRefused(t *testing.T) {
+	f, c := mustFake(t)
+	mustEnsure(t, c, Topic{Name: "a", Partitions: 1, Retention: time.Hour})
+	f.ControlKey(int16(kmsg.IncrementalAlterConfigs), func(r kmsg.Request) (kmsg.Response, error, bool) {
+		f.KeepControl()
+		resource := kmsg.NewIncrementalAlterConfigsResponseResource()
+		resource.ResourceType, resource.ResourceName, resource.ErrorCode = kmsg.ConfigResourceTypeTopic, "a", kerr.TopicAuthorizationFailed.Code
+		resp := r.ResponseKind().(*kmsg.IncrementalAlterConfigsResponse)
+		resp.Resources = append(resp.Resources, resource)
+		return resp, nil, true
+	})
+	err := c.EnsureTopics(t.Context(), Topic{Name: "a", Partitions: 1, Retention: 2 * time.Hour})
+	if !errors.Is(err, sarama.ErrTopicAuthorizationFailed) || !strings.Contains(err.Error(), "topic a keeps records for 3600000 ms") ||
+		!strings.Contains(err.Error(), "retention.ms to 7200000") {
+		t.Errorf("refused: %v", err)
+	}
+	mustEnsure(t, c, Topic{Name: "a", Partitions: 1, Retention: time.Hour}) // needs no altering
 }
