@@ -127,6 +127,8 @@ func TestRulesValidate(t *testing.T) {
 	f(Rules{Grace: event.Minute + 1}, "grace")
 	f(Rules{Lateness: 1999}, "lateness 1999 ms is below the grace of 2000 ms")
 	f(Rules{Lateness: -1}, "lateness")
+	f(Rules{Lateness: 30 * 24 * event.Hour})
+	f(Rules{Lateness: 30*24*event.Hour + 1}, "lateness 2592000001 ms is more than 30 days")
 	f(Rules{SilentAfter: 999}, "silent-after")
 	f(Rules{Grace: -1, Lateness: -2, SilentAfter: -1}, "grace", "lateness", "silent-after") // all at once
 }

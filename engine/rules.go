@@ -15,8 +15,8 @@ import (
 type Rules struct {
 	// Grace is how long after its end a window waits for stragglers before it fires as final. Default 2 s.
 	Grace event.Time
-	// Lateness is how long after its end a window still takes events in, and fires again. Default 1 h; state is
-	// kept as long.
+	// Lateness is how long after its end a window still takes events in, and fires again. Default 1 h, at most 30 days; state
+	// is kept as long, and the changelog for four times that.
 	Lateness event.Time
 	// EarlyEvery is how often open windows that have changed fire before their end. Default 5 s; negative turns
 	// early firing off.
@@ -34,6 +34,8 @@ type Rules struct {
 	DedupHorizon event.Time
 	MaxIDs       int
 }
+
+const maxLateness = 30 * 24 * event.Hour
 
 func (r Rules) withDefaults() Rules {
 	r.Grace = cmp.Or(r.Grace, 2*event.Second)
@@ -78,6 +80,9 @@ func (r Rules) Validate() error {
 	}
 	if r.Lateness < r.Grace {
 		bad = append(bad, fmt.Sprintf("lateness %d ms is below the grace of %d ms", r.Lateness, r.Grace))
+	}
+	if r.Lateness > maxLateness {
+		bad = append(bad, fmt.Sprintf("lateness %d ms is more than 30 days", r.Lateness))
 	}
 	if err := r.Visits().Validate(); err != nil {
 		bad = append(bad, err.Error())

@@ -201,7 +201,11 @@ func allVisits(r *replay.Report) (n int64) {
 
 func (c *replayCommand) say(w io.Writer, r *replay.Report) {
 	if r.From == r.To {
-		fmt.Fprintln(w, "The archive has nothing complete in this range: nothing to do.")
+		what := "nothing to do"
+		if c.Verify {
+			what = "nothing was verified"
+		}
+		fmt.Fprintf(w, "The archive has nothing complete in this range: %s.\n", what)
 		return
 	}
 	const minute = "2006-01-02 15:04"

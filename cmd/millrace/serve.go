@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/net/http/httpguts"
+
 	"millrace/cmd/internal/datadir"
 	"millrace/ingest"
 )
@@ -40,7 +42,7 @@ type collectorFlags struct {
 // engineFlags say when windows fire and files are cut.
 type engineFlags struct {
 	Grace        time.Duration `default:"2s" group:"Engine" help:"How long after its end a minute waits for stragglers before its numbers are final."`
-	Lateness     time.Duration `default:"1h" group:"Engine" help:"How long after its end a minute still takes events in. Later ones are archived, and counted by replay."`
+	Lateness     time.Duration `default:"1h" group:"Engine" help:"How long after its end a minute still takes events in, at most 720h. Later ones are archived, and counted by replay."`
 	Early        time.Duration `default:"5s" group:"Engine" help:"How often the numbers of the running minute are updated; 0 is only once it is final."`
 	SilentAfter  time.Duration `default:"10s" group:"Engine" help:"How long a collector may be silent before the minutes no longer wait for it."`
 	Standby      bool          `group:"Engine" help:"Also follow the state of the partitions that other processes have, to take them over within 10s when one dies. It costs the disk and the network of all partitions, and a session timeout of 6s."`
@@ -170,8 +172,16 @@ func (c *serveCommand) validate() error {
 	if c.Replication < 0 {
 		return usagef("--replication: %d is negative", c.Replication)
 	}
+	return cmp.Or(c.validateEngine(), c.validateCollector(), c.validateAccess())
+}
+
+// validateEngine finds what makes no sense of the engine's settings, and the zeros that it takes for its own defaults.
+func (c *serveCommand) validateEngine() error {
 	if c.Early < 0 {
 		return usagef("--early: %v is negative", c.Early)
+	}
+	if err := cmp.Or(leastMillisecond("--grace", c.Grace), leastMillisecond("--lateness", c.Lateness), leastMillisecond("--silent-after", c.SilentAfter)); err != nil {
+		return err
 	}
 	if err := c.rules().Validate(); err != nil {
 		return usagef("%w", err)
@@ -179,7 +189,14 @@ func (c *serveCommand) validate() error {
 	if c.ArchiveEvery < time.Second {
 		return usagef("--archive-every: %v is less than 1s", c.ArchiveEvery)
 	}
-	return cmp.Or(c.validateCollector(), c.validateAccess())
+	return nil
+}
+
+func leastMillisecond(flag string, d time.Duration) error {
+	if d < time.Millisecond {
+		return usagef("%s: %v is less than 1ms", flag, d)
+	}
+	return nil
 }
 
 // validateCollector finds what ingest would refuse by the names of its options, and once stores are open, and the zeros that
@@ -219,7 +236,15 @@ func (c *serveCommand) validateAccess() error {
 	_, proxies := c.proxies()
 	_, _, zones := c.zones()
 	_, shards := c.siteOptions()
-	return cmp.Or(sites, keys, queryKeys, proxies, zones, shards)
+	headers := cmp.Or(validHeader("--country-header", c.CountryHeader), validHeader("--region-header", c.RegionHeader), validHeader("--city-header", c.CityHeader))
+	return cmp.Or(sites, keys, queryKeys, proxies, zones, shards, headers)
+}
+
+func validHeader(flag, name string) error {
+	if name != "" && !httpguts.ValidHeaderFieldName(name) {
+		return usagef("%s: %q is not the name of a header, such as CF-IPCountry", flag, name)
+	}
+	return nil
 }
 
 // validAddr tells what is no address to listen on. Whether it can be had shows when it is tried.
