@@ -197,8 +197,12 @@ func (c *comparison) each(fn func(Kind, pointID)) {
 }
 
 // leave reports whether a window is the stream's to finish: visits that began in it may go on behind the end of the
-// archive. Of these, only what the store has lost is of interest.
+// archive, of which only what the store has lost is of interest; or it is an hour that is to fire again, which is no difference to
+// be told of, and none the worse for being written.
 func (c *comparison) leave(start event.Time) bool {
+	if c.kind == window.Hour {
+		return c.run.o.Mode == Verify && c.run.open.isLate(windowID{site: c.site, start: start})
+	}
 	if c.kind != window.Visits || !c.run.unsettled(start) {
 		return false
 	}

@@ -234,3 +234,43 @@ func TestUnsettledVisits(t *testing.T) {
 		t.Error("a window that the stream has to finish was written")
 	}
 }
+
+// An hour takes in a late event up to a minute later, and not while the stream is stopped. Until then it is no difference, and
+// nothing is lost when it is written.
+func TestHourFiresAgain(t *testing.T) {
+	const received = noon + event.Hour + 10*event.Minute
+	events := steady(noon, 70)
+	before := want(events, 0)
+	late := events[len(events)-1]
+	late.ID, late.Time, late.Received, late.offset = "late", noon+30*event.Minute, received, late.offset+1
+	events = append(events, late)
+
+	hour := storeID{window.Hour, windowID{late.Site, noon, 0}}
+	run := func(mode Mode, complete event.Time, site string) (Report, *memStore) {
+		store := want(events, 0)
+		store.windows[hour] = before.windows[hour]
+		if site != late.Site {
+			w := *before.windows[hour]
+			w.Site = site
+			store.windows[idOf(&w)] = &w
+		}
+		return mustRun(t, Options{Lake: &memLake{events: events, complete: complete}, Reader: store, Sink: store, Mode: mode}), store
+	}
+	settled := received + hourSlack
+	if rep, _ := run(Verify, settled, late.Site); rep.Differing != 0 {
+		t.Errorf("to be fired again: %v", rep.Differences)
+	}
+	if rep, _ := run(Verify, settled, "other.example"); rep.Differing == 0 || rep.Differences[0].Site != "other.example" {
+		t.Errorf("of another site: %v", rep.Differences)
+	}
+	if rep, _ := run(Verify, settled+event.Minute, late.Site); rep.Differing == 0 || rep.Differences[0].Window != window.Hour {
+		t.Errorf("never fired again: %v", rep.Differences)
+	}
+	rep, store := run(Write, settled, late.Site)
+	if rep.Kinds[window.Hour].Written != 1 {
+		t.Errorf("written: %+v", rep.Kinds)
+	}
+	if a, b := store.windows[hour].Points[0].Events, before.windows[hour].Points[0].Events; a != b+1 {
+		t.Errorf("%d events after writing, %d before", a, b)
+	}
+}

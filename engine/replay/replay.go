@@ -424,6 +424,12 @@ func (r *run) settledHours() event.Time {
 	return (r.settled - hourSlack).Floor(event.Hour)
 }
 
+// refires reports whether the stream may still have to fire an hour again for an event that it received at an instant: it
+// does that once a minute, and not while it is stopped.
+func (r *run) refires(received event.Time) bool {
+	return r.settled != EndOfTime && received >= r.settled-hourSlack
+}
+
 // unsettled reports whether the stream may still change a window of visits after the end of the archive: visits that
 // began in it go on.
 func (r *run) unsettled(start event.Time) bool {

@@ -102,6 +102,9 @@ func (p *pass) event(e *event.Event) {
 	if r.inRange(e) {
 		r.note(row)
 	}
+	if p.index < r.imports.index && r.refires(e.Received) {
+		r.open.noteLate(e.Site, e.Time)
+	}
 	r.open.addRow(p.index, e.Site, e.Time.Floor(event.Minute), p.shard(e.Site), row)
 }
 

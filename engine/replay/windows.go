@@ -37,6 +37,7 @@ type openWindows struct {
 	limit           int
 	from, to        event.Time // only windows of these hours are wanted
 	minutes, visits map[event.Time]map[windowID]*open
+	late            map[windowID]struct{} // hours with an event that was received at the end of the log: see run.refires
 	sites           map[string]string
 	agg, hour       *window.Agg // to fold in
 }
@@ -54,7 +55,7 @@ type part struct {
 
 func newOpenWindows(limit int, from, to event.Time) *openWindows {
 	return &openWindows{
-		limit: limit, from: from, to: to, sites: map[string]string{},
+		limit: limit, from: from, to: to, late: map[windowID]struct{}{}, sites: map[string]string{},
 		minutes: map[event.Time]map[windowID]*open{}, visits: map[event.Time]map[windowID]*open{},
 		agg: window.NewAgg(limit), hour: window.NewAgg(limit),
 	}
@@ -89,6 +90,19 @@ func (o *openWindows) part(of map[event.Time]map[windowID]*open, id windowID, so
 		w.parts = slices.Insert(w.parts, i, &part{source: source})
 	}
 	return w.parts[i]
+}
+
+// noteLate notes that the hour of an event of a site may have to fire again.
+func (o *openWindows) noteLate(site string, at event.Time) {
+	if id := (windowID{site: site, start: at.Floor(event.Hour)}); !o.isLate(id) {
+		id.site = strings.Clone(site)
+		o.late[id] = struct{}{}
+	}
+}
+
+func (o *openWindows) isLate(id windowID) bool {
+	_, ok := o.late[id]
+	return ok
 }
 
 const (
