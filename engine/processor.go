@@ -75,6 +75,9 @@ type Snapshot struct {
 	IDs int
 }
 
+// errNotTaken stands for the error of a store that goka has kept to itself.
+var errNotTaken = errors.New("the state has not taken the delta of a record")
+
 // Processor is the goka processor around the partitions.
 type Processor struct {
 	opts Options
@@ -165,11 +168,13 @@ func (p *Processor) Run(ctx context.Context) error {
 	return err
 }
 
-// fail ends the processor.
+// fail ends the processor. The record stays unfinished: Fail alone does nothing once the session has ended, and goka would take
+// a record of which nothing was written for one that is done.
 func (p *Processor) fail(ctx goka.Context, err error) {
 	p.mu.Lock()
 	p.failed = cmp.Or(p.failed, err)
 	p.mu.Unlock()
+	ctx.DeferCommit()(err)
 	ctx.Fail(err)
 }
 
@@ -223,7 +228,7 @@ func (p *Processor) process(ctx goka.Context, msg any) {
 		p.fail(ctx, err)
 		return
 	}
-	if err := part.Process(ctx.Offset(), value, &output{ctx: ctx, value: value}); err != nil {
+	if err := part.Process(ctx.Offset(), value, &output{ctx: ctx, store: part.store, value: value}); err != nil {
 		p.fail(ctx, err)
 		return
 	}
@@ -238,11 +243,23 @@ func (p *Processor) process(ctx goka.Context, msg any) {
 // output is Output on goka's context.
 type output struct {
 	ctx   goka.Context
+	store Store
 	value []byte
 }
 
+// Delta has to ask the store once the session has ended: an error of the store ends the session, and is passed over by goka
+// where that has ended already.
 func (o *output) Delta(b []byte) error {
 	o.ctx.SetValue(b)
+	if o.ctx.Context().Err() == nil {
+		return nil
+	}
+	if _, err := o.store.Outbox(o.ctx.Offset()); err != nil {
+		return err
+	}
+	if o.store.Last() < o.ctx.Offset() {
+		return errNotTaken
+	}
 	return nil
 }
 
