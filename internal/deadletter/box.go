@@ -269,6 +269,9 @@ func (e *Entry) Check(value []byte, force bool) error {
 // Retry puts the letter's record, or the same with another value if that is not nil, back into its partition under the
 // given key, and returns where it is now. Errors are those of Check and of Kafka.
 func (b *Box) Retry(ctx context.Context, e *Entry, key string, value []byte, force bool) (Coord, error) {
+	if m, ok := b.marks[e.Coord()]; ok { // another letter about the same record may have been retried since
+		e.State, e.To = m.State, m.To
+	}
 	if err := e.Check(value, force); err != nil {
 		return Coord{}, err
 	}

@@ -128,6 +128,19 @@ func TestRetry(t *testing.T) {
 	}
 }
 
+// TestRetryOfTwoLetters: a record that was read again after a crash has two letters; it is put back once, whichever is named.
+func TestRetryOfTwoLetters(t *testing.T) {
+	b := mustBox(t, mustCluster(t, Topic, testTopic))
+	mustWrite(t, b, 0, letterOf(7, "r", []byte("seven")), letterOf(7, "r", []byte("seven")))
+	all := mustEach(t, b, Filter{})
+	if _, err := b.Retry(t.Context(), all[0], "#1", nil, false); err != nil {
+		t.Fatal(err)
+	}
+	if to, err := b.Retry(t.Context(), all[1], "#1", nil, false); !errors.Is(err, ErrRetried) {
+		t.Errorf("put back again, as %s: %v", to, err)
+	}
+}
+
 // TestRetryCutShort: the record could not be written, or nobody knows; it is not written again by itself.
 func TestRetryCutShort(t *testing.T) {
 	cluster := mustCluster(t, Topic, testTopic)
