@@ -15,6 +15,8 @@ import (
 
 	"millrace/engine"
 	"millrace/engine/event"
+	"millrace/engine/window"
+	"millrace/internal/deadletter"
 	"millrace/internal/kafka"
 )
 
@@ -242,6 +244,25 @@ func testRetry(t *testing.T, at place, s *server, lines []letterLine, n int) {
 	if out := mustRun(t, 0, dead("retry", "--all")...); out != fmt.Sprintf("0 retried, %d left\n", len(lines)-1) {
 		t.Errorf("retry --all prints %q", out)
 	}
+}
+
+// TestCheckReads: what this build can't read is left where it is, of either topic.
+func TestCheckReads(t *testing.T) {
+	progress := window.Progress{Partition: 1, Low: 60_000, Offset: 7}.AppendLines(nil)
+	f := func(topic string, value []byte, force, ok bool) {
+		t.Helper()
+		e := &deadletter.Entry{Letter: deadletter.Letter{Topic: topic, Partition: 1, Offset: 3, Value: value, Size: len(value)}, State: deadletter.Open}
+		c := &deadRetryCommand{Force: force}
+		if err := c.check(e, nil); (err == nil) != ok {
+			t.Errorf("%s %q, force %v: %v", topic, value, force, err)
+		}
+	}
+	f(engine.EventsTopic, goodRecord(1, 4, 1, 1).Value, false, true)
+	f(engine.EventsTopic, progress, false, false)
+	f(engine.EventsTopic, progress, true, true)
+	f(engine.WindowsTopic, progress, false, true)
+	f(engine.WindowsTopic, []byte("no line protocol"), false, false)
+	f(engine.WindowsTopic, []byte("no line protocol"), true, true)
 }
 
 // TestPrintable: nothing from outside reaches a terminal as it is.

@@ -8,6 +8,7 @@ import (
 
 	"millrace/engine"
 	"millrace/engine/event"
+	"millrace/engine/window"
 	"millrace/internal/deadletter"
 	"millrace/internal/kafka"
 )
@@ -162,12 +163,16 @@ func (c *deadRetryCommand) check(e *deadletter.Entry, value []byte) error {
 
 // readable tells what is wrong with a record, as far as can be told here.
 func readable(topic string, value []byte) error {
-	if topic != engine.EventsTopic {
-		return nil
+	switch topic {
+	case engine.EventsTopic:
+		var dec event.Decoder
+		var env event.Envelope
+		return dec.Decode(value, &env)
+	case engine.WindowsTopic:
+		_, err := window.Decode(value)
+		return err
 	}
-	var dec event.Decoder
-	var env event.Envelope
-	return dec.Decode(value, &env)
+	return nil
 }
 
 func (c *deadRetryCommand) retry(p *process, box *deadletter.Box, e *deadletter.Entry, value []byte) error {
