@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/andybalholm/brotli"
 	"github.com/klauspost/compress/flate"
@@ -99,6 +100,9 @@ func (c *Collector) read(ctx *fasthttp.RequestCtx, r *request) (raw []byte, whol
 		b = b[:len(b)+n]
 		r.raw = b
 		if errors.Is(err, io.EOF) {
+			if cutShort(ctx, len(b)) {
+				return nil, false, badRequest(reasonInvalid, "", "the connection has ended before the body")
+			}
 			break
 		}
 		if err != nil {
@@ -106,6 +110,21 @@ func (c *Collector) read(ctx *fasthttp.RequestCtx, r *request) (raw []byte, whol
 		}
 	}
 	return b[:min(len(b), most)], len(b) <= most, nil
+}
+
+// cutShort reports whether a streamed body of which so many bytes came ended with its connection and not at its end, which
+// is one to fasthttp: what came may be lines that can be read, of a sender who will send all of them again.
+func cutShort(ctx *fasthttp.RequestCtx, got int) bool {
+	if n := ctx.Request.Header.ContentLength(); n >= 0 {
+		return got < n
+	}
+	// It is chunked. At its end it is read from the connection no more, so that it does not notice that there is no time left to;
+	// fasthttp sets the time anew for the next request.
+	if err := ctx.SetReadDeadline(time.Unix(1, 0)); err != nil {
+		return true
+	}
+	_, err := ctx.Request.BodyStream().Read(make([]byte, 1))
+	return !errors.Is(err, io.EOF)
 }
 
 // errUnpacked: the output is larger than the limit.

@@ -196,6 +196,63 @@ func TestBodyLimits(t *testing.T) {
 	}
 }
 
+// TestBodyCutShort: a sender who ends in the midst of what he announced is refused whole, even where what came is NDJSON that
+// ends with a line: he will send all of it again.
+func TestBodyCutShort(t *testing.T) {
+	cluster := mustCluster(t)
+	c := mustOpen(t, cluster, nil)
+	addr := strings.TrimPrefix(mustServe(t, c), "http://")
+	line := `{"site":"a.example","name":"x"}` + "\n"
+	f := func(head, body string, status int) {
+		t.Helper()
+		conn, err := net.Dial("tcp", addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		fmt.Fprintf(conn, "POST /v1/events HTTP/1.1\r\nHost: x\r\n%s\r\n\r\n%s", head, body)
+		if err := conn.(*net.TCPConn).CloseWrite(); err != nil {
+			t.Fatal(err)
+		}
+		res, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		if b, _ := io.ReadAll(res.Body); res.StatusCode != status {
+			t.Errorf("%s, %d bytes: %d %s, want %d", head, len(body), res.StatusCode, b, status)
+		}
+	}
+	lines := func(n int) string { return strings.Repeat(line, n) }
+	length := func(n int) string { return fmt.Sprintf("Content-Length: %d", n*len(line)) }
+	chunk := func(n int) string { return fmt.Sprintf("%x\r\n%s\r\n", n*len(line), lines(n)) }
+	f(length(2), lines(2), 202)
+	f(length(3), lines(2), 400)
+	f(length(900), lines(800), 400) // more than comes with the header
+	f("Transfer-Encoding: chunked", chunk(1)+chunk(1)+"0\r\n\r\n", 202)
+	f("Transfer-Encoding: chunked", chunk(1)+chunk(1), 400)
+	f("Transfer-Encoding: chunked", chunk(400)+chunk(400), 400)
+	// One that came whole leaves its connection to the next.
+	client := &http.Client{Transport: &http.Transport{MaxConnsPerHost: 1}}
+	defer client.CloseIdleConnections()
+	for range 3 {
+		res, err := client.Post("http://"+addr+"/v1/events", "text/plain", struct{ io.Reader }{strings.NewReader(line)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if b, _ := io.ReadAll(res.Body); res.StatusCode != 202 || res.Close {
+			t.Errorf("chunked: %d %s, closed: %v", res.StatusCode, b, res.Close)
+		}
+		res.Body.Close()
+	}
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(allEvents(readAll(t, cluster))); n != 4+3 {
+		t.Errorf("%d events are stored, want 7", n)
+	}
+}
+
 // TestStalledBodies: senders who announce much and send nothing hold next to no memory, and do not keep others out.
 func TestStalledBodies(t *testing.T) {
 	c := mustOpen(t, mustCluster(t), func(o *Options) { o.MaxPendingBytes = 1 << 20 })
