@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"math"
 	"os"
+	"strings"
 
 	"millrace/cmd/internal/datadir"
 	"millrace/emit/local"
@@ -102,6 +103,32 @@ func (o *offline) close() error {
 	}
 	o.closers = nil
 	return errors.Join(errs...)
+}
+
+// lateSlack is how long ago a window may have ended that a late event still reaches, with the default of serve's --lateness.
+const lateSlack = event.Hour + 2*event.Minute
+
+// ahead is replay's Options.Ahead. The local store tells which windows have fired behind the archive's end. Beside an InfluxDB serve
+// may go on meanwhile: there it is what late events still reach.
+func (o *offline) ahead(ctx context.Context, a *archived) (func(window.Kind, string, event.Time) bool, error) {
+	if o.stores.local == nil {
+		complete, streams, err := lake{parquet.NewLake(o.stores.lake)}.CompleteUntil(ctx)
+		return func(k window.Kind, _ string, start event.Time) bool {
+			return streams && start+k.Length() > complete-lateSlack
+		}, err
+	}
+	type id struct {
+		kind  window.Kind
+		site  string
+		start event.Time
+	}
+	fired := map[id]bool{}
+	err := o.stores.local.Versions(ctx, func(w *window.Window) {
+		if a.partitions > 0 && w.Version > a.version(w.Site, w.Shard) {
+			fired[id{w.Kind, strings.Clone(w.Site), w.Start}] = true
+		}
+	})
+	return func(k window.Kind, site string, start event.Time) bool { return fired[id{k, site, start}] }, err
 }
 
 // storeComplete returns the instant up to which the rollup store has final windows of the stream: the least of the

@@ -41,7 +41,9 @@ Examples:
   millrace replay --from 2026-03-01 --to 2026-03-31 --site shop.example.com
       compute March of one site again
 
-Days are UTC. With a local store or archive serve must not run on the same folder.`
+Days are UTC. With a local store or archive serve must not run on the same folder. Windows that
+have fired since the archive was written last are left as they are: they may hold late events that are not archived yet. In InfluxDB those are
+all that ended in the last hour.`
 }
 
 // errDiffers ends replay --verify with exit code 1.
@@ -75,6 +77,9 @@ func (c *replayCommand) Run(p *process, logs *logFlags) (err error) {
 		return err
 	}
 	o.Partitions, o.Version = a.partitions, a.version
+	if o.Ahead, err = off.ahead(p.ctx, a); err != nil {
+		return err
+	}
 	if err := c.openEnd(p, off, &o); err != nil {
 		return err
 	}

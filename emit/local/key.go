@@ -137,6 +137,19 @@ func appendWindowKey(dst []byte, w *window.Window) []byte {
 	return binary.BigEndian.AppendUint16(appendTime(dst, w.Start), w.Shard)
 }
 
+// decodeWindowKey reads what appendWindowKey wrote into all of w that is in it. The site is a view of b.
+func decodeWindowKey(b []byte, w *window.Window) error {
+	if len(b) == 0 || b[0] != tableWindow {
+		return errKey
+	}
+	site, rest, err := cutSite(b[1:])
+	if err != nil || len(rest) != 1+8+2 {
+		return errKey
+	}
+	w.Kind, w.Site, w.Start, w.Shard = window.Kind(rest[0]), site, readTime(rest[1:]), binary.BigEndian.Uint16(rest[9:])
+	return nil
+}
+
 func appendProgressKey(dst []byte, partition int32) []byte {
 	return binary.BigEndian.AppendUint32(append(dst, tableProgress), uint32(partition)^1<<31)
 }

@@ -205,3 +205,34 @@ func (s *Store) Progress(ctx context.Context) ([]window.Progress, error) {
 	}
 	return ps, ctx.Err()
 }
+
+// Versions calls fn for each window there is, of all kinds, without its points: with the version of the last firing. It is
+// valid during the call only.
+func (s *Store) Versions(ctx context.Context, fn func(w *window.Window)) error {
+	if err := s.enter(); err != nil {
+		return err
+	}
+	defer s.leave()
+	it, err := s.db.NewIterWithContext(ctx, &pebble.IterOptions{LowerBound: []byte{tableWindow}, UpperBound: []byte{tableWindow + 1}})
+	if err != nil {
+		return fmt.Errorf("read versions: %w", damaged(err))
+	}
+	for ok := it.First(); ok && err == nil; ok = it.Next() {
+		var w window.Window
+		var v version
+		if err = decodeWindowKey(it.Key(), &w); err == nil {
+			v, err = decodeVersion(it.Value())
+		}
+		if err == nil {
+			w.Version = v.version
+			fn(&w)
+		}
+	}
+	if err == nil {
+		err = it.Error()
+	}
+	if err := closeIter(err, it); err != nil {
+		return fmt.Errorf("read versions: %w", damaged(err))
+	}
+	return ctx.Err()
+}

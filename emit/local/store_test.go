@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -367,5 +368,28 @@ func TestReplaceVersion(t *testing.T) {
 	err := s.Scan(t.Context(), window.Selection{Kind: window.Hour, Site: "a.example", To: event.Hour}, func(event.Time, bool, *window.Point) error { n++; return nil })
 	if err != nil || n != 1 {
 		t.Errorf("%d points of the hour, %v", n, err)
+	}
+}
+
+// TestVersions: each window tells which firing it is of, whatever a replay has put there.
+func TestVersions(t *testing.T) {
+	s := mustOpen(t, Options{Dir: t.TempDir()})
+	win := func(k window.Kind, site string, shard uint16, start event.Time, version int64) *window.Window {
+		return &window.Window{Kind: k, Site: site, Shard: shard, Start: start, Version: version, Final: true,
+			Points: []window.Point{{Rollup: window.Rollup{Events: 1}}}}
+	}
+	mustWrite(t, s, win(window.Minute, "a.example", 0, event.Minute, 7), win(window.Hour, "a.example", 3, 0, 9), win(window.Visits, "b.example", 0, 0, 11))
+	mustWrite(t, s, win(window.Minute, "a.example", 0, event.Minute, 8))
+	if err := s.Replace(t.Context(), []*window.Window{win(window.Hour, "a.example", 3, 0, 1)}); err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]int64{}
+	err := s.Versions(t.Context(), func(w *window.Window) { got[fmt.Sprint(w.Kind, w.Site, w.Shard, w.Start)] = w.Version })
+	want := map[string]int64{}
+	for _, w := range []*window.Window{win(window.Minute, "a.example", 0, event.Minute, 8), win(window.Hour, "a.example", 3, 0, 9), win(window.Visits, "b.example", 0, 0, 11)} {
+		want[fmt.Sprint(w.Kind, w.Site, w.Shard, w.Start)] = w.Version
+	}
+	if err != nil || !maps.Equal(got, want) {
+		t.Errorf("%v, %v; want %v", got, err, want)
 	}
 }

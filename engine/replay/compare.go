@@ -196,19 +196,20 @@ func (c *comparison) each(fn func(Kind, pointID)) {
 	}
 }
 
-// leave reports whether a window is the stream's to finish: visits that began in it may go on behind the end of the
-// archive, of which only what the store has lost is of interest; or it is an hour that is to fire again, which is no difference to
-// be told of, and none the worse for being written.
+// leave reports whether a window is the stream's to finish.
 func (c *comparison) leave(start event.Time) bool {
-	if c.kind == window.Hour {
-		return c.run.o.Mode == Verify && c.run.open.isLate(windowID{site: c.site, start: start})
-	}
-	if c.kind != window.Visits || !c.run.unsettled(start) {
-		return false
-	}
 	_, has := c.stored[start]
-	stream, gives := c.stream[start]
-	return !gives || stream && (has || c.run.o.Mode == Verify)
+	switch {
+	case has && c.run.o.Ahead != nil && c.run.o.Ahead(c.kind, c.site, start):
+		return true
+	case c.kind == window.Visits:
+		// Visits that began in it may go on behind the end of the archive. Only what the store has lost is of interest.
+		stream, gives := c.stream[start]
+		return c.run.unsettled(start) && (!gives || stream && (has || c.run.o.Mode == Verify))
+	default:
+		// An hour that is to fire again is no difference to be told of, and none the worse for being written.
+		return c.kind == window.Hour && c.run.o.Mode == Verify && c.run.open.isLate(windowID{site: c.site, start: start})
+	}
 }
 
 // isZero says whether a point is one that a store keeps in place of a deleted one, or of visits that turned out to be

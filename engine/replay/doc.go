@@ -45,7 +45,8 @@
 //   - Nothing at or past Lake.CompleteUntil is touched: there the archive does not have all events yet. An explicit
 //     Options.To past it is an error, an open one stops there. An hour is left out until its end is two minutes behind,
 //     as the stream fires it a while later; and Verify passes over one that has an event from the last two minutes of the log, for
-//     which the stream may still have to fire it again. Windows of visits that may still go on at the end of the archive are the
+//     which the stream may still have to fire it again. A window that the store may be ahead with
+//     (Options.Ahead) is left as it is. Windows of visits that may still go on at the end of the archive are the
 //     stream's: Verify passes them over, Write puts them where the store has nothing at all.
 //   - An open Options.From starts at the archive's first hour, so that rollups that are older than an archive
 //     with a retention stay. Of an archive that began in the midst of the log it starts at Options.CompleteFrom, and an

@@ -274,3 +274,36 @@ func TestHourFiresAgain(t *testing.T) {
 		t.Errorf("%d events after writing, %d before", a, b)
 	}
 }
+
+// What the store may have counted that is not archived yet is neither undone nor a difference; what it has lost comes back.
+func TestStoreAhead(t *testing.T) {
+	events := steady(noon, 65)
+	of := func(minutes event.Time) storeID {
+		return storeID{window.Minute, windowID{events[0].Site, noon + minutes*event.Minute, 0}}
+	}
+	ahead, wrong, lost := of(3), of(4), of(5)
+	o := Options{
+		Lake: &memLake{events: events, complete: noon + 65*event.Minute},
+		Ahead: func(k window.Kind, site string, start event.Time) bool {
+			return k == window.Minute && site == ahead.site && (start == ahead.start || start == lost.start)
+		},
+	}
+	for _, mode := range []Mode{Verify, DryRun, Write} {
+		store := want(events, 0)
+		before := store.windows[ahead].Points[0].Events
+		store.windows[ahead].Points[0].Events++
+		store.windows[wrong].Points[0].Events++
+		delete(store.windows, lost)
+		o.Mode, o.Reader, o.Sink = mode, store, store
+		rep := mustRun(t, o)
+		if rep.Kinds[window.Minute].Changed != 2 || rep.Differences[0].Start != wrong.start || rep.Differences[1].Start != lost.start {
+			t.Errorf("mode %d: %v", mode, rep.Differences)
+		}
+		if got := store.windows[ahead].Points[0].Events; got != before+1 {
+			t.Errorf("mode %d: %d events, want %d", mode, got, before+1)
+		}
+		if (store.windows[lost] != nil) != (mode == Write) {
+			t.Errorf("mode %d: the lost window is there: %v", mode, store.windows[lost] != nil)
+		}
+	}
+}

@@ -99,6 +99,9 @@ type Options struct {
 	// Grace is how much earlier than the archive's end an open To stops, for a store that is being written to and may
 	// lag behind; not negative.
 	Grace event.Time
+	// Ahead reports whether the store's window of a site may have events of the stream that the archive does not have yet. It is
+	// left as it is then. nil: none has.
+	Ahead func(k window.Kind, site string, start event.Time) bool
 	// Site restricts everything to one site; "" is all.
 	Site string
 	// Limit is the cardinality budget per site, window and family, the engine's; 0 is none.
