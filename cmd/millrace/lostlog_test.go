@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"maps"
 	"math"
@@ -35,21 +36,26 @@ func refused(t *testing.T, at place, wants ...string) {
 // mustArchive waits until the archive has n events of the log.
 func mustArchive(t *testing.T, at place, n int64) {
 	t.Helper()
-	lake, err := at.lake()
-	if err != nil {
-		t.Fatal(err)
-	}
 	waitFor(t, 20*time.Second, func() error {
-		progress, err := lake.ProgressOf(t.Context(), engine.EventsTopic)
-		var rows int64
-		for _, p := range progress {
-			rows += p.Rows
-		}
+		rows, err := archivedRows(t.Context(), at)
 		if err == nil && rows < n {
 			err = errors.New("not archived yet")
 		}
 		return err
 	})
+}
+
+// archivedRows returns how many events of the stream are archived.
+func archivedRows(ctx context.Context, at place) (rows int64, err error) {
+	lake, err := at.lake()
+	if err != nil {
+		return 0, err
+	}
+	progress, err := lake.ProgressOf(ctx, engine.EventsTopic)
+	for _, p := range progress {
+		rows += p.Rows
+	}
+	return rows, err
 }
 
 func mustRemove(t *testing.T, at place, name string) {
