@@ -46,6 +46,7 @@ type Core struct {
 	metabuf   []byte
 	chunks    []byte
 	visitRows []byte
+	due       []dueWindow
 	out       delta.Delta
 }
 
@@ -269,11 +270,11 @@ func (c *Core) place(start event.Time, row *window.Row, v Verdict, closed bool) 
 	return start, true
 }
 
-// final reports whether the watermark has passed a minute. One that was announced stays final where a restart brings more
-// grace: its window is not among the open ones any more, and a row would be taken for its first.
+// final reports whether the watermark has passed a minute. One that was final stays so where a restart brings more grace: its
+// window may not be among the open ones any more, and a row would be taken for its first.
 func (c *Core) final(start event.Time) bool {
 	// This way around a start at the end of time can't overflow.
-	return start <= max(c.meta.watermark-c.rules.Grace, c.meta.announced)-event.Minute
+	return start <= max(c.meta.watermark-c.rules.Grace, c.meta.finals)-event.Minute
 }
 
 // horizon returns the start of the oldest minute that has not closed. One that has stays closed where a restart brings more
@@ -315,7 +316,7 @@ func (c *Core) collect(d *delta.Delta) {
 		c.chunks = g.rows.AppendChunk(c.chunks)
 		d.Adds = append(d.Adds, delta.Add{Site: g.id.site, Start: g.id.start, Chunk: c.chunks[from:len(c.chunks):len(c.chunks)]})
 		late := c.final(g.id.start)
-		// One that the watermark has passed is open until the timer runs.
+		// One that the watermark has passed is open until it has fired.
 		w := c.open[g.id.start][g.id.site]
 		if w == nil && !late {
 			w = c.openSite(g.id.start, g.id.site)

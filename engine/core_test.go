@@ -13,7 +13,7 @@ import (
 
 // TestScripts runs testdata/core. The commands are
 //
-//	rules [grace=2s] [lateness=1h] [early=5s] [silent=10s] [limit=500]     a new partition
+//	rules [grace=2s] [lateness=1h] [early=5s] [silent=10s] [limit=500] [fired=bytes]     a new partition
 //	record [c=c1] low=m:ss          a record of a collector; each line of the input is an event:
 //	                                site m:ss [name] [bot] [page=/] [who=1] [was=yesterday's who] [id=]
 //	ticks [c=c1] from=m:ss to=m:ss  a tick a second; prints the ones that did something
@@ -85,10 +85,14 @@ func scanRules(t *testing.T, c *command) (r Rules, limit int) {
 		}
 		*field = event.Time(v.Milliseconds())
 	}
+	var err error
+	if r.FiredBytes, err = strconv.Atoi(c.arg("fired", "0")); err != nil {
+		t.Fatal(err)
+	}
 	if err := r.Validate(); err != nil {
 		t.Fatal(err)
 	}
-	limit, err := strconv.Atoi(c.arg("limit", "0"))
+	limit, err = strconv.Atoi(c.arg("limit", "0"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -40,7 +41,7 @@ func hoursFired(low event.Time) event.Time {
 // noteHour notes that a minute has rows: its hour is to fire, or to fire again if the minute has rows since.
 func (c *Core) noteHour(start event.Time, site string, late bool) {
 	hour := start.Floor(event.Hour)
-	if c.hourDue(hour, site) <= c.meta.firedTo {
+	if c.hourFired(hour, site) {
 		if late {
 			slot := c.lateHours[siteSlot(site, hourSlots)]
 			if id := (windowID{window.Hour, hour, site}); !has(slot, id) {
@@ -80,34 +81,107 @@ func has(set map[windowID]struct{}, id windowID) bool {
 	return ok
 }
 
-// slots calls fn for each slot that has come since the timer last ran.
-func (c *Core) slots(last, slots event.Time, fn func(slot int)) {
+// slots calls fn for each slot that has come since all that was due had fired.
+func (c *Core) slots(slots event.Time, fn func(slot int)) {
 	now := c.meta.logTime / event.Second
-	for s := max(last/event.Second+1, now-slots+1); s <= now; s++ {
+	for s := max(c.meta.lastTimer/event.Second+1, now-slots+1); s <= now; s++ {
 		fn(int(s % slots))
 	}
 }
 
-// timer runs once in a second of log time: it fires what is due and announces progress.
+// dueWindow is a window that is to fire.
+type dueWindow struct {
+	delta.Fired
+	at   event.Time // of an hour when it may fire, else when it starts: what is due first fires first
+	open bool       // an hour that has not fired yet
+}
+
+// compare orders windows by how much hangs on them: what is early can wait for what is final, and an hour comes after its
+// minutes, which are merged into it as they fire.
+func (a *dueWindow) compare(b *dueWindow) int {
+	switch {
+	case a.Final != b.Final && a.Final:
+		return -1
+	case a.Final != b.Final:
+		return 1
+	}
+	return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.at, b.at), strings.Compare(a.Site, b.Site), cmp.Compare(a.Start, b.Start))
+}
+
+// firedSize is what a fired window takes in a delta besides the name of its site, at most.
+const firedSize = 16
+
+// timer runs once in a second of log time: it fires what is due and announces progress. Where that is too much for one
+// record it runs again with the next, until all has fired; progress waits for that.
 func (c *Core) timer(d *delta.Delta) {
 	m := &c.meta
 	if m.logTime-m.lastTimer < event.Second {
 		return
 	}
-	last := m.lastTimer
-	m.lastTimer = m.logTime
-	c.fireMinutes(d)
-	c.fireHours(d, last)
-	c.fireVisits(d, last)
-	m.firedTo = m.watermark
+	early := c.rules.EarlyEvery > 0 && m.logTime-m.lastEarly >= c.rules.EarlyEvery
+	complete := (m.watermark - c.rules.Grace).Floor(event.Minute)
+	m.finals = max(m.finals, complete)
+	c.due = c.due[:0]
+	c.dueMinutes(early)
+	c.dueHours()
+	c.dueVisits()
+	n := c.fitting()
+	for i := range c.due[:n] {
+		c.fire(&c.due[i])
+		d.Fired = append(d.Fired, c.due[i].Fired)
+	}
 	// The maps' order must not show.
 	slices.SortFunc(d.Fired, func(a, b delta.Fired) int {
 		return windowID{a.Kind, a.Start, a.Site}.compare(windowID{b.Kind, b.Start, b.Site})
 	})
-	if p := (m.watermark - c.rules.Grace).Floor(event.Minute); p > m.announced && m.watermark > 0 {
-		m.announced, d.Progress = p, p
+	if n < len(c.due) {
+		c.noteFired(c.due[:n])
+		return
+	}
+	m.lastTimer = m.logTime
+	if early {
+		m.lastEarly = m.logTime
+	}
+	m.firedTo, m.firedSite = m.watermark, ""
+	if complete > m.announced && m.watermark > 0 {
+		m.announced, d.Progress = complete, complete
 		d.Horizon, d.VisitHorizon = c.needed()
 	}
+}
+
+// fitting returns how many of the windows that are due fit into a record, and has put those first. One always does.
+func (c *Core) fitting() int {
+	size := 0
+	for i := range c.due {
+		size += firedSize + len(c.due[i].Site)
+	}
+	if size <= c.rules.FiredBytes {
+		return len(c.due)
+	}
+	slices.SortFunc(c.due, func(a, b dueWindow) int { return a.compare(&b) })
+	size = 0
+	for i := range c.due {
+		if size += firedSize + len(c.due[i].Site); size > c.rules.FiredBytes {
+			return max(i, 1)
+		}
+	}
+	return len(c.due)
+}
+
+// noteFired notes how far the hours have fired, of which some are left over. They fire in the order of when they are due and
+// of their sites, so that a place in it is enough to tell after a restart which have.
+func (c *Core) noteFired(fired []dueWindow) {
+	for i := range fired {
+		if f := &fired[i]; f.open {
+			c.meta.firedTo, c.meta.firedSite = f.at-1, f.Site
+		}
+	}
+}
+
+// hourFired reports whether the time of an hour has come, and it has fired if it had anything then.
+func (c *Core) hourFired(start event.Time, site string) bool {
+	due := c.hourDue(start, site)
+	return due <= c.meta.firedTo || due == c.meta.firedTo+1 && site <= c.meta.firedSite
 }
 
 // needed returns from when on minutes and windows of visits are needed: a minute until its hour has fired and can't
@@ -128,14 +202,9 @@ func (c *Core) needed() (minutes, visits event.Time) {
 	return minutes, visits
 }
 
-// fireMinutes fires the minutes that the watermark has passed, the ones that have changed since they were final, and
-// now and then the ones that have not come to their end.
-func (c *Core) fireMinutes(d *delta.Delta) {
-	m := &c.meta
-	early := c.rules.EarlyEvery > 0 && m.logTime-m.lastEarly >= c.rules.EarlyEvery
-	if early {
-		m.lastEarly = m.logTime
-	}
+// dueMinutes collects the minutes that the watermark has passed, the ones that have changed since they were final, and
+// with early the ones that have changed and not come to their end.
+func (c *Core) dueMinutes(early bool) {
 	for start, sites := range c.open {
 		final := c.final(start)
 		if !final && !early {
@@ -143,63 +212,87 @@ func (c *Core) fireMinutes(d *delta.Delta) {
 		}
 		for site, w := range sites {
 			if final || w.dirty {
-				d.Fired = append(d.Fired, delta.Fired{Site: site, Start: start, Final: final})
-				w.dirty = false
+				c.addDue(window.Minute, start, site, final, start)
 			}
-		}
-		if final {
-			delete(c.open, start)
 		}
 	}
 	for id := range c.late {
-		d.Fired = append(d.Fired, delta.Fired{Site: id.site, Start: id.start, Final: true})
+		c.addDue(window.Minute, id.start, id.site, true, id.start)
 	}
-	clear(c.late)
 }
 
-// fireHours fires the hours that are due, and again those of which a minute has changed since they fired, once a minute at
-// most: to fold an hour anew is sixty times the work of a minute.
-func (c *Core) fireHours(d *delta.Delta, last event.Time) {
-	fire := func(start event.Time, site string) {
-		d.Fired = append(d.Fired, delta.Fired{Kind: window.Hour, Site: site, Start: start, Final: true})
-	}
+// dueHours collects the hours whose time has come, and again those of which a minute has changed since they fired, once a minute
+// at most: to fold an hour anew is sixty times the work of a minute.
+func (c *Core) dueHours() {
 	for start, sites := range c.hours {
 		if start+event.Hour+c.rules.Grace > c.meta.watermark {
 			continue
 		}
 		for site := range sites {
-			if c.hourDue(start, site) <= c.meta.watermark {
-				fire(start, site)
-				delete(sites, site)
+			if at := c.hourDue(start, site); at <= c.meta.watermark {
+				c.addDue(window.Hour, start, site, true, at)
+				c.due[len(c.due)-1].open = true
 			}
 		}
-		if len(sites) == 0 {
-			delete(c.hours, start)
-		}
 	}
-	c.slots(last, hourSlots, func(slot int) {
+	c.slots(hourSlots, func(slot int) {
 		for id := range c.lateHours[slot] {
-			fire(id.start, id.site)
+			c.addDue(window.Hour, id.start, id.site, true, c.hourDue(id.start, id.site))
 		}
-		clear(c.lateHours[slot])
 	})
 }
 
-// fireVisits fires the windows of visits whose slot has come since the timer last ran.
-func (c *Core) fireVisits(d *delta.Delta, last event.Time) {
-	c.slots(last, visitSlots, func(n int) {
-		slot := c.changed[n]
-		for id, w := range slot {
+// dueVisits collects the windows of visits whose slot has come.
+func (c *Core) dueVisits() {
+	c.slots(visitSlots, func(n int) {
+		for id, w := range c.changed[n] {
 			final := id.start+window.Visits.Length()+c.rules.Grace <= c.meta.watermark
-			if !final && !(w.dirty && c.rules.EarlyEvery > 0) {
-				continue
-			}
-			d.Fired = append(d.Fired, delta.Fired{Kind: window.Visits, Site: id.site, Start: id.start, Final: final})
-			if final {
-				delete(slot, id)
-			} else {
-				w.dirty = false
+			if final || w.dirty && c.rules.EarlyEvery > 0 {
+				c.addDue(window.Visits, id.start, id.site, final, id.start)
 			}
 		}
 	})
+}
+
+func (c *Core) addDue(k window.Kind, start event.Time, site string, final bool, at event.Time) {
+	c.due = append(c.due, dueWindow{Fired: delta.Fired{Kind: k, Site: site, Start: start, Final: final}, at: at})
+}
+
+// fire notes that a window fires.
+func (c *Core) fire(f *dueWindow) {
+	id := windowID{f.Kind, f.Start, f.Site}
+	switch f.Kind {
+	case window.Minute:
+		sites := c.open[f.Start]
+		switch w := sites[f.Site]; {
+		case w == nil:
+			delete(c.late, id)
+		case !f.Final:
+			w.dirty = false
+		default:
+			deleteOf(c.open, f.Start, f.Site)
+		}
+	case window.Hour:
+		if f.open {
+			deleteOf(c.hours, f.Start, f.Site)
+		} else {
+			delete(c.lateHours[siteSlot(f.Site, hourSlots)], id)
+		}
+	case window.Visits:
+		slot := c.changed[visitSlot(f.Site)]
+		if f.Final {
+			delete(slot, id)
+		} else {
+			slot[id].dirty = false
+		}
+	}
+}
+
+// deleteOf deletes a site's window of one start, and the start with its last.
+func deleteOf[W any](windows map[event.Time]map[string]W, start event.Time, site string) {
+	sites := windows[start]
+	delete(sites, site)
+	if len(sites) == 0 {
+		delete(windows, start)
+	}
 }

@@ -156,6 +156,10 @@ func (o *rigOutput) Delta(b []byte) error {
 	if err := o.delta.Decode(bytes.Clone(b)); err != nil {
 		return err
 	}
+	most := o.rules.withDefaults().FiredBytes
+	if n := len(delta.AppendFired(nil, o.delta.Fired)); n > most+10 && len(o.delta.Fired) > 1 { // their number takes up to 10
+		o.tb.Fatalf("record %d fires names of %d bytes, at most %d may be", o.offset, n, most)
+	}
 	return o.store.Apply(b)
 }
 
@@ -167,6 +171,7 @@ func (o *rigOutput) Window(key string, value []byte) error {
 	o.windows = append(o.windows, rec)
 	w := rec.Window
 	if w == nil {
+		o.checkProgress(rec.Progress)
 		return nil
 	}
 	want, err := o.stored(w).AppendLines(nil)
@@ -180,6 +185,21 @@ func (o *rigOutput) Window(key string, value []byte) error {
 		o.final[key] = w
 	}
 	return nil
+}
+
+// checkProgress checks that all that progress speaks of has fired.
+func (o *rigOutput) checkProgress(p *window.Progress) {
+	o.tb.Helper()
+	for start, sites := range o.part.core.open {
+		if start < p.Low {
+			o.tb.Fatalf("record %d announces %s, and minutes of %s of %d sites are open", o.offset, since(p.Low), since(start), len(sites))
+		}
+	}
+	for start, sites := range o.part.core.hours {
+		if start < p.Hours {
+			o.tb.Fatalf("record %d announces hours to %s, and those of %s of %d sites are open", o.offset, since(p.Hours), since(start), len(sites))
+		}
+	}
 }
 
 // stored is the window as the store's chunks give it.

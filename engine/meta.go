@@ -31,7 +31,9 @@ type meta struct {
 	lastTimer  event.Time // log time of the last timer step
 	lastEarly  event.Time // log time of the last early firing
 	announced  event.Time // last progress announced
-	firedTo    event.Time // watermark at the last timer step
+	finals     event.Time // minutes that start before it are final, though not all of them may have fired; never goes back
+	firedTo    event.Time // hours that were due until then have fired
+	firedSite  string     // and those due a millisecond later, of sites up to this one
 	closed     event.Time // minutes that start before it have closed; never goes back
 	counters   Counters
 	collectors []collector // in order of first appearance
@@ -47,14 +49,17 @@ type collector struct {
 // errMeta says that a stored meta is not readable; the state is of another version or damaged.
 var errMeta = errors.New("malformed core state")
 
-// Version 2 had no closed.
-const metaVersion = 3
+// Version 2 had no closed, and up to version 3 all that was due fired at once: what was announced was final, and no hour was left
+// over.
+const metaVersion = 4
 
 func (m *meta) append(b []byte) []byte {
 	b = append(b, metaVersion)
-	for _, v := range [...]int64{m.last, int64(m.logTime), int64(m.watermark), int64(m.lastTimer), int64(m.lastEarly), int64(m.announced), int64(m.firedTo), int64(m.closed)} {
+	for _, v := range [...]int64{m.last, int64(m.logTime), int64(m.watermark), int64(m.lastTimer), int64(m.lastEarly), int64(m.announced), int64(m.firedTo), int64(m.closed), int64(m.finals)} {
 		b = binary.AppendVarint(b, v)
 	}
+	b = binary.AppendUvarint(b, uint64(len(m.firedSite)))
+	b = append(b, m.firedSite...)
 	c := &m.counters
 	for _, v := range [...]uint64{c.Records, c.Events, c.OnTime, c.Late, c.Dropped, c.Bots, c.Duplicates, c.Dead} {
 		b = binary.AppendUvarint(b, v)
@@ -77,7 +82,7 @@ func (m *meta) decode(b []byte) error {
 		return nil
 	}
 	version := b[0]
-	if version != metaVersion && version != metaVersion-1 {
+	if version > metaVersion || version < metaVersion-2 {
 		return fmt.Errorf("%w: version %d, this build has %d", errMeta, version, metaVersion)
 	}
 	b = b[1:]
@@ -100,26 +105,33 @@ func (m *meta) decode(b []byte) error {
 		b = b[n:]
 		return v
 	}
+	text := func() string {
+		n := uvarint()
+		if n > uint64(len(b)) {
+			ok = false
+			return ""
+		}
+		s := string(b[:n])
+		b = b[n:]
+		return s
+	}
 	m.last = varint()
 	for _, t := range [...]*event.Time{&m.logTime, &m.watermark, &m.lastTimer, &m.lastEarly, &m.announced, &m.firedTo} {
 		*t = event.Time(varint())
 	}
-	if version == metaVersion {
+	if version >= 3 {
 		m.closed = event.Time(varint())
+	}
+	m.finals = m.announced
+	if version >= 4 {
+		m.finals, m.firedSite = event.Time(varint()), text()
 	}
 	c := &m.counters
 	for _, v := range [...]*uint64{&c.Records, &c.Events, &c.OnTime, &c.Late, &c.Dropped, &c.Bots, &c.Duplicates, &c.Dead} {
 		*v = uvarint()
 	}
 	for n := uvarint(); n > 0 && ok; n-- {
-		l := uvarint()
-		if l > uint64(len(b)) {
-			ok = false
-			break
-		}
-		id := string(b[:l])
-		b = b[l:]
-		m.collectors = append(m.collectors, collector{id: id, low: event.Time(varint()), seen: event.Time(varint())})
+		m.collectors = append(m.collectors, collector{id: text(), low: event.Time(varint()), seen: event.Time(varint())})
 	}
 	if !ok || len(b) > 0 {
 		return errMeta

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -14,7 +15,7 @@ import (
 )
 
 // The same events in records of other sizes, with the same low at the end of each second, give the same windows, byte for
-// byte but for the version.
+// byte but for the version. So they do where a record may fire few of them at once.
 func TestBatchSizeDoesNotMatter(t *testing.T) {
 	t.Parallel()
 	seeds, seconds := uint64(4), 400
@@ -23,8 +24,8 @@ func TestBatchSizeDoesNotMatter(t *testing.T) {
 	}
 	for seed := range seeds {
 		var want map[string]string
-		for _, size := range []int{1, 3, 1000} {
-			got := batched(t, seed, seconds, size)
+		for i, size := range []int{1, 3, 1000} {
+			got := batched(t, seed, seconds, size, []int{0, 50, 60}[i])
 			if want == nil {
 				want = got
 			}
@@ -40,10 +41,11 @@ func TestBatchSizeDoesNotMatter(t *testing.T) {
 	}
 }
 
-// batched runs a seeded log of so many seconds in records of at most size events and returns the last firing of each window.
-func batched(t *testing.T, seed uint64, seconds, size int) map[string]string {
+// batched runs a seeded log of so many seconds in records of at most size events, which fire names of so many bytes at once, and
+// returns the last firing of each window.
+func batched(t *testing.T, seed uint64, seconds, size, fired int) map[string]string {
 	rng := rand.New(rand.NewPCG(seed, 2))
-	g := newRig(t, Rules{Lateness: 2 * event.Minute}, 3)
+	g := newRig(t, Rules{Lateness: 2 * event.Minute, FiredBytes: fired}, 3)
 	now := base
 	for range seconds {
 		var list []event.Event
@@ -67,7 +69,10 @@ func batched(t *testing.T, seed uint64, seconds, size int) map[string]string {
 	}
 	for range 9 {
 		now += 10 * event.Minute
-		g.process(envelope("c", now))
+		for range 60 { // time for what did not fit
+			now += event.Second
+			g.process(envelope("c", now))
+		}
 	}
 	out := map[string]string{}
 	for key, w := range g.final {
@@ -130,6 +135,7 @@ func TestRulesValidate(t *testing.T) {
 	f(Rules{Lateness: 30 * 24 * event.Hour})
 	f(Rules{Lateness: 30*24*event.Hour + 1}, "lateness 2592000001 ms is more than 30 days")
 	f(Rules{SilentAfter: 999}, "silent-after")
+	f(Rules{FiredBytes: -1}, "the -1 bytes of names that a record fires are negative")
 	f(Rules{Grace: -1, Lateness: -2, SilentAfter: -1}, "grace", "lateness", "silent-after") // all at once
 }
 
@@ -148,6 +154,19 @@ func FuzzMeta(f *testing.F) {
 			t.Fatalf("%+v reads back as %+v, %v", m, again, err)
 		}
 	})
+}
+
+func TestMetaRoundTrip(t *testing.T) {
+	m := meta{
+		last: 7, logTime: base, watermark: base - 1, lastTimer: base - 2, lastEarly: base - 3, announced: base - 4, finals: base - 5,
+		firedTo: base - 6, firedSite: "a.example", closed: base - 7,
+		counters:   Counters{Records: 8, Events: 7, OnTime: 6, Late: 5, Dropped: 4, Bots: 3, Duplicates: 2, Dead: 1},
+		collectors: []collector{{"c1", base - 8, base - 9}, {"c2", base - 10, base - 11}},
+	}
+	var got meta
+	if err := got.decode(m.append(nil)); err != nil || !reflect.DeepEqual(got, m) {
+		t.Errorf("%+v reads back as %+v, %v", m, got, err)
+	}
 }
 
 // bare is a State of nothing but a meta record.

@@ -3,6 +3,7 @@ package engine
 import (
 	"bytes"
 	"fmt"
+	"reflect"
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -92,6 +93,25 @@ func TestMoreGrace(t *testing.T) {
 	g.wantTotals(window.Minute, base, 4)
 }
 
+// So it does where a part of the minute has fired and a part has still to.
+func TestMoreGraceInParts(t *testing.T) {
+	few := Rules{Grace: 2 * event.Second, EarlyEvery: -1, FiredBytes: 1}
+	g := newRig(t, few, 0)
+	list := append(views(base, 1, 2, 3), views(base, 4)...)
+	list[3].Site = "b.example"
+	g.process(envelope("c1", base+event.Second, list...))
+	g.tick(base+62*event.Second, base+62*event.Second, 1)
+	g.wantTotals(window.Minute, base, 3) // and b.example has still to fire
+	if n := g.part.Core().Snapshot().OpenWindows; n != 1 {
+		t.Fatalf("%d windows are open, want 1", n)
+	}
+	few.Grace = event.Minute
+	g.restart(few)
+	g.process(envelope("c1", base+70*event.Second, views(base, 5)...))
+	g.tick(base+71*event.Second, base+3*event.Minute, event.Second)
+	g.wantTotals(window.Minute, base, 4)
+}
+
 // A restart brings more lateness. Visits that were written down under the smaller one may go on for longer now, and what was
 // written is needed as long.
 func TestVisitsOfMoreLateness(t *testing.T) {
@@ -144,12 +164,18 @@ func TestEndedVisitsOfMoreLateness(t *testing.T) {
 	}
 }
 
-// A state of the version before has no minutes that are known to have closed.
+// The state of a version before is read: what was announced is final, and all hours had fired.
 func TestMetaBefore(t *testing.T) {
-	b := make([]byte, 17)
-	b[0], b[1], b[7], b[8] = 2, 14, 120, 5
-	var m meta
-	if err := m.decode(b); err != nil || m.last != 7 || m.firedTo != 60 || m.closed != 0 || m.counters.Records != 5 {
-		t.Errorf("%+v, %v", m, err)
+	for version, closed := range map[byte]event.Time{2: 0, 3: -4} {
+		b := []byte{version, 14, 0, 0, 0, 0, 80, 120}
+		if version == 3 {
+			b = append(b, 7)
+		}
+		b = append(b, 5, 0, 0, 0, 0, 0, 0, 0, 0)
+		want := meta{last: 7, announced: 40, finals: 40, firedTo: 60, closed: closed, counters: Counters{Records: 5}}
+		var m meta
+		if err := m.decode(b); err != nil || !reflect.DeepEqual(m, want) {
+			t.Errorf("version %d: %+v, %v", version, m, err)
+		}
 	}
 }

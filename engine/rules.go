@@ -33,6 +33,10 @@ type Rules struct {
 	// MaxIDs is the most ids remembered in a partition. Default 4 million; past it the site with most forgets its oldest early.
 	DedupHorizon event.Time
 	MaxIDs       int
+	// FiredBytes is the most, in bytes, that the names of the windows take that a record fires; what is due besides fires with
+	// the records that follow. Default 4 MiB, some 100,000 sites: a delta, with that and what its record counts, must stay below
+	// what brokers take, and above what a record can make due again, or what is due would never come to an end.
+	FiredBytes int
 }
 
 const maxLateness = 30 * 24 * event.Hour
@@ -47,6 +51,7 @@ func (r Rules) withDefaults() Rules {
 	r.MaxVisits = cmp.Or(r.MaxVisits, 500_000)
 	r.DedupHorizon = cmp.Or(r.DedupHorizon, 10*event.Minute)
 	r.MaxIDs = cmp.Or(r.MaxIDs, 4_000_000)
+	r.FiredBytes = cmp.Or(r.FiredBytes, 4<<20)
 	return r
 }
 
@@ -92,6 +97,9 @@ func (r Rules) Validate() error {
 	}
 	if r.SilentAfter < event.Second {
 		bad = append(bad, fmt.Sprintf("silent-after %d ms is below the second between ticks", r.SilentAfter))
+	}
+	if r.FiredBytes < 0 {
+		bad = append(bad, fmt.Sprintf("the %d bytes of names that a record fires are negative", r.FiredBytes))
 	}
 	if len(bad) > 0 {
 		return fmt.Errorf("rules: %s", strings.Join(bad, "; "))

@@ -149,7 +149,7 @@ func (s *Sim) run() error {
 }
 
 // tail is the number of ticks at the end of a log, kept for settle.
-const tail = 16
+const tail = 100
 
 // step lets one of the nodes do a random thing.
 func (s *Sim) step() error {

@@ -82,6 +82,9 @@ func newVariant(seed uint64) variant {
 		v.partitions = 1 + rng.IntN(8)
 	}
 	v.odd = one(2)
+	if one(3) {
+		v.rules.FiredBytes = 80 + rng.IntN(450) // four names, and some twenty
+	}
 	return v
 }
 
