@@ -34,20 +34,41 @@ var imports = map[string][]string{
 	"engine/visit":  {"engine/event", "engine/sketch", "engine/window", "engine/wire"},
 	"engine/dedup":  {"engine/event", "engine/wire"},
 
-	"engine/facts":  {"internal"},
-	"engine":        {"engine/facts", "internal"},
-	"engine/replay": {"engine", "engine/facts", "internal"},
+	"engine/enrich": {"internal"},
+	"engine":        {"engine/enrich", "internal"},
+	"engine/replay": {"engine", "engine/enrich", "internal"},
 	"state":         {"internal"},
-	"ingest":        {"internal"},
-	"emit/influx":   {"internal"},
-	"emit/local":    {"internal"},
-	"emit/parquet":  {"internal"},
-	"query":         {"internal"},
-	"query/influx":  {"internal"},
-	"internal":      nil,
 
-	"bench": {"engine", "engine/facts", "engine/replay", "state", "ingest", "emit/influx", "emit/local", "emit/parquet", "query", "query/influx", "internal"},
-	"cmd":   {"engine", "engine/facts", "engine/replay", "state", "ingest", "emit/influx", "emit/local", "emit/parquet", "query", "query/influx", "internal", "bench"},
+	"ingest/identity":              {"internal"},
+	"ingest/geo":                   {"ingest/identity", "internal"},
+	"ingest/salt":                  {"ingest/identity", "internal"},
+	"ingest/protocol":              {"ingest/identity", "internal"},
+	"ingest/arrivals":              {"ingest/protocol", "internal"},
+	"ingest/spool":                 nil,
+	"ingest":                       {"ingest/arrivals", "ingest/identity", "ingest/protocol", "ingest/spool", "internal"},
+	"ingest/protocol/protocoltest": {"ingest", "ingest/identity", "ingest/protocol", "internal"},
+	"ingest/importer":              {"ingest/identity", "ingest/protocol", "internal"},
+
+	"emit":            {"internal"},
+	"emit/influx":     {"emit", "internal"},
+	"emit/local":      {"emit", "internal"},
+	"emit/lake":       {"internal"},
+	"emit/readertest": {"query", "query/statsapi", "internal"},
+	"query":           {"internal"},
+	"query/statsapi":  {"query", "internal"},
+	"internal":        nil,
+
+	"bench":        append(slices.Clone(middle), "internal"),
+	"bench/verify": append(slices.Clone(middle), "bench", "internal"),
+	"cmd":          append(slices.Clone(middle), "bench", "internal"),
+
+	"cmd/millrace-verify": append(slices.Clone(middle), "bench", "bench/verify", "cmd", "internal"),
+}
+
+// middle are the parts between the leaves and the programs.
+var middle = []string{
+	"engine", "engine/enrich", "engine/replay", "state", "ingest", "ingest/identity", "ingest/protocol", "ingest/spool", "ingest/geo", "ingest/salt",
+	"ingest/importer", "emit", "emit/influx", "emit/local", "emit/lake", "query", "query/statsapi",
 }
 
 // partOf returns the part a package belongs to, "" if it is in none.
@@ -95,6 +116,82 @@ func TestImports(t *testing.T) {
 	})
 	if checked < 20 {
 		t.Errorf("only %d imports were looked at: does the test see the code?", checked)
+	}
+}
+
+// TestBinary holds that nothing that proves or tests is linked into the program that users run: no harness of
+// bench/verify, no server that a test starts, and no package that knows package testing.
+func TestBinary(t *testing.T) {
+	imported := map[string][]string{} // packages of the module and what else they import, by folder
+	eachGoFile(t, func(file string, f *ast.File) {
+		if strings.HasSuffix(file, "_test.go") {
+			return
+		}
+		pkg := filepath.ToSlash(filepath.Dir(file))
+		for _, spec := range f.Imports {
+			name, err := strconv.Unquote(spec.Path.Value)
+			if err != nil {
+				t.Fatal(err)
+			}
+			imported[pkg] = append(imported[pkg], name)
+		}
+	})
+	linked := map[string]bool{}
+	var link func(pkg string)
+	link = func(pkg string) {
+		if linked[pkg] {
+			return
+		}
+		linked[pkg] = true
+		for _, name := range imported[pkg] {
+			if name == "testing" {
+				t.Errorf("%s is linked into cmd/millrace and imports testing", pkg)
+			}
+			if target, ours := strings.CutPrefix(name, module+"/"); ours {
+				link(target)
+			}
+		}
+	}
+	link("cmd/millrace")
+	for pkg := range linked {
+		if partOf(pkg) == "bench/verify" || strings.HasSuffix(pkg, "test") || strings.HasPrefix(pkg, "internal/services") {
+			t.Errorf("%s is linked into cmd/millrace", pkg)
+		}
+	}
+	if !linked["engine"] || !linked["bench"] {
+		t.Errorf("%d packages are linked into cmd/millrace: does the test see the code?", len(linked))
+	}
+}
+
+// TestProtocols: by name a protocol is known to the list of them alone, and Millrace's own to the
+// importer too, which reads its events from files. The list is known to programs, and to what kills
+// a collector.
+func TestProtocols(t *testing.T) {
+	const folder, list = "ingest/protocol/", "ingest/protocol/all"
+	checked := 0
+	eachGoFile(t, func(file string, f *ast.File) {
+		if strings.HasSuffix(file, "_test.go") {
+			return
+		}
+		pkg := filepath.ToSlash(filepath.Dir(file))
+		for _, spec := range f.Imports {
+			name, err := strconv.Unquote(spec.Path.Value)
+			if err != nil {
+				t.Fatal(err)
+			}
+			target, ours := strings.CutPrefix(name, module+"/")
+			switch {
+			case !ours || !strings.HasPrefix(target, folder):
+				continue
+			case pkg == list, pkg == "ingest/importer" && target == folder+"v1", target == list && (partOf(pkg) == "cmd" || partOf(pkg) == "bench/verify"):
+				checked++
+				continue
+			}
+			t.Errorf("%s imports %s", file, target)
+		}
+	})
+	if checked < 5 {
+		t.Errorf("only %d imports of protocols were looked at: does the test see the code?", checked)
 	}
 }
 

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"math"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -19,9 +18,10 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"millrace/bench/tally"
 	"millrace/engine"
+	"millrace/engine/enrich"
 	"millrace/engine/event"
-	"millrace/engine/facts"
 	"millrace/engine/window"
 	"millrace/internal/broker"
 	"millrace/internal/deadletter"
@@ -33,7 +33,7 @@ import (
 type EngineOptions struct {
 	// Events is the number of events. Default 1,000,000.
 	Events int
-	// Seed makes the workload.
+	// Seed makes the workload: the same log comes again.
 	Seed uint64
 	// Batch is the number of events per record of the log. Default 100.
 	Batch int
@@ -43,9 +43,11 @@ type EngineOptions struct {
 	Rate float64
 	// Early fires open windows every 5 s of log time too, as serve does by default.
 	Early bool
-	// Dir takes the broker's log and the state; it is emptied afterwards. Default: a temporary folder.
+	// Dir takes the broker's log and the state; it is emptied afterwards. Default: a temporary
+	// folder.
 	Dir string
-	// CPUProfile, if set, takes a profile of the time that is measured, without preloading and checking.
+	// CPUProfile, if set, takes a profile of the time that is measured, without preloading and
+	// checking.
 	CPUProfile io.Writer
 	// Progress, if set, is told how far a phase is.
 	Progress func(phase string, done, total int)
@@ -53,15 +55,18 @@ type EngineOptions struct {
 
 // EngineReport is what Engine measured. CPU is user plus system time of the whole process.
 type EngineReport struct {
-	Events, Batch  int
-	Seed           uint64
-	Wall, CPU      time.Duration
-	Mallocs        uint64 // allocations while processing
-	EventBytes     int64  // of the log
-	ChangelogBytes int64
-	WindowBytes    int64 // of millrace.windows
-	Windows        int   // distinct
-	Firings        int
+	// Events, Batch and Seed are the options that made the log.
+	Events, Batch int
+	Seed          uint64
+	// Wall and CPU are of the processing alone: from the processor's start to the last commit.
+	Wall, CPU time.Duration
+	// Mallocs is the number of allocations in that time.
+	Mallocs uint64
+	// EventBytes, ChangelogBytes and WindowBytes are the sizes of what the topics' records hold.
+	EventBytes, ChangelogBytes, WindowBytes int64
+	// Windows is the number of distinct windows of minutes, Firings how often windows of all kinds
+	// have fired.
+	Windows, Firings int
 }
 
 // PerSecond returns events per second of wall time.
@@ -98,8 +103,8 @@ func Summary(reports []*EngineReport) string {
 	return fmt.Sprintf("median of %d runs\n", len(reports)) + f("events/s", (*EngineReport).PerSecond) + f("events/core-second", (*EngineReport).PerCoreSecond)
 }
 
-// Engine preloads a workload into the embedded broker, lets the real processor work it off with the real state store,
-// and checks every window against a recount.
+// Engine preloads a workload into the embedded broker, lets the real processor work it off with the
+// real state store, and checks every window against a recount.
 func Engine(ctx context.Context, o EngineOptions) (*EngineReport, error) {
 	o = o.withDefaults()
 	dir, err := os.MkdirTemp(o.Dir, "millrace-bench-")
@@ -140,6 +145,7 @@ func Engine(ctx context.Context, o EngineOptions) (*EngineReport, error) {
 	return run.report, nil
 }
 
+// withDefaults fills in what is zero. Rate stays: a Workload has a default of its own.
 func (o EngineOptions) withDefaults() EngineOptions {
 	if o.Events == 0 {
 		o.Events = 1_000_000
@@ -156,6 +162,8 @@ func (o EngineOptions) withDefaults() EngineOptions {
 	return o
 }
 
+// engineRun is a measurement in progress: first the log is written (preload), then it is worked
+// off and timed (process), then what came of it is read back (verify).
 type engineRun struct {
 	opts    EngineOptions
 	cluster *kafka.Cluster
@@ -163,15 +171,15 @@ type engineRun struct {
 	dir     string
 	log     *slog.Logger
 	report  *EngineReport
-	counts  *recount
+	counts  recount
 	ends    []int64 // records of each partition
 }
 
-// preload writes the workload as a collector would: batches per partition, ticks each second of event time, and ticks
-// at the end that let every window fire.
+// preload writes the workload as a collector would: batches per partition, ticks each second of
+// event time, and ticks at the end that let every window fire.
 func (r *engineRun) preload(ctx context.Context) error {
 	w := NewWorkload(WorkloadOptions{Seed: r.opts.Seed, Rate: r.opts.Rate})
-	r.counts = newRecount()
+	r.counts = recount{}
 	n := r.opts.Partitions
 	r.ends = make([]int64, n)
 	pending := make([][]byte, n)
@@ -248,7 +256,7 @@ func (r *engineRun) process(ctx context.Context) error {
 			s, ok := table.Store(p)
 			return s, ok
 		},
-		NewDeriver: func() engine.Deriver { return facts.New(facts.Options{}) },
+		NewDeriver: func() engine.Deriver { return enrich.New(enrich.Options{}) },
 		Rules:      rules,
 		Log:        r.log,
 	})
@@ -292,7 +300,7 @@ func (r *engineRun) process(ctx context.Context) error {
 
 // verify reads what the engine wrote.
 func (r *engineRun) verify(ctx context.Context) error {
-	windows := map[minuteKey]*window.Window{}
+	windows := tally.Written{}
 	err := r.read(ctx, engine.WindowsTopic, func(value []byte) error {
 		r.report.WindowBytes += int64(len(value))
 		rec, err := window.Decode(value)
@@ -302,12 +310,10 @@ func (r *engineRun) verify(ctx context.Context) error {
 		if w := rec.Window; w != nil {
 			r.report.Firings++
 			if w.Kind != window.Minute {
-				return nil // the recount is of minutes; bench chaos has one of everything
+				return nil // the recount is of minutes; millrace-verify has one of everything
 			}
-			k := minuteKey{w.Site, w.Start}
-			if old := windows[k]; old == nil || old.Version <= w.Version {
-				windows[k] = w
-			}
+			onlyRecounted(w)
+			windows.Take(w)
 		}
 		return nil
 	})
@@ -356,49 +362,6 @@ func (r *engineRun) read(ctx context.Context, topic string, fn func([]byte) erro
 		}
 	}
 	return nil
-}
-
-// watchedTable tells a countdown what has been committed.
-type watchedTable struct {
-	*state.Table
-	done *countdown
-}
-
-func (t watchedTable) Committed(partition int32, next int64) {
-	t.Table.Committed(partition, next)
-	t.done.reached(partition, next)
-}
-
-// countdown waits for every partition to be committed to its end.
-type countdown struct {
-	zero chan struct{}
-	mu   sync.Mutex // guards what follows
-	ends []int64
-	at   []int64
-	once sync.Once
-}
-
-func newCountdown(ends []int64) *countdown {
-	return &countdown{zero: make(chan struct{}), ends: ends, at: make([]int64, len(ends))}
-}
-
-func (c *countdown) reached(p int32, next int64) {
-	c.mu.Lock()
-	c.at[p] = max(c.at[p], next)
-	c.mu.Unlock()
-	if c.left() == 0 {
-		c.once.Do(func() { close(c.zero) })
-	}
-}
-
-func (c *countdown) left() int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	n := int64(0)
-	for p := range c.ends {
-		n += c.ends[p] - c.at[p]
-	}
-	return int(min(n, math.MaxInt32))
 }
 
 // processorTime returns user plus system time of the process.

@@ -9,9 +9,9 @@ import (
 	"millrace/engine/event"
 )
 
-// Workload is a stream of believable page views: a few large sites and many small ones, pages, visitors and countries
-// by Zipf's law, a sixth of the views followed by a custom event, user agents as the world has them. The same options
-// give the same stream.
+// Workload is a stream of believable page views: a few large sites and many small ones, pages,
+// visitors and countries by Zipf's law, a sixth of the views followed by a custom event, user
+// agents as the world has them. The same options give the same stream.
 type Workload struct {
 	opts WorkloadOptions
 	rng  *rand.Rand
@@ -23,6 +23,7 @@ type Workload struct {
 
 // WorkloadOptions are the settings of a Workload. Zero fields take their defaults.
 type WorkloadOptions struct {
+	// Seed makes the stream. Any number will do.
 	Seed uint64
 	// Sites is the number of sites. Default 50.
 	Sites int
@@ -32,7 +33,8 @@ type WorkloadOptions struct {
 	Start event.Time
 }
 
-const defaultStart = event.Time(1_714_521_600_000)
+// DefaultStart is the time of a Workload's first event: 2024-05-01 00:00 UTC.
+const DefaultStart = event.Time(1_714_521_600_000)
 
 // NewWorkload returns a stream at its start.
 func NewWorkload(o WorkloadOptions) *Workload {
@@ -43,7 +45,7 @@ func NewWorkload(o WorkloadOptions) *Workload {
 		o.Rate = 5000
 	}
 	if o.Start == 0 {
-		o.Start = defaultStart
+		o.Start = DefaultStart
 	}
 	rng := rand.New(rand.NewPCG(o.Seed, 0x776f726b))
 	return &Workload{opts: o, rng: rng, site: newZipf(o.Sites, 1.1), now: float64(o.Start)}
@@ -57,26 +59,26 @@ func (w *Workload) Next() *event.Event {
 	site := w.site.draw(r)
 	// A visitor of a site keeps country, language and browser: they follow from its number.
 	n := uint64(visitors.draw(r))
-	who := mix(uint64(site)<<32 | n)
+	who := Mix(uint64(site)<<32 | n)
 	page := pages.draw(r)
 	e := &w.ev
 	*e = event.Event{
 		ID:       fmt.Sprintf("b-%012x", w.seq),
-		Site:     siteName(site),
+		Site:     SiteName(site),
 		Name:     event.Pageview,
 		Time:     event.Time(w.now),
 		Received: event.Time(w.now),
 		Visitor:  event.Visitor(who),
-		URL:      "https://" + siteName(site) + pagePath(page),
-		UA:       userAgents[who>>8%uint64(len(userAgents))],
+		URL:      "https://" + SiteName(site) + pagePath(page),
+		UA:       UserAgent(who >> 8),
 		Country:  countryCodes[countries.at(who>>20)],
-		Language: languageTags[who>>40%uint64(len(languageTags))],
-		Screen:   screens[who>>50%uint64(len(screens))],
+		Language: Language(who >> 40),
+		Screen:   Screen(who >> 50),
 		Client:   "v1",
 	}
 	switch k := r.IntN(100); {
 	case k < 55:
-		e.Referrer = "https://" + siteName(site) + pagePath(pages.draw(r))
+		e.Referrer = "https://" + SiteName(site) + pagePath(pages.draw(r))
 	case k < 80:
 		e.Referrer = referrers[r.IntN(len(referrers))]
 	}
@@ -90,8 +92,10 @@ func (w *Workload) Next() *event.Event {
 // Now returns the event time reached.
 func (w *Workload) Now() event.Time { return event.Time(w.now) }
 
-func siteName(i int) string { return fmt.Sprintf("site-%02d.example", i) }
+// SiteName returns the name of the site with a number.
+func SiteName(i int) string { return fmt.Sprintf("site-%02d.example", i) }
 
+// pagePath returns the path of the page with a rank: the first is the front page.
 func pagePath(i int) string {
 	if i == 0 {
 		return "/"
@@ -99,17 +103,33 @@ func pagePath(i int) string {
 	return fmt.Sprintf("/%s/%s-%d", sections[i%len(sections)], sections[(i/7)%len(sections)], i)
 }
 
-// mix is SplitMix64's finalizer (Steele, Lea, Flood, 2014).
-func mix(x uint64) uint64 {
+// Mix is SplitMix64's finalizer (Steele, Lea, Flood, 2014).
+func Mix(x uint64) uint64 {
 	x += 0x9e3779b97f4a7c15
 	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
 	x = (x ^ x>>27) * 0x94d049bb133111eb
 	return x ^ x>>31
 }
 
+// UserAgent returns one of the user agents of the stream, by a hash.
+func UserAgent(hash uint64) string { return pick(userAgents, hash) }
+
+// Country returns one of the stream's countries, each as likely as the others.
+func Country(hash uint64) string { return pick(countryCodes, hash) }
+
+// Language returns one of the stream's languages.
+func Language(hash uint64) string { return pick(languageTags, hash) }
+
+// Screen returns one of the stream's sizes of screens.
+func Screen(hash uint64) string { return pick(screens, hash) }
+
+// pick returns the value that a hash falls on; all are as likely.
+func pick(list []string, hash uint64) string { return list[hash%uint64(len(list))] }
+
 // zipf draws ranks 0 to n-1 with probability proportional to (rank+1)^-s, by its table of sums.
 type zipf struct{ sums []float64 }
 
+// newZipf returns the table for n ranks. A larger s gives more to the first.
 func newZipf(n int, s float64) *zipf {
 	z := &zipf{sums: make([]float64, n)}
 	total := 0.0
@@ -120,11 +140,13 @@ func newZipf(n int, s float64) *zipf {
 	return z
 }
 
+// draw returns a random rank.
 func (z *zipf) draw(r *rand.Rand) int { return z.rank(r.Float64()) }
 
 // at maps a hash to a rank.
 func (z *zipf) at(hash uint64) int { return z.rank(float64(hash&(1<<20-1)) / (1 << 20)) }
 
+// rank returns the rank at a share of the whole, from 0 to 1.
 func (z *zipf) rank(u float64) int {
 	u *= z.sums[len(z.sums)-1]
 	lo, hi := 0, len(z.sums)-1
@@ -156,8 +178,8 @@ var (
 	userAgents = makeUserAgents()
 )
 
-// makeUserAgents builds agents in the shapes that browsers send, in about the shares that the web sees: three quarters
-// Chromium, a fifth Safari, and Firefox.
+// makeUserAgents builds agents in the shapes that browsers send, in about the shares that the web
+// sees: three quarters Chromium, a fifth Safari, and Firefox.
 func makeUserAgents() []string {
 	var list []string
 	for v := 118; v < 140; v++ {

@@ -86,7 +86,7 @@ type group struct {
 
 // NewCore returns a core before its first record.
 func NewCore(r Rules, d Deriver) *Core {
-	r = r.withDefaults()
+	r = r.WithDefaults()
 	c := &Core{rules: r, derive: d, index: map[windowID]*group{}}
 	c.clear(visit.NewTable(r.Visits()))
 	return c
@@ -209,7 +209,7 @@ func (c *Core) Step(partition int32, offset int64, value []byte) (d *delta.Delta
 	} else {
 		// The events first: low speaks of what comes after them.
 		c.count(d)
-		c.meta.observe(c.env.Collector, c.env.Low, c.rules.SilentAfter)
+		c.meta.observe(c.env.Collector, c.env.Low, len(c.env.Events) == 0, c.rules.SilentAfter)
 		c.meta.closed = max(c.meta.closed, c.horizon())
 		c.visits.Expire(c.meta.watermark)
 		c.timer(d)
@@ -253,6 +253,9 @@ func (c *Core) place(start event.Time, row *window.Row, v Verdict, closed bool) 
 	switch {
 	case v == Duplicate:
 		n.Duplicates++
+		return 0, false
+	case v == Ping:
+		n.Pings++
 		return 0, false
 	case v == Bot:
 		n.Bots++

@@ -2,98 +2,129 @@ package engine
 
 import (
 	"fmt"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/cockroachdb/datadriven"
 
 	"millrace/engine/event"
 	"millrace/engine/window"
 )
 
-// TestScripts runs testdata/core. The commands are
+// TestScripts runs testdata/core, with -rewrite accepts what they print now. The commands are
 //
 //	rules [grace=2s] [lateness=1h] [early=5s] [silent=10s] [limit=500] [fired=bytes]     a new partition
 //	record [c=c1] low=m:ss          a record of a collector; each line of the input is an event:
 //	                                site m:ss [name] [bot] [page=/] [who=1] [was=yesterday's who] [id=]
 //	ticks [c=c1] from=m:ss to=m:ss  a tick a second; prints the ones that did something
-//	raw                             the input is the record's value, as it is
+//	standing [c=c1] low=m:ss n=3    ticks whose low does not move
+//	raw                             the input is the record's value
 //	nil                             a record without a value
 //	again offset=n                  a record that comes again
 //	watermark                       prints it
 //
 // and print what the record did.
 func TestScripts(t *testing.T) {
-	runScripts(t, "testdata/core", func() func(*testing.T, *command) string {
-		var g *rig
-		values := map[int64][]byte{}
-		return func(t *testing.T, c *command) string {
-			if c.name == "rules" {
-				r, limit := scanRules(t, c)
-				g = newRig(t, r, limit)
-				return ""
-			}
-			g.tb = t
-			take := func(value []byte) string {
-				values[g.next] = value
-				before := g.part.Core().Counters()
-				g.process(value)
-				return g.summary(before)
-			}
-			collector := c.arg("c", "c1")
-			switch c.name {
-			case "record":
-				return take(envelope(collector, clock(t, c.args["low"]), scanEvents(t, c.input)...))
-			case "ticks":
-				var out strings.Builder
-				for at := clock(t, c.args["from"]); at <= clock(t, c.args["to"]); at += event.Second {
-					if s := take(envelope(collector, at)); s != "" {
-						fmt.Fprintf(&out, "at %s\n%s", since(at), s)
-					}
-				}
-				return out.String()
-			case "raw":
-				return take([]byte(c.input))
-			case "nil":
-				return take(nil)
-			case "watermark":
-				return since(g.part.Core().Watermark()) + "\n"
-			case "again":
-				offset, err := strconv.ParseInt(c.args["offset"], 10, 64)
-				if err != nil {
-					t.Fatal(err)
-				}
-				before := g.part.Core().Counters()
-				g.at(offset, values[offset])
-				return g.summary(before)
-			}
-			t.Fatalf("unknown command %q", c.name)
-			return ""
-		}
+	datadriven.Walk(t, "testdata/core", func(t *testing.T, path string) {
+		s := &script{values: map[int64][]byte{}}
+		datadriven.RunTest(t, path, s.run)
 	})
 }
 
-func scanRules(t *testing.T, c *command) (r Rules, limit int) {
+// script is one file of testdata/core.
+type script struct {
+	rig    *rig
+	values map[int64][]byte // of the records, by offset
+}
+
+func (s *script) run(t *testing.T, d *datadriven.TestData) string {
+	switch d.Cmd {
+	case "rules":
+		r, limit := scanRules(t, d)
+		s.rig = newRig(t, r, limit)
+		return ""
+	case "record":
+		var low string
+		d.ScanArgs(t, "low", &low)
+		return s.take(envelope(collectorOf(t, d), clock(t, low), scanEvents(t, d.Input)...))
+	case "ticks":
+		return s.ticks(t, d)
+	case "standing":
+		return s.standing(t, d)
+	case "raw":
+		return s.take([]byte(d.Input + "\n"))
+	case "nil":
+		return s.take(nil)
+	case "watermark":
+		return since(s.rig.part.Core().Watermark())
+	case "again":
+		var offset int64
+		d.ScanArgs(t, "offset", &offset)
+		before := s.rig.part.Core().Counters()
+		s.rig.at(offset, s.values[offset])
+		return s.rig.summary(before)
+	}
+	t.Fatalf("%s: unknown command %q", d.Pos, d.Cmd)
+	return ""
+}
+
+// take processes the next record.
+func (s *script) take(value []byte) string {
+	s.values[s.rig.next] = value
+	before := s.rig.part.Core().Counters()
+	s.rig.process(value)
+	return s.rig.summary(before)
+}
+
+func (s *script) ticks(t *testing.T, d *datadriven.TestData) string {
+	var from, to string
+	d.ScanArgs(t, "from", &from)
+	d.ScanArgs(t, "to", &to)
+	var out strings.Builder
+	for at := clock(t, from); at <= clock(t, to); at += event.Second {
+		if did := s.take(envelope(collectorOf(t, d), at)); did != "" {
+			fmt.Fprintf(&out, "at %s\n%s", since(at), did)
+		}
+	}
+	return out.String()
+}
+
+func (s *script) standing(t *testing.T, d *datadriven.TestData) string {
+	var low string
+	var n int
+	d.ScanArgs(t, "low", &low)
+	d.ScanArgs(t, "n", &n)
+	var out strings.Builder
+	for i := range n {
+		if did := s.take(envelope(collectorOf(t, d), clock(t, low))); did != "" {
+			fmt.Fprintf(&out, "tick %d\n%s", i+1, did)
+		}
+	}
+	return out.String()
+}
+
+func collectorOf(t *testing.T, d *datadriven.TestData) string {
+	id := "c1"
+	d.MaybeScanArgs(t, "c", &id)
+	return id
+}
+
+func scanRules(t *testing.T, d *datadriven.TestData) (r Rules, limit int) {
 	for name, field := range map[string]*event.Time{"grace": &r.Grace, "lateness": &r.Lateness, "early": &r.EarlyEvery, "silent": &r.SilentAfter} {
-		s, ok := c.args[name]
-		if !ok {
+		var text string
+		if !d.MaybeScanArgs(t, name, &text) {
 			continue
 		}
-		v, err := time.ParseDuration(s)
+		v, err := time.ParseDuration(text)
 		if err != nil {
 			t.Fatal(err)
 		}
 		*field = event.Time(v.Milliseconds())
 	}
-	var err error
-	if r.FiredBytes, err = strconv.Atoi(c.arg("fired", "0")); err != nil {
-		t.Fatal(err)
-	}
+	d.MaybeScanArgs(t, "fired", &r.FiredBytes)
+	d.MaybeScanArgs(t, "limit", &limit)
 	if err := r.Validate(); err != nil {
-		t.Fatal(err)
-	}
-	limit, err = strconv.Atoi(c.arg("limit", "0"))
-	if err != nil {
 		t.Fatal(err)
 	}
 	return r, limit
@@ -108,6 +139,8 @@ func scanEvents(t *testing.T, input string) []event.Event {
 		for i, v := range f[2:] {
 			key, value, named := strings.Cut(v, "=")
 			switch {
+			case v == "ping":
+				e.Ping = true
 			case !named && i == 0:
 				e.Name = v
 			case !named:
@@ -202,6 +235,7 @@ func (g *rig) summary(before Counters) string {
 		{"dropped", before.Dropped, now.Dropped},
 		{"bots", before.Bots, now.Bots},
 		{"duplicates", before.Duplicates, now.Duplicates},
+		{"pings", before.Pings, now.Pings},
 		{"dead", before.Dead, now.Dead},
 	} {
 		if n := c.now - c.was; n != 0 {
@@ -214,7 +248,7 @@ func (g *rig) summary(before Counters) string {
 	if b.Len() > 0 {
 		fmt.Fprintf(&b, "watermark %s, %d open\n", since(g.part.Core().Watermark()), g.part.Core().Snapshot().OpenWindows)
 	}
-	if now.OnTime+now.Late+now.Dropped+now.Duplicates+now.Bots != now.Events {
+	if now.OnTime+now.Late+now.Dropped+now.Duplicates+now.Bots+now.Pings != now.Events {
 		g.tb.Errorf("the counters don't add up: %+v", now)
 	}
 	return b.String()

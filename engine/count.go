@@ -7,7 +7,7 @@ import (
 	"millrace/engine/window"
 )
 
-// Deriver finds out what is counted of an event. It must be deterministic. Package engine/facts has the real one.
+// Deriver finds out what is counted of an event. It must be deterministic. Package engine/enrich has the real one.
 type Deriver interface {
 	// Row fills r, all of it, but may leave the dimensions of an origin (window.AppendOrigin) to Origin.
 	Row(e *event.Event, r *window.Row)
@@ -25,6 +25,8 @@ const (
 	Bot
 	// Duplicate events are not counted: one with the same id has been.
 	Duplicate
+	// Ping events are none (event.Event.Ping): they are not counted, but have lengthened the visit that they belong to.
+	Ping
 )
 
 // Counter turns the events of a log, in its order, into rows. Stream and replay count with it: there is no second way.
@@ -46,14 +48,21 @@ func (c *Counter) Ahead(events []event.Event) {
 	c.visits.Ahead(events)
 }
 
-// Count returns the row of the next event, valid until the call after; nil for a duplicate. An event whose window has
-// closed takes no part in visits.
+// Count returns the row of the next event, valid until the call after; nil for a duplicate and a ping. An event whose window
+// has closed takes no part in visits.
 func (c *Counter) Count(e *event.Event, closed bool) (*window.Row, Verdict) {
 	if !c.seen.Add(e.Site, e.ID, e.Received) {
 		return nil, Duplicate
 	}
 	c.derive.Row(e, &c.row)
-	if c.row.Flags&window.BotRow != 0 {
+	isBot := c.row.Flags&window.BotRow != 0
+	if e.IsPing() {
+		if !closed && !isBot {
+			c.visits.Ping(e)
+		}
+		return nil, Ping
+	}
+	if isBot {
 		return &c.row, Bot
 	}
 	if !closed {

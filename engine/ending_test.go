@@ -13,6 +13,7 @@ import (
 	"github.com/lovoo/goka/storage"
 
 	"millrace/engine"
+	"millrace/engine/derivetest"
 	"millrace/state"
 )
 
@@ -64,7 +65,9 @@ func TestFailsAsTheSessionEnds(t *testing.T) {
 				return true
 			}
 			table := state.NewTable(func(p int32) state.Options {
-				return state.Options{Dir: filepath.Join(w.dir, strconv.Itoa(int(p))), MemTableBytes: 1 << 20}
+				return state.Options{
+					Dir: filepath.Join(w.dir, strconv.Itoa(int(p))), MemTableBytes: 1 << 20, Limit: engine.Rules{}.WithDefaults().Values,
+				}
 			})
 			proc, err := engine.New(engine.Options{
 				Cluster: w.cluster,
@@ -80,7 +83,7 @@ func TestFailsAsTheSessionEnds(t *testing.T) {
 					}
 					return table.Store(p)
 				},
-				NewDeriver: func() engine.Deriver { return deriver{} },
+				NewDeriver: func() engine.Deriver { return derivetest.Deriver{} },
 				Partitions: partitions,
 				Log:        slog.New(slog.DiscardHandler),
 			})

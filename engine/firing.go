@@ -83,7 +83,7 @@ func has(set map[windowID]struct{}, id windowID) bool {
 
 // slots calls fn for each slot that has come since all that was due had fired.
 func (c *Core) slots(slots event.Time, fn func(slot int)) {
-	now := c.meta.logTime / event.Second
+	now := c.meta.beat / event.Second
 	for s := max(c.meta.lastTimer/event.Second+1, now-slots+1); s <= now; s++ {
 		fn(int(s % slots))
 	}
@@ -115,10 +115,10 @@ const firedSize = 16
 // record it runs again with the next, until all has fired; progress waits for that.
 func (c *Core) timer(d *delta.Delta) {
 	m := &c.meta
-	if m.logTime-m.lastTimer < event.Second {
+	if m.beat-m.lastTimer < event.Second {
 		return
 	}
-	early := c.rules.EarlyEvery > 0 && m.logTime-m.lastEarly >= c.rules.EarlyEvery
+	early := c.rules.EarlyEvery > 0 && m.beat-m.lastEarly >= c.rules.EarlyEvery
 	complete := (m.watermark - c.rules.Grace).Floor(event.Minute)
 	m.finals = max(m.finals, complete)
 	c.due = c.due[:0]
@@ -138,9 +138,9 @@ func (c *Core) timer(d *delta.Delta) {
 		c.noteFired(c.due[:n])
 		return
 	}
-	m.lastTimer = m.logTime
+	m.lastTimer = m.beat
 	if early {
-		m.lastEarly = m.logTime
+		m.lastEarly = m.beat
 	}
 	m.firedTo, m.firedSite = m.watermark, ""
 	if complete > m.announced && m.watermark > 0 {

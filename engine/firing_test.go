@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"millrace/engine/derivetest"
 	"millrace/engine/event"
 	"millrace/engine/window"
 	"millrace/internal/kafka"
@@ -15,7 +16,7 @@ import (
 func TestManySites(t *testing.T) {
 	const sites, each = 65_000, 1000
 	name := strings.Repeat("x", 240)
-	c := NewCore(Rules{EarlyEvery: -1}, plain{})
+	c := NewCore(Rules{EarlyEvery: -1}, derivetest.Deriver{})
 	fired := map[window.Kind]int{}
 	most, offset := 0, int64(0)
 	var low event.Time

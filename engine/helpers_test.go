@@ -11,6 +11,7 @@ import (
 	"go.uber.org/goleak"
 
 	"millrace/engine/delta"
+	"millrace/engine/derivetest"
 	"millrace/engine/event"
 	"millrace/engine/visit"
 	"millrace/engine/window"
@@ -27,24 +28,6 @@ func TestMain(m *testing.M) {
 
 // base is the start of a minute; times of the tests count from it.
 const base = event.Time(1_700_000_040_000)
-
-// plain is a Deriver whose rows need no parser to predict.
-type plain struct{}
-
-func (plain) Row(e *event.Event, r *window.Row) {
-	*r = window.Row{Visitor: e.Visitor}
-	if e.Name == event.Pageview {
-		r.Flags |= window.PageviewRow
-	}
-	if e.Bot != "" {
-		r.Flags |= window.BotRow
-		r.Dims[window.Reason] = e.Bot
-	}
-	r.Dims[window.Page] = e.URL
-	r.Dims[window.Name] = e.Name
-}
-
-func (plain) Origin(*event.Event, *window.Row) {}
 
 // rig is a Partition on a real store. At every step it holds the Partition to what a core that was loaded from the store just before
 // does, and every window to what the store's chunks fold to: that nothing depends on what is only in memory.
@@ -86,7 +69,7 @@ func (g *rig) open() {
 	if g.store, err = openStore(g.fs, g.rules, g.limit); err != nil {
 		g.tb.Fatal(err)
 	}
-	if g.part, err = OpenPartition(0, 0, g.store, g.rules, plain{}); err != nil {
+	if g.part, err = OpenPartition(0, 0, g.store, g.rules, derivetest.Deriver{}); err != nil {
 		g.tb.Fatal(err)
 	}
 }
@@ -109,7 +92,7 @@ func (g *rig) at(offset int64, value []byte) {
 	g.delta, g.dead, g.windows = delta.Delta{}, nil, nil
 	out := &rigOutput{rig: g, offset: offset}
 	if offset > g.store.Last() {
-		loaded := NewCore(g.rules, plain{})
+		loaded := NewCore(g.rules, derivetest.Deriver{})
 		if err := loaded.Load(stored{g.store, g.readVisits()}); err != nil {
 			g.tb.Fatal(err)
 		}
@@ -156,7 +139,7 @@ func (o *rigOutput) Delta(b []byte) error {
 	if err := o.delta.Decode(bytes.Clone(b)); err != nil {
 		return err
 	}
-	most := o.rules.withDefaults().FiredBytes
+	most := o.rules.WithDefaults().FiredBytes
 	if n := len(delta.AppendFired(nil, o.delta.Fired)); n > most+10 && len(o.delta.Fired) > 1 { // their number takes up to 10
 		o.tb.Fatalf("record %d fires names of %d bytes, at most %d may be", o.offset, n, most)
 	}

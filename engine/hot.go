@@ -27,6 +27,9 @@ type hotWindow struct {
 	chunks  int     // bytes of the chunks that the store holds for it, since the last try to compact them
 }
 
+// entryBytes is what an entry of hot windows or hours takes beside its Agg: the id with the site's name, the map's slot.
+const entryBytes = 256
+
 // maxFree is the number of emptied windows kept for their memory.
 const maxFree = 64
 
@@ -44,6 +47,8 @@ func (h *hotWindows) add(id windowID, chunk []byte, fresh bool) error {
 		}
 		w = h.take()
 		h.windows[id.clone()] = w
+		w.bytes = w.agg.Bytes() + entryBytes
+		h.bytes += w.bytes
 	}
 	before := w.pending.room
 	h.blocks.append(&w.pending, chunk)
@@ -101,7 +106,7 @@ func (h *hotWindows) fold(w *hotWindow) error {
 			return err
 		}
 	}
-	now := w.agg.Bytes()
+	now := w.agg.Bytes() + entryBytes
 	h.bytes += now - w.bytes - w.pending.room
 	w.bytes = now
 	h.blocks.clear(&w.pending)
@@ -158,7 +163,12 @@ func hourOf(id windowID) windowID {
 	return windowID{window.Hour, id.start.Floor(event.Hour), id.site}
 }
 
-// add merges a minute into its hour, which is made if need be. It reports false if there is no room.
+// keptHour is up to how many bytes an emptied Agg of an hour is kept for its memory. One of an attacked site may have a
+// hundred times as much.
+const keptHour = 4 << 20
+
+// add merges a minute into its hour, which is made if need be. It reports false if there is no room, and drops the hour
+// if it is the one that takes more than its part of it.
 func (h *hotHours) add(hour windowID, minute *window.Agg) bool {
 	o := h.hours[hour]
 	if o == nil {
@@ -174,9 +184,13 @@ func (h *hotHours) add(hour windowID, minute *window.Agg) bool {
 		h.hours[hour.clone()] = o
 	}
 	o.agg.Merge(minute)
-	now := o.agg.Bytes()
+	now := o.agg.Bytes() + entryBytes
 	h.bytes += now - o.bytes
 	o.bytes = now
+	if h.bytes > h.most && o.bytes > h.most/len(h.hours) {
+		h.drop(hour)
+		return false
+	}
 	return true
 }
 
@@ -195,7 +209,7 @@ func (h *hotHours) drop(hour windowID) {
 	}
 	delete(h.hours, hour)
 	h.bytes -= o.bytes
-	if len(h.free) < maxFree {
+	if len(h.free) < maxFree && o.bytes <= keptHour {
 		o.agg.Reset(h.limit)
 		h.free = append(h.free, o.agg)
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"testing"
+	"unsafe"
 
 	"millrace/engine/event"
 	"millrace/engine/window"
@@ -157,5 +158,35 @@ func TestHotNotInMiddle(t *testing.T) {
 	g.process(envelope("c1", base+65*event.Second)) // the rig compares what fires with the store
 	if g.final[window.RecordKey(window.Minute, "b", base, 0)] == nil {
 		t.Fatal("the window has not fired")
+	}
+}
+
+// TestHotWindowsOfManySites: windows of a single event are bounded by what they take, which is more than their values do.
+func TestHotWindowsOfManySites(t *testing.T) {
+	const bound = 1 << 20
+	h := newHotWindows(500, Bounds{HotWindows: bound}.withDefaults())
+	hours := newHotHours(500, Bounds{HotHours: bound}.withDefaults())
+	empty := window.NewAgg(500)
+	least := int(unsafe.Sizeof(*empty))
+	for i := range 10_000 {
+		id := windowID{window.Minute, 0, fmt.Sprintf("site%d.example", i)}
+		if err := h.add(id, nil, true); err != nil {
+			t.Fatal(err)
+		}
+		hours.add(hourOf(id), empty)
+	}
+	for name, n := range map[string]int{"windows": len(h.windows), "hours": len(hours.hours)} {
+		if n == 0 || n > bound/least+1 {
+			t.Errorf("%d hot %s of %d bytes or more each in a bound of %d", n, name, least, bound)
+		}
+	}
+	for id := range h.windows {
+		h.drop(id)
+	}
+	for id := range hours.hours {
+		hours.drop(id)
+	}
+	if h.bytes != 0 || hours.bytes != 0 {
+		t.Errorf("%d and %d bytes are held by nothing", h.bytes, hours.bytes)
 	}
 }

@@ -247,6 +247,9 @@ func (p *Partition) cool(id windowID, final bool, a *window.Agg) {
 	switch {
 	case id.kind == window.Hour:
 		p.hours.drop(id)
+		if a == p.agg && a.Bytes() > keptHour {
+			p.agg = window.NewAgg(p.store.Limit())
+		}
 	case id.kind == window.Minute && final:
 		// The core may have forgotten an hour that fires right after this minute.
 		if hour := hourOf(id); (p.core.inOrder(hour) || p.hours.get(hour) != nil) && !p.hours.add(hour, a) {

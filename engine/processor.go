@@ -17,14 +17,16 @@ import (
 
 	"millrace/engine/delta"
 	"millrace/engine/event"
+	"millrace/engine/window"
 	"millrace/internal/deadletter"
 	"millrace/internal/kafka"
 )
 
-// Topics and group of the engine.
+// Topics and group of the engine: what it reads, what it writes. Their names are declared where their
+// records are.
 const (
-	EventsTopic  = "millrace.events"
-	WindowsTopic = "millrace.windows"
+	EventsTopic  = event.Topic
+	WindowsTopic = window.Topic
 	Group        = "millrace.engine"
 )
 

@@ -20,6 +20,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"millrace/engine"
+	"millrace/engine/derivetest"
 	"millrace/engine/event"
 	"millrace/engine/window"
 	"millrace/internal/broker"
@@ -197,13 +198,13 @@ func (w *world) run() *running { return w.runIn(w.cluster, w.dir, false) }
 func (w *world) runIn(cluster *kafka.Cluster, dir string, standby bool) *running {
 	w.t.Helper()
 	r := &running{done: make(chan struct{}), at: map[int32]int64{}, table: state.NewTable(func(p int32) state.Options {
-		return state.Options{Dir: filepath.Join(dir, fmt.Sprint(p)), MemTableBytes: 1 << 20}
+		return state.Options{Dir: filepath.Join(dir, fmt.Sprint(p)), MemTableBytes: 1 << 20, Limit: engine.Rules{}.WithDefaults().Values}
 	})}
 	proc, err := engine.New(engine.Options{
 		Cluster:    cluster,
 		Table:      watched{r.table, r},
 		Store:      func(p int32) (engine.Store, bool) { return r.table.Store(p) },
-		NewDeriver: func() engine.Deriver { return deriver{} },
+		NewDeriver: func() engine.Deriver { return derivetest.Deriver{} },
 		Partitions: partitions,
 		Standby:    standby,
 		Log:        slog.New(slog.DiscardHandler),
@@ -253,16 +254,6 @@ func (w *world) reached(r *running, share float64) {
 		}
 	}
 }
-
-type deriver struct{}
-
-func (deriver) Row(e *event.Event, r *window.Row) {
-	*r = window.Row{Visitor: e.Visitor}
-	r.Flags |= window.PageviewRow
-	r.Dims[window.Page] = e.URL
-}
-
-func (deriver) Origin(*event.Event, *window.Row) {}
 
 // read returns all records of a topic.
 func (w *world) read(topic string) []*kgo.Record {

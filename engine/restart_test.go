@@ -8,6 +8,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
+	"millrace/engine/derivetest"
 	"millrace/engine/event"
 	"millrace/engine/window"
 )
@@ -150,7 +151,7 @@ func TestEndedVisitsOfMoreLateness(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	core := NewCore(g.rules, plain{})
+	core := NewCore(g.rules, derivetest.Deriver{})
 	if err := core.Load(other); err != nil {
 		t.Fatal(err)
 	}
@@ -166,10 +167,13 @@ func TestEndedVisitsOfMoreLateness(t *testing.T) {
 
 // The state of a version before is read: what was announced is final, and all hours had fired.
 func TestMetaBefore(t *testing.T) {
-	for version, closed := range map[byte]event.Time{2: 0, 3: -4} {
+	for version, closed := range map[byte]event.Time{2: 0, 3: -4, 4: -4} {
 		b := []byte{version, 14, 0, 0, 0, 0, 80, 120}
-		if version == 3 {
+		if version >= 3 {
 			b = append(b, 7)
+		}
+		if version >= 4 {
+			b = append(b, 80, 0)
 		}
 		b = append(b, 5, 0, 0, 0, 0, 0, 0, 0, 0)
 		want := meta{last: 7, announced: 40, finals: 40, firedTo: 60, closed: closed, counters: Counters{Records: 5}}

@@ -11,7 +11,8 @@ import (
 	"millrace/engine/window"
 )
 
-// Rules say when windows fire and close, all in log time. The zero value of a field is its default.
+// Rules say when windows fire and close, all in log time: event times against the watermark, and how long things take by the
+// beat of the collectors' clocks (meta.step). The zero value of a field is its default.
 type Rules struct {
 	// Grace is how long after its end a window waits for stragglers before it fires as final. Default 2 s.
 	Grace event.Time
@@ -37,40 +38,42 @@ type Rules struct {
 	// the records that follow. Default 4 MiB, some 100,000 sites: a delta, with that and what its record counts, must stay below
 	// what brokers take, and above what a record can make due again, or what is due would never come to an end.
 	FiredBytes int
+	// Values is the most values that a window keeps of a family, per site; the rest is counted together. Default 500,
+	// as many as a report shows many times over; more costs memory and series in proportion.
+	Values int
 }
 
 const maxLateness = 30 * 24 * event.Hour
 
-func (r Rules) withDefaults() Rules {
+// WithDefaults returns the rules with each zero value replaced by its default.
+func (r Rules) WithDefaults() Rules {
+	v, ids := r.visits().WithDefaults(), r.ids().WithDefaults() // those of visits and ids are declared there
+	r.VisitTimeout, r.VisitLength, r.Lateness, r.MaxVisits = v.Timeout, v.MaxLength, v.Lateness, v.MaxPerSite
+	r.DedupHorizon, r.MaxIDs = ids.Horizon, ids.MaxIDs
 	r.Grace = cmp.Or(r.Grace, 2*event.Second)
-	r.Lateness = cmp.Or(r.Lateness, event.Hour)
 	r.EarlyEvery = cmp.Or(r.EarlyEvery, 5*event.Second)
 	r.SilentAfter = cmp.Or(r.SilentAfter, 10*event.Second)
-	r.VisitTimeout = cmp.Or(r.VisitTimeout, 30*event.Minute)
-	r.VisitLength = cmp.Or(r.VisitLength, 12*event.Hour)
-	r.MaxVisits = cmp.Or(r.MaxVisits, 500_000)
-	r.DedupHorizon = cmp.Or(r.DedupHorizon, 10*event.Minute)
-	r.MaxIDs = cmp.Or(r.MaxIDs, 4_000_000)
 	r.FiredBytes = cmp.Or(r.FiredBytes, 4<<20)
+	r.Values = cmp.Or(r.Values, 500)
 	return r
 }
 
 // Visits returns the rules of visits.
-func (r Rules) Visits() visit.Rules {
-	r = r.withDefaults()
+func (r Rules) Visits() visit.Rules { return r.WithDefaults().visits() }
+
+func (r Rules) visits() visit.Rules {
 	return visit.Rules{Timeout: r.VisitTimeout, MaxLength: r.VisitLength, Lateness: r.Lateness, MaxPerSite: r.MaxVisits}
 }
 
 // IDs returns what of the rules is about duplicates.
-func (r Rules) IDs() dedup.Options {
-	r = r.withDefaults()
-	return dedup.Options{Horizon: r.DedupHorizon, MaxIDs: r.MaxIDs}
-}
+func (r Rules) IDs() dedup.Options { return r.WithDefaults().ids() }
+
+func (r Rules) ids() dedup.Options { return dedup.Options{Horizon: r.DedupHorizon, MaxIDs: r.MaxIDs} }
 
 // Life returns how long, in log time, a record can matter to the state: until the windows of the visits it is in have
 // fired for the last time, or the hour of its minute has, or its ids are forgotten.
 func (r Rules) Life() event.Time {
-	r = r.withDefaults()
+	r = r.WithDefaults()
 	visits := window.Visits.Length() + r.VisitLength + r.VisitTimeout
 	// Two minutes are the longest grace and the longest wait for a slot.
 	return max(max(visits, event.Hour)+r.Lateness, r.DedupHorizon) + 2*event.Minute
@@ -78,7 +81,7 @@ func (r Rules) Life() event.Time {
 
 // Validate reports all rules that make no sense.
 func (r Rules) Validate() error {
-	r = r.withDefaults()
+	r = r.WithDefaults()
 	var bad []string
 	if r.Grace < 0 || r.Grace > event.Minute {
 		bad = append(bad, fmt.Sprintf("grace %d ms is not within 0 and 1 min", r.Grace))
@@ -100,6 +103,9 @@ func (r Rules) Validate() error {
 	}
 	if r.FiredBytes < 0 {
 		bad = append(bad, fmt.Sprintf("the %d bytes of names that a record fires are negative", r.FiredBytes))
+	}
+	if r.Values < 0 {
+		bad = append(bad, fmt.Sprintf("%d values of a family are negative", r.Values))
 	}
 	if len(bad) > 0 {
 		return fmt.Errorf("rules: %s", strings.Join(bad, "; "))

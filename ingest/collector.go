@@ -2,7 +2,6 @@ package ingest
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -10,33 +9,46 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
-	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"millrace/engine/event"
-	"millrace/ingest/enrich"
+	"millrace/ingest/arrivals"
+	"millrace/ingest/identity"
+	"millrace/ingest/protocol"
 )
 
 // Collector takes beacons in and writes them to Kafka.
 type Collector struct {
 	opts       Options
-	policies   policies
-	identity   *enrich.Identity
+	policies   atomic.Pointer[policies]
+	identity   *identity.Identity
 	client     *kgo.Client
 	partitions []*partition
 	metrics    *metrics
+	network    identity.Network
+	proxies    *identity.ProxyWatch
+	endpoints  endpoints
+	clock      *wallClock
+	late       lateEvents
 
+	spooler  *spooler // nil for none
 	pending  budget
 	buffers  buffers
 	ids      idSource
 	requests sync.Pool // of *request
-	unpack   unpacker
+	bodies   *protocol.Bodies
 
 	bySite    *limiter[string]
 	byAddress *limiter[netip.Prefix]
+	newSites  *newSites
+	quotas    *quotas
+
+	siteCounts *siteCounts
+	arrivals   *arrivals.Log
 
 	lastError atomic.Int64 // when a produce error was logged last, Unix seconds
+	lastBug   atomic.Int64 // when a panic of a protocol was logged last, Unix seconds
+	health    health
 	closing   atomic.Bool
 	stop      chan struct{}
 	stopped   sync.WaitGroup
@@ -44,14 +56,14 @@ type Collector struct {
 	closeErr  error
 }
 
-// Open connects to Kafka, checks that the topic is there with the right number of partitions, and starts the ticks. It
-// waits for Kafka until ctx ends.
+// Open connects to Kafka, checks that the topic is there with the right number of partitions, and
+// starts the ticks. It waits for Kafka until ctx ends.
 func Open(ctx context.Context, opts Options) (*Collector, error) {
 	if err := opts.Validate(); err != nil {
 		return nil, err
 	}
 	opts = opts.withDefaults()
-	identity, err := enrich.New(opts.Secret)
+	id, err := identity.New(opts.Secret, opts.Salts)
 	if err != nil {
 		return nil, fmt.Errorf("ingest: %w", err)
 	}
@@ -69,63 +81,100 @@ func Open(ctx context.Context, opts Options) (*Collector, error) {
 	}
 	c := &Collector{
 		opts:      opts,
-		policies:  newPolicies(&opts),
-		identity:  identity,
+		identity:  id,
+		network:   opts.network(),
 		client:    client,
 		pending:   budget{most: opts.MaxPendingBytes},
 		ids:       idSource{prefix: idPrefix(opts.CollectorID, opts.Now())},
-		unpack:    newUnpacker(opts.MaxBodyBytes),
+		bodies:    protocol.NewBodies(opts.MaxBodyBytes),
 		bySite:    newLimiter[string](opts.SiteRate),
 		byAddress: newLimiter[netip.Prefix](opts.AddressRate),
+		newSites:  newNewSites(opts.NewSites),
+		quotas:    openQuotas(opts.Quotas, opts.Log),
 		stop:      make(chan struct{}),
+
+		siteCounts: newSiteCounts(opts.Protocols),
+		arrivals:   arrivals.New(),
 	}
-	c.requests.New = func() any { return new(request) }
+	c.siteCounts.name(siteIDs(opts.Sites)...)
+	c.policies.Store(newPolicies(&opts))
+	c.health.opened = time.Now()
+	c.requests.New = func() any { return c.newRequest() }
 	c.metrics = newMetrics(&c.pending)
-	if err := c.metrics.register(opts.Metrics); err != nil {
-		client.Close()
-		return nil, fmt.Errorf("ingest: register metrics: %w", err)
-	}
+	c.proxies = identity.NewProxyWatch(opts.Log, c.metrics.hidden)
+	c.endpoints = newEndpoints(opts.Protocols, c.metrics)
+	c.clock = newWallClock(&opts, c.metrics)
+	c.metrics.watch(c.clock)
+	c.metrics.registered = append(c.metrics.registered, c.siteCounts)
 	for i := range n {
 		c.partitions = append(c.partitions, newPartition(c, i))
 	}
-	c.stopped.Go(c.ticks)
+	err = c.openSpool()
+	if err == nil {
+		if err = c.metrics.register(opts.Metrics); err != nil {
+			err = errors.Join(fmt.Errorf("register metrics: %w", err), c.spooler.close())
+		}
+	}
+	if err != nil {
+		client.Close()
+		return nil, fmt.Errorf("ingest: %w", err)
+	}
+	if c.spooler != nil {
+		c.stopped.Go(c.spooler.run)
+	}
+	stepped := make(chan struct{}, 1)
+	c.stopped.Go(func() { c.ticks(stepped) })
+	c.stopped.Go(c.saveQuotas)
+	c.stopped.Go(func() { (&logClock{c: c}).run(c.stop, stepped) })
 	return c, nil
 }
 
-// Close refuses further requests with 503, waits until Kafka has acknowledged what was taken in, at most
-// Options.AckTimeout, sends a last tick, and closes the client. An error says what was not acknowledged. Further calls
-// return the same.
+// Close refuses further requests with 503, waits until Kafka has acknowledged what was taken in, at
+// most Options.AckTimeout, sends a last tick, and closes the client. An error says what was not
+// acknowledged. Further calls return the same.
 func (c *Collector) Close() error {
 	c.closeOnce.Do(func() { c.closeErr = c.close() })
 	return c.closeErr
 }
 
 func (c *Collector) close() error {
-	// Refuse first, so that nothing comes behind the last tick; then stop the ticker, which takes the same locks; then
-	// flush. The client goes last: the promises of its records answer the requests that still wait.
+	// Refuse first, so that nothing comes behind the last tick; then stop the ticker, which takes the
+	// same locks; then flush. The client goes last: the promises of its records answer the requests
+	// that still wait.
 	c.closing.Store(true)
 	close(c.stop)
 	c.stopped.Wait()
 	for _, p := range c.partitions {
 		p.close()
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), c.opts.AckTimeout)
+	wait := c.opts.AckTimeout
+	if c.spooler != nil { // what is not acknowledged by then goes there
+		wait = min(wait, spoolAfter)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), wait)
 	defer cancel()
 	err := c.client.Flush(ctx)
 	c.client.Close()
 	c.metrics.unregister(c.opts.Metrics)
 	if err != nil {
-		return fmt.Errorf("ingest: close: not all events were acknowledged by kafka: %w", err)
+		err = fmt.Errorf("ingest: close: not all events were acknowledged by kafka: %w", err)
 	}
-	return nil
+	return errors.Join(err, c.spooler.close())
 }
 
-func (c *Collector) ticks() {
+// ticks sends ticks and looks at the clock until the collector closes.
+func (c *Collector) ticks(stepped chan<- struct{}) {
 	t := time.NewTicker(c.opts.TickEvery)
 	defer t.Stop()
 	for {
 		for _, p := range c.partitions {
 			p.tick()
+		}
+		if c.clock.look() {
+			select {
+			case stepped <- struct{}{}:
+			default:
+			}
 		}
 		select {
 		case <-t.C:
@@ -135,75 +184,43 @@ func (c *Collector) ticks() {
 	}
 }
 
+// saveQuotas writes the file of quotas until the collector closes, and then a last time. Of errors in
+// a row the first is logged.
+func (c *Collector) saveQuotas() {
+	t := time.NewTicker(quotasEvery)
+	defer t.Stop()
+	failing := false
+	for open := true; open; {
+		select {
+		case <-t.C:
+		case <-c.stop:
+			open = false
+		}
+		err := c.quotas.save()
+		if err != nil && !failing {
+			c.opts.Log.Error("quotas would begin anew after a restart", "err", err)
+		}
+		failing = err != nil
+	}
+}
+
 func (c *Collector) now() time.Time { return c.opts.Now() }
 
-// failed counts a record that Kafka did not take, and logs it, at most one a second: when Kafka is away there are thousands.
-func (c *Collector) failed(partition int32, err error) {
+// failed counts a record that Kafka did not take, and logs it, at most one a second: when Kafka is
+// away there are thousands. One that was refused for its time has been logged.
+func (c *Collector) failed(partition int32, err error, logged bool) {
 	c.metrics.produceErrs.Inc()
+	c.health.failed(err)
+	if logged {
+		return
+	}
 	now := time.Now().Unix()
 	if last := c.lastError.Load(); last != now && c.lastError.CompareAndSwap(last, now) {
 		c.opts.Log.Error("kafka did not take a record", "topic", c.opts.Topic, "partition", partition, "err", err)
 	}
 }
 
-// clientOptions are the caller's options and then ours, which win.
-func clientOptions(o *Options) []kgo.Opt {
-	opts := append([]kgo.Opt{kgo.ClientID("millrace-ingest")}, o.Kafka...)
-	return append(opts,
-		// The promise: every in-sync replica has it, once, in order. (Idempotence is the client's default.)
-		kgo.RequiredAcks(kgo.AllISRAcks()),
-		kgo.RecordPartitioner(kgo.ManualPartitioner()),
-		// Batching is done here already.
-		kgo.ProducerLinger(0),
-		kgo.ProducerBatchMaxBytes(1_000_012),
-		// A record's time is bounded even if a request is in flight whose outcome nobody knows: memory must not be held
-		// for as long as a broker is away. The client then starts a new epoch, so that a broker that was only
-		// slow can't write the old request behind newer ones. That event may be stored although its sender was
-		// told 503; it is the same as with a lost answer, and ids deduplicate it.
-		kgo.AllowIdempotentProduceCancellation(),
-		kgo.RecordDeliveryTimeout(o.AckTimeout),
-		kgo.ProduceRequestTimeout(o.AckTimeout),
-		kgo.RequestTimeoutOverhead(5*time.Second),
-		// The client's pause after an error is 250 ms to 5 s by default: half the time a request waits.
-		kgo.RetryBackoffFn(func(tries int) time.Duration {
-			return min(time.Second, 50*time.Millisecond<<min(tries, 10))
-		}),
-		kgo.MetadataMinAge(100*time.Millisecond),
-		kgo.DisableClientMetrics(),
-	)
-}
-
-func countPartitions(ctx context.Context, client *kgo.Client, topic string) (int32, error) {
-	req := kmsg.NewPtrMetadataRequest()
-	t := kmsg.NewMetadataRequestTopic()
-	t.Topic = kmsg.StringPtr(topic)
-	req.Topics = append(req.Topics, t)
-	res, err := req.RequestWith(ctx, client)
-	if err != nil {
-		return 0, fmt.Errorf("ask kafka for topic %q: %w", topic, err)
-	}
-	if len(res.Topics) != 1 {
-		return 0, fmt.Errorf("ask kafka for topic %q: the answer names %d topics", topic, len(res.Topics))
-	}
-	if err := kerr.ErrorForCode(res.Topics[0].ErrorCode); err != nil {
-		if errors.Is(err, kerr.UnknownTopicOrPartition) {
-			return 0, fmt.Errorf("topic %q does not exist: create it first: %w", topic, err)
-		}
-		return 0, fmt.Errorf("topic %q: %w", topic, err)
-	}
-	return int32(len(res.Topics[0].Partitions)), nil
-}
-
-// idPrefix is unique per start: collectors of one topic have distinct ids, and two starts of one collector differ in time
-// or in four random characters.
-func idPrefix(collector string, now time.Time) string {
-	b := append([]byte(collector), '-')
-	b = appendBase36(b, uint64(now.UnixMilli()))
-	b = append(b, rand.Text()[:4]...)
-	return string(append(b, '-'))
-}
-
 // partition returns the partition of an event.
-func (c *Collector) partition(in *Input) *partition {
+func (c *Collector) partition(in *protocol.Input) *partition {
 	return c.partitions[event.Partition(in.Site, in.Shard, int32(len(c.partitions)))]
 }

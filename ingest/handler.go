@@ -1,130 +1,242 @@
 package ingest
 
 import (
-	"net/netip"
+	"errors"
+	"fmt"
+	"runtime"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/valyala/fasthttp"
 
 	"millrace/engine/event"
-	"millrace/ingest/enrich"
+	"millrace/ingest/identity"
+	"millrace/ingest/protocol"
 )
 
-// endpoint is one of the protocols.
-type endpoint struct {
-	path, method, client string
-	parse                func(c *Collector, ctx *fasthttp.RequestCtx, r *request) ([]Input, *refusal)
-	accepted             func(ctx *fasthttp.RequestCtx, n, dropped int)
-	refused              func(ctx *fasthttp.RequestCtx, ref *refusal)
-}
-
-var endpoints = [...]endpoint{
-	{"/v1/events", "POST", clientV1, parseV1, acceptV1, refuseJSON},
-	{"/api/event", "POST", clientPlausible, parsePlausible, acceptPlausible, refusePlausible},
-	{"/v1/pixel.gif", "GET", clientPixel, parsePixel, acceptPixel, refuseJSON},
-}
-
-func findEndpoint(path []byte) *endpoint {
-	for i := range endpoints {
-		if string(path) == endpoints[i].path {
-			return &endpoints[i]
-		}
-	}
-	return nil
-}
-
 // Match reports whether a path is one of the collector's.
-func (c *Collector) Match(path []byte) bool { return findEndpoint(path) != nil }
+func (c *Collector) Match(path []byte) bool { return c.endpoints.find(path) != nil }
 
-// Handler serves the collector's paths; on another one it answers 404. It returns when the request is answered, which for an
-// event is when Kafka has it.
+// Handler serves the collector's paths; on another one it answers 404. It returns when the request
+// is answered, which for an event is when Kafka has it.
 func (c *Collector) Handler(ctx *fasthttp.RequestCtx) {
-	e := findEndpoint(ctx.Path())
-	if e == nil {
-		refuseJSON(ctx, &refusal{status: fasthttp.StatusNotFound, msg: "there is nothing here"})
+	rt := c.endpoints.find(ctx.Path())
+	if rt == nil {
+		protocol.RefuseJSON(ctx, &protocol.Refusal{Status: fasthttp.StatusNotFound, Msg: "there is nothing here"})
 		return
 	}
-	// Beacons come from any page, so any origin may send them; credentials are of no use to us and not allowed.
-	ctx.Response.Header.Set("Access-Control-Allow-Origin", "*")
 	if ctx.IsOptions() {
-		h := &ctx.Response.Header
-		h.Set("Access-Control-Allow-Methods", e.method+", OPTIONS")
-		h.Set("Access-Control-Allow-Headers", "*")
-		h.Set("Access-Control-Max-Age", "86400")
-		ctx.SetStatusCode(fasthttp.StatusNoContent)
+		allowOrigin(ctx, rt.credentials)
+		rt.preflight(ctx)
 		return
 	}
 	start := c.now()
 	r := c.requests.Get().(*request)
-	if ref := c.serve(ctx, e, r, start); ref != nil {
-		c.refuse(ctx, ref, e.refused)
+	r.Begin(ctx, rt.path(), event.TimeOf(start))
+	r.policies = c.policies.Load()
+	r.Sites = r.policies
+	e, ref := rt.rest(), c.enter(rt, r, start)
+	if ref == nil && len(rt.endpoints) > 1 {
+		e, ref = c.owner(rt, r)
 	}
-	if r.release(&c.pending) {
+	allowOrigin(ctx, e.Credentials)
+	if ref == nil {
+		ref = c.serve(e, r, start)
+	}
+	if ref != nil {
+		c.refuse(e, r, ref)
+	}
+	if r.release() && !r.broken {
 		c.requests.Put(r)
 	}
-	c.metrics.seconds[e].Observe(c.now().Sub(start).Seconds())
+	e.seconds.Observe(c.now().Sub(start).Seconds())
 }
 
 // refuse counts a refusal and answers it.
-func (c *Collector) refuse(ctx *fasthttp.RequestCtx, ref *refusal, write func(*fasthttp.RequestCtx, *refusal)) {
-	c.metrics.refused[ref.reason].Inc()
-	if ref.retryAfter != "" {
-		ctx.Response.Header.Set("Retry-After", ref.retryAfter)
-	}
-	write(ctx, ref)
+func (c *Collector) refuse(e *endpoint, r *request, ref *protocol.Refusal) {
+	c.count(r.Ctx, ref)
+	c.refused(e, r, ref)
+	e.Refuse(&r.Request, ref)
 }
 
-// serve takes the events of a request in. It answers unless it returns a refusal.
-func (c *Collector) serve(ctx *fasthttp.RequestCtx, e *endpoint, r *request, now time.Time) *refusal {
-	if string(ctx.Method()) != e.method {
-		ctx.Response.Header.Set("Allow", e.method+", OPTIONS")
-		return &refusal{status: fasthttp.StatusMethodNotAllowed, reason: reasonMethod, msg: "use " + e.method}
+// count counts a refusal, and writes into the answer when to send again.
+func (c *Collector) count(ctx *fasthttp.RequestCtx, ref *protocol.Refusal) {
+	c.metrics.refused[ref.Reason].Inc()
+	if ref.RetryAfter != "" {
+		ctx.Response.Header.Set("Retry-After", ref.RetryAfter)
 	}
-	if c.closing.Load() {
+}
+
+// enter finds out who calls, and refuses what is refused whatever it says.
+func (c *Collector) enter(rt *route, r *request, now time.Time) (ref *protocol.Refusal) {
+	ctx := r.Ctx
+	if !takes(rt.methods, ctx) {
+		ctx.Response.Header.Set("Allow", rt.allow)
+		return refuseMethod(rt.methods)
+	}
+	if c.closing.Load() && c.spooler == nil {
 		return refuseClosing
 	}
-	var ref *refusal
-	if r.who, ref = c.caller(ctx); ref != nil {
+	if r.who, ref = c.caller(ctx, rt.basicToken, r.policies); ref != nil {
 		return ref
 	}
 	if c.byAddress != nil && !c.byAddress.allow(addressPrefix(r.who.addr), 1, now) {
 		return refuseRate
 	}
-	r.now = event.TimeOf(now)
-	inputs, ref := e.parse(c, ctx, r)
+	r.Trusted, r.KeySite = r.who.trusted, r.who.site()
+	return nil
+}
+
+func refuseMethod(methods []string) *protocol.Refusal {
+	return &protocol.Refusal{Status: fasthttp.StatusMethodNotAllowed, Reason: protocol.ReasonMethod,
+		Msg: "use " + strings.Join(methods, " or ")}
+}
+
+// owner returns the endpoint that a request is for, of those that have its path.
+func (c *Collector) owner(rt *route, r *request) (e *endpoint, ref *protocol.Refusal) {
+	defer func() {
+		if p := recover(); p != nil {
+			r.broken = true
+			c.reportBug(rt.rest(), p)
+			e, ref = rt.rest(), refuseBug
+		}
+	}()
+	if e = rt.owner(&r.Request); !takes(e.Methods, r.Ctx) {
+		r.Ctx.Response.Header.Set("Allow", rt.allow)
+		return e, refuseMethod(e.Methods)
+	}
+	return e, nil
+}
+
+// serve takes the events of a request in. It answers unless it returns a refusal.
+func (c *Collector) serve(e *endpoint, r *request, now time.Time) *protocol.Refusal {
+	ctx := r.Ctx
+	r.NeverResends = e.NeverResends
+	r.trust(e)
+	if ref := r.wantsDebug(); ref != nil {
+		return ref
+	}
+	inputs, ref := c.read(e, r)
 	if ref != nil {
 		return ref
 	}
+	r.inputs = inputs
 	kept, ref := c.admit(inputs, r, now)
 	if ref != nil {
 		return ref
 	}
-	if ref := c.store(ctx, e, kept, r); ref != nil {
+	if ctx.IsHead() {
+		// Monitors and link checkers look whether the pixel is there. No browser shows an image by HEAD:
+		// it is no view.
+		e.Accept(&r.Request, protocol.Outcome{})
+		return nil
+	}
+	if r.Prefetched {
+		for i := range kept {
+			r.leave(&kept[i], reasonPrefetch)
+		}
+		kept = nil
+	}
+	if r.debug {
+		return c.explain(e, kept, r)
+	}
+	if ref := c.admitNew(r.policies, kept, now); ref != nil {
 		return ref
 	}
-	dropped := len(inputs) - len(kept)
-	if dropped > 0 {
-		ctx.Response.Header.Set("X-Millrace-Dropped", "dnt")
-		c.metrics.droppedDNT.Add(float64(dropped))
+	if kept, ref = c.takeQuota(kept, r, now); ref != nil {
+		return ref
 	}
-	c.metrics.accepted[e.client].Add(float64(len(kept)))
-	e.accepted(ctx, len(kept), dropped)
+	if ref := c.store(e, kept, r); ref != nil {
+		c.giveQuota(r)
+		return ref
+	}
+	c.dropped(r)
+	if adj := r.Parser.Adjusted(); adj != 0 {
+		c.adjusted(ctx, adj)
+	}
+	e.accepted.Add(float64(len(kept)))
+	c.arrived(e, r, kept)
+	e.Accept(&r.Request, protocol.Outcome{Stored: len(kept), Dropped: len(r.left) + r.Unknown})
 	return nil
 }
 
-// admit checks the sites of all inputs and returns those that are not dropped because the visitor does not want to be
-// counted.
-func (c *Collector) admit(inputs []Input, r *request, now time.Time) ([]Input, *refusal) {
+// read has the protocol read a request. A panic there is a mistake of ours that one request has met:
+// it is refused, and does not end the process, which has the beacons of all others in hand. That is
+// safe because Read has no effect but on its Request, which is not used again.
+func (c *Collector) read(e *endpoint, r *request) (inputs []protocol.Input, ref *protocol.Refusal) {
+	defer func() {
+		if p := recover(); p != nil {
+			r.broken = true
+			c.reportBug(e, p)
+			inputs, ref = nil, refuseBug
+		}
+	}()
+	return e.Read(&r.Request)
+}
+
+// reportBug logs a panic once a minute at most, without what was sent: of a value that is no error
+// of the runtime only the type.
+func (c *Collector) reportBug(e *endpoint, p any) {
+	now, last := c.now().Unix(), c.lastBug.Load()
+	if last != 0 && now-last < 60 || !c.lastBug.CompareAndSwap(last, now) {
+		return
+	}
+	what := fmt.Sprintf("%T", p)
+	if err, ok := p.(runtime.Error); ok {
+		what = err.Error()
+	}
+	c.opts.Log.Error("BUG: a request could not be read; further ones of this minute are not logged",
+		"protocol", e.client, "path", e.Path, "panic", what, "stack", string(debug.Stack()))
+}
+
+// dropped writes into the answer and the metrics why events of a request are not counted.
+func (c *Collector) dropped(r *request) {
+	if len(r.left) == 0 && r.Unknown == 0 {
+		return
+	}
+	var reasons []string
+	for _, reason := range dropReasons {
+		n := 0
+		for i := range r.left {
+			if r.left[i].reason == reason {
+				n++
+			}
+		}
+		if reason == reasonSite {
+			n += r.Unknown
+		}
+		if n > 0 {
+			c.metrics.dropped[reason].Add(float64(n))
+			reasons = append(reasons, reason)
+		}
+	}
+	r.Ctx.Response.Header.Set("X-Millrace-Dropped", strings.Join(reasons, ", "))
+}
+
+// adjusted writes into the answer and the metrics which fields of a request are not as they were
+// sent.
+func (c *Collector) adjusted(ctx *fasthttp.RequestCtx, fields protocol.Fields) {
+	ctx.Response.Header.Set("X-Millrace-Adjusted", fields.String())
+	for i := range c.metrics.adjusted {
+		if fields.Has(i) {
+			c.metrics.adjusted[i].Inc()
+		}
+	}
+}
+
+// admit checks the sites of all inputs and returns those that are counted.
+func (c *Collector) admit(inputs []protocol.Input, r *request, now time.Time) ([]protocol.Input, *protocol.Refusal) {
 	for i := range inputs {
 		site := inputs[i].Site
-		if _, ok := c.policies.of(site); !ok {
-			return nil, badRequest(reasonSite, inputPath(inputs, i, "site"), quote(site)+" is not a configured site")
+		if _, ok := r.policies.of(site); !ok {
+			return nil, protocol.BadRequest(protocol.ReasonSite, protocol.InputPath(inputs, i, "site"), protocol.Quote(site)+" is not a configured site")
 		}
 		if !r.who.allows(site) {
-			return nil, &refusal{status: fasthttp.StatusForbidden, reason: reasonKey,
-				path: inputPath(inputs, i, "site"), msg: "the write key is not for " + quote(site)}
+			return nil, &protocol.Refusal{Status: fasthttp.StatusForbidden, Reason: protocol.ReasonKey,
+				Path: protocol.InputPath(inputs, i, "site"), Msg: "the write key is not for " + protocol.Quote(site)}
 		}
 	}
 	if c.bySite != nil {
@@ -136,46 +248,37 @@ func (c *Collector) admit(inputs []Input, r *request, now time.Time) ([]Input, *
 			}
 		}
 	}
-	if !r.who.optOut {
-		return inputs, nil
-	}
-	r.kept = r.kept[:0]
-	for i := range inputs {
-		if pol, _ := c.policies.of(inputs[i].Site); !pol.dnt {
-			r.kept = append(r.kept, inputs[i])
-		}
-	}
-	return r.kept, nil
-}
-
-func inputPath(inputs []Input, i int, field string) string {
-	if len(inputs) == 1 {
-		return field
-	}
-	return "events[" + itoa(i) + "]." + field
+	return c.filter(inputs, r), nil
 }
 
 // store adds the inputs to their partitions and waits until Kafka has them.
-func (c *Collector) store(ctx *fasthttp.RequestCtx, e *endpoint, inputs []Input, r *request) *refusal {
-	h := &ctx.Request.Header
-	from := Sender{
-		Addr:     r.who.addr,
-		Place:    enrich.Locate(r.who.place, c.opts.Places, r.who.addr),
-		Places:   c.opts.Places,
-		UA:       enrich.Clean(view(h.UserAgent()), maxUA),
-		Language: firstLanguage(view(h.Peek("Accept-Language"))),
-		Client:   e.client,
-		Server:   r.who.trusted && e.client == clientV1,
+func (c *Collector) store(e *endpoint, inputs []protocol.Input, r *request) *protocol.Refusal {
+	from := c.sender(e, r)
+	page, sent := r.who.key == nil && protocol.FromPage(&r.Ctx.Request.Header), uint64(0)
+	if page {
+		sent = sumOf(&r.Request)
 	}
 	most := 0
 	for i := range inputs {
-		pol, _ := c.policies.of(inputs[i].Site)
-		inputs[i].Shards = pol.shards
-		inputs[i].Complete(c.identity, from, r.now)
-		most += inputs[i].mostBytes()
+		in := &inputs[i]
+		pol, _ := r.policies.of(in.Site)
+		if !in.Complete(c.identity, ruleOf(pol, r.objects(in)), from, r.Now) {
+			return refuseSalt
+		}
+		if page {
+			in.Repeat = repeatOf(in, i, sent)
+		}
+		most += recordOverhead + in.MostBytes()
 	}
-	if !r.charge(&c.pending, most) {
-		return refuseCapacity
+	if c.someAway(inputs) && !c.spools(r) {
+		return refuseKafka
+	}
+	if !r.memory.Reserve(most) {
+		return protocol.NoMemory()
+	}
+	if c.spooler != nil {
+		c.spooler.waiting.Add(1)
+		defer c.spooler.waiting.Add(-1)
 	}
 	if !c.add(inputs, r, most) {
 		return refuseClosing
@@ -187,57 +290,65 @@ func (c *Collector) store(ctx *fasthttp.RequestCtx, e *endpoint, inputs []Input,
 			failed = b.err
 		}
 	}
+	if (failed != nil || slices.Contains(r.of, toSpool)) && c.spools(r) {
+		return c.spooler.keep(inputs, r)
+	}
+	if errors.Is(failed, kerr.InvalidTimestamp) {
+		return refuseClock
+	}
 	if failed != nil {
 		return refuseKafka
 	}
 	return nil
 }
 
-// add hands the inputs to their partitions, for which most bytes are reserved, and gives back what they did not need. The
-// batches to wait for are in r. It returns false if the collector is closing.
-func (c *Collector) add(inputs []Input, r *request, most int) bool {
-	r.batches = r.batches[:0]
+// sender is who sent a request, as its events are completed by.
+func (c *Collector) sender(e *endpoint, r *request) protocol.Sender {
+	h := &r.Ctx.Request.Header
+	from := protocol.Sender{
+		Addr:     r.who.addr,
+		Place:    identity.Locate(r.who.place, c.opts.Places, r.who.addr),
+		Places:   c.opts.Places,
+		UA:       identity.Clean(protocol.View(h.UserAgent()), protocol.MaxUA),
+		Language: protocol.FirstLanguage(protocol.View(h.Peek("Accept-Language"))),
+		Client:   e.client,
+	}
+	if r.who.trusted || r.Server {
+		from.Server = e.server
+	}
+	return from
+}
+
+// add hands the inputs to their partitions, for which most bytes are reserved, and gives back what
+// they did not need. The batches to wait for are in r, and which of them each input is in, or that
+// it goes to the spool. It returns false if the collector is closing.
+func (c *Collector) add(inputs []protocol.Input, r *request, most int) bool {
+	r.batches, r.of = r.batches[:0], r.of[:0]
 	open, used := true, 0
 	for i := 0; i < len(inputs) && open; i++ {
 		in := &inputs[i]
-		b, cost, err := c.partition(in).add(in)
+		p := c.partition(in)
+		if c.spooler != nil && p.away.Load() && c.spools(r) {
+			p.stamp(in)
+			r.of = append(r.of, toSpool)
+			continue
+		}
+		b, cost, err := p.add(in)
 		used += cost
-		if open = err == nil; open && !slices.Contains(r.batches, b) {
+		if err != nil {
+			if open = c.spools(r); open {
+				p.stamp(in)
+				r.of = append(r.of, toSpool)
+			}
+			continue
+		}
+		n := slices.Index(r.batches, b)
+		if n < 0 {
+			n = len(r.batches)
 			r.batches = append(r.batches, b)
 		}
+		r.of = append(r.of, n)
 	}
-	r.charged -= most
-	c.pending.give(int64(most - used))
+	r.memory.handOver(most, used)
 	return open
-}
-
-// request is what serving one request needs; it is reused.
-type request struct {
-	parser   Parser
-	who      caller
-	now      event.Time
-	raw      []byte
-	unpacked []byte
-	kept     []Input
-	batches  []*batch
-	charged  int
-}
-
-// charge reserves n bytes until release.
-func (r *request) charge(b *budget, n int) bool {
-	if !b.take(int64(n), int64(r.charged)) {
-		return false
-	}
-	r.charged += n
-	return true
-}
-
-// release gives the reserved bytes back and reports whether r is small enough to be kept for reuse.
-func (r *request) release(b *budget) bool {
-	small := r.charged <= 64<<10
-	b.give(int64(r.charged))
-	r.charged = 0
-	r.who = caller{addr: netip.Addr{}}
-	clear(r.batches)
-	return small
 }

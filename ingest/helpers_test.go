@@ -19,10 +19,15 @@ import (
 	"go.uber.org/goleak"
 
 	"millrace/engine/event"
+	"millrace/ingest/identity"
+	"millrace/ingest/protocol/all"
+	"millrace/internal/front"
 )
 
 func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m,
+		// Sarama, with which the tests on Kafka empty the cluster, has metrics that tick for ever.
+		goleak.IgnoreAnyFunction("github.com/rcrowley/go-metrics.(*meterArbiter).tick"),
 		// fasthttp keeps a clock for ever, and each server a cleaner that notices the end within ten seconds.
 		goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.updateServerDate.func1"),
 		goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.(*workerPool).Start.func2"))
@@ -46,16 +51,23 @@ func mustCluster(tb testing.TB) *kfake.Cluster {
 	return c
 }
 
-// mustOpen opens a collector over a cluster; change may be nil.
-func mustOpen(tb testing.TB, cluster *kfake.Cluster, change func(*Options)) *Collector {
-	tb.Helper()
-	o := Options{
+// c1 returns options of a collector over a cluster.
+func c1(cluster *kfake.Cluster) Options {
+	return Options{
 		Kafka:       []kgo.Opt{kgo.SeedBrokers(cluster.ListenAddrs()...)},
 		CollectorID: "c1",
 		Secret:      testSecret,
+		Salts:       identity.NewDerived(testSecret),
 		Partitions:  testPartitions,
 		Linger:      time.Millisecond,
+		Protocols:   all.Protocols(),
 	}
+}
+
+// mustOpen opens a collector over a cluster; change may be nil.
+func mustOpen(tb testing.TB, cluster *kfake.Cluster, change func(*Options)) *Collector {
+	tb.Helper()
+	o := c1(cluster)
 	if change != nil {
 		change(&o)
 	}
@@ -74,6 +86,7 @@ func call(c *Collector, addr, method, uri, body string, headers ...string) *fast
 	var req fasthttp.Request
 	req.Header.SetMethod(method)
 	req.SetRequestURI(uri)
+	req.Header.SetHost("127.0.0.1:8080")
 	req.Header.SetUserAgent(chrome)
 	req.SetBodyString(body)
 	for i := 0; i+1 < len(headers); i += 2 {
@@ -107,8 +120,10 @@ func mustServe(tb testing.TB, c *Collector) string {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	s := c.Server(func(ctx *fasthttp.RequestCtx) { fmt.Fprintf(ctx, "next got %d bytes", len(ctx.PostBody())) })
-	s.Logger = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
+	s := c.Server(front.ServerOptions{
+		Handler: func(ctx *fasthttp.RequestCtx) { fmt.Fprintf(ctx, "next got %d bytes", len(ctx.PostBody())) },
+		Log:     slog.New(slog.DiscardHandler), Metrics: front.NewMetrics(nil),
+	})
 	done := make(chan error, 1)
 	go func() { done <- s.Serve(ln) }()
 	tb.Cleanup(func() {

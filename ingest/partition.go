@@ -11,6 +11,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"millrace/engine/event"
+	"millrace/ingest/protocol"
+	"millrace/ingest/spool"
 )
 
 var (
@@ -27,21 +29,37 @@ type producer interface {
 //
 // # The low watermark
 //
-// A record carries low: the collector promises that no event it adds to this partition behind that record was
-// received before low. The proof is in one lock and one number. Time is read only through clock, under mu, and
-// never steps back, even if the wall clock does. An event gets its receive time from clock and its place in the open batch
-// under the same hold of mu. A batch gets its low from clock when it is sealed, and is handed to the client under
-// the same hold of mu. So an event that is added after a record was sealed reads clock later and gets low or more,
-// and it goes into a record that is handed over later. The client keeps the order of hand-overs: it is idempotent,
-// and a broker takes a producer's records of a partition in sequence or not at all. A record that fails takes its low
-// with it; those behind it say no less.
+// A record carries low: the collector promises that no event it adds to this partition behind that
+// record was received before low. The proof is in one lock and one clock. Time is read only through
+// now, under mu. An event gets its receive time and its place in the open batch under the same hold
+// of mu. A batch gets its low when it is sealed, and is handed to the client under the same hold of
+// mu. So an event that is added after a record was sealed reads the clock later and gets low or
+// more, and it goes into a record that is handed over later. The client keeps the order of
+// hand-overs: it is idempotent, and a broker takes a producer's records of a partition in sequence
+// or not at all. A record that fails takes its low with it; those behind it say no less.
 //
-// A request that waits for its acknowledgement does not hold low back, because its events are in a record already,
-// in front of the ones that will carry a higher low. And low says nothing of event times that trusted callers
-// give: such an event may be late, and the engine has rules for late events.
+// The promise rests on a clock that is not set back. Low never goes back, even if the clock does:
+// it is the greatest reading so far. A clock that goes back by less than what leastStep calls a
+// step is a clock that is being corrected, and an event then gets low as its time. Past that it has
+// the true reading. One that is received while the clock is so far behind low breaks the promise as
+// a trusted caller's time does, and the engine has rules for both: it goes by event times and the
+// watermark, so the event is on time if other collectors hold the watermark back, late if not, and
+// past the lateness dropped, counted and archived under its own minute. A time that is held up at
+// low instead would be in a wrong minute for good: the archive has no other. The engine's clock
+// goes on by ticks whose low stands; duplicates go by the greatest receive time. wallClock finds
+// such a clock, names it, and makes the collector unready meanwhile.
 //
-// A collector that restarts with its clock set back sends a lower low than before; the engine takes the highest
-// that a collector said.
+// Events in the spool come behind records that are handed over now. Low is held back to the first of
+// them until the last is acknowledged (hold). It does not move along as they are drained: other
+// collectors compare their clocks with a low that moves, and pass over one that stands. A record
+// that said more may have been written before Kafka went away; then the events are late, and counted
+// in their minutes all the same.
+//
+// A request that waits for its acknowledgement does not hold low back, because its events are in a
+// record already, in front of the ones that will carry a higher low.
+//
+// A collector that restarts with its clock set back sends a lower low than before; the engine takes
+// the highest that a collector said.
 type partition struct {
 	c   *Collector
 	out producer
@@ -50,13 +68,19 @@ type partition struct {
 
 	// ticking is 1 while a tick is unacknowledged: while Kafka is away ticks must not pile up.
 	ticking atomic.Bool
+	// away is set while the last record that is known of was not acknowledged; acked is the offset of
+	// the last that was, -1 before there is one.
+	away  atomic.Bool
+	acked atomic.Int64
 
 	mu     sync.Mutex // guards the fields below and the order of TryProduce
-	last   event.Time // the last reading of clock
+	lowest event.Time // the last low, but for hold
+	kept   int        // events in the spool, or on their way there
+	hold   event.Time // the earliest receive time of those that were kept since there were none
 	open   *batch     // nil if there is no event
 	linger *time.Timer
 	closed bool
-	id64   [maxID]byte // room for a generated id
+	id64   [protocol.MaxID + event.MaxRepeatPrefix]byte // room for a generated id
 }
 
 // batch is the events of one record. Its done is closed when the record is acknowledged, has failed or has taken too long;
@@ -64,6 +88,7 @@ type partition struct {
 type batch struct {
 	events []byte // JSON joined by commas
 	n      int
+	after  int64 // it comes behind this offset in the log, if it does
 	timer  *time.Timer
 
 	done     chan struct{}
@@ -81,21 +106,36 @@ func (b *batch) finish(err error) {
 
 func newPartition(c *Collector, id int32) *partition {
 	p := &partition{c: c, out: c.client, id: id, key: []byte(event.Key(id))}
+	p.acked.Store(spool.Start)
 	p.linger = time.AfterFunc(time.Hour, p.flush)
 	p.linger.Stop()
 	return p
 }
 
-// clock returns the time; it never steps back. REQUIRES: p.mu.
-func (p *partition) clock() event.Time {
-	p.last = max(p.last, event.TimeOf(p.c.now()))
-	return p.last
+// low returns the promise for a record that is handed over now. REQUIRES: p.mu.
+func (p *partition) low() event.Time {
+	p.lowest = max(p.lowest, event.TimeOf(p.c.now()))
+	low := p.lowest
+	if p.kept > 0 {
+		low = min(low, p.hold)
+	}
+	p.c.clock.promise(low)
+	return low
+}
+
+// received returns the receive time of an event that is added now. REQUIRES: p.mu.
+func (p *partition) received() event.Time {
+	now := event.TimeOf(p.c.now())
+	if back := p.lowest - now; back > 0 && back <= event.Time(leastStep.Milliseconds()) {
+		return p.lowest
+	}
+	return now
 }
 
 // add puts an event into the open batch, sets its receive time, and its event time and id where it has none, and
-// returns the batch to wait for. Everything is copied. The caller has reserved in.mostBytes; cost of that now belongs to the
+// returns the batch to wait for. Everything is copied. The caller has reserved recordOverhead + in.MostBytes(); cost of that now belongs to the
 // record and is given back with it.
-func (p *partition) add(in *Input) (b *batch, cost int, err error) {
+func (p *partition) add(in *protocol.Input) (b *batch, cost int, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed {
@@ -104,30 +144,50 @@ func (p *partition) add(in *Input) (b *batch, cost int, err error) {
 	if b = p.open; b == nil {
 		b, cost = p.newBatch(), recordOverhead
 	}
-	in.Received = p.clock()
-	if in.Time == 0 {
-		in.Time = in.Received
-	}
-	if in.ID == "" {
-		in.ID = view(p.c.ids.append(p.id64[:0]))
-	}
+	p.receive(in)
 	before := len(b.events)
 	if b.n > 0 {
 		b.events = append(b.events, ',')
 	}
-	b.events = in.Append(b.events)
+	b.events = p.c.appendEvent(b.events, in, p.id64[:0])
 	b.n++
 	cost += len(b.events) - before
-	in.ID = "" // it may be a view of p.id64
 	if b.n >= p.c.opts.MaxRecordEvents || len(b.events) >= p.c.opts.MaxRecordBytes {
 		p.seal()
 	}
 	return b, cost, nil
 }
 
+// receive gives an event its receive time, and its event time and the number of its id where it has
+// none. REQUIRES: p.mu.
+func (p *partition) receive(in *protocol.Input) {
+	in.Received = p.received()
+	if in.Time == 0 {
+		in.Time = in.Received
+	}
+	if in.ID == "" {
+		in.Serial = p.c.ids.next()
+	}
+	p.c.late.note(in.Site, in.Time, in.Received)
+}
+
+// appendEvent appends the JSON of an event; room is for an id.
+func (c *Collector) appendEvent(dst []byte, in *protocol.Input, room []byte) []byte {
+	if in.Serial == 0 {
+		return in.Append(dst)
+	}
+	in.ID = protocol.View(c.ids.append(room, in.Repeat, in.Serial))
+	dst = in.Append(dst)
+	in.ID = "" // room is another event's next
+	return dst
+}
+
 func (p *partition) newBatch() *batch {
-	b := &batch{events: p.c.buffers.get(), done: make(chan struct{})}
-	b.timer = time.AfterFunc(p.c.opts.AckTimeout, func() { b.finish(errAckTimeout) })
+	b := &batch{events: p.c.buffers.get(), done: make(chan struct{}), after: p.acked.Load()}
+	b.timer = time.AfterFunc(p.c.opts.AckTimeout, func() {
+		p.setAway(true)
+		b.finish(errAckTimeout)
+	})
 	p.open = b
 	p.linger.Reset(p.c.opts.Linger)
 	return b
@@ -140,12 +200,12 @@ func (p *partition) seal() {
 	p.linger.Stop()
 	p.c.metrics.recordEvents.Observe(float64(b.n))
 	value := slices.Grow(p.c.buffers.get(), len(b.events)+128)
-	value = event.AppendEnvelope(value, p.c.opts.CollectorID, p.clock(), b.events)
+	value = event.AppendEnvelope(value, p.c.opts.CollectorID, p.low(), b.events)
 	p.c.metrics.recordBytes.Observe(float64(len(value)))
 	cost := int64(len(b.events) + recordOverhead)
 	p.c.buffers.put(b.events)
 	b.events = nil
-	p.produce(value, func(err error) {
+	p.produce(value, func(_ *kgo.Record, err error) {
 		p.c.pending.give(cost)
 		if err == nil {
 			// A failed record may still be in the client's hands, in a request that was given up.
@@ -184,8 +244,8 @@ func (p *partition) sendTick() {
 	if !p.ticking.CompareAndSwap(false, true) {
 		return
 	}
-	value := event.AppendEnvelope(nil, p.c.opts.CollectorID, p.clock(), nil)
-	p.produce(value, func(error) { p.ticking.Store(false) })
+	value := event.AppendEnvelope(nil, p.c.opts.CollectorID, p.low(), nil)
+	p.produce(value, func(*kgo.Record, error) { p.ticking.Store(false) })
 }
 
 // close refuses further events, seals what is open and sends a last tick.
@@ -199,12 +259,17 @@ func (p *partition) close() {
 
 // produce hands a record to the client. REQUIRES: p.mu, because order is all. The client calls done once, from a goroutine of
 // its own or before TryProduce returns; done must not take p.mu.
-func (p *partition) produce(value []byte, done func(error)) {
+func (p *partition) produce(value []byte, done func(*kgo.Record, error)) {
 	r := &kgo.Record{Topic: p.c.opts.Topic, Partition: p.id, Key: p.key, Value: value}
-	p.out.TryProduce(context.Background(), r, func(_ *kgo.Record, err error) {
+	p.out.TryProduce(context.Background(), r, func(r *kgo.Record, err error) {
+		refused := p.c.clock.acked(err)
 		if err != nil {
-			p.c.failed(p.id, err)
+			p.c.failed(p.id, err, refused)
+		} else {
+			p.c.health.acknowledged()
+			p.acked.Store(max(r.Offset, p.acked.Load())) // in order, but for fakes and lost offsets
 		}
-		done(err)
+		p.setAway(err != nil && !refused)
+		done(r, err)
 	})
 }

@@ -19,11 +19,16 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"millrace/engine/event"
+	"millrace/ingest/identity"
+	"millrace/ingest/protocol"
+	"millrace/ingest/protocol/all"
+	"millrace/internal/site"
 )
 
 const oneEvent = `{"site":"a.example","name":"x"}`
 
 func TestKafkaRefusesAndRecovers(t *testing.T) {
+	t.Parallel()
 	cluster := mustCluster(t)
 	reg := prometheus.NewRegistry()
 	c := mustOpen(t, cluster, func(o *Options) { o.AckTimeout, o.Metrics = time.Second, reg })
@@ -44,10 +49,10 @@ func TestKafkaRefusesAndRecovers(t *testing.T) {
 	f("a final error", kerr.InvalidRecord)
 	f("an error that is retried", kerr.NotLeaderForPartition)
 	f("not enough replicas", kerr.NotEnoughReplicas)
-	if n := value(t, c.metrics.refused[reasonKafka]); n < 3 {
+	if n := value(t, c.metrics.refused[protocol.ReasonKafka]); n < 3 {
 		t.Errorf("%v refusals were counted", n)
 	}
-	if n := value(t, c.metrics.accepted[clientV1]); n != 3 {
+	if n := value(t, c.metrics.accepted.WithLabelValues("v1")); n != 3 {
 		t.Errorf("%v events were counted", n)
 	}
 	if err := c.Close(); err != nil {
@@ -73,6 +78,7 @@ func value(t *testing.T, m prometheus.Metric) float64 {
 // TestEvery2xxIsInKafkaOnce sends events with ids from many goroutines while produce requests fail, some for good and some
 // until they are tried again.
 func TestEvery2xxIsInKafkaOnce(t *testing.T) {
+	t.Parallel()
 	cluster := mustCluster(t)
 	c := mustOpen(t, cluster, func(o *Options) {
 		o.AckTimeout, o.MaxRecordEvents, o.TickEvery = 5*time.Second, 7, 10*time.Second
@@ -130,6 +136,7 @@ func TestEvery2xxIsInKafkaOnce(t *testing.T) {
 // TestBrokerGone: the broker vanishes under load. Every request is answered, memory is bounded, further requests are
 // refused, and everything is given back.
 func TestBrokerGone(t *testing.T) {
+	t.Parallel()
 	cluster := mustCluster(t)
 	const most = 64 << 10
 	c := mustOpen(t, cluster, func(o *Options) {
@@ -331,6 +338,7 @@ func TestLowAndTicks(t *testing.T) {
 
 // TestRecordsFill: events that arrive together share a record, up to the limits.
 func TestRecordsFill(t *testing.T) {
+	t.Parallel()
 	cluster := mustCluster(t)
 	c := mustOpen(t, cluster, func(o *Options) { o.TickEvery, o.Linger = 10*time.Second, time.Second })
 	waitTicks(t, cluster) // they would cut the batches
@@ -398,7 +406,8 @@ func TestClose(t *testing.T) {
 func TestOpenRefuses(t *testing.T) {
 	cluster := mustCluster(t)
 	patience := time.Minute
-	base := Options{Kafka: []kgo.Opt{kgo.SeedBrokers(cluster.ListenAddrs()...)}, CollectorID: "c1", Secret: testSecret}
+	base := Options{Kafka: []kgo.Opt{kgo.SeedBrokers(cluster.ListenAddrs()...)}, CollectorID: "c1", Secret: testSecret,
+		Salts: identity.NewDerived(testSecret), Protocols: all.Protocols()}
 	f := func(want string, change func(*Options)) {
 		t.Helper()
 		o := base
@@ -415,9 +424,16 @@ func TestOpenRefuses(t *testing.T) {
 	}
 	f(`topic "nowhere" does not exist: create it first`, func(o *Options) { o.Topic = "nowhere" })
 	f(`topic "millrace.events" has 4 partitions, want 5`, func(o *Options) { o.Partitions = 5 })
-	f("ingest options: Kafka: at least kgo.SeedBrokers is needed\nCollectorID: \"\" is not 1 to 32 of a-z 0-9 -\nSecret: 0 bytes, want 32\n"+
+	f("ingest options: Kafka: at least kgo.SeedBrokers is needed\nCollectorID: \"\" is not 1 to 32 of a-z 0-9 -\nSecret: 0 bytes, want 32\nSalts: are needed\n"+
 		"Sites[0]: site \"A\": a site id has 1 to 253 characters of a-z 0-9 . -\nLinger: 2s is not between 100µs and 1s",
-		func(o *Options) { *o = Options{Sites: []Site{{ID: "A"}}, Linger: 2 * time.Second} })
+		func(o *Options) {
+			*o = Options{Protocols: all.Protocols(), Sites: []site.Site{{ID: "A"}}, Linger: 2 * time.Second}
+		})
+	f("ingest options: Protocols: at least one is needed", func(o *Options) { o.Protocols = nil })
+	f(`ingest options: Protocols: protocol "v1" is there twice`, func(o *Options) { o.Protocols = append(o.Protocols, o.Protocols[0]) })
+	f(`ingest options: Sites[1]: the token "t" is empty or that of site "a"`, func(o *Options) {
+		o.Sites = []site.Site{{ID: "a", Tokens: []string{"t", "u"}}, {ID: "b", Tokens: []string{"t"}}}
+	})
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

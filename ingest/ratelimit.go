@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"hash/maphash"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -53,4 +54,14 @@ func (l *limiter[K]) allow(key K, n int, now time.Time) bool {
 		s.young[key] = b
 	}
 	return b.AllowN(now, min(n, l.burst))
+}
+
+// addressPrefix is what the address rate limit counts by.
+func addressPrefix(a netip.Addr) netip.Prefix {
+	bits := 32
+	if a.Is6() {
+		bits = 64
+	}
+	p, _ := a.Prefix(bits)
+	return p
 }

@@ -68,7 +68,7 @@ func TestRecordsMatchTheSchema(t *testing.T) {
 func TestSchemaRefuses(t *testing.T) {
 	schema := mustSchema(t)
 	good := `{"v":1,"collector":"c","low":5,"events":[{"id":"1","site":"a","name":"x","ts":1,"received":2,"visitor":"00000000000000ff",` +
-		`"screen":"1x1","country":"AT","props":{"a":"b"},"revenue":{"amount":"1.5","currency":"EUR"},"non_interactive":true,"later":[1]}],"more":{}}`
+		`"screen":"1x1","country":"AT","props":{"a":"b"},"revenue":{"amount":"1.5","currency":"EUR"},"non_interactive":true,"ping":true,"engaged":5,"scroll":0,"hash":true,"later":[1]}],"more":{}}`
 	var d event.Decoder
 	var env event.Envelope
 	if err := validate(schema, []byte(good)); err != nil {
@@ -108,6 +108,10 @@ func TestSchemaRefuses(t *testing.T) {
 	f(`"amount":"1.5"`, `"amount":"1.5e3"`, false)
 	f(`"00000000000000ff"`, `"xyz"`, false)
 	f(`"non_interactive":true`, `"non_interactive":1`, false)
+	f(`"ping":true`, `"ping":1`, false)
+	f(`"engaged":5`, `"engaged":-5`, false)
+	f(`"scroll":0`, `"scroll":101`, false)
+	f(`"hash":true`, `"hash":"1"`, false)
 	f(`"id":"1",`, ``, true)
 	f(`"00000000000000ff"`, `"ff"`, true)
 	f(`"1x1"`, `"big"`, true)

@@ -1,46 +1,61 @@
 package ingest
 
 import (
-	"log/slog"
 	"time"
 
 	"github.com/valyala/fasthttp"
+
+	"millrace/engine/event"
+	"millrace/ingest/protocol"
+	"millrace/internal/front"
 )
 
-// Server returns a server that passes the collector's paths to Handler and all others to next, with limits that fasthttp
-// leaves open by default. Serving and shutting down are the caller's: listener first, then Close.
+// Server returns a server that passes the collector's paths to Handler and all others to o.Handler. Name, Handler, Expect,
+// Draining, Log and Metrics of o are the caller's; the rest is set here. Serving and shutting down are the caller's: listener
+// first, then Close.
 //
-// Next gets a body of at most Options.MaxBodyBytes, read whole; a larger one is answered with 413 before next is called.
-func (c *Collector) Server(next fasthttp.RequestHandler) *fasthttp.Server {
-	return &fasthttp.Server{
-		Handler: func(ctx *fasthttp.RequestCtx) {
-			if c.Match(ctx.Path()) {
-				c.Handler(ctx)
-				return
-			}
-			if c.readWhole(ctx) {
-				next(ctx)
-			}
-		},
-		// A client that sends slowly holds a connection for that long. Writing starts after the wait for Kafka, so
-		// WriteTimeout does not include it.
-		ReadTimeout:  5 * time.Second,
-		WriteTimeout: 5 * time.Second,
-		IdleTimeout:  15 * time.Second,
-		// Headers: 8 KiB of URL and cookies of pages that send them along.
-		ReadBufferSize: 16 << 10,
-		Concurrency:    20_000,
-		// Bodies are streamed so that they are refused before they are read, if they are.
-		StreamRequestBody:            true,
-		MaxRequestBodySize:           c.opts.MaxBodyBytes,
-		DisablePreParseMultipartForm: true,
-		NoDefaultServerHeader:        true,
-		SecureErrorLogMessage:        true,
-		CloseOnShutdown:              true,
-		ReduceMemoryUsage:            false,
-		TCPKeepalive:                 true,
-		Logger:                       slog.NewLogLogger(c.opts.Log.Handler(), slog.LevelWarn),
+// O.Handler gets a body of at most Options.MaxBodyBytes, read whole; a larger one is answered with 413 before it is called.
+func (c *Collector) Server(o front.ServerOptions) *fasthttp.Server {
+	next, expectNext := o.Handler, o.Expect
+	o.Handler = func(ctx *fasthttp.RequestCtx) {
+		if c.Match(ctx.Path()) {
+			c.Handler(ctx)
+			return
+		}
+		if c.readWhole(ctx) {
+			next(ctx)
+		}
 	}
+	o.Expect = func(ctx *fasthttp.RequestCtx) bool {
+		if rt := c.endpoints.find(ctx.Path()); rt != nil {
+			return c.expect(ctx, rt)
+		}
+		return expectNext == nil || expectNext(ctx)
+	}
+	// Bodies are streamed so that they are refused before they are read, if they are.
+	o.StreamBodies, o.MaxBody = true, c.opts.MaxBodyBytes
+	// Writing starts after the wait for Kafka, so this does not include it.
+	o.WriteTimeout = 5 * time.Second
+	return front.NewServer(o)
+}
+
+// expect answers a client that waits for "100 Continue" with a body that would be refused, and returns false; true has the body
+// sent.
+func (c *Collector) expect(ctx *fasthttp.RequestCtx, rt *route) bool {
+	switch {
+	case !takes(rt.methods, ctx):
+		c.Handler(ctx) // 405, or what OPTIONS wants, whatever the body
+		return false
+	case ctx.Request.Header.ContentLength() > c.opts.MaxBodyBytes:
+		allowOrigin(ctx, rt.credentials)
+		r := c.requests.Get().(*request)
+		r.Begin(ctx, rt.path(), event.TimeOf(c.now()))
+		c.refuse(rt.rest(), r, c.bodies.TooLarge()) // a body that is not here claims nothing
+		r.release()
+		c.requests.Put(r)
+		return false
+	}
+	return true
 }
 
 // readWhole replaces a streamed body by its bytes, within the limit; otherwise it answers.
@@ -48,14 +63,15 @@ func (c *Collector) readWhole(ctx *fasthttp.RequestCtx) bool {
 	if !ctx.Request.IsBodyStream() {
 		return true
 	}
-	var r request
-	defer r.release(&c.pending)
-	raw, whole, ref := c.raw(ctx, &r)
+	memory, buf := reservation{budget: &c.pending}, []byte(nil)
+	defer memory.release()
+	raw, whole, ref := c.bodies.Raw(ctx, &memory, &buf)
 	if ref == nil && !whole {
-		ref = c.tooLarge()
+		ref = c.bodies.TooLarge()
 	}
 	if ref != nil {
-		c.refuse(ctx, ref, refuseJSON)
+		c.count(ctx, ref)
+		protocol.RefuseJSON(ctx, ref)
 		return false
 	}
 	ctx.Request.SetBody(raw)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"millrace/engine/event"
+	"millrace/internal/site"
 )
 
 // A visitor of a site that is spread stays in one partition when his id changes at midnight, whoever sends for him; the
@@ -16,7 +17,7 @@ func TestShards(t *testing.T) {
 	const wide, narrow = "wide.example", "narrow.example"
 	c := mustOpen(t, cluster, func(o *Options) {
 		o.Now = clock.now
-		o.Sites = []Site{{ID: wide, Shards: 8}}
+		o.Sites = []site.Site{{ID: wide, Shards: 8}}
 		o.AnySite = true
 	})
 	const visitors = 40

@@ -17,37 +17,41 @@ type group struct {
 	sketch   *sketch.Sketch // while the group is open
 }
 
-// aggregation adds points up into groups. Points come by plan: begin, then add in ascending order of start, then end.
+// aggregation adds points up into groups. Points come by plan: begin, then add in ascending order
+// of start, then end.
 type aggregation struct {
-	sketches bool // visitors are asked for
+	sketches bool // visitors are counted
 	max      int  // groups
 
 	plan    *plan
 	buckets *bucketer // nil without a time dimension
-	// passed remembers what the plan's filter said of values, shown the labels of values by position of the column.
+	// passed remembers what the plan's filter lets pass, shown the labels of values by position of
+	// the column.
 	passed map[[2]string]bool
 	shown  [2]map[string]string
 
 	index  map[string]*group
 	groups []*group // in order of appearance
-	// Groups from open on may still get points; those before are reduced to numbers. runs holds, for runs of groups, the
-	// time from which their bucket can't come again.
+	// Groups from open on may still get points; those before are reduced to numbers. runs holds,
+	// for runs of groups, the time from which their bucket can't come again.
 	open      int
 	runs      []run
 	free      []*sketch.Sketch
 	key       []byte
 	estimated bool // a dense sketch was among them
-	// seen are the events or visits of the plan's points before the filter, other those of them in window.Other.
+	// seen are the events or visits of the plan's points before the filter, other those of them in
+	// window.Other.
 	seen, other int64
 }
 
-// run says that groups up to an index belong to buckets seen before a time.
+// run: groups up to an index belong to buckets seen before a time.
 type run struct {
 	upTo  int
 	until event.Time
 }
 
-// repeatWithin is longer than any change of clocks: so much later the label of a bucket is not seen again.
+// repeatWithin is longer than any change of clocks: so much later the label of a bucket is not seen
+// again.
 const repeatWithin = 3 * event.Hour
 
 // maxPassed bounds what is remembered of a filter.
@@ -101,13 +105,17 @@ func (c *counts) add(r *window.Rollup) {
 	c.events += r.Events
 	c.pageviews += r.Pageviews
 	c.revenue += r.Revenue
+	c.paid += r.Paid
+	if r.Revenue != 0 && r.Paid == 0 {
+		c.paid += r.Events // of a build that did not count them: any may have had an amount
+	}
 	c.visits += r.Visits
 	c.bounces += r.Bounces
 	c.seconds += r.Seconds
 	c.views += r.Views
 }
 
-// weigh returns what a point counts as in the question how much is in window.Other.
+// weigh returns what a point counts as where the share of window.Other is counted.
 func (p *plan) weigh(point *window.Point) int64 {
 	if p.kind == window.Visits {
 		return point.Visits
@@ -115,7 +123,7 @@ func (p *plan) weigh(point *window.Point) int64 {
 	return point.Events
 }
 
-// passes asks the filter, once for each value.
+// passes applies the filter, once for each value.
 func (a *aggregation) passes(dims *[2]string) bool {
 	ok, known := a.passed[*dims]
 	if !known {
@@ -138,13 +146,13 @@ func (a *aggregation) label(start event.Time) (string, error) {
 	}
 	l := a.buckets.at(start)
 	if visits && a.buckets.to%quarter != 0 {
-		return "", bad("Visits are counted by the quarter of an hour in which they began: %s of the site's time zone do not end with one.", a.buckets.unit.timeName())
+		return "", invalid("Visits are counted by the quarter of an hour in which they began: %s of the site's time zone do not end with one.", a.buckets.unit.timeName())
 	}
 	return l, nil
 }
 
-// isZero tells whether p is what a store that can't delete leaves of a value that is gone, or a firing of a value that
-// has lost its last visit.
+// isZero reports whether p is what a store that can't delete leaves of a value that is gone, or a
+// firing of a value that has lost its last visit.
 func isZero(p *window.Point) bool {
 	r := &p.Rollup
 	return r.Events == 0 && r.Pageviews == 0 && len(r.Sketch) == 0 && r.Revenue == 0 &&
@@ -171,7 +179,7 @@ func (a *aggregation) group(label string, p *window.Point) (*group, error) {
 		return g, nil
 	}
 	if len(a.groups) == a.max {
-		return nil, bad("The answer has more than %d rows: shorten date_range, filter, or ask for fewer dimensions.", a.max)
+		return nil, invalid("The answer has more than %d rows: shorten date_range, filter, or ask for fewer dimensions.", a.max)
 	}
 	g := &group{dims: make([]string, len(a.plan.cols))}
 	for i := range g.dims {
@@ -203,7 +211,8 @@ func (a *aggregation) value(i int, label string, p *window.Point) string {
 	return v
 }
 
-// reduce is called when time leaves a bucket: groups whose bucket can't come again give up their sketch.
+// reduce is called when time leaves a bucket: groups whose bucket can't come again give up their
+// sketch.
 func (a *aggregation) reduce(now event.Time) {
 	a.runs = append(a.runs, run{len(a.groups), now + repeatWithin})
 	for len(a.runs) > 0 && a.runs[0].until <= now {
@@ -241,10 +250,10 @@ func (a *aggregation) end() {
 	}
 	a.open, a.runs = len(a.groups), nil
 	if len(a.groups) == 0 && len(a.plan.cols) == 0 {
-		g := &group{} // a question without dimensions has one row
+		g := &group{} // a query without dimensions has one row
 		a.groups, a.index[""] = append(a.groups, g), g
 	}
 }
 
-// only is the row of a question without dimensions.
+// only is the row of a query without dimensions.
 func (a *aggregation) only() *group { return a.groups[0] }

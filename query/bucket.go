@@ -1,6 +1,7 @@
 package query
 
 import (
+	"slices"
 	"time"
 
 	"millrace/engine/event"
@@ -54,8 +55,8 @@ func (b *bucketer) find(t event.Time) {
 	b.to = max(b.to, t+1) // labels relies on it
 }
 
-// labels returns the labels of all buckets of [from, to), each once, in their order; ok is unset if they are
-// more than most.
+// labels returns the labels of all buckets of [from, to), each once, in their order; ok is unset if
+// they are more than most.
 func (b *bucketer) labels(from, to event.Time, most int) (list []string, ok bool) {
 	seen := make(map[string]bool)
 	list = []string{}
@@ -71,6 +72,28 @@ func (b *bucketer) labels(from, to event.Time, most int) (list []string, ok bool
 		list = append(list, l)
 	}
 	return list, true
+}
+
+// partial returns the labels of the first and the last bucket of [from, to), where they reach
+// beyond it, and of the one that now lies in, in their order. Whole reports that nothing lies
+// before from.
+func (b *bucketer) partial(from, to, now event.Time, whole bool) (list []string) {
+	cutAt := func(t event.Time) {
+		if l := b.at(t); b.at(t-1) == l && !slices.Contains(list, l) {
+			list = append(list, l)
+		}
+	}
+	if from >= to {
+		return nil
+	}
+	if !whole {
+		cutAt(from)
+	}
+	if from < now && now < to {
+		cutAt(now)
+	}
+	cutAt(to)
+	return list
 }
 
 // unitFor chooses the unit of the dimension "time".

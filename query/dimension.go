@@ -2,13 +2,12 @@ package query
 
 import (
 	"cmp"
-	"slices"
+	"fmt"
 	"strings"
 
-	"golang.org/x/text/language"
-	"golang.org/x/text/language/display"
-
 	"millrace/engine/window"
+	"millrace/internal/country"
+	"millrace/internal/spelling"
 )
 
 // unit is the length of a time bucket.
@@ -24,8 +23,9 @@ const (
 	month
 )
 
-// dimension is one dimension of the API.
-type dimension struct {
+// Dimension is what rows are by, or a filter is of. Make one with ParseDimension; it is never
+// changed.
+type Dimension struct {
 	name string
 	unit unit       // for time dimensions
 	dim  window.Dim // for the others: where rollups hold it
@@ -37,9 +37,10 @@ type dimension struct {
 
 // dimensions are those that can be answered, besides event:props:<key>.
 //
-// visit:region_name and visit:city_name show names where the server has Options.Places, and else the codes: golang.org/x/text
-// has no names of subdivisions, and a table of cities would be larger than the program.
-var dimensions = []dimension{
+// visit:region_name and visit:city_name show names where the Executor has Options.Places, and else
+// the codes: a table of subdivisions is not in the program, and one of cities would be larger
+// than the program.
+var dimensions = []Dimension{
 	{name: "time", unit: anyTime},
 	{name: "time:minute", unit: minute},
 	{name: "time:hour", unit: hour},
@@ -76,53 +77,49 @@ var dimensions = []dimension{
 	{name: "visit:city_name", dim: window.City},
 }
 
-// propPrefix is what the name of a dimension begins with whose rest is the key of a custom property.
+// propPrefix is what the name of a dimension begins with whose rest is the key of a custom
+// property.
 const propPrefix = "event:props:"
 
-// findDimension looks a name up; key says where it stands in the question.
-func findDimension(key string, v any) (*dimension, error) {
-	name, ok := v.(string)
-	if !ok {
-		return nil, bad("Invalid %s %s: a dimension is a string.", key, show(v))
-	}
+// ParseDimension looks a name up. Its error completes "Invalid dimensions NAME: ".
+func ParseDimension(name string) (*Dimension, error) {
 	for i := range dimensions {
 		if dimensions[i].name == name {
 			return &dimensions[i], nil
 		}
 	}
 	if prop, ok := strings.CutPrefix(name, propPrefix); ok && prop != "" {
-		return &dimension{name: name, dim: window.PropValue, prop: prop}, nil
+		return &Dimension{name: name, dim: window.PropValue, prop: spelling.Value(prop)}, nil
 	}
-	return nil, bad("Invalid %s %q: unknown dimension; there are %s.", key, name, dimensionNames())
+	return nil, fmt.Errorf("unknown dimension; there are %s", strings.Join(append(DimensionNames(), propPrefix+"<key>"), ", "))
 }
 
-// namePlaces gives a question dimensions of its own where p knows names of their values.
-func (q *Query) namePlaces(p Places) {
-	if p == nil {
-		return
+// DimensionNames returns the names of all dimensions but event:props:<key>, in the order of the
+// reference.
+func DimensionNames() []string {
+	names := make([]string, len(dimensions))
+	for i := range dimensions {
+		names[i] = dimensions[i].name
 	}
-	for i, d := range q.dims {
-		q.dims[i] = d.named(p)
-	}
-	q.filter.namePlaces(p)
+	return names
 }
 
-func (f *filter) namePlaces(p Places) {
-	if f.dim != nil {
-		f.dim = f.dim.named(p)
-	}
-	for _, sub := range f.sub {
-		sub.namePlaces(p)
-	}
-}
+// Name returns the dimension's name in the API.
+func (d *Dimension) Name() string { return d.name }
 
-// named returns the dimension with p's names, if it is one of names of regions or cities.
-func (d *dimension) named(p Places) *dimension {
+// IsTime reports whether rows by the dimension are buckets of time.
+func (d *Dimension) IsTime() bool { return d.unit != noTime }
+
+// named returns the dimension with the names that p knows, if it is one of names of regions or
+// cities.
+func (d *Dimension) named(p Places) *Dimension {
 	var name func(string) string
-	switch d.name {
-	case "visit:region_name":
+	switch {
+	case p == nil:
+		return d
+	case d.name == "visit:region_name":
 		name = p.RegionName
-	case "visit:city_name":
+	case d.name == "visit:city_name":
 		name = p.CityName
 	default:
 		return d
@@ -132,21 +129,26 @@ func (d *dimension) named(p Places) *dimension {
 	return &own
 }
 
-// dimensionNames lists all dimensions for a message.
-func dimensionNames() string {
-	names := make([]string, len(dimensions), len(dimensions)+1)
-	for i := range dimensions {
-		names[i] = dimensions[i].name
+// inUnit returns the dimension of time with a unit if d is "time", else d.
+func (d *Dimension) inUnit(u unit) *Dimension {
+	if d.unit != anyTime {
+		return d
 	}
-	return strings.Join(append(names, propPrefix+"<key>"), ", ")
+	for i := range dimensions {
+		if dimensions[i].unit == u {
+			return &dimensions[i]
+		}
+	}
+	return d
 }
 
-func (d *dimension) isTime() bool { return d.unit != noTime }
+// ofEvent reports whether the dimension is one of single events and not of their visit.
+func (d *Dimension) ofEvent() bool { return strings.HasPrefix(d.name, "event:") }
 
-// ofEvent tells whether the dimension is one of single events and not of their visit.
-func (d *dimension) ofEvent() bool { return strings.HasPrefix(d.name, "event:") }
+func (d *Dimension) isGoal() bool { return d.dim == window.Goal && !d.IsTime() }
 
-func (d *dimension) show(value string) string {
+// show returns the value of a row for a stored one.
+func (d *Dimension) show(value string) string {
 	if d.label == nil {
 		return value
 	}
@@ -164,36 +166,9 @@ func (u unit) timeName() string {
 }
 
 // countryName returns the English name of an ISO 3166-1 code, or the value itself if it is none.
-func countryName(code string) string {
-	if len(code) != 2 {
-		return code
-	}
-	r, err := language.ParseRegion(code)
-	if err != nil {
-		return code
-	}
-	if name := display.English.Regions().Name(r); name != "" {
-		return name
-	}
-	return code
-}
+func countryName(code string) string { return cmp.Or(country.Name(code), code) }
 
-// allDims returns the dimensions of a question and of its filters, each once, but those of time.
-func (q *Query) allDims() []*dimension {
-	var list []*dimension
-	add := func(d *dimension) {
-		if d != nil && !d.isTime() && !slices.ContainsFunc(list, func(o *dimension) bool { return o.name == d.name }) {
-			list = append(list, d)
-		}
-	}
-	for _, d := range q.dims {
-		add(d)
-	}
-	q.filter.eachDim(add)
-	return list
-}
-
-func nameList(dims []*dimension) string {
+func nameList(dims []*Dimension) string {
 	names := make([]string, len(dims))
 	for i, d := range dims {
 		names[i] = d.name

@@ -5,24 +5,40 @@ import (
 	"fmt"
 )
 
-// Error is what the asker is told.
+// Kind is what a client can do about an [Error].
+type Kind uint8
+
+// The kinds.
+const (
+	// Invalid: the query can't be answered as it is, however often it comes.
+	Invalid Kind = iota
+	// Busy: too many queries are at work; the same query can be answered in a moment.
+	Busy
+	// Unavailable: the store could not be read, or the query took too long.
+	Unavailable
+)
+
+// Error is an error that is meant for the client. Any other error is an internal one, whose text is
+// not.
 type Error struct {
-	Status  int // of HTTP
+	Kind    Kind
 	Message string
 }
 
 func (e *Error) Error() string { return e.Message }
 
-var errBusy = &Error{429, "Too many queries at once: try again in a moment."}
+var errBusy = &Error{Busy, "Too many queries at once: try again in a moment."}
 
-func errorf(status int, format string, args ...any) error {
-	return &Error{status, fmt.Sprintf(format, args...)}
+func invalid(format string, args ...any) error {
+	return &Error{Invalid, fmt.Sprintf(format, args...)}
 }
 
-func bad(format string, args ...any) error { return errorf(400, format, args...) }
+func unavailable(format string, args ...any) error {
+	return &Error{Unavailable, fmt.Sprintf(format, args...)}
+}
 
-// show returns a JSON value as text for an error message, shortened.
-func show(v any) string {
+// Show returns a value as JSON for a message, shortened.
+func Show(v any) string {
 	b, err := json.Marshal(v)
 	if err != nil {
 		return fmt.Sprintf("%v", v)

@@ -1,7 +1,7 @@
 package query
 
 import (
-	"encoding/json"
+	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -9,165 +9,81 @@ import (
 	"millrace/engine/window"
 )
 
-type filterOp uint8
+// Op is how a condition compares.
+type Op uint8
 
+// The comparisons; the others are junctions of a Filter.
 const (
-	opAnd filterOp = iota
+	Is       Op = iota // equal to one of the clauses
+	Contains           // one of the clauses is a part of it
+	Matches            // matches one of the clauses, which are regular expressions of RE2
+	opAnd
 	opOr
 	opNot
-	opIs
-	opContains
-	opMatches
 )
 
-// filter is a tree of conditions on the values of a point.
-type filter struct {
-	op       filterOp
-	sub      []*filter // of and, or, not
-	dim      *dimension
+// Filter is a tree of conditions on the values of a point. Make one with And, Or, Not and
+// NewCondition; it is never changed.
+type Filter struct {
+	op       Op
+	sub      []*Filter // of and, or, not
+	dim      *Dimension
 	clauses  []string         // of is and contains: any of them; in lower case for contains if fold is set
 	patterns []*regexp.Regexp // of matches: any of them
 	fold     bool             // upper and lower case are the same
 }
 
-// maxFilterDepth bounds the nesting, maxClauses the number of clauses of a filter, maxPatterns of those that are
-// regular expressions, maxPattern the length of one in bytes.
+// And lets pass what every part lets pass; without parts everything.
+func And(parts ...*Filter) *Filter { return &Filter{op: opAnd, sub: parts} }
+
+// Or lets pass what one part lets pass.
+func Or(parts ...*Filter) *Filter { return &Filter{op: opOr, sub: parts} }
+
+// Not lets pass what f does not.
+func Not(f *Filter) *Filter { return &Filter{op: opNot, sub: []*Filter{f}} }
+
+// maxPatterns bounds the regular expressions of a condition, maxPattern the length of one in bytes.
 const (
-	maxFilterDepth = 16
-	maxClauses     = 1_000
-	maxPatterns    = 20
-	maxPattern     = 1_000
+	maxPatterns = 20
+	maxPattern  = 1_000
 )
 
-func (q *Query) parseFilters(obj map[string]any) error {
-	q.filter = &filter{op: opAnd}
-	q.rawFilters = []any{}
-	v, ok := obj["filters"]
-	if !ok {
-		return nil
-	}
-	list, ok := v.([]any)
-	if !ok {
-		return bad("Invalid filters %s: it has to be a list of filters.", show(v))
-	}
-	q.rawFilters = list
-	for _, v := range list {
-		f, err := parseFilter(v, 1)
-		if err != nil {
-			return err
-		}
-		q.filter.sub = append(q.filter.sub, f)
-	}
-	return nil
-}
-
-func parseFilter(v any, depth int) (*filter, error) {
-	list, _ := v.([]any)
-	if len(list) == 0 {
-		return nil, bad("Invalid filters %s: a filter is a list that begins with an operator.", show(v))
-	}
-	if depth > maxFilterDepth {
-		return nil, bad("Invalid filters: nested more than %d deep.", maxFilterDepth)
-	}
-	op, _ := list[0].(string)
-	switch op {
-	case "and", "or":
-		return parseJunction(op, list, depth)
-	case "not":
-		if len(list) != 2 {
-			return nil, bad("Invalid filters %s: \"not\" takes one filter.", show(list))
-		}
-		f, err := parseFilter(list[1], depth+1)
-		return &filter{op: opNot, sub: []*filter{f}}, err
-	case "is", "contains", "matches":
-		return parseLeaf(leaves[op], list)
-	case "is_not", "contains_not", "matches_not":
-		f, err := parseLeaf(leaves[strings.TrimSuffix(op, "_not")], list)
-		return &filter{op: opNot, sub: []*filter{f}}, err
-	case "has_done", "has_not_done":
-		return nil, bad("Invalid filters %s: the operator %q can't be answered: rollups don't tell what else a visitor has done.", show(list), op)
-	}
-	return nil, bad("Invalid filters %s: unknown operator %s.", show(list), show(list[0]))
-}
-
-func parseJunction(op string, list []any, depth int) (*filter, error) {
-	var parts []any
-	if len(list) == 2 {
-		parts, _ = list[1].([]any)
-	}
-	if len(parts) == 0 {
-		return nil, bad("Invalid filters %s: %q takes a list of filters.", show(list), op)
-	}
-	f := &filter{op: opAnd}
-	if op == "or" {
-		f.op = opOr
-	}
-	for _, v := range parts {
-		sub, err := parseFilter(v, depth+1)
-		if err != nil {
+// NewCondition compares the values of a dimension, which is none of time, with clauses. Fold makes
+// upper and lower case the same. Clauses are taken in any spelling of what they name, see spell.
+// The error is a sentence without its end: why no value can be equal to a clause, or why a clause
+// is no pattern.
+func NewCondition(op Op, d *Dimension, clauses []string, fold bool) (*Filter, error) {
+	f := &Filter{op: op, dim: d, clauses: slices.Clone(clauses), fold: fold}
+	if op == Is {
+		if err := checkValues(d, f.clauses, fold); err != nil {
 			return nil, err
 		}
-		f.sub = append(f.sub, sub)
+		f.clauses = noneClauses(d, f.clauses)
 	}
-	return f, nil
-}
-
-var leaves = map[string]filterOp{"is": opIs, "contains": opContains, "matches": opMatches}
-
-func parseLeaf(op filterOp, list []any) (*filter, error) {
-	if len(list) != 3 && len(list) != 4 {
-		return nil, bad("Invalid filters %s: it has to be [operator, dimension, [clauses]].", show(list))
-	}
-	d, err := findDimension("filters", list[1])
-	if err != nil {
-		return nil, err
-	}
-	if d.isTime() {
-		return nil, bad("Invalid filters %s: the time dimension %q can't be filtered by; date_range does that.", show(list), d.name)
-	}
-	f := &filter{op: op, dim: d}
-	clauses, _ := list[2].([]any)
-	if len(clauses) == 0 || len(clauses) > maxClauses {
-		return nil, bad("Invalid filters %s: the clauses %s have to be a list of 1 to %d strings.", show(list), show(list[2]), maxClauses)
-	}
-	for _, c := range clauses {
-		switch c := c.(type) {
-		case string:
-			f.clauses = append(f.clauses, c)
-		case json.Number:
-			f.clauses = append(f.clauses, c.String())
-		default:
-			return nil, bad("Invalid filters %s: the clause %s is not a string.", show(list), show(c))
-		}
-	}
-	if len(list) == 4 {
-		if err := f.parseModifiers(list); err != nil {
-			return nil, err
-		}
-	}
-	return f, f.compile(list)
+	f.spell()
+	return f, f.compile()
 }
 
 // compile prepares the clauses of contains and matches.
-func (f *filter) compile(list []any) error {
+func (f *Filter) compile() error {
 	switch {
-	case f.op == opContains && f.fold:
+	case f.op == Contains && f.fold:
 		for i, c := range f.clauses {
 			f.clauses[i] = strings.ToLower(c)
 		}
-	case f.op == opMatches && len(f.clauses) > maxPatterns:
-		return bad("Invalid filters %s: at most %d patterns are taken.", show(list), maxPatterns)
-	case f.op == opMatches:
+	case f.op == Matches && len(f.clauses) > maxPatterns:
+		return fmt.Errorf("at most %d patterns are taken", maxPatterns)
+	case f.op == Matches:
 		for _, c := range f.clauses {
 			if len(c) > maxPattern {
-				return bad("Invalid filters %s: a pattern has at most %d bytes.", show(list), maxPattern)
+				return fmt.Errorf("a pattern has at most %d bytes", maxPattern)
 			}
 			if f.fold {
 				c = "(?i)" + c
 			}
 			re, err := regexp.Compile(c)
 			if err != nil {
-				return bad("Invalid filters %s: the pattern is no regular expression of RE2: %s.", show(list), err)
+				return fmt.Errorf("the pattern is no regular expression of RE2: %w", err)
 			}
 			f.patterns = append(f.patterns, re)
 		}
@@ -175,26 +91,24 @@ func (f *filter) compile(list []any) error {
 	return nil
 }
 
-func (f *filter) parseModifiers(list []any) error {
-	mods, ok := list[3].(map[string]any)
-	if !ok {
-		return bad("Invalid filters %s: the modifiers %s are not an object.", show(list), show(list[3]))
+// named returns the filter on dimensions with the names that p knows.
+func (f *Filter) named(p Places) *Filter {
+	if p == nil {
+		return f
 	}
-	if err := checkKeys("modifier in filters", mods, []string{"case_sensitive"}); err != nil {
-		return err
+	own := *f
+	if own.dim != nil {
+		own.dim = own.dim.named(p)
 	}
-	if v, ok := mods["case_sensitive"]; ok {
-		sensitive, ok := v.(bool)
-		if !ok {
-			return bad("Invalid filters %s: case_sensitive %s is not true or false.", show(list), show(v))
-		}
-		f.fold = !sensitive
+	own.sub = make([]*Filter, len(f.sub))
+	for i, sub := range f.sub {
+		own.sub[i] = sub.named(p)
 	}
-	return nil
+	return &own
 }
 
 // eachDim calls fn for the dimension of each condition.
-func (f *filter) eachDim(fn func(*dimension)) {
+func (f *Filter) eachDim(fn func(*Dimension)) {
 	if f.dim != nil {
 		fn(f.dim)
 	}
@@ -203,11 +117,11 @@ func (f *filter) eachDim(fn func(*dimension)) {
 	}
 }
 
-// isEmpty tells whether everything passes because there is no condition.
-func (f *filter) isEmpty() bool { return f.op == opAnd && len(f.sub) == 0 }
+// isEmpty reports whether everything passes because there is no condition.
+func (f *Filter) isEmpty() bool { return f.op == opAnd && len(f.sub) == 0 }
 
-// match tells whether the values of a point of p's family pass.
-func (f *filter) match(p *plan, dims *[2]string) bool {
+// match reports whether the values of a point of p's family pass.
+func (f *Filter) match(p *plan, dims *[2]string) bool {
 	switch f.op {
 	case opAnd:
 		for _, sub := range f.sub {
@@ -229,11 +143,11 @@ func (f *filter) match(p *plan, dims *[2]string) bool {
 	return f.matchValue(f.dim.show(dims[p.position(f.dim)]))
 }
 
-func (f *filter) matchValue(v string) bool {
+func (f *Filter) matchValue(v string) bool {
 	switch f.op {
-	case opMatches:
+	case Matches:
 		return slices.ContainsFunc(f.patterns, func(re *regexp.Regexp) bool { return re.MatchString(v) })
-	case opContains:
+	case Contains:
 		if f.fold {
 			v = strings.ToLower(v)
 		}
@@ -243,9 +157,9 @@ func (f *filter) matchValue(v string) bool {
 }
 
 // values returns the stored values at a position of p's family that can pass, if f bounds them.
-func (f *filter) values(p *plan, position int) (list []string, bounded bool) {
+func (f *Filter) values(p *plan, position int) (list []string, bounded bool) {
 	switch f.op {
-	case opIs:
+	case Is:
 		if p.position(f.dim) != position || f.fold || f.dim.label != nil {
 			return nil, false
 		}
@@ -270,11 +184,11 @@ func (f *filter) values(p *plan, position int) (list []string, bounded bool) {
 	return nil, false
 }
 
-// withoutGoals returns f without its conditions on goals and custom properties; nil if no other is left of a part, not ok
-// if a part mixes them with others.
-func (f *filter) withoutGoals() (rest *filter, ok bool) {
+// withoutGoals returns f without its conditions on goals and custom properties; nil if no other is
+// left of a part, not ok if a part mixes them with others.
+func (f *Filter) withoutGoals() (rest *Filter, ok bool) {
 	if f.op == opAnd {
-		rest = &filter{op: opAnd}
+		rest = And()
 		for _, sub := range f.sub {
 			s, ok := sub.withoutGoals()
 			if !ok {
@@ -287,7 +201,7 @@ func (f *filter) withoutGoals() (rest *filter, ok bool) {
 		return rest, true
 	}
 	goals, others := false, false
-	f.eachDim(func(d *dimension) {
+	f.eachDim(func(d *Dimension) {
 		if d.isGoal() || d.prop != "" {
 			goals = true
 		} else {
@@ -300,13 +214,13 @@ func (f *filter) withoutGoals() (rest *filter, ok bool) {
 	return f, true
 }
 
-// one tells whether f lets one value of a dimension pass at most.
-func (f *filter) one(d window.Dim) bool {
+// one reports whether f lets one value of a dimension pass at most.
+func (f *Filter) one(d window.Dim) bool {
 	switch f.op {
-	case opIs:
+	case Is:
 		return f.dim.dim == d && len(f.clauses) == 1 && !f.fold
 	case opAnd:
-		return slices.ContainsFunc(f.sub, func(sub *filter) bool { return sub.one(d) })
+		return slices.ContainsFunc(f.sub, func(sub *Filter) bool { return sub.one(d) })
 	}
 	return false
 }

@@ -12,8 +12,9 @@ import (
 	"millrace/engine/window"
 )
 
-// storeReader is the Reader that questions read from. An error of the store becomes what the asker is told, an
-// Error 503, and is logged; the end of the request's context and errors of Scan's fn stay what they are.
+// storeReader is the Reader that queries read from. An error of the store becomes an Error that is
+// Unavailable, and is logged; the end of the query's context and errors of Scan's fn stay what they
+// are.
 type storeReader struct {
 	r      Reader
 	log    *slog.Logger
@@ -21,7 +22,8 @@ type storeReader struct {
 	logged atomic.Int64 // when the last error was, in Unix seconds
 }
 
-// logEvery is the least number of seconds between two logged errors: a store that is away fails every question.
+// logEvery is the least number of seconds between two logged errors: a store that is away fails
+// every query.
 const logEvery = 60
 
 func (s *storeReader) Scan(ctx context.Context, sel window.Selection, fn func(start event.Time, final bool, p *window.Point) error) error {
@@ -33,20 +35,20 @@ func (s *storeReader) Scan(ctx context.Context, sel window.Selection, fn func(st
 	if own != nil {
 		return err
 	}
-	return s.told(ctx, err)
+	return s.failure(ctx, err)
 }
 
 func (s *storeReader) Sites(ctx context.Context) ([]string, error) {
 	sites, err := s.r.Sites(ctx)
-	return sites, s.told(ctx, err)
+	return sites, s.failure(ctx, err)
 }
 
 func (s *storeReader) Progress(ctx context.Context) ([]window.Progress, error) {
 	ps, err := s.r.Progress(ctx)
-	return ps, s.told(ctx, err)
+	return ps, s.failure(ctx, err)
 }
 
-func (s *storeReader) told(ctx context.Context, err error) error {
+func (s *storeReader) failure(ctx context.Context, err error) error {
 	if err == nil || ctx.Err() != nil {
 		return err
 	}
@@ -56,12 +58,12 @@ func (s *storeReader) told(ctx context.Context, err error) error {
 	}
 	var request *url.Error
 	if !errors.As(err, &request) {
-		return errorf(503, "The rollup store could not be read: try again. The cause has been logged.")
+		return unavailable("The rollup store could not be read: try again. The cause has been logged.")
 	}
 	where := ""
-	// Only the host: user, password and parameters are nobody's business.
+	// Only the host: user, password and parameters are not for the client.
 	if u, err := url.Parse(request.URL); err == nil && u.Host != "" {
 		where = " at " + u.Host
 	}
-	return errorf(503, "The rollup store%s is not reachable: try again.", where)
+	return unavailable("The rollup store%s is not reachable: try again.", where)
 }

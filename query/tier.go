@@ -14,17 +14,18 @@ type segment struct {
 	from, to event.Time
 }
 
-// segments returns what is read for a plan, ascending. Hours is the time before which all hours have fired; b is nil
-// without a time dimension, else it says where buckets end, and is used up.
+// segments returns what is read for a plan, ascending. Hours is the time before which all hours
+// have fired; b is nil without a time dimension, else it has the ends of buckets, and is used up.
 func (p *plan) segments(q *Query, hours event.Time, b *bucketer) []segment {
 	if p.kind == window.Visits {
-		return []segment{{window.Visits, q.From, ceil(q.To, window.Visits.Length())}}
+		return []segment{{window.Visits, q.from, ceil(q.to, window.Visits.Length())}}
 	}
-	return tiers(q.From, q.To, hours, b)
+	return tiers(q.from, q.to, hours, b)
 }
 
-// tiers covers [from, to) by hours where a whole one lies in the range and in one bucket and has fired, and by minutes
-// elsewhere: at the edges, in the hours under way, and around the ends of buckets that are not on the hour (of UTC).
+// tiers covers [from, to) by hours where a whole one lies in the range and in one bucket and has
+// fired, and by minutes elsewhere: at the edges, in the hours under way, and around the ends of
+// buckets that are not on the hour (of UTC).
 func tiers(from, to, hours event.Time, b *bucketer) (list []segment) {
 	add := func(k window.Kind, from, to event.Time) {
 		if from >= to {
@@ -62,14 +63,15 @@ func tiers(from, to, hours event.Time, b *bucketer) (list []segment) {
 
 func ceil(t, unit event.Time) event.Time { return (t + unit - 1).Floor(unit) }
 
-// progress is what the partitions have told. It is read before the numbers are: what it speaks of is stored by then.
+// progress is what the partitions have reported. It is read before the numbers are: what it speaks
+// of is stored by then.
 type progress struct {
 	known bool       // of every partition
 	low   event.Time // all windows that end at or before have fired
 	hours event.Time // all hours that start before have fired
 }
 
-// newProgress takes the least of all partitions, if all of them have told.
+// newProgress takes the least of all partitions, if all of them have reported.
 func newProgress(ps []window.Progress, partitions int) progress {
 	if len(ps) == 0 || len(ps) < partitions {
 		return progress{}

@@ -9,8 +9,9 @@ import (
 	"github.com/lovoo/goka/storage"
 )
 
-// Table is a goka group table whose values are deltas: the journal. goka builds, opens and closes the stores of
-// the partitions it owns through it; live deltas arrive through storage.Set, recovered ones through Update.
+// Table is a goka group table whose values are deltas: the journal. goka builds, opens and closes
+// the stores of the partitions it owns through it; live deltas arrive through storage.Set,
+// recovered ones through Update.
 //
 // It is not a key-value table: Get and iterators find nothing.
 type Table struct {
@@ -68,6 +69,7 @@ type adapter struct {
 	store     *Store
 }
 
+// Open opens the store and makes it the partition's. goka calls it when it begins to recover.
 func (a *adapter) Open() error {
 	s, err := Open(a.table.options(a.partition))
 	if err != nil {
@@ -80,6 +82,8 @@ func (a *adapter) Open() error {
 	return nil
 }
 
+// Close closes the store, which is the partition's no longer. A successor in the same process may
+// have opened its own by then: that one stays.
 func (a *adapter) Close() error {
 	if a.store == nil {
 		return nil
@@ -111,8 +115,12 @@ func (a *adapter) GetOffset(def int64) (int64, error) {
 	return def, nil
 }
 
-// SetOffset does nothing: the position moves with the batch that it belongs to (J5) and with Acked (J6).
+// SetOffset does nothing: the position moves with the batch that it belongs to (J5) and with Acked
+// (J6).
 func (a *adapter) SetOffset(int64) error { return nil }
+
+// The methods below are those of a table of keys, which a journal is not: nothing is found, and
+// what would change something is an error.
 
 func (a *adapter) MarkRecovered() error                { return nil }
 func (a *adapter) Has(string) (bool, error)            { return false, nil }

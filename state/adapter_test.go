@@ -18,7 +18,7 @@ import (
 )
 
 func newTable(dir string) *Table {
-	return NewTable(func(p int32) Options { return Options{Dir: filepath.Join(dir, fmt.Sprint(p))} })
+	return NewTable(func(p int32) Options { return Options{Dir: filepath.Join(dir, fmt.Sprint(p)), Limit: testLimit} })
 }
 
 func mustBuild(t *testing.T, table *Table, p int32) storage.Storage {
@@ -168,10 +168,11 @@ func TestClosed(t *testing.T) {
 	}
 }
 
-// The partition's goroutine works, acknowledgements come and metrics are asked for while somebody closes the store.
+// The partition's goroutine works, acknowledgements come and metrics are asked for while somebody
+// closes the store.
 func TestCloseRaces(t *testing.T) {
 	for range 5 {
-		s := mustOpen(t, Options{Dir: "state", FS: vfs.NewMem()})
+		s := mustOpen(t, Options{Dir: "state", FS: vfs.NewMem(), Limit: testLimit})
 		var wg sync.WaitGroup
 		begun := make(chan struct{})
 		wg.Go(func() {

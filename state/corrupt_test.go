@@ -97,8 +97,9 @@ func readAll(fs vfs.FS) error {
 	return errors.Join(err, s.Close())
 }
 
-// A file of the folder is damaged: the answer is ErrCorrupt with its hint, or, where Pebble can tell that only the unsynced end
-// of a log is missing, the state after some delta. Never a panic, and never any other error.
+// A file of the folder is damaged: the answer is ErrCorrupt with its hint, or, where Pebble can
+// tell that only the unsynced end of a log is missing, the state after some delta. Never a panic,
+// and never any other error.
 func TestDamagedFile(t *testing.T) {
 	rng := rand.New(rand.NewPCG(2, 2))
 	damages := map[string]func([]byte) []byte{

@@ -12,7 +12,8 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 )
 
-// The model agrees with the store where nothing goes wrong, after each delta and after a clean restart.
+// The model agrees with the store where nothing goes wrong, after each delta and after a clean
+// restart.
 func TestScript(t *testing.T) {
 	for seed := range uint64(5) {
 		sc := newScript(t, seed, 60, 6)
@@ -40,8 +41,8 @@ func lastOf(sc *script) int64 {
 	return last
 }
 
-// Power fails before each single change of the disk in turn, and none, half or all of what was not synced survives. The store
-// is always what it was after some delta.
+// Power fails before each single change of the disk in turn, and none, half or all of what was not
+// synced survives. The store is always what it was after some delta.
 func TestCrashAtEveryWrite(t *testing.T) {
 	sc := newScript(t, 7, 120, 50)
 	disk := vfs.NewCrashableMem()
@@ -81,8 +82,9 @@ func TestCrashAtEveryWrite(t *testing.T) {
 	}
 }
 
-// Each single change of the disk fails in turn, once or from then on, as on a full disk. Nothing panics or hangs; the error comes out of a method; and
-// what is opened afterwards is the state after some delta.
+// Each single change of the disk fails in turn, once or from then on, as on a full disk. Nothing
+// panics or hangs; the error comes out of a method; and what is opened afterwards is the state
+// after some delta.
 func TestErrorAtEveryWrite(t *testing.T) {
 	sc := newScript(t, 8, 50, 60)
 	f := func(at int, forEver bool) (hit bool) {

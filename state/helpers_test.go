@@ -39,13 +39,6 @@ func mustApply(tb testing.TB, s *Store, deltas ...[]byte) {
 	}
 }
 
-func mustRecover(tb testing.TB, s *Store, position int64, b []byte) {
-	tb.Helper()
-	if err := s.Recover(position, b); err != nil {
-		tb.Fatal(err)
-	}
-}
-
 func mustClose(tb testing.TB, s *Store) {
 	tb.Helper()
 	if err := s.Close(); err != nil {
@@ -149,15 +142,16 @@ func fingerprint(tb testing.TB, s *Store) string {
 	return b.String()
 }
 
-// script is a run of deltas and what a store must be after each of them, counted by a model that shares nothing with
-// the store but package window's fold of one flat list of chunks.
+// script is a run of deltas and what a store must be after each of them, counted by a model that
+// shares nothing with the store but package window's fold of one flat list of chunks.
 type script struct {
 	deltas    [][]byte
 	committed []int64 // told to the store before each delta
 	want      map[int64]string
 }
 
-// newScript makes n deltas over three sites, with firings, late rows and windows that close and are deleted.
+// newScript makes n deltas over three sites, with firings, late rows and windows that close and are
+// deleted.
 func newScript(tb testing.TB, seed uint64, n, rows int) *script {
 	rng := rand.New(rand.NewPCG(seed, 1))
 	sc := &script{want: map[int64]string{-1: "last -1 meta \n"}}
@@ -226,7 +220,7 @@ func newScript(tb testing.TB, seed uint64, n, rows int) *script {
 			if err != nil {
 				tb.Fatal(err)
 			}
-			a := window.NewAgg(defaultLimit)
+			a := window.NewAgg(testLimit)
 			if err := a.Add(windows[k]); err != nil {
 				tb.Fatal(err)
 			}
@@ -268,4 +262,9 @@ func (sc *script) check(tb testing.TB, s *Store) {
 }
 
 // small makes flushes and compactions happen within a short script.
-func small(fs vfs.FS) Options { return Options{Dir: "state", FS: fs, MemTableBytes: 32 << 10} }
+// testLimit is engine.Rules.Values, as serve has it.
+const testLimit = 500
+
+func small(fs vfs.FS) Options {
+	return Options{Dir: "state", FS: fs, MemTableBytes: 32 << 10, Limit: testLimit}
+}

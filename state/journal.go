@@ -12,8 +12,8 @@ import (
 	"millrace/engine/window"
 )
 
-// Apply applies a delta of the live path, encoded, in one batch. One that has been applied already changes
-// nothing (J1).
+// Apply applies a delta of the live path, encoded, in one batch. One that has been applied already
+// changes nothing (J1).
 func (s *Store) Apply(b []byte) error {
 	if err := s.begin(); err != nil {
 		return err
@@ -49,8 +49,8 @@ func (s *Store) Apply(b []byte) error {
 	return s.commit(batch, d)
 }
 
-// Recover reads one record of the changelog, which stands at a position. It is called for all records from
-// Position on, in order.
+// Recover reads one record of the changelog, which stands at a position. It is called for all
+// records from Position on, in order.
 func (s *Store) Recover(position int64, b []byte) error {
 	if err := s.begin(); err != nil {
 		return err
@@ -109,8 +109,8 @@ func (s *Store) follows(d *delta.Delta) bool {
 	return d.Prev == s.accepted && d.Offset > s.accepted
 }
 
-// startOver makes a delta the first of the chain: the records between the store's position and this one have expired,
-// and what they did can no longer matter.
+// startOver makes a delta the first of the chain: the records between the store's position and this
+// one have expired, and what they did can no longer matter.
 func (s *Store) startOver(batch *pebble.Batch, d *delta.Delta) error {
 	s.warm = d.Watermark + s.opts.Life
 	s.fired, s.closing = s.fired[:0], s.closing[:0]
@@ -123,12 +123,14 @@ func (s *Store) startOver(batch *pebble.Batch, d *delta.Delta) error {
 	return nil
 }
 
-// stale reports whether the chain began with a delta that nothing follows. Where the beginning of the changelog has
-// expired, what is left may begin with one that a zombie wrote once more, long after its like. An early delta shows the
-// same gap, but a small one: it and the one it follows were in flight together. So the chain begins again only at a
-// gap of half a Life, and only until it has held for a Life. The windows of that time have closed by the
-// changelog's end, since it is kept for longer than three Lives (J9). What this can't tell apart is an early delta that
-// stands right behind a time of half a Life, 7 h, in which nobody wrote to the log at all: see docs/limits.md.
+// stale reports whether the chain began with a delta that nothing follows. Where the beginning of
+// the changelog has expired, what is left may begin with one that a zombie wrote once more, long
+// after its like. An early delta shows the same gap, but a small one: it and the one it follows
+// were in flight together. So the chain begins again only at a gap of half a Life, and only until
+// it has held for a Life. The windows of that time have closed by the changelog's end, since it is
+// kept for longer than three Lives (J9). What this can't tell apart is an early delta that stands
+// right behind a time of half a Life, 7 h, in which nobody wrote to the log at all, or over which
+// the clocks of all collectors leapt: see docs/limits.md.
 func (s *Store) stale(d *delta.Delta) bool {
 	return s.warm != 0 && d.Prev > s.accepted && d.Watermark-s.acceptedAt > s.opts.Life/2
 }
@@ -168,8 +170,8 @@ func (s *Store) effect(batch *pebble.Batch, d *delta.Delta) error {
 	return nil
 }
 
-// finish adds the bookkeeping that every batch carries: the meta record and what may be deleted by now. The
-// caller holds mu.
+// finish adds the bookkeeping that every batch carries: the meta record and what may be deleted by
+// now. The caller holds mu.
 func (s *Store) finish(batch *pebble.Batch, last int64, watermark event.Time, meta []byte) error {
 	s.valbuf = binary.BigEndian.AppendUint64(s.valbuf[:0], uint64(last))
 	s.valbuf = binary.BigEndian.AppendUint64(s.valbuf, uint64(s.accepted))
@@ -219,6 +221,7 @@ func (s *Store) expire(batch *pebble.Batch) error {
 	return nil
 }
 
+// minTime is before every window.
 const minTime = -1 << 63
 
 // commit writes the batch and moves what is kept in memory.
@@ -247,8 +250,8 @@ func (s *Store) commit(batch *pebble.Batch, d *delta.Delta) error {
 	return nil
 }
 
-// Outbox returns the delta of a record that is applied and not known to be in the changelog, to be written
-// again verbatim (J2), or nil.
+// Outbox returns the delta of a record that is applied and not known to be in the changelog, to be
+// written again verbatim (J2), or nil.
 func (s *Store) Outbox(offset int64) ([]byte, error) {
 	if err := s.begin(); err != nil {
 		return nil, err
@@ -299,8 +302,8 @@ func (s *Store) Acked(offset, position int64) {
 	}
 }
 
-// advance is rule J6. An acknowledgement that is not for the next position shows that somebody else wrote in
-// between, and what he wrote has not been read: the next start reads from here.
+// advance is rule J6. An acknowledgement that is not for the next position shows that somebody else
+// wrote in between, and what he wrote has not been read: the next start reads from here.
 func (s *Store) advance(e *entry, position int64) {
 	if s.opts.Without&J6 != 0 {
 		s.position = max(s.position, position+1)
@@ -332,14 +335,16 @@ func (s *Store) trim(offset int64) {
 	s.outbox = append(s.outbox[:0], s.outbox[n:]...)
 }
 
-// Committed says that the group has committed a partition's offset: every record below it is finished.
+// Committed says that the group has committed a partition's offset: every record below it is
+// finished.
 func (s *Store) Committed(next int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.committed = max(s.committed, next)
 }
 
-// Fired returns what a record that has been applied fired and announced, until the commit has passed it.
+// Fired returns what a record that has been applied fired and announced, until the commit has
+// passed it.
 func (s *Store) Fired(offset int64) (list []delta.Fired, progress int64, err error) {
 	if err := s.begin(); err != nil {
 		return nil, 0, err

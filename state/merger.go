@@ -9,10 +9,11 @@ import (
 	"millrace/engine/window"
 )
 
-// merger concatenates a window's chunks and lets window.Merge fold them. Folding everything at each merge
-// would be the textbook form and was not taken: most windows fire before a compaction ever sees them, and are
-// then folded once, by the firing. A read wants the chunks as they are, since it folds them itself: plain says that one
-// is going on. A compaction that sees plain set concatenates too, which is as right.
+// merger concatenates a window's chunks and lets window.Merge fold them. Folding everything at each
+// merge would be the textbook form and was not taken: most windows fire before a compaction ever
+// sees them, and are then folded once, by the firing. A read wants the chunks as they are, since it
+// folds them itself: plain says that one is going on. A compaction that sees plain set concatenates
+// too, which is as right.
 func merger(limit, foldFrom int, plain *atomic.Bool) *pebble.Merger {
 	return &pebble.Merger{
 		Name: "millrace.window.v1",
@@ -23,8 +24,8 @@ func merger(limit, foldFrom int, plain *atomic.Bool) *pebble.Merger {
 	}
 }
 
-// valueMerger collects operands. A flush or a compaction hands them from new to old, so they are put together from the
-// end.
+// valueMerger collects operands. A flush or a compaction hands them from new to old, so they are
+// put together from the end.
 type valueMerger struct {
 	limit    int
 	foldFrom int
@@ -33,11 +34,14 @@ type valueMerger struct {
 	from     int
 }
 
+// MergeNewer implements pebble.ValueMerger. A read hands the operands over in this order.
 func (m *valueMerger) MergeNewer(value []byte) error {
 	m.buf = append(m.buf, value...)
 	return nil
 }
 
+// MergeOlder implements pebble.ValueMerger. There is room for as much again in front of what is
+// there, so that a window of many chunks is not copied once for each.
 func (m *valueMerger) MergeOlder(value []byte) error {
 	if m.from < len(value) {
 		n := len(m.buf) - m.from
@@ -51,9 +55,12 @@ func (m *valueMerger) MergeOlder(value []byte) error {
 	return nil
 }
 
-// minMerge is the least room in bytes made for several operands: one of a record is some hundred bytes.
+// minMerge is the least room in bytes made for several operands: one of a record is some hundred
+// bytes.
 const minMerge = 2 << 10
 
+// Finish implements pebble.ValueMerger. Whole says that the operands are all there are of the
+// window: only then is it known which values came first, and the budget can be applied.
 func (m *valueMerger) Finish(whole bool) ([]byte, io.Closer, error) {
 	chunks := m.buf[m.from:]
 	if m.plain.Load() {

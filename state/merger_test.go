@@ -41,8 +41,9 @@ func fill(tb testing.TB, limit, n int, flush bool) *Store {
 	return s
 }
 
-// Whatever has been folded by flushes and compactions, and in whatever pieces, the fired window is the same bytes: with a
-// budget too, whose (other) takes what comes past the first values in log order.
+// Whatever has been folded by flushes and compactions, and in whatever pieces, the fired window is
+// the same bytes: with a budget too, whose (other) takes what comes past the first values in log
+// order.
 func TestFoldingChangesNothing(t *testing.T) {
 	for _, limit := range []int{-1, 500, 7} {
 		plain, folded := fill(t, limit, 400, false), fill(t, limit, 400, true)
@@ -83,9 +84,10 @@ func TestFoldingChangesNothing(t *testing.T) {
 	}
 }
 
-// Compact replaces the chunks by their fold: it is smaller and fires the same, whatever is added later.
+// Compact replaces the chunks by their fold: it is smaller and fires the same, whatever is added
+// later.
 func TestCompact(t *testing.T) {
-	o := Options{Dir: "state", FS: vfs.NewMem()}
+	o := Options{Dir: "state", FS: vfs.NewMem(), Limit: testLimit}
 	s := mustOpen(t, o)
 	mustApply(t, s, mk(-1, 0, add("a", 0, "/x", "/x", "/y", "/x"), fire("a", 0, false)))
 	want := lines(t, s, "a", 0)

@@ -25,13 +25,13 @@ type Rule uint16
 
 // The rules that live in this package.
 const (
-	J1 Rule = 1 << iota
-	J2
-	J3
-	J5
-	J6
-	J8
-	J11
+	J1  Rule = 1 << iota // a delta is applied once
+	J2                   // it can be written to the changelog again, as it is
+	J3                   // until all before it are known to be there
+	J5                   // recovery takes a delta only behind the one it follows
+	J6                   // an acknowledgement out of turn moves no position
+	J8                   // what has closed is deleted behind the commit
+	J11                  // a record that comes again fires the same windows
 )
 
 // Options are the settings of a Store.
@@ -40,28 +40,27 @@ type Options struct {
 	Dir string
 	// FS is the file system; nil is the machine's.
 	FS vfs.FS
-	// Limit is the cardinality budget: values kept per window and family. Default 500, as many as a report
-	// shows many times over; more costs memory and series in proportion. 0 means the default, negative no limit.
+	// Limit is the cardinality budget: values kept per window and family, the engine's
+	// Rules.Values. 0 or less is no limit.
 	Limit int
-	// MemTableBytes is the size of Pebble's memtable. Default 32 MiB: with 16 a busy partition takes some 5 % more
-	// time, because more reaches the disk that is about to be deleted. One that has little to do takes less than that.
+	// MemTableBytes is the size of Pebble's memtable. Default 32 MiB: with 16 a busy partition
+	// takes some 5 % more time, because more reaches the disk that is about to be deleted. One that
+	// has little to do takes less than that.
 	MemTableBytes uint64
-	// FoldFrom is the size in bytes of a window's state from which flushes and compactions fold it. Default
-	// window.FoldFrom. It changes nothing that can be read.
+	// FoldFrom is the size in bytes of a window's state from which flushes and compactions fold it.
+	// Default window.FoldFrom. It changes nothing that can be read.
 	FoldFrom int
 	// Visits are the rules of visits, the engine's.
 	Visits visit.Rules
-	// Life is how long, in log time, a record can matter to the state: engine.Rules.Life, and what collectors lag. It is
-	// used only when a store reads a changelog whose beginning has expired. Default 14 h. The changelog must be kept for
-	// longer than three times this.
+	// Life is how long, in log time, a record can matter to the state: engine.Rules.Life, and what
+	// collectors lag. It is used only when a store reads a changelog whose beginning has expired.
+	// Default 14 h. The changelog must be kept for longer than three times this.
 	Life event.Time
 	// Logger takes Pebble's messages; nil drops all but fatal ones.
 	Logger pebble.Logger
 	// Without takes rules out. For the simulator only.
 	Without Rule
 }
-
-const defaultLimit = 500
 
 // Errors of Open and of the live path.
 var (
@@ -78,8 +77,8 @@ var (
 // formatVersion is stored in the folder.
 const formatVersion = 4
 
-// Keys. Window keys are their kind's prefix, start (big endian, sign bit flipped), site; the others a prefix and the offset
-// of a record (big endian).
+// Keys. Window keys are their kind's prefix, start (big endian, sign bit flipped), site; the others
+// a prefix and the offset of a record (big endian).
 var (
 	keyFormat = []byte("v")
 	keyMeta   = []byte("m")
@@ -159,9 +158,6 @@ func Open(o Options) (*Store, error) {
 		return nil, errors.New("open state: Dir is empty")
 	}
 	s := &Store{opts: o, limit: o.Limit, last: delta.None, accepted: delta.None, committed: -1, visits: visit.NewTable(o.Visits)}
-	if s.limit == 0 {
-		s.limit = defaultLimit
-	}
 	if s.opts.Life == 0 {
 		s.opts.Life = 14 * event.Hour
 	}
@@ -181,17 +177,22 @@ func Open(o Options) (*Store, error) {
 	return s, nil
 }
 
+// openPebble opens the database with the settings that its use here wants: everything that it
+// keeps is short-lived, is read once, and can be had from the changelog again. An error says
+// whether the content is damaged (ErrCorrupt), the disk refuses (ErrDisk), or another process has
+// the folder (ErrLocked): an operator does something else about each.
 func (s *Store) openPebble(o Options) (*pebble.DB, error) {
 	po := &pebble.Options{
 		FS:                          s.fence,
 		FormatMajorVersion:          pebble.FormatNewest,
 		MemTableSize:                o.MemTableBytes,
 		MemTableStopWritesThreshold: 4,
-		// The changelog is the write-ahead log. What a crash takes with a memtable comes back from there, and what is not
-		// there either comes again, since it was not committed.
+		// The changelog is the write-ahead log. What a crash takes with a memtable comes back from
+		// there, and what is not there either comes again, since it was not committed.
 		DisableWAL: true,
-		// A compaction of a few flushes rewrites the windows that are growing, and those that their fold is about to
-		// replace. Reads, which pay for files that lie on one another, are rare: what is open is in memory.
+		// A compaction of a few flushes rewrites the windows that are growing, and those that their
+		// fold is about to replace. Reads, which pay for files that lie on one another, are rare:
+		// what is open is in memory.
 		L0CompactionThreshold: 16,
 		L0StopWritesThreshold: 48,
 		MaxOpenFiles:          256,
@@ -228,8 +229,8 @@ func (s *Store) openPebble(o Options) (*pebble.DB, error) {
 	return nil, fmt.Errorf("%w: %w", ErrCorrupt, err)
 }
 
-// damage tells what is wrong with the folder's content from other errors. Once the disk has refused a write, what Pebble reads
-// may be a file that is only half there: the refusal is the error.
+// damage tells what is wrong with the folder's content from other errors. Once the disk has refused
+// a write, what Pebble reads may be a file that is only half there: the refusal is the error.
 func (s *Store) damage(err error) error {
 	if err != nil && s.fence.down() {
 		return s.fence.err()
@@ -240,7 +241,8 @@ func (s *Store) damage(err error) error {
 	return err
 }
 
-// begin is called by every method that goes to Pebble, and end after it, unless begin returned an error.
+// begin is called by every method that goes to Pebble, and end after it, unless begin returned an
+// error.
 func (s *Store) begin() error {
 	s.life.RLock()
 	err := ErrClosed
@@ -254,6 +256,7 @@ func (s *Store) begin() error {
 	return nil
 }
 
+// end lets Close go on once nobody else is at the database.
 func (s *Store) end() { s.life.RUnlock() }
 
 // load reads what the live path keeps in memory.
@@ -306,12 +309,12 @@ func (s *Store) load() error {
 	})
 }
 
-// metaHead is the length of last, accepted, position, acceptedAt, warm and watermark in the meta record; the core's
-// state follows.
+// metaHead is the length of last, accepted, position, acceptedAt, warm and watermark in the meta
+// record; the core's state follows.
 const metaHead = 48
 
-// Close flushes and closes the store, and waits for calls that are under way. It is idempotent. Every method that
-// needs the disk returns ErrClosed from then on.
+// Close flushes and closes the store, and waits for calls that are under way. It is idempotent.
+// Every method that needs the disk returns ErrClosed from then on.
 func (s *Store) Close() error {
 	s.life.Lock()
 	defer s.life.Unlock()
@@ -326,8 +329,8 @@ func (s *Store) Close() error {
 	return nil
 }
 
-// Sync makes all that was applied so far durable. Correctness does not need it; it shortens recovery after a
-// crash.
+// Sync makes all that was applied so far durable. Correctness does not need it; it shortens
+// recovery after a crash.
 func (s *Store) Sync() error {
 	if err := s.begin(); err != nil {
 		return err
@@ -339,7 +342,8 @@ func (s *Store) Sync() error {
 // Last returns the offset of the last delta applied, or delta.None.
 func (s *Store) Last() int64 { return s.last }
 
-// Meta returns the core's state after the last delta, nil for a new store. The caller must not change it.
+// Meta returns the core's state after the last delta, nil for a new store. The caller must not
+// change it.
 func (s *Store) Meta() []byte { return s.meta }
 
 // Position returns the next position of the changelog to be read by Recover; 0 for a new store.
@@ -356,8 +360,8 @@ func (s *Store) OutboxLen() int {
 	return len(s.outbox)
 }
 
-// Windows calls fn for every window in the store, by kind, hours first, in order of start and then site. Fn must not
-// call s.
+// Windows calls fn for every window in the store, by kind, hours first, in order of start and then
+// site. Fn must not call s.
 func (s *Store) Windows(fn func(k window.Kind, site string, start event.Time, st window.Status) error) error {
 	if err := s.begin(); err != nil {
 		return err
@@ -379,8 +383,8 @@ func (s *Store) Windows(fn func(k window.Kind, site string, start event.Time, st
 	return nil
 }
 
-// Fold adds the state of a window to a, which the caller has reset with Limit, and returns its size in bytes. A window
-// that is not there adds nothing.
+// Fold adds the state of a window to a, which the caller has reset with Limit, and returns its size
+// in bytes. A window that is not there adds nothing.
 func (s *Store) Fold(k window.Kind, site string, start event.Time, a *window.Agg) (int, error) {
 	if err := s.begin(); err != nil {
 		return 0, err
@@ -406,8 +410,8 @@ func (s *Store) Fold(k window.Kind, site string, start event.Time, a *window.Agg
 // Limit returns the cardinality budget, 0 for none.
 func (s *Store) Limit() int { return max(s.limit, 0) }
 
-// Compact replaces a window's chunks by their fold, which a holds, unless that has more than most bytes. It changes
-// nothing that can be read; it spares the next Fold the work.
+// Compact replaces a window's chunks by their fold, which a holds, unless that has more than most
+// bytes. It changes nothing that can be read; it spares the next Fold the work.
 func (s *Store) Compact(k window.Kind, site string, start event.Time, a *window.Agg, most int) error {
 	if err := s.begin(); err != nil {
 		return err
@@ -430,6 +434,7 @@ func (s *Store) SizeBytes() uint64 {
 	return s.db.Metrics().DiskSpaceUsage()
 }
 
+// get returns a copy of the value of a key, nil for none.
 func (s *Store) get(key []byte) ([]byte, error) {
 	v, closer, err := s.db.Get(key)
 	if errors.Is(err, pebble.ErrNotFound) {
@@ -442,6 +447,7 @@ func (s *Store) get(key []byte) ([]byte, error) {
 	return append([]byte{}, v...), nil
 }
 
+// scan calls fn with each key of a prefix, in order. The bytes are valid during the call only.
 func (s *Store) scan(prefix byte, fn func(k, v []byte) error) error {
 	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: []byte{prefix}, UpperBound: []byte{prefix + 1}})
 	if err != nil {
@@ -460,15 +466,20 @@ func (s *Store) scan(prefix byte, fn func(k, v []byte) error) error {
 	return s.damage(it.Close())
 }
 
+// appendOffsetKey appends the key of what belongs to a record. Offsets are not negative, so that
+// the order of the keys is that of the log.
 func appendOffsetKey(b []byte, prefix byte, offset int64) []byte {
 	return binary.BigEndian.AppendUint64(append(b, prefix), uint64(offset))
 }
 
+// appendWindowKey appends the key of a window. The start comes before the site, so that what
+// closes together lies together and is deleted as one range (J8).
 func appendWindowKey(b []byte, k window.Kind, site string, start event.Time) []byte {
 	b = binary.BigEndian.AppendUint64(append(b, windowPrefix(k)), uint64(start)^(1<<63))
 	return append(b, site...)
 }
 
+// splitWindowKey returns the start and the site of a window's key.
 func splitWindowKey(k []byte) (event.Time, string) {
 	return event.Time(binary.BigEndian.Uint64(k[1:]) ^ (1 << 63)), string(k[9:])
 }
@@ -476,14 +487,18 @@ func splitWindowKey(k []byte) (event.Time, string) {
 // quiet drops Pebble's chatter.
 type quiet struct{ pebble.Logger }
 
+// Infof drops what Pebble says of its flushes and compactions, several lines a second.
 func (q quiet) Infof(string, ...any) {}
 
+// Errorf hands errors on that Pebble gets over by itself; without a logger they are dropped.
 func (q quiet) Errorf(format string, args ...any) {
 	if q.Logger != nil {
 		q.Logger.Errorf(format, args...)
 	}
 }
 
+// Fatalf is called where Pebble cannot go on. It must not return, and without a logger it panics:
+// what the disk refuses never comes here (see fence), so that this is a bug.
 func (q quiet) Fatalf(format string, args ...any) {
 	if q.Logger != nil {
 		q.Logger.Fatalf(format, args...)

@@ -11,9 +11,10 @@ import (
 	"millrace/engine/visit"
 )
 
-// Live visits are in memory, and every record's changes of them are journaled under its offset. Now and then what has
-// changed since the last time is written as one checkpoint in place of the journal, so that a start reads little: one
-// write for a visit in ten minutes instead of one for each of its events.
+// Live visits are in memory, and every record's changes of them are journaled under its offset. Now
+// and then what has changed since the last time is written as one checkpoint in place of the
+// journal, so that a start reads little: one write for a visit in ten minutes instead of one for
+// each of its events.
 
 // journal is what is on disk of live visits.
 type journal struct {
@@ -29,17 +30,19 @@ type checkpoint struct {
 }
 
 const (
-	// checkpointHead is the length of what stands before the visits: the watermark of the record and until.
+	// checkpointHead is the length of what stands before the visits: the watermark of the record
+	// and until.
 	checkpointHead = 16
-	// maxJournal is the size in bytes, and journalTime the age in log time, at which the journal gives way to a
-	// checkpoint. A start reads the journal in a fraction of a second; a checkpoint holds each visit that has changed since
-	// the last, so more of them write more visits several times.
+	// maxJournal is the size in bytes, and journalTime the age in log time, at which the journal
+	// gives way to a checkpoint. A start reads the journal in a fraction of a second; a checkpoint
+	// holds each visit that has changed since the last, so more of them write more visits several
+	// times.
 	maxJournal  = 32 << 20
 	journalTime = 10 * event.Minute
 )
 
-// Visits returns the live visits after the last delta applied. Whoever calls Apply changes them, before it applies what
-// changed them; Recover does so itself.
+// Visits returns the live visits after the last delta applied. Whoever calls Apply changes them,
+// before it applies what changed them; Recover does so itself.
 func (s *Store) Visits() *visit.Table { return s.visits }
 
 // ReadVisits adds what the store holds on disk of live visits to t, which is empty.
@@ -51,8 +54,8 @@ func (s *Store) ReadVisits(t *visit.Table) error {
 	return s.readVisits(t, &journal{})
 }
 
-// applyVisits makes the changes of a journal. After a start in the middle of a changelog it may speak of visits that began
-// before.
+// applyVisits makes the changes of a journal. After a start in the middle of a changelog it may
+// speak of visits that began before.
 func (s *Store) applyVisits(t *visit.Table, journal []byte) error {
 	if s.warm != 0 {
 		return t.ApplyTail(journal)
@@ -60,8 +63,12 @@ func (s *Store) applyVisits(t *visit.Table, journal []byte) error {
 	return t.Apply(journal)
 }
 
+// loadVisits reads the live visits of a store that is being opened, and how much of the journal
+// there is.
 func (s *Store) loadVisits() error { return s.readVisits(s.visits, &s.journal) }
 
+// readVisits reads the checkpoints and then the journal into a table, and notes in j what it has
+// found. What has ended by the store's watermark is left out.
 func (s *Store) readVisits(t *visit.Table, j *journal) error {
 	apply := func(k, v []byte) error {
 		if err := s.applyVisits(t, v); err != nil {
@@ -111,8 +118,8 @@ func (s *Store) keepVisits(batch *pebble.Batch, d *delta.Delta) error {
 		return err
 	}
 	j.bytes, j.at = 0, d.Watermark
-	// A partition that has little to do fills no memtable for hours, and a crash should not send the next start back
-	// that far in the changelog.
+	// A partition that has little to do fills no memtable for hours, and a crash should not send
+	// the next start back that far in the changelog.
 	s.flush = true
 	j.checkpoints = append(j.checkpoints, checkpoint{d.Offset, until})
 	if err := batch.DeleteRange([]byte{prefixJournal}, []byte{prefixJournal + 1}, nil); err != nil {
@@ -144,7 +151,8 @@ func (s *Store) keepSeen(batch *pebble.Batch, d *delta.Delta) error {
 	return batch.DeleteRange(appendOffsetKey(nil, prefixSeen, 0), appendOffsetKey(nil, prefixSeen, d.SeenFrom), nil)
 }
 
-// Seen calls fn for the ids of each record within the horizon, in order of offset. Fn must not call s.
+// Seen calls fn for the ids of each record within the horizon, in order of offset. Fn must not call
+// s.
 func (s *Store) Seen(fn func(offset int64, journal []byte) error) error {
 	if err := s.begin(); err != nil {
 		return err

@@ -5,19 +5,32 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"time"
+
+	"github.com/alecthomas/kong"
 
 	"millrace/bench"
-	"millrace/engine/event"
 	"millrace/internal/progress"
 )
 
-// benchCommand measures. Its parts are in package bench.
+// benchCommand measures. Its parts are in package bench. What proves the counting is another
+// program, cmd/millrace-verify.
 type benchCommand struct {
 	Engine benchEngineCommand `cmd:"" help:"Events through broker, engine and state in this process; the result is recounted before a figure is printed."`
-	Attack benchAttackCommand `cmd:"" help:"Flood one site with random paths; the other sites' windows have to stay the same bytes."`
-	Chaos  benchChaosCommand  `cmd:"" help:"Kill, stop and cut off the engine while it counts; every window is recounted."`
-	Worker benchWorkerCommand `cmd:"" hidden:"" help:"The process that a scenario of bench chaos kills."`
+	Attack movedCommand       `cmd:"" hidden:"" passthrough:"" help:"Moved to millrace-verify."`
+	Chaos  movedCommand       `cmd:"" hidden:"" passthrough:"" help:"Moved to millrace-verify."`
+}
+
+// movedCommand is one that has become a command of millrace-verify.
+type movedCommand struct {
+	Args []string `arg:"" optional:""`
+}
+
+// BeforeReset runs before the flags behind the command are looked at, which are no longer known here.
+func (movedCommand) BeforeReset(app *kong.Kong, ctx *kong.Context) error {
+	name := ctx.Selected().Name
+	_, err := fmt.Fprintf(app.Stderr, "millrace: bench %s is millrace-verify %s: go run ./cmd/millrace-verify %s\n", name, name, name)
+	app.Exit(exitUsage)
+	return err
 }
 
 type benchEngineCommand struct {
@@ -80,48 +93,4 @@ func (c *benchEngineCommand) measure(p *process, o bench.EngineOptions) (*bench.
 	defer phases.Finish()
 	o.Progress = phases.Set
 	return bench.Engine(p.ctx, o)
-}
-
-// benchAttackCommand floods one site.
-type benchAttackCommand struct {
-	Events   int           `default:"10000000" help:"Events of the attack, each of a path of its own."`
-	Base     int           `default:"500000" help:"Events of the 50 sites beside it."`
-	Visitors int           `default:"20000" help:"Visitors that send the attack; 0: as many as events."`
-	For      time.Duration `default:"30m" help:"How long the attack lasts, in time of the log: whole minutes, at most 45."`
-	Seed     uint64        `default:"1" help:"Seed of both logs."`
-	Dir      string        `placeholder:"DIR" help:"Folder for the state, emptied afterwards. Default: a temporary one."`
-}
-
-// Help is the text behind the list of flags.
-func (benchAttackCommand) Help() string {
-	return `Counts a log of 50 sites without and with the attack, in one partition and without a broker, and compares.
-
-Example:
-
-  millrace bench attack --events 200000 --visitors 0 --for 3m
-
-The exit code is 1 if another site's windows are not the same bytes, or the attacked site's not what a recount says. With more events
-in ten minutes than the four million ids that a partition remembers the latter is so: what is sent to the attacked site again may count twice.`
-}
-
-func (c *benchAttackCommand) Run(p *process) error {
-	length := event.Time(c.For.Milliseconds())
-	if c.Events < 1 || c.Base < 1 || c.Visitors < 0 {
-		return usagef("--events and --base are 1 or more, --visitors is not negative")
-	}
-	if length < event.Minute || length > 45*event.Minute || length%event.Minute != 0 {
-		return usagef("--for: %v is not a number of minutes up to 45", c.For)
-	}
-	o := bench.AttackOptions{Events: c.Events, Base: c.Base, Visitors: c.Visitors, Length: length, Seed: c.Seed, Dir: c.Dir}
-	if o.Visitors == 0 {
-		o.Visitors = -1
-	}
-	phases := progress.Phases{W: p.stderr}
-	o.Progress = phases.Set
-	report, err := bench.Attack(p.ctx, o)
-	phases.Finish()
-	if report != nil {
-		fmt.Fprint(p.stdout, report)
-	}
-	return err
 }

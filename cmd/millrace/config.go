@@ -3,24 +3,30 @@ package main
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/alecthomas/kong"
 	"go.yaml.in/yaml/v3"
 )
 
-// configFile is the path of a YAML file. Its keys are names of flags; a key that no command has is an error.
+// configFile is the path of a YAML file. Its keys are names of flags; a key that no command has
+// is an error.
 //
-// Every value becomes the text that would stand behind the flag, so that flag, environment and file are read by the
-// same code: a list is joined with commas, a mapping becomes key=value joined with semicolons.
+// Every value becomes the text that would stand behind the flag, so that flag, environment and
+// file are read by the same code: a list is joined with commas, a mapping becomes key=value
+// joined with semicolons.
 type configFile string
 
 // BeforeResolve reads the file, after the command line and before defaults are final.
 func (configFile) BeforeResolve(ctx *kong.Context, trace *kong.Path) error {
 	path, _ := ctx.FlagValue(trace.Flag).(configFile)
-	values, err := readConfig(string(path), flagNames(ctx.Model.Node))
+	forms := map[string]valueForm{}
+	flagForms(ctx.Model.Node, forms)
+	values, err := readConfig(string(path), forms)
 	if err != nil {
 		return fmt.Errorf("config file %s: %w", path, err)
 	}
@@ -34,7 +40,7 @@ func (configFile) BeforeResolve(ctx *kong.Context, trace *kong.Path) error {
 	return nil
 }
 
-// envSet tells whether the environment sets the flag: kong asks resolvers even then.
+// envSet reports whether the environment sets the flag: kong calls resolvers even then.
 func envSet(flag *kong.Flag) bool {
 	return slices.ContainsFunc(flag.Envs, func(name string) bool {
 		_, ok := os.LookupEnv(name)
@@ -42,21 +48,35 @@ func envSet(flag *kong.Flag) bool {
 	})
 }
 
-// flagNames are the names of the flags of a command and all below it, without those that make no sense in a file.
-func flagNames(node *kong.Node) []string {
-	var names []string
+// valueForm is what a flag takes: one value, a list, or a mapping.
+type valueForm int
+
+const (
+	oneValue valueForm = iota
+	aList
+	aMapping
+)
+
+// flagForms collects the flags of a command and all below it, without those that make no sense in
+// a file.
+func flagForms(node *kong.Node, forms map[string]valueForm) {
 	for _, f := range node.Flags {
-		if f.Name != "help" && f.Name != "config" {
-			names = append(names, f.Name)
+		switch {
+		case f.Name == "help" || f.Name == "config" || f.Name == "version":
+		case f.IsSlice():
+			forms[f.Name] = aList
+		case f.IsMap():
+			forms[f.Name] = aMapping
+		default:
+			forms[f.Name] = oneValue
 		}
 	}
 	for _, child := range node.Children {
-		names = append(names, flagNames(child)...)
+		flagForms(child, forms)
 	}
-	return names
 }
 
-func readConfig(path string, known []string) (map[string]string, error) {
+func readConfig(path string, known map[string]valueForm) (map[string]string, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
 		var perr *os.PathError
@@ -68,11 +88,12 @@ func readConfig(path string, known []string) (map[string]string, error) {
 	return parseConfig(data, known)
 }
 
-// parseConfig returns the text of each key. All unknown keys and unusable values are reported at once.
-func parseConfig(data []byte, known []string) (map[string]string, error) {
+// parseConfig returns the text of each key. All unknown keys and unusable values are reported at
+// once.
+func parseConfig(data []byte, known map[string]valueForm) (map[string]string, error) {
 	var doc yaml.Node
 	if err := yaml.Unmarshal(data, &doc); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w; a list is written in brackets, [a, b], a mapping in braces, {a: b}, and a text with any of these in quotes: \"[::1]:8080\"", err)
 	}
 	values := map[string]string{}
 	if len(doc.Content) == 0 {
@@ -85,12 +106,16 @@ func parseConfig(data []byte, known []string) (map[string]string, error) {
 	var errs []error
 	for i := 0; i+1 < len(root.Content); i += 2 {
 		key, value := root.Content[i], root.Content[i+1]
-		text, err := configText(value)
+		form, ok := known[key.Value]
+		text, err := configText(value, form)
 		switch {
-		case !slices.Contains(known, key.Value):
-			errs = append(errs, fmt.Errorf("line %d: unknown key %q", key.Line, key.Value))
+		case !ok:
+			near := nearest(strings.ReplaceAll(key.Value, "_", "-"), slices.Collect(maps.Keys(known)))
+			errs = append(errs, fmt.Errorf("line %d: unknown key %q%s", key.Line, key.Value, didYouMean(near, strconv.Quote)))
 		case has(values, key.Value):
 			errs = append(errs, fmt.Errorf("line %d: key %q is there twice", key.Line, key.Value))
+		case err != nil && isSecret(known, key.Value):
+			errs = append(errs, fmt.Errorf("line %d: %s: the value, which is not shown, is not %s", value.Line, key.Value, secretForm(form)))
 		case err != nil:
 			errs = append(errs, fmt.Errorf("line %d: %s: %w", value.Line, key.Value, err))
 		default:
@@ -100,18 +125,30 @@ func parseConfig(data []byte, known []string) (map[string]string, error) {
 	return values, errors.Join(errs...)
 }
 
-func has(m map[string]string, key string) bool {
+// secretForm returns how a secret is written.
+func secretForm(form valueForm) string {
+	if form == aList {
+		return "a list of texts without commas and semicolons in brackets: [a, b]"
+	}
+	return "one text"
+}
+
+func has[V any](m map[string]V, key string) bool {
 	_, ok := m[key]
 	return ok
 }
 
-func configText(n *yaml.Node) (string, error) {
-	switch n.Kind {
-	case yaml.ScalarNode:
-		return scalarText(n)
-	case yaml.SequenceNode:
+func configText(n *yaml.Node, form valueForm) (string, error) {
+	switch {
+	case n.Kind == yaml.ScalarNode:
+		text, err := scalarText(n)
+		if err != nil {
+			return "", err
+		}
+		return text, checkPlain(text, form)
+	case n.Kind == yaml.SequenceNode && form == aList:
 		return joinTexts(n.Content, ",")
-	case yaml.MappingNode:
+	case n.Kind == yaml.MappingNode && form == aMapping:
 		var pairs []string
 		for i := 0; i+1 < len(n.Content); i += 2 {
 			pair, err := joinTexts(n.Content[i:i+2], "=")
@@ -122,7 +159,33 @@ func configText(n *yaml.Node) (string, error) {
 		}
 		return strings.Join(pairs, ";"), nil
 	}
-	return "", errors.New("neither a text, a list nor a mapping")
+	switch form {
+	case aList:
+		return "", errors.New("a list is written in brackets: [a, b]")
+	case aMapping:
+		return "", errors.New("a mapping is written in braces: {a: b}")
+	}
+	return "", errors.New("is one value, no list and no mapping; a text that begins with a bracket is written in quotes: \"[::1]:8080\"")
+}
+
+// checkPlain refuses a text in the place of a list or mapping that was meant to be one: what Unix
+// takes for separators are none in a file. One value alone, and the form that flags have, are
+// taken.
+func checkPlain(text string, form valueForm) error {
+	words := strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == ';' || r == ' ' || r == '\t' })
+	switch {
+	case form == aList && len(words) > 1 && strings.ContainsAny(text, " \t;"):
+		return fmt.Errorf("a list is written in brackets: [%s]", strings.Join(words, ", "))
+	case form == aMapping && !strings.Contains(text, "="):
+		if len(words) == 1 {
+			words = strings.SplitN(text, ":", 2)
+		}
+		if len(words) == 2 {
+			return fmt.Errorf("a mapping is written in braces: {%s: %s}", strings.TrimSuffix(words[0], ":"), words[1])
+		}
+		return errors.New("a mapping is written in braces: {a: b}")
+	}
+	return nil
 }
 
 func joinTexts(nodes []*yaml.Node, sep string) (string, error) {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"io"
 	"maps"
 	"os"
 	"path/filepath"
@@ -13,7 +14,7 @@ import (
 )
 
 func TestParseConfig(t *testing.T) {
-	known := []string{"listen", "sites", "partitions", "demo", "site-time-zones", "grace"}
+	known := map[string]valueForm{"listen": oneValue, "sites": aList, "partitions": oneValue, "demo": oneValue, "site-time-zones": aMapping, "grace": oneValue}
 	good := func(text string, want map[string]string) {
 		t.Helper()
 		got, err := parseConfig([]byte(text), known)
@@ -28,6 +29,10 @@ func TestParseConfig(t *testing.T) {
 	good("sites:\n  - a.example\ngrace: 5s\n", map[string]string{"sites": "a.example", "grace": "5s"})
 	good("site-time-zones: {a.example: Europe/Berlin, b.example: UTC}\n",
 		map[string]string{"site-time-zones": "a.example=Europe/Berlin;b.example=UTC"})
+
+	good("sites: a.example,b.example\n", map[string]string{"sites": "a.example,b.example"})
+	good("site-time-zones: a.example=Europe/Berlin;b.example=UTC\n", map[string]string{"site-time-zones": "a.example=Europe/Berlin;b.example=UTC"})
+	good("listen: '[::1]:8080'\n", map[string]string{"listen": "[::1]:8080"})
 
 	bad := func(text string, wants ...string) {
 		t.Helper()
@@ -49,13 +54,23 @@ func TestParseConfig(t *testing.T) {
 	bad("sites: ['a,b']\n", "comma")
 	bad("- listen\n", "line 1")
 	bad("listen: [\n", "line")
+	bad("listen: [::1]:8080\n", `in quotes: "[::1]:8080"`)
+	bad("listen: [a, b]\n", "line 1: listen: is one value")
+	bad("sites: {a.example: b}\n", "line 1: sites: a list is written in brackets")
+	bad("sites: a.example, b.example\n", "line 1: sites: a list is written in brackets: [a.example, b.example]")
+	bad("sites: a.example b.example\n", "[a.example, b.example]")
+	bad("sites: a.example;b.example\n", "[a.example, b.example]")
+	bad("site-time-zones: a.example:Europe/Berlin\n", "in braces: {a.example: Europe/Berlin}")
+	bad("site-time-zones: [a.example, UTC]\n", "in braces")
+	bad("site-time-zones: a.example: UTC\n", "a mapping in braces")
+	bad("site-time-zones: UTC\n", "in braces: {a: b}")
 }
 
 // parse runs the parser alone over a command line.
 func parse(t *testing.T, args ...string) (*commandLine, error) {
 	t.Helper()
 	var cli commandLine
-	parser, err := kong.New(&cli, kong.DefaultEnvars("MILLRACE"))
+	parser, err := newParser(&cli, io.Discard, io.Discard, func(int) {})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,7 +125,7 @@ func TestEveryFlagHasAVariable(t *testing.T) {
 				continue // what is to be harmed is named on the command line
 			}
 			want := "MILLRACE_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
-			if f.Name != "help" && (len(f.Envs) != 1 || f.Envs[0] != want) {
+			if f.Name != "help" && f.Name != "version" && (len(f.Envs) != 1 || f.Envs[0] != want) {
 				t.Errorf("%s --%s: variables %q, want %s", node.Name, f.Name, f.Envs, want)
 			}
 			if f.Help == "" {
@@ -155,7 +170,8 @@ func TestUsageErrors(t *testing.T) {
 			t.Errorf("%q made the data folder", args)
 		}
 	}
-	f("unknown flag --prot", "serve", "--prot", "1")
+	f("unknown flag --port, did you mean --listen?", "serve", "--port", "1")
+	f("--kafka: \"k1\" has no port; write k1:9092", "serve", "--kafka", "k1")
 	f("no role \"cook\"", "serve", "--roles", "cook")
 	f("twice", "serve", "--roles", "query,query")
 	f("without --kafka", "serve", "--roles", "collect")
@@ -186,4 +202,7 @@ func TestHelpAndVersion(t *testing.T) {
 	f("millrace serve --demo", "--help")
 	f("--archive-every", "serve", "--help")
 	f("millrace "+version, "version")
+	f("millrace "+version, "--version")
+	f("millrace "+version, "-v")
+	f("millrace "+version, "serve", "--version")
 }

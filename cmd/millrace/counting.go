@@ -1,45 +1,40 @@
 package main
 
 import (
-	"errors"
-	"io/fs"
-	"os"
-
 	"millrace/engine"
-	"millrace/engine/facts"
+	"millrace/engine/enrich"
+	"millrace/internal/site"
 )
 
-// countingFlags say what is counted of an event. serve, replay and import share them, and need the same.
+// countingFlags say what is counted of an event. serve, replay and import share them, and need
+// the same.
 type countingFlags struct {
 	Goals string `placeholder:"FILE" group:"Counting" help:"JSON file of the sites' goals. serve, replay and import need the same one: what one of them counts with another is a difference to the others."`
+
+	SitesFile string `placeholder:"FILE" group:"Counting" help:"YAML file of the sites: names, time zones, currencies, goals, keys, shards. It stands for --sites, --shards, --time-zone, --site-time-zones, --honour-dnt and --goals. \"millrace sites check\" reads it and shows an example."`
 }
 
-// newDeriver returns what makes a partition's Deriver. The file of goals is read now.
+// newDeriver returns what makes a partition's Deriver, for a command that counts and takes no
+// events. The file of goals or sites is read now.
 func (f *countingFlags) newDeriver() (func() engine.Deriver, error) {
-	goals, err := f.goals()
+	sites, err := f.sites("")
 	if err != nil {
 		return nil, err
 	}
-	return func() engine.Deriver { return facts.New(facts.Options{Goals: goals}) }, nil
+	return deriverOf(sites), nil
 }
 
-// goals reads the file of goals; nil if there is none.
-func (f *countingFlags) goals() (*facts.Goals, error) {
-	if f.Goals == "" {
-		return nil, nil
-	}
-	file, err := os.Open(f.Goals)
+// sites reads the file of goals or sites. Zone is that of all sites, "" for the file's or UTC.
+func (f *countingFlags) sites(zone string) (*site.Sites, error) {
+	sites, err := site.Read(site.Config{Goals: f.Goals, File: f.SitesFile, TimeZone: zone, SkipKeyFiles: true})
 	if err != nil {
-		var path *fs.PathError
-		if errors.As(err, &path) {
-			err = path.Err // the path is named already
-		}
-		return nil, usagef("--goals %s: %w", f.Goals, err)
+		return nil, usagef("%w", err)
 	}
-	defer file.Close()
-	goals, err := facts.ParseGoals(file)
-	if err != nil {
-		return nil, usagef("--goals %s: %w", f.Goals, err)
-	}
-	return goals, nil
+	return sites, nil
+}
+
+// deriverOf returns what makes a partition's Deriver.
+func deriverOf(sites *site.Sites) func() engine.Deriver {
+	goals := enrich.NewGoals(sites.All(), sites.Default)
+	return func() engine.Deriver { return enrich.New(enrich.Options{Goals: goals}) }
 }

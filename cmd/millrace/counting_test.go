@@ -17,7 +17,7 @@ import (
 )
 
 // mustSend posts an event as a trusted sender.
-func (s *server) mustSend(tb testing.TB, e map[string]any) {
+func (s *serving) mustSend(tb testing.TB, e map[string]any) {
 	tb.Helper()
 	body, err := json.Marshal(e)
 	if err != nil {
@@ -36,6 +36,7 @@ func (s *server) mustSend(tb testing.TB, e map[string]any) {
 // TestGoals counts goals in the stream, and in a replay with the same file of goals: no difference to each other, but one to a
 // replay without.
 func TestGoals(t *testing.T) {
+	t.Parallel()
 	goals := filepath.Join(t.TempDir(), "goals.json")
 	err := os.WriteFile(goals, []byte(`{"shop.example.com": [{"name": "Order", "event": "purchase"}, {"name": "Reader", "page": "/blog/**"}]}`), 0o600)
 	if err != nil {
@@ -74,7 +75,14 @@ func TestGoals(t *testing.T) {
 		}
 		return nil
 	})
-	waitFor(t, 2*time.Minute, func() error { // replay knows what is archived
+	waitFor(t, 2*time.Minute, func() error { // replay knows what is archived and final
+		a, err := s.ask(map[string]any{"site_id": "shop.example.com", "metrics": []string{"visitors"}, "date_range": "day"})
+		if err == nil && a.Meta.Watermark.Before(minute.Add(time.Minute)) {
+			err = fmt.Errorf("the rollups are final until %s", a.Meta.Watermark)
+		}
+		if err != nil {
+			return err
+		}
 		l, err := at.lake()
 		if err != nil {
 			return err
@@ -87,6 +95,10 @@ func TestGoals(t *testing.T) {
 	})
 	s.mustStop(t)
 	mustRun(t, exitOK, at.args("replay", "--verify", "--goals", goals)...)
+	// A file of sites with these goals counts the same.
+	sites := filepath.Join(t.TempDir(), "sites.yaml")
+	mustWrite(t, sites, "sites: {shop.example.com: {goals: [{name: Order, event: purchase}, {name: Reader, page: /blog/**}], query_keys_file: not-here}}\n", 0o600)
+	mustRun(t, exitOK, at.args("replay", "--verify", "--sites-file", sites)...)
 	out := mustRun(t, exitError, at.args("replay", "--verify")...)
 	if !strings.Contains(out, "Reader") {
 		t.Errorf("a replay without the goals finds other differences: %s", out)

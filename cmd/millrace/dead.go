@@ -1,19 +1,11 @@
 package main
 
 import (
-	"context"
-	"errors"
-	"fmt"
-	"io/fs"
 	"log/slog"
-	"os"
-	"path/filepath"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kgo"
-
-	"millrace/cmd/internal/datadir"
-	"millrace/internal/broker"
+	"millrace/cmd/internal/deadletters"
+	"millrace/cmd/internal/duration"
 	"millrace/internal/deadletter"
 )
 
@@ -48,7 +40,7 @@ type filterFlags struct {
 
 func (f *filterFlags) filter(now time.Time) (deadletter.Filter, error) {
 	if f.Since < 0 {
-		return deadletter.Filter{}, usagef("--since: %v is negative", f.Since)
+		return deadletter.Filter{}, usagef("--since: %s is negative", duration.Text(f.Since))
 	}
 	filter := deadletter.Filter{Topic: f.Topic, Partition: f.Partition, Reason: f.Reason}
 	if f.Since > 0 {
@@ -57,81 +49,12 @@ func (f *filterFlags) filter(now time.Time) (deadletter.Filter, error) {
 	return filter, nil
 }
 
-// withBox opens the letters for fn: on the Kafka that is named, in the embedded broker of a running serve, or in the folder of
-// one that does not run.
-func (f *deadFlags) withBox(log *slog.Logger, fn func(*deadletter.Box) error) (err error) {
-	opts, done, err := f.reach(log)
-	if err != nil {
+// with opens the letters for fn.
+func (f *deadFlags) with(log *slog.Logger, fn func(*deadletter.Box) error) error {
+	if err := validBrokers(f.Kafka); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, done()) }()
-	box, err := deadletter.NewBox(append(opts, kgo.DialTimeout(connectTime))...)
-	if err != nil {
-		return err
-	}
-	defer box.Close()
-	switch err = fn(box); {
-	case errors.Is(err, errNoDoor):
-		return fmt.Errorf("data folder %s is %w, which has no embedded broker that could be asked: "+
-			"if it is a serve with --kafka, say --kafka here too; else wait until it has ended", f.Data, datadir.ErrInUse)
-	case errors.Is(err, deadletter.ErrNoTopic):
-		return fmt.Errorf("%w: no serve was ever started here", err)
-	}
-	return err
-}
-
-// reach returns how clients get to the broker.
-func (f *deadFlags) reach(log *slog.Logger) (opts []kgo.Opt, done func() error, err error) {
-	done = func() error { return nil }
-	if len(f.Kafka) > 0 {
-		return []kgo.Opt{kgo.SeedBrokers(f.Kafka...)}, done, nil
-	}
-	if _, err := os.Stat(filepath.Join(f.Data, "broker")); errors.Is(err, fs.ErrNotExist) {
-		return nil, nil, fmt.Errorf("there is no embedded broker's log in %s; name the data folder with --data, or a Kafka with --kafka", f.Data)
-	}
-	dir, err := datadir.Open(f.Data)
-	if errors.Is(err, datadir.ErrInUse) {
-		data, err := filepath.Abs(f.Data)
-		if err != nil {
-			return nil, nil, fmt.Errorf("data folder %q: %w", f.Data, err)
-		}
-		if len(doorPath(data)) > maxDoorPath {
-			return nil, nil, fmt.Errorf("data folder %s is %w, and its path is too long for the socket by which that could be asked; stop it first", data, datadir.ErrInUse)
-		}
-		return []kgo.Opt{kgo.SeedBrokers("embedded.invalid:9092"), kgo.Dialer(throughDoor(data))}, done, nil
-	}
-	if err != nil {
-		return nil, nil, err
-	}
-	b, err := broker.Open(broker.Options{Dir: dir.Broker(), Logger: log})
-	if err != nil {
-		return nil, nil, errors.Join(fmt.Errorf("open embedded broker: %w", err), dir.Close())
-	}
-	return []kgo.Opt{kgo.SeedBrokers(b.Addrs()...), kgo.Dialer(b.DialContext)},
-		func() error { return errors.Join(b.Close(), dir.Close()) }, nil
-}
-
-// find returns the letters that coords name, in that order. One that is not there is an error that names all that are not.
-func find(ctx context.Context, box *deadletter.Box, coords []deadletter.Coord) ([]*deadletter.Entry, error) {
-	found := make([]*deadletter.Entry, len(coords))
-	err := box.Each(ctx, deadletter.Filter{}, func(e *deadletter.Entry) error {
-		for i, c := range coords {
-			if found[i] == nil && e.Is(c) {
-				found[i] = e
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	var errs []error
-	for i, e := range found {
-		if e == nil {
-			errs = append(errs, fmt.Errorf("there is no dead letter %s", coords[i]))
-		}
-	}
-	return found, errors.Join(errs...)
+	return deadletters.With(deadletters.Options{Data: f.Data, Kafka: f.Kafka, Log: log}, fn)
 }
 
 func parseCoords(texts []string) ([]deadletter.Coord, error) {

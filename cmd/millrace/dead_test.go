@@ -13,17 +13,16 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"millrace/cmd/internal/brokersocket"
 	"millrace/engine"
 	"millrace/engine/event"
-	"millrace/engine/window"
-	"millrace/internal/deadletter"
 	"millrace/internal/kafka"
 )
 
 // mustClient connects to the embedded broker of a running server.
 func mustClient(tb testing.TB, at place, opts ...kgo.Opt) *kgo.Client {
 	tb.Helper()
-	client, err := kgo.NewClient(append(opts, kgo.SeedBrokers("embedded.invalid:9092"), kgo.Dialer(throughDoor(at.data)),
+	client, err := kgo.NewClient(append(opts, kgo.SeedBrokers("embedded.invalid:9092"), kgo.Dialer(brokersocket.Dialer(at.data)),
 		kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerBatchMaxBytes(kafka.MaxRecordBytes))...)
 	if err != nil {
 		tb.Fatal(err)
@@ -92,6 +91,7 @@ func mustFail(tb testing.TB, want string, args ...string) {
 // letter, every other event is counted and archived. Then the letters are listed, shown, repaired and put back, while the server
 // runs and when it does not.
 func TestPoison(t *testing.T) {
+	t.Parallel()
 	const partitions, records, perRecord = 4, 500, 3 // records of each partition
 	large, largest := 2<<20, 12<<20
 	if testing.Short() { // the race detector takes its time with base64
@@ -155,7 +155,7 @@ func TestPoison(t *testing.T) {
 		}
 		return err
 	})
-	checkMetrics := func(s *server, dead int) {
+	checkMetrics := func(s *serving, dead int) {
 		t.Helper()
 		_, metrics, err := get(s.admin + "/metrics")
 		if err != nil {
@@ -211,7 +211,7 @@ func TestPoison(t *testing.T) {
 }
 
 // testRetry puts back a letter of partition 0, whose site has n pageviews.
-func testRetry(t *testing.T, at place, s *server, lines []letterLine, n int) {
+func testRetry(t *testing.T, at place, s *serving, lines []letterLine, n int) {
 	t.Helper()
 	dead := func(args ...string) []string {
 		return append([]string{"dead", args[0], "--data", at.data}, args[1:]...)
@@ -246,36 +246,8 @@ func testRetry(t *testing.T, at place, s *server, lines []letterLine, n int) {
 	}
 }
 
-// TestCheckReads: what this build can't read is left where it is, of either topic.
-func TestCheckReads(t *testing.T) {
-	progress := window.Progress{Partition: 1, Low: 60_000, Offset: 7}.AppendLines(nil)
-	f := func(topic string, value []byte, force, ok bool) {
-		t.Helper()
-		e := &deadletter.Entry{Letter: deadletter.Letter{Topic: topic, Partition: 1, Offset: 3, Value: value, Size: len(value)}, State: deadletter.Open}
-		c := &deadRetryCommand{Force: force}
-		if err := c.check(e, nil); (err == nil) != ok {
-			t.Errorf("%s %q, force %v: %v", topic, value, force, err)
-		}
-	}
-	f(engine.EventsTopic, goodRecord(1, 4, 1, 1).Value, false, true)
-	f(engine.EventsTopic, progress, false, false)
-	f(engine.EventsTopic, progress, true, true)
-	f(engine.WindowsTopic, progress, false, true)
-	f(engine.WindowsTopic, []byte("no line protocol"), false, false)
-	f(engine.WindowsTopic, []byte("no line protocol"), true, true)
-}
-
-// TestPrintable: nothing from outside reaches a terminal as it is.
-func TestPrintable(t *testing.T) {
-	f := func(s string, most int, want string) {
-		t.Helper()
-		if got := printable(s, most); got != want {
-			t.Errorf("%q: %q, want %q", s, got, want)
-		}
-	}
-	f("plain \"text\" ü", 100, "plain \"text\" ü")
-	f("\x1b[2J\n\u202e\xff", 100, `\x1b[2J\n\u202e\xff`)
-	f("aüb", 2, "a…")
+// TestDump: text is shown as text, and anything else in hexadecimal.
+func TestDump(t *testing.T) {
 	if got := dump([]byte("{\n\t1\x00"), 3); got != "{\n\\t\n… 2 bytes more; --raw prints all\n" {
 		t.Errorf("%q", got)
 	}

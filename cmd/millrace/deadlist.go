@@ -6,13 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
 	"unicode/utf8"
 
+	"millrace/cmd/internal/deadletters"
 	"millrace/internal/deadletter"
 )
 
@@ -56,17 +56,18 @@ func (c *deadListCommand) Run(p *process, logs *logFlags) error {
 		return err
 	}
 	filter.Open = c.Open
-	newest := newestLetters{most: c.Limit, seen: map[string]bool{}}
-	err = c.withBox(logs.open(p.stderr), func(box *deadletter.Box) error {
-		return box.Each(p.ctx, filter, func(e *deadletter.Entry) error {
-			newest.add(lineOf(e))
-			return nil
-		})
+	var newest deadletters.Newest
+	err = c.with(logs.open(p.stderr), func(box *deadletter.Box) (err error) {
+		newest, err = deadletters.List(p.ctx, box, filter, c.Limit)
+		return err
 	})
 	if err != nil {
 		return err
 	}
-	lines := newest.sorted()
+	lines := make([]letterLine, len(newest.Letters))
+	for i := range newest.Letters {
+		lines[i] = lineOf(&newest.Letters[i])
+	}
 	if c.JSON {
 		enc := json.NewEncoder(p.stdout)
 		enc.SetEscapeHTML(false)
@@ -77,35 +78,7 @@ func (c *deadListCommand) Run(p *process, logs *logFlags) error {
 		}
 		return nil
 	}
-	return printLetters(p.stdout, lines, newest.count)
-}
-
-// newestLetters keeps the newest letters, each once: a record that was read again after a crash has a letter more.
-type newestLetters struct {
-	most  int // 0: no limit
-	lines []letterLine
-	seen  map[string]bool
-	count int
-}
-
-func (n *newestLetters) add(l letterLine) {
-	if n.seen[l.Coord] {
-		return
-	}
-	n.seen[l.Coord] = true
-	n.count++
-	if n.lines = append(n.lines, l); n.most > 0 && len(n.lines) >= 2*n.most {
-		n.lines = n.sorted()
-	}
-}
-
-// sorted returns them in order of time.
-func (n *newestLetters) sorted() []letterLine {
-	slices.SortStableFunc(n.lines, func(a, b letterLine) int { return a.SetAside.Compare(b.SetAside) })
-	if n.most > 0 && len(n.lines) > n.most {
-		return append([]letterLine(nil), n.lines[len(n.lines)-n.most:]...)
-	}
-	return n.lines
+	return printLetters(p.stdout, lines, newest.Count)
 }
 
 func printLetters(w io.Writer, lines []letterLine, count int) error {
@@ -116,7 +89,7 @@ func printLetters(w io.Writer, lines []letterLine, count int) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "COORD\tSET ASIDE\tBYTES\tSTATE\tREASON")
 	for _, l := range lines {
-		fmt.Fprintf(t, "%s\t%s\t%d\t%s\t%s\n", printable(l.Coord, 200), l.SetAside.Format("2006-01-02 15:04:05"), l.Bytes, l.State, printable(l.Reason, 120))
+		fmt.Fprintf(t, "%s\t%s\t%d\t%s\t%s\n", deadletters.Printable(l.Coord, 200), l.SetAside.Format("2006-01-02 15:04:05"), l.Bytes, l.State, deadletters.Printable(l.Reason, 120))
 	}
 	if err := t.Flush(); err != nil {
 		return fmt.Errorf("print: %w", err)
@@ -125,19 +98,6 @@ func printLetters(w io.Writer, lines []letterLine, count int) error {
 		fmt.Fprintf(w, "and %d older ones; --limit 0 lists all\n", count-len(lines))
 	}
 	return nil
-}
-
-// printable is text from outside for a terminal: what is no printable character is escaped, and it is cut behind most bytes.
-func printable(s string, most int) string {
-	cut := ""
-	if len(s) > most {
-		for most > 0 && !utf8.RuneStart(s[most]) {
-			most--
-		}
-		s, cut = s[:most], "…"
-	}
-	quoted := strconv.Quote(s)
-	return strings.ReplaceAll(quoted[1:len(quoted)-1], `\"`, `"`) + cut
 }
 
 // deadShowCommand shows one letter.
@@ -158,8 +118,8 @@ func (c *deadShowCommand) Run(p *process, logs *logFlags) error {
 		return usagef("--most: %d is negative", c.Most)
 	}
 	var e *deadletter.Entry
-	err = c.withBox(logs.open(p.stderr), func(box *deadletter.Box) error {
-		found, err := find(p.ctx, box, coords)
+	err = c.with(logs.open(p.stderr), func(box *deadletter.Box) error {
+		found, err := deadletters.Find(p.ctx, box, coords)
 		if err == nil {
 			e = found[0]
 		}
@@ -190,11 +150,11 @@ func (c *deadShowCommand) raw(p *process, e *deadletter.Entry) error {
 func (c *deadShowCommand) print(w io.Writer, e *deadletter.Entry) error {
 	l := lineOf(e)
 	var b strings.Builder
-	fmt.Fprintf(&b, "record     %s\nletter     %s\nset aside  %s\nstate      %s", printable(l.Coord, 300), l.Letter, l.SetAside.Format(time.RFC3339Nano), l.State)
+	fmt.Fprintf(&b, "record     %s\nletter     %s\nset aside  %s\nstate      %s", deadletters.Printable(l.Coord, 300), l.Letter, l.SetAside.Format(time.RFC3339Nano), l.State)
 	if l.To != "" {
 		fmt.Fprintf(&b, ", it is at %s", l.To)
 	}
-	fmt.Fprintf(&b, "\nreason     %s\nkey        %s\n", printable(e.Reason, deadletter.MaxText), printable(e.Key, 300))
+	fmt.Fprintf(&b, "\nreason     %s\nkey        %s\n", deadletters.Printable(e.Reason, deadletter.MaxText), deadletters.Printable(e.Key, 300))
 	switch {
 	case e.Value == nil:
 		fmt.Fprintln(&b, "value      none")
@@ -227,5 +187,5 @@ func dump(value []byte, most int) string {
 	if len(shown) > 0 {
 		more = "\n" + more
 	}
-	return strings.ReplaceAll(printable(string(shown), len(shown)), `\n`, "\n") + more
+	return strings.ReplaceAll(deadletters.Printable(string(shown), len(shown)), `\n`, "\n") + more
 }

@@ -1,14 +1,11 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"time"
 
-	"millrace/engine"
-	"millrace/engine/event"
-	"millrace/engine/window"
+	"millrace/cmd/internal/deadletters"
 	"millrace/internal/deadletter"
 	"millrace/internal/kafka"
 )
@@ -64,11 +61,16 @@ func (c *deadRetryCommand) Run(p *process, logs *logFlags) error {
 	if err != nil {
 		return err
 	}
-	return c.withBox(logs.open(p.stderr), func(box *deadletter.Box) error {
-		if c.All {
-			return c.all(p, box, filter)
+	return c.with(logs.open(p.stderr), func(box *deadletter.Box) error {
+		r := deadletters.Retry{Box: box, Force: c.Force, Done: func(from, to deadletter.Coord) {
+			fmt.Fprintf(p.stdout, "%s -> %s\n", from, to)
+		}}
+		if !c.All {
+			return r.Named(p.ctx, coords, value)
 		}
-		return c.named(p, box, coords, value)
+		done, left, err := r.All(p.ctx, filter, func(err error) { fmt.Fprintf(p.stderr, "millrace: left: %v\n", err) })
+		fmt.Fprintf(p.stdout, "%d retried, %d left\n", done, left)
+		return err
 	})
 }
 
@@ -92,99 +94,4 @@ func (c *deadRetryCommand) value() ([]byte, error) {
 		value = []byte{}
 	}
 	return value, nil
-}
-
-// named retries letters that are named. Nothing is done unless all can be.
-func (c *deadRetryCommand) named(p *process, box *deadletter.Box, coords []deadletter.Coord, value []byte) error {
-	found, err := find(p.ctx, box, coords)
-	if err != nil {
-		return err
-	}
-	var errs []error
-	for _, e := range found {
-		errs = append(errs, c.check(e, value))
-	}
-	if err := errors.Join(errs...); err != nil {
-		return err
-	}
-	for _, e := range found {
-		if err := c.retry(p, box, e, value); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// all retries what is open and can be read by now.
-func (c *deadRetryCommand) all(p *process, box *deadletter.Box, filter deadletter.Filter) error {
-	filter.Open = !c.Force
-	done, left := 0, 0
-	seen := map[deadletter.Coord]bool{}
-	err := box.Each(p.ctx, filter, func(e *deadletter.Entry) error {
-		if seen[e.Coord()] {
-			return nil
-		}
-		seen[e.Coord()] = true
-		if err := c.check(e, nil); err != nil {
-			left++
-			fmt.Fprintf(p.stderr, "millrace: left: %v\n", err)
-			return nil
-		}
-		done++
-		return c.retry(p, box, e, nil)
-	})
-	fmt.Fprintf(p.stdout, "%d retried, %d left\n", done, left)
-	return err
-}
-
-// check tells why a letter is not to be retried, and what can be done.
-func (c *deadRetryCommand) check(e *deadletter.Entry, value []byte) error {
-	name := printable(e.Coord().String(), 300)
-	err := e.Check(value, c.Force)
-	switch {
-	case errors.Is(err, deadletter.ErrRetried):
-		return fmt.Errorf("%s: %w; --force puts it back once more", name, err)
-	case errors.Is(err, deadletter.ErrNoRecord):
-		return fmt.Errorf(`%s: %w: it is a point that InfluxDB refused; "millrace replay" writes its window again once the cause is gone`, name, err)
-	case errors.Is(err, deadletter.ErrNoValue):
-		return fmt.Errorf("%s: %w; give one with --value FILE", name, err)
-	case err != nil:
-		return fmt.Errorf("%s: %w", name, err)
-	}
-	if value == nil {
-		value = e.Value
-	}
-	if err := readable(e.Topic, value); err != nil && !c.Force {
-		return fmt.Errorf("%s: it can't be read by this build either: %s; repair it (millrace dead show --raw) and give it with --value FILE",
-			name, printable(err.Error(), 300))
-	}
-	return nil
-}
-
-// readable tells what is wrong with a record, as far as can be told here.
-func readable(topic string, value []byte) error {
-	switch topic {
-	case engine.EventsTopic:
-		var dec event.Decoder
-		var env event.Envelope
-		return dec.Decode(value, &env)
-	case engine.WindowsTopic:
-		_, err := window.Decode(value)
-		return err
-	}
-	return nil
-}
-
-func (c *deadRetryCommand) retry(p *process, box *deadletter.Box, e *deadletter.Entry, value []byte) error {
-	key := e.Key
-	if e.Topic == engine.EventsTopic {
-		key = event.Key(e.Partition) // what a collector writes, whoever wrote this one
-	}
-	from := e.Coord()
-	to, err := box.Retry(p.ctx, e, key, value, c.Force)
-	if err != nil {
-		return err
-	}
-	fmt.Fprintf(p.stdout, "%s -> %s\n", from, to)
-	return nil
 }

@@ -12,9 +12,10 @@ import (
 	"testing"
 	"time"
 
-	"millrace/bench/recount"
+	"millrace/bench/verify/month"
+	"millrace/cmd/internal/offline"
+	"millrace/engine/enrich"
 	"millrace/engine/event"
-	"millrace/engine/facts"
 	"millrace/engine/replay"
 	"millrace/engine/window"
 )
@@ -32,33 +33,33 @@ func TestImportRecountAccessLog(t *testing.T) {
 	}
 	at := localPlace(t)
 	mustRun(t, 0, at.args("import", "--format", "combined", "--site", site, "--secret", strings.Repeat("5a", 32), log)...)
-	mustAgree(t, python, at, botsOf(string(text)), recount.Site{Name: site, Zone: "UTC"})
+	mustAgree(t, python, at, botsOf(string(text)), month.Site{Name: site, Zone: "UTC"})
 }
 
 // TestImportRecountMonth does the same with a generated month of three sites in three time zones, each of which changes its
 // clocks in it: 100,000 events, in the long form 5 million. The recount knows by itself who is a bot.
 func TestImportRecountMonth(t *testing.T) {
 	python := mustDuckDB(t)
-	o := recount.Options{Events: 100_000, Seed: *recountSeed, First: recount.Spring}
+	o := month.Options{Events: 100_000, Seed: *recountSeed, First: month.Spring}
 	switch {
 	case testing.Short():
 		o.Events = 20_000
 	case *long:
-		o.Events, o.First = 5_000_000, recount.Autumn
+		o.Events, o.First = 5_000_000, month.Autumn
 	}
 	log := filepath.Join(t.TempDir(), "month.ndjson")
 	f, err := os.Create(log)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(recount.Write(f, o), f.Close()); err != nil {
+	if err := errors.Join(month.Write(f, o), f.Close()); err != nil {
 		t.Fatal(err)
 	}
 	at := localPlace(t)
 	began := time.Now()
 	out := mustRun(t, 0, at.args("import", "--format", "events", "--secret", strings.Repeat("5a", 32), log)...)
 	t.Logf("seed %d, imported in %v: %s", o.Seed, time.Since(began).Round(time.Second), out)
-	mustAgree(t, python, at, recount.Bots(), recount.Sites()...)
+	mustAgree(t, python, at, month.Bots(), month.Sites()...)
 }
 
 // mustDuckDB returns a Python that has DuckDB, or skips the test.
@@ -76,7 +77,7 @@ func mustDuckDB(t *testing.T) string {
 
 // botsOf returns the user agents of an access log that Millrace takes for bots'.
 func botsOf(log string) (bots []string) {
-	d := facts.New(facts.Options{})
+	d := enrich.New(enrich.Options{})
 	seen := map[string]bool{}
 	for line := range strings.Lines(log) {
 		line = strings.TrimRight(line, "\"\n")
@@ -95,7 +96,7 @@ func botsOf(log string) (bots []string) {
 }
 
 // mustAgree has recount.py compare the store and the API's answers with what it counts in the archive.
-func mustAgree(t *testing.T, python string, at place, bots []string, sites ...recount.Site) {
+func mustAgree(t *testing.T, python string, at place, bots []string, sites ...month.Site) {
 	t.Helper()
 	dir := t.TempDir()
 	write := func(name, text string) string {
@@ -106,7 +107,7 @@ func mustAgree(t *testing.T, python string, at place, bots []string, sites ...re
 		return path
 	}
 	args := []string{
-		"../../bench/recount/recount.py", "--lake", filepath.Join(at.data, "lake", "dt=*", "**", "*.parquet"),
+		"../../bench/verify/month/recount.py", "--lake", filepath.Join(at.data, "lake", "dt=*", "**", "*.parquet"),
 		"--bots", write("bots.txt", strings.Join(bots, "\n")), "--points", write("points.csv", visitPoints(t, at)),
 	}
 	var zones []string
@@ -126,14 +127,14 @@ func mustAgree(t *testing.T, python string, at place, bots []string, sites ...re
 // visitPoints returns what the rollup store of a stopped server holds of visits, as CSV.
 func visitPoints(t *testing.T, at place) string {
 	t.Helper()
-	off, err := openOffline(&storeFlags{Data: at.data}, false, false, discardLog())
+	off, err := offline.Open(at.stores(false))
 	if err != nil {
 		t.Fatal(err)
 	}
 	var b strings.Builder
 	w := csv.NewWriter(&b)
 	w.Write([]string{"site", "start", "family", "value", "visits", "bounces", "seconds", "views"})
-	r := off.stores.rollups()
+	r := off.Stores.Rollups()
 	sites, err := r.Sites(t.Context())
 	for _, site := range sites {
 		for _, f := range []window.Family{window.Totals, window.EntryPages, window.ExitPages} {
@@ -148,7 +149,7 @@ func visitPoints(t *testing.T, at place) string {
 		}
 	}
 	w.Flush()
-	if err := errors.Join(err, w.Error(), off.close()); err != nil {
+	if err := errors.Join(err, w.Error(), off.Close()); err != nil {
 		t.Fatal(err)
 	}
 	return b.String()

@@ -9,7 +9,9 @@ import (
 
 	"github.com/IBM/sarama"
 
+	"millrace/cmd/internal/roles"
 	"millrace/engine"
+	"millrace/ingest/salt"
 	"millrace/internal/deadletter"
 	"millrace/internal/kafka"
 )
@@ -39,7 +41,7 @@ func TestTopicsOnKafka(t *testing.T) {
 		engine.WindowsTopic: 2 * time.Hour,
 		// Four lives of state: a quarter, a visit of 12 h, its timeout, the lateness, and 7 min.
 		kafka.TableTopic(engine.Group): 4 * (15*time.Minute + 12*time.Hour + 30*time.Minute + 30*time.Minute + 7*time.Minute),
-		deadletter.Topic:               deadRetention,
+		deadletter.Topic:               30 * 24 * time.Hour,
 	} {
 		topic, ok := topics[name]
 		if !ok {
@@ -64,6 +66,17 @@ func TestTopicsOnKafka(t *testing.T) {
 		}
 		delete(topics, name)
 	}
+	salts, want := topics[salt.Topic], salt.Settings()
+	if salts.NumPartitions != 1 || int(salts.ReplicationFactor) != min(3, len(brokers)) {
+		t.Errorf("%s has %d partitions in %d copies", salt.Topic, salts.NumPartitions, salts.ReplicationFactor)
+	}
+	want["retention.ms"] = fmt.Sprint(salt.Retention.Milliseconds())
+	for key, value := range want {
+		if got := salts.ConfigEntries[key]; got == nil || *got != value {
+			t.Errorf("%s: %s is not %s: %v", salt.Topic, key, value, salts.ConfigEntries)
+		}
+	}
+	delete(topics, salt.Topic)
 	for name := range topics {
 		if !strings.HasPrefix(name, "__") {
 			t.Errorf("there is a topic %s", name)
@@ -79,15 +92,15 @@ func TestTopicsOnKafka(t *testing.T) {
 // TestRolesOnKafka runs each role in processes of its own. Of two that process one is killed: the other takes over.
 func TestRolesOnKafka(t *testing.T) {
 	at := kafkaPlace(t)
-	role := func(roles string, args ...string) *server {
+	role := func(roles string, args ...string) *serving {
 		own := at
 		own.data = t.TempDir()
 		return mustServe(t, own, append(args, "--roles", roles)...)
 	}
-	first, second := role(roleProcess), role(roleProcess)
-	numbers := role(roleEmit + "," + roleQuery) // one process: the local store is for one only
-	archive := role(roleArchive, "--archive-every", "1s")
-	collector := role(roleCollect)
+	first, second := role(roles.Process), role(roles.Process)
+	numbers := role(roles.Emit + "," + roles.Query) // one process: the local store is for one only
+	archive := role(roles.Archive, "--archive-every", "1s")
+	collector := role(roles.Collect)
 
 	sent := 0
 	post := func() {
@@ -125,7 +138,7 @@ func TestRolesOnKafka(t *testing.T) {
 	began := time.Now()
 	waitFor(t, 40*time.Second, counted)
 	t.Logf("the second engine has taken over, all is counted %v after the kill", time.Since(began).Round(10*time.Millisecond))
-	for _, s := range []*server{collector, archive, numbers, second} {
+	for _, s := range []*serving{collector, archive, numbers, second} {
 		s.mustStop(t)
 	}
 }

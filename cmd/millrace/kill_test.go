@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"millrace/emit/parquet"
+	"millrace/emit/lake"
 	"millrace/engine/event"
 )
 
@@ -104,7 +104,7 @@ func checkReplay(t *testing.T, at place, until event.Time) {
 
 // checkRollups asks for each page in each minute. Every request has a page of its own, so a double, a loss and a page that
 // nobody sent are told apart.
-func checkRollups(s *server, sent *sentList) error {
+func checkRollups(s *serving, sent *sentList) error {
 	have := map[requestKey]int{}
 	for site := range loadSites {
 		a, err := s.ask(map[string]any{
@@ -142,7 +142,7 @@ func checkArchive(ctx context.Context, at place, sent *sentList) error {
 	ids := map[string]int{}
 	have := map[requestKey]int{}
 	for _, h := range hours {
-		err := l.ReadHour(ctx, h.Start, "", func(e *event.Event, _ parquet.Source) error {
+		err := l.ReadHour(ctx, h.Start, "", func(e *event.Event, _ lake.Source) error {
 			ids[e.ID]++
 			have[requestKey{e.Site, strings.TrimPrefix(e.URL, "https://"+e.Site), int64(e.Time.Floor(event.Minute) / event.Second)}]++
 			return nil

@@ -1,7 +1,10 @@
 package main
 
 import (
+	"flag"
 	"os"
+	"runtime"
+	"strconv"
 	"testing"
 )
 
@@ -12,5 +15,20 @@ func TestMain(m *testing.M) {
 	if os.Getenv(asProgram) != "" {
 		main()
 	}
+	flag.Parse()
+	moreAtATime()
 	os.Exit(m.Run())
+}
+
+// moreAtATime runs three tests at a time for each processor, unless -parallel says otherwise. These
+// tests mostly wait: for a minute's numbers, a time-out, a process.
+func moreAtATime() {
+	given := false
+	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "test.parallel" })
+	if given {
+		return
+	}
+	if err := flag.Set("test.parallel", strconv.Itoa(3*runtime.GOMAXPROCS(0))); err != nil {
+		panic(err)
+	}
 }

@@ -19,7 +19,7 @@ import (
 )
 
 // mustMetrics reads the metrics that begin with a prefix, by name and labels as they are written.
-func (s *server) mustMetrics(tb testing.TB, prefix string) map[string]float64 {
+func (s *serving) mustMetrics(tb testing.TB, prefix string) map[string]float64 {
 	tb.Helper()
 	code, body, err := get(s.admin + "/metrics")
 	if err != nil || code != http.StatusOK {
@@ -46,6 +46,7 @@ const scraper = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/
 // the metrics tell, by partition: on time + late + dropped + bots + duplicates = events. Records that can't be read are counted
 // apart. The other metrics of the engine are there, and say that nothing is left to do.
 func TestAccounting(t *testing.T) {
+	t.Parallel()
 	const partitions, perPartition = 3, 400
 	at := localPlace(t)
 	s := mustServe(t, at, "--partitions", fmt.Sprint(partitions))
@@ -65,7 +66,7 @@ func TestAccounting(t *testing.T) {
 	})
 	want := map[string]float64{}
 	for p := range int32(partitions) {
-		outcomes := map[string]float64{"on_time": 0, "late": 0, "dropped": 0, "bot": 0, "duplicate": 0}
+		outcomes := map[string]float64{"on_time": 0, "late": 0, "dropped": 0, "bot": 0, "duplicate": 0, "ping": 0}
 		dead := 0.0
 		var records []*kgo.Record
 		write := func(value []byte) {
@@ -77,7 +78,7 @@ func TestAccounting(t *testing.T) {
 			now := event.TimeOf(time.Now())
 			e := event.Event{ID: fmt.Sprintf("%d-%d", p, i), Site: siteOf(p, partitions), Name: event.Pageview, Time: now, Received: now,
 				Visitor: event.Visitor(1 + rng.IntN(50)), URL: "https://x.example/", UA: firefox, Client: "v1"}
-			outcome := []string{"on_time", "late", "dropped", "bot", "duplicate"}[rng.IntN(5)]
+			outcome := []string{"on_time", "late", "dropped", "bot", "duplicate", "ping"}[rng.IntN(6)]
 			if len(ids) == 0 {
 				outcome = "on_time"
 			}
@@ -90,6 +91,9 @@ func TestAccounting(t *testing.T) {
 				e.Time -= 3 * event.Hour
 			case "bot":
 				e.UA = scraper
+				e.Time -= event.Time(rng.IntN(3)) * event.Hour // whenever it came
+			case "ping":
+				e.Ping = true
 				e.Time -= event.Time(rng.IntN(3)) * event.Hour // whenever it came
 			case "duplicate":
 				e.ID = ids[rng.IntN(len(ids))] // whatever became of that one

@@ -11,7 +11,9 @@ import (
 	"testing"
 	"time"
 
-	"millrace/emit/parquet"
+	"millrace/cmd/internal/offline"
+	"millrace/cmd/internal/stores"
+	"millrace/emit/lake"
 	"millrace/engine/event"
 	"millrace/engine/window"
 	"millrace/internal/influxdb"
@@ -79,12 +81,12 @@ func (p place) args(args ...string) []string {
 }
 
 // lake opens the archive for reading, also beside a server.
-func (p place) lake() (*parquet.Lake, error) {
-	store, err := openLake(p.s3, filepath.Join(p.data, "lake"))
+func (p place) lake() (*lake.Reader, error) {
+	store, err := stores.OpenLake(p.s3, filepath.Join(p.data, "lake"))
 	if err != nil {
 		return nil, err
 	}
-	return parquet.NewLake(store), nil
+	return lake.NewReader(store), nil
 }
 
 // loseRollups deletes the rollup store of a stopped server.
@@ -102,21 +104,26 @@ func (p place) loseRollups() error {
 		func(*influxdb.Series) error { return nil })
 }
 
+// stores are the options of a command on the place's stores.
+func (p place) stores(create bool) offline.Options {
+	return offline.Options{Data: p.data, Influx: p.influx, S3: p.s3, Version: version, Create: create, Log: discardLog()}
+}
+
 // dump reads every point before an instant from the rollup store of a stopped server.
 func (p place) dump(tb testing.TB, until event.Time) map[string]string {
 	tb.Helper()
-	off, err := openOffline(&storeFlags{Data: p.data, Influx: p.influx, S3: p.s3}, false, false, discardLog())
+	off, err := offline.Open(p.stores(false))
 	if err != nil {
 		tb.Fatal(err)
 	}
-	points, err := dumpStore(tb.Context(), off.stores.rollups(), until)
-	if err := errors.Join(err, off.close()); err != nil {
+	points, err := dumpStore(tb.Context(), off.Stores.Rollups(), until)
+	if err := errors.Join(err, off.Close()); err != nil {
 		tb.Fatal(err)
 	}
 	return points
 }
 
-func dumpStore(ctx context.Context, r rollups, until event.Time) (map[string]string, error) {
+func dumpStore(ctx context.Context, r stores.Rollups, until event.Time) (map[string]string, error) {
 	points := map[string]string{}
 	sites, err := r.Sites(ctx)
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"millrace/emit/parquet"
+	"millrace/emit/lake"
 	"millrace/engine/event"
 	"millrace/ingest/geo/geotest"
 )
@@ -21,14 +21,18 @@ import (
 // TestPlacesToAnswer posts beacons as a proxy passes them on: by their addresses, the file of places and the proxy's headers
 // they are counted by region and city, under codes and under names; and the addresses are in no file.
 func TestPlacesToAnswer(t *testing.T) {
+	t.Parallel()
 	mmdb := filepath.Join(t.TempDir(), "city.mmdb")
-	geotest.Write(t, mmdb, geotest.File{Networks: map[string]any{
+	geotest.Write(t, mmdb, geotest.File{IPVersion: 4, Networks: map[string]any{
 		"203.0.113.0/25":   geotest.City("US", "OR", "Oregon", 5746545, "Portland"),
 		"203.0.113.128/25": geotest.City("US", "ME", "Maine", 4975802, "Portland"),
-		"2001:db8:1::/48":  geotest.City("FR", "IDF", "Île-de-France", 2988507, "Paris"),
+	}})
+	mmdb6 := filepath.Join(t.TempDir(), "city6.mmdb")
+	geotest.Write(t, mmdb6, geotest.File{Networks: map[string]any{
+		"2001:db8:1::/48": geotest.City("FR", "IDF", "Île-de-France", 2988507, "Paris"),
 	}})
 	at := localPlace(t)
-	s := mustServe(t, at, "--sites", "shop.example.com", "--trusted-proxies", "127.0.0.1", "--geo-mmdb", mmdb, "--region-header", "X-Region",
+	s := mustServe(t, at, "--sites", "shop.example.com", "--trusted-proxies", "127.0.0.1", "--geo-mmdb", mmdb+","+mmdb6, "--region-header", "X-Region",
 		"--city-header", "X-City", "--country-header", "X-Country", "--early", "500ms", "--archive-every", "1s")
 	addrs := []string{"203.0.113.7", "203.0.113.200", "2001:db8:1::abcd", "198.51.100.23"}
 	for i, addr := range addrs {
@@ -60,7 +64,7 @@ func TestPlacesToAnswer(t *testing.T) {
 		"visit:region_name": {"Oregon": 1, "Maine": 1, "Île-de-France": 1, "AT-9": 1},
 	} {
 		waitFor(t, 20*time.Second, func() error {
-			a, err := s.ask(map[string]any{"site_id": "shop.example.com", "metrics": []string{"visitors"}, "date_range": "day", "dimensions": []string{dim}})
+			a, err := s.ask(map[string]any{"site_id": "shop.example.com", "metrics": []string{"visitors"}, "date_range": aroundNow(), "dimensions": []string{dim}})
 			if err != nil {
 				return err
 			}
@@ -92,13 +96,13 @@ func TestPlacesToAnswer(t *testing.T) {
 // eachArchived calls f for every event in the archive.
 func eachArchived(t *testing.T, at place, f func(*event.Event)) {
 	t.Helper()
-	lake, err := at.lake()
+	archive, err := at.lake()
 	if err != nil {
 		t.Fatal(err)
 	}
-	hours, err := lake.Hours(t.Context(), 0, event.TimeOf(time.Now())+event.Hour)
+	hours, err := archive.Hours(t.Context(), 0, event.TimeOf(time.Now())+event.Hour)
 	for _, h := range hours {
-		err = errors.Join(err, lake.ReadHour(t.Context(), h.Start, "", func(e *event.Event, _ parquet.Source) error { f(e); return nil }))
+		err = errors.Join(err, archive.ReadHour(t.Context(), h.Start, "", func(e *event.Event, _ lake.Source) error { f(e); return nil }))
 	}
 	if err != nil {
 		t.Fatal(err)

@@ -1,7 +1,7 @@
 package main
 
 import (
-	"context"
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -17,6 +17,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"millrace/emit/lake"
 	"millrace/engine"
 	"millrace/engine/event"
 	"millrace/internal/broker"
@@ -215,6 +216,7 @@ var (
 // TestRefusals (T20): a log, a changelog or a state that does not fit is refused at the start, within ten seconds, with what
 // happened and what can be done.
 func TestRefusals(t *testing.T) {
+	t.Parallel()
 	base := mustServed(t)
 	type spoiler func(t *testing.T, at place, client *kgo.Client) (args []string)
 	f := func(name string, spoil spoiler, wants ...string) {
@@ -254,7 +256,7 @@ func TestRefusals(t *testing.T) {
 	}, func(t *testing.T, at place, client *kgo.Client) []string {
 		deleteGroups(t, client, "millrace.archive", engine.Group)
 		for p := range 4 {
-			files, err := filepath.Glob(filepath.Join(at.data, "lake", "_progress", fmt.Sprintf("millrace.events-%d-*.json", p)))
+			files, err := filepath.Glob(filepath.Join(at.data, "lake", lake.ProgressPattern(engine.EventsTopic, int32(p))))
 			if err != nil || len(files) == 0 {
 				t.Fatal(files, err)
 			}
@@ -265,7 +267,7 @@ func TestRefusals(t *testing.T) {
 		return none
 	}, "records were deleted before they were read: topic millrace.events, partition ",
 		`"kafka-consumer-groups --delete --group millrace.archive --group millrace.engine"`,
-		`delete the archive's "_progress/millrace.events-0-*.json", delete the archive's "_progress/millrace.events-1-*.json"`)
+		`delete the archive's "dt=1970-01-01/hr=10/_progress.millrace.events-0-*.parquet", delete the archive's "dt=1970-01-01/hr=10/_progress.millrace.events-1-*.parquet"`)
 	f("partitions added", func(t *testing.T, _ place, client *kgo.Client) []string {
 		addPartitions(t, client, 6, allTopics...)
 		return none
@@ -333,7 +335,27 @@ func TestRefusals(t *testing.T) {
 			t.Fatal(err)
 		}
 		return none
-	}, identityFile, "damaged or of a newer version", "version 9, this build has 1")
+	}, identityFile, "of a newer version", "version 9, this build has 1")
+	for name, spoil := range map[string]func([]byte) []byte{
+		"cut short":         func(b []byte) []byte { return b[:len(b)/2] },
+		"bit in a topic id": func(b []byte) []byte { b[bytes.Index(b, []byte("millrace.windows"))+21] ^= 1; return b },
+		"bit in a cluster":  func(b []byte) []byte { b[bytes.Index(b, []byte(`"cluster"`))+15] ^= 1; return b },
+	} {
+		cured("identity with a "+name, func(t *testing.T, at place, _ *kgo.Client) []string {
+			path := filepath.Join(at.data, identityFile)
+			b, err := os.ReadFile(path)
+			if err == nil {
+				err = os.WriteFile(path, spoil(b), 0o600)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			return none
+		}, func(t *testing.T, at place, _ *kgo.Client) []string {
+			mustRemove(t, at, identityFile)
+			return none
+		}, identityFile+" is damaged", "delete it", "nothing is lost")
+	}
 
 	t.Run("nothing is refused without a reason", func(t *testing.T) {
 		at, client := base.place(t)
@@ -410,6 +432,7 @@ func (quiet) Fatalf(format string, args ...any) {
 // TestRefusalWhileRunning spoils the log under a running server: the roles stop within ten seconds, say why once, and are not
 // started again.
 func TestRefusalWhileRunning(t *testing.T) {
+	t.Parallel()
 	base := mustServed(t)
 	f := func(name string, spoil func(*testing.T, *kgo.Client), wants ...string) {
 		t.Run(name, func(t *testing.T) {
@@ -457,15 +480,4 @@ func TestRefusalWhileRunning(t *testing.T) {
 	f("partitions added", func(t *testing.T, client *kgo.Client) {
 		addPartitions(t, client, 6, allTopics...)
 	}, "partitions was changed under live state")
-}
-
-// TestBounded: what does not listen to its context is not waited for.
-func TestBounded(t *testing.T) {
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	release := make(chan struct{})
-	defer close(release)
-	if err := bounded(ctx, func() error { <-release; return nil }); !errors.Is(err, context.Canceled) {
-		t.Error(err)
-	}
 }

@@ -7,11 +7,10 @@ import (
 	"io"
 	"time"
 
-	"millrace/emit/parquet"
+	"millrace/cmd/internal/offline"
 	"millrace/engine/event"
 	"millrace/engine/replay"
 	"millrace/engine/window"
-	"millrace/internal/progress"
 )
 
 // replayCommand recomputes windows from the archive.
@@ -20,8 +19,9 @@ type replayCommand struct {
 	To         string `placeholder:"TIME" group:"Range" help:"Last day, or the instant it ends before. Default: as far as the archive is complete."`
 	Site       string `placeholder:"SITE" group:"Range" help:"Only this site."`
 	Incomplete bool   `group:"Range" help:"Let the range begin before the archive does, where that began in the midst of the log: what was counted there of events that are not archived is lost."`
+	LogLost    bool   `group:"Range" help:"The log that the archive was made of is gone, and serve has begun another: count the last hours and visits of the archive too, which nothing else will finish. It is so by itself where --s3 names an archive and the data folder has had no log yet."`
 	DryRun     bool   `xor:"mode" group:"Mode" help:"Change nothing, print what would change."`
-	Verify     bool   `xor:"mode" group:"Mode" help:"Change nothing, print each difference, and exit with 1 if there is one."`
+	Verify     bool   `xor:"mode" group:"Mode" help:"Change nothing, print each difference, and exit with 1 if there is one, with 3 if there was nothing to compare."`
 	JSON       bool   `name:"json" group:"Mode" help:"Print the summary as JSON."`
 
 	storeFlags    `embed:""`
@@ -36,12 +36,12 @@ Use it after a bug was fixed, for events that came too late, or when the store i
 Examples:
 
   millrace replay --verify
-      prove that the store is right
+      prove that the store is right; exit code 0: it is, 1: it differs, 3: there was nothing to compare
 
   millrace replay --from 2026-03-01 --to 2026-03-31 --site shop.example.com
       compute March of one site again
 
-Days are UTC. With a local store or archive serve must not run on the same folder. Windows that
+Days are UTC. serve may run on the same folder. Windows that
 have fired since the archive was written last are left as they are: they may hold late events that are not archived yet. In InfluxDB those are
 all that ended in the last hour.`
 }
@@ -49,14 +49,14 @@ all that ended in the last hour.`
 // errDiffers ends replay --verify with exit code 1.
 var errDiffers = errors.New("the rollup store differs from the archive")
 
-// valuesPerFamily is the cardinality budget: values kept per site, window and family. Engine and replay have to
-// agree on it.
-const valuesPerFamily = 500
-
-// mostDifferences is how many differences are printed; all are counted.
-const mostDifferences = 100_000
+// errNothing ends replay --verify with exit code 3: a mistyped site or range, or an archive that is
+// not complete yet, has not been found right.
+var errNothing = errors.New("nothing was verified: neither the archive nor the rollup store has anything complete in this range")
 
 func (c *replayCommand) Run(p *process, logs *logFlags) (err error) {
+	if err := c.storeFlags.validate(); err != nil {
+		return err
+	}
 	from, to, err := c.instants()
 	if err != nil {
 		return err
@@ -65,28 +65,16 @@ func (c *replayCommand) Run(p *process, logs *logFlags) (err error) {
 	if err != nil {
 		return err
 	}
-	off, err := openOffline(&c.storeFlags, false, false, logs.open(p.stderr))
+	log := logs.open(p.stderr)
+	s, err := offline.Open(c.storeFlags.offline(log))
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, off.close()) }()
-	o := c.options(off)
-	o.From, o.To, o.NewDeriver = from, to, newDeriver
-	a, err := readArchived(p.ctx, parquet.NewLake(off.stores.lake))
-	if err != nil {
-		return err
-	}
-	o.Partitions, o.Version = a.partitions, a.version
-	if o.Ahead, err = off.ahead(p.ctx, a); err != nil {
-		return err
-	}
-	if err := c.openEnd(p, off, &o); err != nil {
-		return err
-	}
-	bar := progress.Start(p.stderr, "replay")
-	o.Progress = func(pr replay.Progress) { bar.Set(int64(pr.Hours), int64(pr.HoursTotal), pr.Events) }
-	report, err := replay.Run(p.ctx, o)
-	bar.Finish()
+	defer func() { err = errors.Join(err, s.Close()) }()
+	report, err := s.Replay(p.ctx, offline.ReplayOptions{
+		From: from, To: to, Site: c.Site, Incomplete: c.Incomplete, LogLost: c.LogLost, Mode: c.mode(),
+		NewDeriver: newDeriver, NoGoals: c.Goals == "" && c.SitesFile == "", Steps: steps(p.stderr), Log: log,
+	})
 	if errors.Is(err, replay.ErrBegan) {
 		return fmt.Errorf("%w; --incomplete counts what it has, and what the store has of the rest is lost", err)
 	}
@@ -96,52 +84,17 @@ func (c *replayCommand) Run(p *process, logs *logFlags) (err error) {
 	return c.print(p.stdout, &report)
 }
 
-func (c *replayCommand) options(off *offline) replay.Options {
-	o := replay.Options{
-		Lake:           lake{parquet.NewLake(off.stores.lake)},
-		Reader:         off.stores.rollups(),
-		Sink:           off.stores.replaySink(),
-		Site:           c.Site,
-		Incomplete:     c.Incomplete,
-		Limit:          valuesPerFamily,
-		MaxDifferences: mostDifferences,
-	}
+func (c *replayCommand) mode() replay.Mode {
 	switch {
 	case c.Verify:
-		o.Mode = replay.Verify
+		return replay.Verify
 	case c.DryRun:
-		o.Mode = replay.DryRun
-	default:
-		o.MaxDifferences = 1 // nobody sees them
+		return replay.DryRun
 	}
-	if off.dir == nil {
-		// serve may be writing to the same store, and be behind the archive.
-		o.Grace = 2 * event.Minute
-	}
-	return o
+	return replay.Write
 }
 
-// openEnd sets the end of a verification that has none: what the stream has not yet made final in the store is no
-// difference. (After a kill the archive can be ahead of it.)
-func (c *replayCommand) openEnd(p *process, off *offline, o *replay.Options) error {
-	if o.To != 0 || o.Mode != replay.Verify {
-		return nil
-	}
-	final, streams, err := off.storeComplete(p.ctx)
-	if err != nil || !streams {
-		return err
-	}
-	archived, streams, err := o.Lake.CompleteUntil(p.ctx)
-	if err != nil || !streams {
-		return err
-	}
-	if final < archived-o.Grace {
-		o.Grace = archived - final
-	}
-	return nil
-}
-
-// print says what was done, differences first.
+// print prints what was done, differences first.
 func (c *replayCommand) print(w io.Writer, r *replay.Report) error {
 	if c.Verify || c.DryRun {
 		for i := range r.Differences {
@@ -153,7 +106,7 @@ func (c *replayCommand) print(w io.Writer, r *replay.Report) error {
 	}
 	if c.JSON {
 		if err := json.NewEncoder(w).Encode(replaySummary{
-			From: r.From.Std(), To: r.To.Std(), Events: r.Events, Bots: r.Bots, Duplicates: r.Duplicates, Visits: allVisits(r),
+			From: r.From.Std(), To: r.To.Std(), Events: r.Events, Bots: r.Bots, Duplicates: r.Duplicates, Pings: r.Pings, Visits: allVisits(r),
 			windowCounts: countsOf(r.Total()), Differences: r.Differing, Kinds: kindCounts(r),
 		}); err != nil {
 			return err
@@ -163,6 +116,12 @@ func (c *replayCommand) print(w io.Writer, r *replay.Report) error {
 	}
 	if c.Verify && r.Differing > 0 {
 		return errDiffers
+	}
+	if c.Verify && r.Total().Windows == 0 {
+		if c.Site != "" {
+			return fmt.Errorf("%w of site %s", errNothing, c.Site)
+		}
+		return errNothing
 	}
 	return nil
 }
@@ -174,6 +133,7 @@ type replaySummary struct {
 	Events     int64     `json:"events"`
 	Bots       int64     `json:"bots"`
 	Duplicates int64     `json:"duplicates"`
+	Pings      int64     `json:"pings"`
 	Visits     int64     `json:"visits"`
 	windowCounts
 	Differences int64                   `json:"differences"`

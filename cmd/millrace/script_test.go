@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"math/rand/v2"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -12,7 +14,7 @@ import (
 )
 
 // TestScripts runs testdata/script. "exec millrace" is this test binary as the program. Scripts see BUSY, an address in
-// use, and FREE1 and FREE2, addresses that are not; the command "ready ADDR" waits until the admin port at ADDR says so.
+// use, FREE1 and FREE2, addresses that are not, and REFUSED, one where nobody listens; the command "ready ADDR" waits until the admin port at ADDR says so.
 func TestScripts(t *testing.T) {
 	bin := t.TempDir()
 	if err := os.Symlink(mustExecutable(t), filepath.Join(bin, "millrace")); err != nil {
@@ -28,15 +30,29 @@ func TestScripts(t *testing.T) {
 			env.Setenv("PATH", bin+string(os.PathListSeparator)+env.Getenv("PATH"))
 			env.Setenv(asProgram, "1")
 			env.Setenv("BUSY", busy.Addr().String())
+			env.Setenv("REFUSED", "127.0.0.1:1")
 			for i := range 2 {
-				ln := mustListen(t)
-				env.Setenv(fmt.Sprintf("FREE%d", i+1), ln.Addr().String())
-				ln.Close()
+				env.Setenv(fmt.Sprintf("FREE%d", i+1), mustFindFree(t))
 			}
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"ready": cmdReady},
 	})
+}
+
+// mustFindFree returns an address that is free and that the system gives to nobody who asks for any port: those are
+// from 32768 on.
+func mustFindFree(t *testing.T) string {
+	t.Helper()
+	for range 100 {
+		ln, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 10_000+rand.IntN(20_000)))
+		if err == nil {
+			defer ln.Close()
+			return ln.Addr().String()
+		}
+	}
+	t.Fatal("a hundred ports are in use")
+	return ""
 }
 
 func cmdReady(ts *testscript.TestScript, neg bool, args []string) {

@@ -2,24 +2,29 @@ package main
 
 import (
 	"cmp"
-	"fmt"
-	"net"
-	"slices"
-	"strings"
+	"errors"
+	"os"
 	"time"
 
 	"golang.org/x/net/http/httpguts"
 
+	"millrace/cmd/internal/cli"
 	"millrace/cmd/internal/datadir"
-	"millrace/ingest"
+	"millrace/cmd/internal/demo"
+	"millrace/cmd/internal/server"
+	"millrace/internal/local"
+	"millrace/internal/site"
 )
 
 // serveCommand runs the roles of the stream: collect, process, emit, archive, query.
 type serveCommand struct {
-	Roles  []string `default:"collect,process,emit,archive,query" group:"Process" help:"Roles of this process. collect takes beacons, process counts them, emit writes the numbers to the rollup store, archive keeps the events, query answers questions."`
-	Listen string   `default:"127.0.0.1:8080" group:"Process" help:"Address for beacons and questions."`
-	Admin  string   `default:"127.0.0.1:8081" group:"Process" help:"Address for /livez, /readyz, /metrics and profiles. Keep it from the public."`
-	Demo   bool     `group:"Process" help:"Also send believable live traffic for three made-up sites to itself."`
+	Roles     []string `default:"collect,process,emit,archive,query" group:"Process" help:"Roles of this process. collect takes beacons, process counts them, emit writes the numbers to the rollup store, archive keeps the events, query answers questions."`
+	Listen    string   `default:"127.0.0.1:8080" group:"Process" help:"Address for beacons and questions."`
+	PublicURL string   `name:"public-url" placeholder:"URL" group:"Process" help:"Address under which browsers reach this server, such as https://stats.example.com, for the snippet and the commands that are printed. Default: that of --listen."`
+	Admin     string   `default:"127.0.0.1:8081" group:"Process" help:"Address for /livez, /readyz, /metrics and profiles. On a loopback address it is for this machine alone; on another keep it from the public."`
+	Demo      bool     `group:"Process" help:"Also send believable live traffic for three made-up sites to itself, and make up a month of their past at the first start."`
+
+	Drain *time.Duration `placeholder:"DURATION" group:"Process" help:"How long to go on serving after SIGTERM, at most 10m, while /readyz is 503 already and balancers look away. Ctrl-C does not wait. Default: 5s where --listen is open to other machines, else 0."`
 
 	storeFlags     `embed:""`
 	kafkaFlags     `embed:""`
@@ -29,20 +34,24 @@ type serveCommand struct {
 	countingFlags  `embed:""`
 }
 
-// collectorFlags say how the collector batches and what it bears.
+// collectorFlags configure how the collector batches and what it bears.
 type collectorFlags struct {
 	Linger      time.Duration     `default:"5ms" group:"Collector" help:"How long a batch waits for more events, 100µs to 1s. Each beacon's answer waits as long."`
 	MaxBody     byteSize          `default:"1MiB" group:"Collector" help:"Largest body of a request, as sent and unpacked, 1KiB to 64MiB."`
 	MaxPending  byteSize          `default:"64MiB" group:"Collector" help:"Memory for events that Kafka has not acknowledged, 64KiB to 64GiB; above it the answer is 503."`
+	Spool       string            `placeholder:"FOLDER" group:"Collector" help:"Folder that keeps events of clients that never send again while Kafka does not take them, and of no other collector. Default: spool in --data."`
+	SpoolMax    byteSize          `default:"1GiB" group:"Collector" help:"Most bytes of the spool, at least 64KiB; 0 is no spool. When it is full the answer is 503."`
 	SiteRate    float64           `default:"0" group:"Collector" help:"Most events a second of one site; 0 is no limit."`
+	NewSites    float64           `default:"500" group:"Collector" help:"Most sites a minute that come up without being named by --sites, with a burst of ten times as many; 0 is no limit. Those past it get 429, known ones go on."`
 	AddressRate float64           `default:"0" group:"Collector" help:"Most requests a second of one address (IPv6: /64); 0 is no limit."`
+	ScriptPath  string            `placeholder:"PATH" group:"Collector" help:"A path at which the page script is served besides /js/script.js, such as /assets/pages.js."`
 	Shards      map[string]uint16 `placeholder:"SITE=N" group:"Collector" help:"Sites too large for one partition, such as giant.example.com=16: their visitors are spread over N parts, 2 to 256, which lie in up to as many partitions. Several with semicolons between them. The same at all collectors; a change splits the visits of that moment."`
 }
 
-// engineFlags say when windows fire and files are cut.
+// engineFlags configure when windows fire and files are cut.
 type engineFlags struct {
 	Grace        time.Duration `default:"2s" group:"Engine" help:"How long after its end a minute waits for stragglers before its numbers are final."`
-	Lateness     time.Duration `default:"1h" group:"Engine" help:"How long after its end a minute still takes events in, at most 720h. Later ones are archived, and counted by replay."`
+	Lateness     time.Duration `default:"1h" group:"Engine" help:"How long after its end a minute still takes events in, at most 30d. Later ones are archived, and counted by replay."`
 	Early        time.Duration `default:"5s" group:"Engine" help:"How often the numbers of the running minute are updated; 0 is only once it is final."`
 	SilentAfter  time.Duration `default:"10s" group:"Engine" help:"How long a collector may be silent before the minutes no longer wait for it."`
 	Standby      bool          `group:"Engine" help:"Also follow the state of the partitions that other processes have, to take them over within 10s when one dies. It costs the disk and the network of all partitions, and a session timeout of 6s."`
@@ -62,195 +71,145 @@ func (serveCommand) Help() string {
   millrace serve --roles process --kafka k1:9092,k2:9092 --data /var/lib/millrace
       one of many: the engine alone, on a Kafka cluster
 
-Sizes are written 512KiB, 64MiB or 1GiB, times 5ms, 2s, 1h.`
+Sizes are written 512KiB, 64MiB or 1GiB, durations 5ms, 2s, 1h, 1h30m, 7d or 2w.`
 }
 
-// The roles.
-const (
-	roleCollect = "collect"
-	roleProcess = "process"
-	roleEmit    = "emit"
-	roleArchive = "archive"
-	roleQuery   = "query"
-)
-
-var allRoles = []string{roleCollect, roleProcess, roleEmit, roleArchive, roleQuery}
-
-// drainTime is how long a stop may take before serve gives up and exits with an error.
-const drainTime = 14 * time.Second
-
-// Run serves until the process is told to stop.
+// Run serves until the process' context ends.
 func (c *serveCommand) Run(p *process, logs *logFlags) error {
-	if err := c.validate(); err != nil {
-		return err
-	}
-	newDeriver, err := c.newDeriver()
+	o, err := c.options()
 	if err != nil {
 		return err
 	}
-	n := &node{flags: c, newDeriver: newDeriver, log: logs.open(p.stderr)}
-	err = n.start(p.ctx)
-	if err == nil {
-		n.greet(p.stdout)
-		<-p.ctx.Done()
-		n.log.Info("stopping")
-	}
-	stopped := make(chan error, 1)
-	go func() { stopped <- n.stop() }()
-	select {
-	case stopErr := <-stopped:
-		if err != nil {
-			return err // what stop says then is a consequence
-		}
-		return stopErr
-	case <-time.After(drainTime):
-		if err != nil {
-			return err
-		}
-		return fmt.Errorf("not stopped within %v; nothing acknowledged is lost, the next start goes on where this one was", drainTime)
-	}
+	o.Log = logs.open(p.stderr)
+	o.Up = func(up server.Up) { c.greet(p.stdout, up, o.Access.Sites) }
+	return server.Run(p.ctx, *o)
 }
 
-// standbySession is the session timeout with --standby: the least that brokers take. A takeover waits for it, and then for
-// a second or two.
-const standbySession = 6 * time.Second
-
-// sessionTimeout is that of the consumer groups; 0 is the default.
-func (c *serveCommand) sessionTimeout() time.Duration {
-	if c.SessionTimeout == 0 && c.Standby {
-		return standbySession
+// options returns the settings of the server: all but Log and Up. The error is about the
+// first flag that is wrong.
+func (c *serveCommand) options() (*server.Options, error) {
+	access, accessErr := c.access()
+	o := &server.Options{
+		Roles: c.Roles, Listen: c.Listen, Admin: c.Admin,
+		Data: c.Data, Influx: c.Influx, S3: c.S3,
+		Kafka: server.KafkaOptions{
+			Brokers: c.Kafka, Partitions: c.Partitions, Replication: c.Replication, Retention: c.Retention,
+			SessionTimeout: c.SessionTimeout, SyncWrites: c.SyncWrites,
+		},
+		Access: *access,
+		Collector: server.CollectorOptions{
+			Linger: c.Linger, MaxBody: int64(c.MaxBody), MaxPending: int64(c.MaxPending),
+			Spool: c.Spool, SpoolMax: int64(c.SpoolMax),
+			SiteRate: c.SiteRate, AddressRate: c.AddressRate, NewSites: c.NewSites,
+			ScriptPath: c.ScriptPath,
+		},
+		Engine: server.EngineOptions{
+			Grace: c.Grace, Lateness: c.Lateness, Early: c.Early, SilentAfter: c.SilentAfter, Standby: c.Standby,
+		},
+		ArchiveEvery: c.ArchiveEvery,
+		Demo:         c.Demo,
+		Drain:        c.drainFor(),
+		SkipDrain:    interrupted,
+		Version:      version,
 	}
-	return c.SessionTimeout
+	if err := first(o.Validate()); err != nil {
+		return nil, usagef("%w", err)
+	}
+	err := cmp.Or(validListen("--listen", c.Listen, "8080"), validListen("--admin", c.Admin, "8081"),
+		validBrokers(c.Kafka), c.storeFlags.validate(), accessErr)
+	if err != nil {
+		return nil, err
+	}
+	if o.Access.Sites, o.Access.SitesFile, err = c.sites(c.Goals); err != nil {
+		return nil, err
+	}
+	o.Engine.NewDeriver = deriverOf(o.Access.Sites)
+	return o, nil
 }
 
-// has tells whether this process has a role.
-func (c *serveCommand) has(role string) bool { return slices.Contains(c.Roles, role) }
-
-// usesKafka tells whether a role of this process reads or writes topics.
-func (c *serveCommand) usesKafka() bool {
-	return c.has(roleCollect) || c.has(roleProcess) || c.has(roleEmit) || c.has(roleArchive)
+// first returns the first of joined errors: one mistake is shown at a time.
+func first(err error) error {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		return joined.Unwrap()[0]
+	}
+	return err
 }
 
-// validate finds what single flags do not show.
-func (c *serveCommand) validate() error {
-	for i, r := range c.Roles {
-		if !slices.Contains(allRoles, r) {
-			return usagef("--roles: there is no role %q, only %s", r, strings.Join(allRoles, ", "))
-		}
-		if slices.Contains(c.Roles[:i], r) {
-			return usagef("--roles: %s is there twice", r)
-		}
-	}
-	if len(c.Roles) == 0 {
-		return usagef("--roles: name at least one of %s", strings.Join(allRoles, ", "))
-	}
-	if c.Demo && !c.has(roleCollect) {
-		return usagef("--demo needs the role %s", roleCollect)
-	}
-	if c.Demo && !c.LoopbackTrust {
-		return usagef("--demo needs --loopback-trust: it sends its visitors' addresses along")
-	}
-	if len(c.Kafka) == 0 && c.usesKafka() && len(c.Roles) < len(allRoles) {
-		return usagef("--roles %s without --kafka: the embedded broker serves one process only, which then has all roles", strings.Join(c.Roles, ","))
-	}
-	if len(c.Kafka) > 0 && c.Influx == "" && c.has(roleEmit) != c.has(roleQuery) {
-		return usagef("--roles %s without --influx: the local rollup store serves one process only, which then has both %s and %s",
-			strings.Join(c.Roles, ","), roleEmit, roleQuery)
-	}
-	if c.Partitions < 1 || c.Partitions > 10_000 {
-		return usagef("--partitions: %d is not between 1 and 10000", c.Partitions)
-	}
-	if c.Retention < time.Hour {
-		return usagef("--retention: %v is less than 1h", c.Retention)
-	}
-	if c.SessionTimeout != 0 && c.SessionTimeout < time.Second {
-		return usagef("--session-timeout: %v is less than 1s", c.SessionTimeout)
-	}
-	if c.Standby && (len(c.Kafka) == 0 || !c.has(roleProcess)) {
-		return usagef("--standby needs --kafka and the role %s: it follows the state of other processes", roleProcess)
-	}
-	if c.Replication < 0 {
-		return usagef("--replication: %d is negative", c.Replication)
-	}
-	return cmp.Or(c.validateEngine(), c.validateCollector(), c.validateAccess())
+// interrupted reports whether Ctrl-C was typed: an operator waits for the prompt then.
+func interrupted(cause error) bool {
+	var s *cli.StopSignal
+	return errors.As(cause, &s) && s.Signal == os.Interrupt
 }
 
-// validateEngine finds what makes no sense of the engine's settings, and the zeros that it takes for its own defaults.
-func (c *serveCommand) validateEngine() error {
-	if c.Early < 0 {
-		return usagef("--early: %v is negative", c.Early)
-	}
-	if err := cmp.Or(leastMillisecond("--grace", c.Grace), leastMillisecond("--lateness", c.Lateness), leastMillisecond("--silent-after", c.SilentAfter)); err != nil {
-		return err
-	}
-	if err := c.rules().Validate(); err != nil {
-		return usagef("%w", err)
-	}
-	if c.ArchiveEvery < time.Second {
-		return usagef("--archive-every: %v is less than 1s", c.ArchiveEvery)
-	}
-	return nil
+// access reads the flags of access, but for the goals. The error is about the first that is
+// wrong; the rest is set even so.
+func (c *serveCommand) access() (*server.AccessOptions, error) {
+	secret, secretErr := c.secret()
+	sites, _, sitesErr := c.sites("")
+	proxies, proxiesErr := c.proxies()
+	_, publicErr := publicURL(c.PublicURL)
+	return &server.AccessOptions{
+			Sites: sites, LoopbackTrust: c.LoopbackTrust, TrustedProxies: proxies,
+			CountryHeader: c.CountryHeader, RegionHeader: c.RegionHeader, CityHeader: c.CityHeader,
+			GeoMMDB: c.GeoMMDB, Secret: secret,
+		}, cmp.Or(secretErr, sitesErr, proxiesErr, publicErr,
+			validHeader("--country-header", c.CountryHeader), validHeader("--region-header", c.RegionHeader),
+			validHeader("--city-header", c.CityHeader))
 }
 
-func leastMillisecond(flag string, d time.Duration) error {
-	if d < time.Millisecond {
-		return usagef("%s: %v is less than 1ms", flag, d)
+// secret returns the value of --secret, nil without it.
+func (c *serveCommand) secret() ([]byte, error) {
+	if c.Secret == "" {
+		return nil, nil
 	}
-	return nil
+	secret, err := datadir.ParseSecret(c.Secret)
+	if err != nil {
+		return nil, usagef("--secret: %w", err)
+	}
+	return secret, nil
 }
 
-// validateCollector finds what ingest would refuse by the names of its options, and once stores are open, and the zeros that
-// it takes for its own defaults.
-func (c *serveCommand) validateCollector() error {
+// sites reads what is configured per site, and returns what it was read from if that may change.
+// Goals is the path of their file.
+func (c *serveCommand) sites(goals string) (*site.Sites, *site.Source, error) {
+	cfg := site.Config{
+		Listen: c.Listen, Sites: c.Sites, Shards: c.Shards, HonourDNT: c.HonourDNT,
+		TimeZone: c.TimeZone, TimeZones: c.SiteTimeZones, WriteKeys: c.WriteKeys, QueryKeys: c.QueryKeys, Goals: goals,
+		File: c.SitesFile,
+	}
+	if c.Demo {
+		cfg.More = demo.Sites()
+	}
+	source := site.NewSource(cfg)
+	sites, _, err := source.Read()
+	if err != nil {
+		return nil, nil, usagef("%w", err)
+	}
+	if c.SitesFile == "" {
+		source = nil
+	}
+	return sites, source, nil
+}
+
+// defaultDrain is for addresses that other machines reach: balancers probe every second or two,
+// and Kubernetes tells its nodes of an endpoint that goes within about as long. With the stop
+// itself it stays below the 30 s that Kubernetes waits.
+const defaultDrain = 5 * time.Second
+
+// drainFor returns how long to serve on after SIGTERM.
+func (c *serveCommand) drainFor() time.Duration {
 	switch {
-	case c.Linger < ingest.LeastLinger || c.Linger > ingest.MostLinger:
-		return usagef("--linger: %v is not between 100µs and 1s", c.Linger)
-	case c.MaxBody < ingest.LeastBody || c.MaxBody > ingest.MostBody:
-		return usagef("--max-body: %d bytes are not between 1KiB and 64MiB", c.MaxBody)
-	case c.MaxPending < max(c.MaxBody, ingest.LeastPending) || c.MaxPending > ingest.MostPending:
-		return usagef("--max-pending: %d bytes are not between 64KiB, or --max-body if that is more, and 64GiB", c.MaxPending)
+	case c.Drain != nil:
+		return *c.Drain
+	case local.LoopbackAddress(c.Listen):
+		return 0
 	}
-	return cmp.Or(validRate("--site-rate", c.SiteRate), validRate("--address-rate", c.AddressRate))
-}
-
-func validRate(flag string, v float64) error {
-	if !(v >= 0 && v <= ingest.MostRate) { // NaN is not within anything
-		return usagef("%s: %v is not between 0 and %v", flag, v, ingest.MostRate)
-	}
-	return nil
-}
-
-// validateAccess finds what is wrong with addresses, sites, keys and time zones, before anything is started.
-func (c *serveCommand) validateAccess() error {
-	if err := cmp.Or(validAddr("--listen", c.Listen), validAddr("--admin", c.Admin)); err != nil {
-		return err
-	}
-	if c.Secret != "" {
-		if _, err := datadir.ParseSecret(c.Secret); err != nil {
-			return usagef("--secret: %w", err)
-		}
-	}
-	_, _, sites := c.siteList(c.Listen)
-	_, keys := parseKeys("--write-keys", c.WriteKeys)
-	_, queryKeys := c.queryKeyring()
-	_, proxies := c.proxies()
-	_, _, zones := c.zones()
-	_, shards := c.siteOptions()
-	headers := cmp.Or(validHeader("--country-header", c.CountryHeader), validHeader("--region-header", c.RegionHeader), validHeader("--city-header", c.CityHeader))
-	return cmp.Or(sites, keys, queryKeys, proxies, zones, shards, headers)
+	return defaultDrain
 }
 
 func validHeader(flag, name string) error {
 	if name != "" && !httpguts.ValidHeaderFieldName(name) {
 		return usagef("%s: %q is not the name of a header, such as CF-IPCountry", flag, name)
-	}
-	return nil
-}
-
-// validAddr tells what is no address to listen on. Whether it can be had shows when it is tried.
-func validAddr(flag, addr string) error {
-	if _, _, err := net.SplitHostPort(addr); err != nil {
-		return usagef("%s: %q is not HOST:PORT, such as 127.0.0.1:8080", flag, addr)
 	}
 	return nil
 }

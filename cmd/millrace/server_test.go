@@ -16,10 +16,12 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"millrace/cmd/internal/roles"
 )
 
-// server is a millrace serve of its own process.
-type server struct {
+// serving is a millrace serve of its own process.
+type serving struct {
 	cmd    *exec.Cmd
 	url    string // of beacons and questions
 	admin  string
@@ -30,7 +32,7 @@ type server struct {
 }
 
 // mustServe starts a server and waits until it is ready.
-func mustServe(tb testing.TB, at place, args ...string) *server {
+func mustServe(tb testing.TB, at place, args ...string) *serving {
 	tb.Helper()
 	s, err := startServer(tb, append(at.args("serve"), args...))
 	if err != nil {
@@ -39,9 +41,26 @@ func mustServe(tb testing.TB, at place, args ...string) *server {
 	return s
 }
 
-func startServer(tb testing.TB, args []string) (*server, error) {
+func startServer(tb testing.TB, args []string) (*serving, error) {
+	s, err := launchServer(tb, args)
+	if err != nil {
+		return nil, err
+	}
+	return s, s.waitReady(20 * time.Second)
+}
+
+// launchServer starts a server and waits until it listens, ready or not.
+func launchServer(tb testing.TB, args []string) (*serving, error) {
+	return launchAfter(tb, "", args)
+}
+
+// launchAfter does so in a process in which a shell has run something before, such as ulimit.
+func launchAfter(tb testing.TB, shell string, args []string) (*serving, error) {
 	args = append(args, "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0")
-	s := &server{cmd: exec.Command(mustExecutable(tb), args...), ended: make(chan struct{})}
+	s := &serving{cmd: exec.Command(mustExecutable(tb), args...), ended: make(chan struct{})}
+	if shell != "" {
+		s.cmd = exec.Command("sh", append([]string{"-c", shell + ` && exec "$0" "$@"`, mustExecutable(tb)}, args...)...)
+	}
 	s.cmd.Env = append(os.Environ(), asProgram+"=1")
 	s.cmd.Stderr = &s.stderr
 	out, err := s.cmd.StdoutPipe()
@@ -68,19 +87,19 @@ func startServer(tb testing.TB, args []string) (*server, error) {
 	case <-time.After(20 * time.Second):
 		return nil, fmt.Errorf("serve did not say where it listens\n%s", s.stderr.String())
 	}
-	return s, s.waitReady(20 * time.Second)
+	return s, nil
 }
 
 // lastGreeting returns what is in the last line that read waits for: the last command, if there are any.
 func lastGreeting(args []string) string {
-	if i := slices.Index(args, "--roles"); i >= 0 && !strings.Contains(args[i+1], roleQuery) {
+	if i := slices.Index(args, "--roles"); i >= 0 && !strings.Contains(args[i+1], roles.Query) {
 		return "metrics, health"
 	}
 	return "/api/v2/query"
 }
 
 // read takes the addresses from the greeting. Greeted is closed at its last line.
-func (s *server) read(out io.Reader, last string, greeted chan struct{}) {
+func (s *serving) read(out io.Reader, last string, greeted chan struct{}) {
 	open := true
 	in := bufio.NewScanner(out)
 	for in.Scan() {
@@ -99,7 +118,7 @@ func (s *server) read(out io.Reader, last string, greeted chan struct{}) {
 	}
 }
 
-func (s *server) waitReady(atMost time.Duration) error {
+func (s *serving) waitReady(atMost time.Duration) error {
 	var last string
 	for deadline := time.Now().Add(atMost); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
 		code, body, err := get(s.admin + "/readyz")
@@ -112,13 +131,13 @@ func (s *server) waitReady(atMost time.Duration) error {
 }
 
 // kill is kill -9.
-func (s *server) kill() {
+func (s *serving) kill() {
 	s.cmd.Process.Kill()
 	<-s.ended
 }
 
 // mustStop is SIGTERM; the process has to end by itself with exit code 0.
-func (s *server) mustStop(tb testing.TB) {
+func (s *serving) mustStop(tb testing.TB) {
 	tb.Helper()
 	began := time.Now()
 	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil {
@@ -144,12 +163,13 @@ type answer struct {
 	Meta struct {
 		Complete  bool      `json:"complete"`
 		Watermark time.Time `json:"watermark"`
+		Warnings  []string  `json:"warnings"`
 	} `json:"meta"`
 	Error string `json:"error"`
 }
 
 // ask sends a question.
-func (s *server) ask(question map[string]any) (*answer, error) {
+func (s *serving) ask(question map[string]any) (*answer, error) {
 	body, err := json.Marshal(question)
 	if err != nil {
 		return nil, err

@@ -9,6 +9,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kfake"
 
+	"millrace/cmd/internal/roles"
 	"millrace/engine"
 	"millrace/internal/kafka"
 	"millrace/internal/kafkatest"
@@ -31,14 +32,14 @@ func TestStandbyTakesOverOnKafka(t *testing.T) { standbyTakesOver(t, kafkatest.F
 // standbyTakesOver kills -9 one of two engines with --standby on one cluster, under load. The other one commits records of
 // all partitions within 10 s; no event is lost or double.
 func standbyTakesOver(t *testing.T, brokers []string) {
-	role := func(roles string, args ...string) *server {
+	role := func(roles string, args ...string) *serving {
 		return mustServe(t, place{data: t.TempDir()}, append(args, "--kafka", strings.Join(brokers, ","), "--roles", roles)...)
 	}
-	first, second := role(roleProcess, "--standby"), role(roleProcess, "--standby")
-	others := role(roleCollect + "," + roleEmit + "," + roleQuery + "," + roleArchive)
+	first, second := role(roles.Process, "--standby"), role(roles.Process, "--standby")
+	others := role(roles.Collect + "," + roles.Emit + "," + roles.Query + "," + roles.Archive)
 	l := startLoad(t, true)
 	l.target(others.url)
-	owns := func(s *server, want float64) func() error {
+	owns := func(s *serving, want float64) func() error {
 		return func() error {
 			sum := 0.0
 			for _, v := range s.mustMetrics(t, "millrace_engine_partition_owned") {
@@ -93,7 +94,7 @@ func standbyTakesOver(t *testing.T, brokers []string) {
 	sent := l.stop()
 	t.Logf("%d requests answered", sent.acked)
 	waitFor(t, 40*time.Second, func() error { return checkRollups(others, sent) })
-	for _, s := range slices.Backward([]*server{second, others}) {
+	for _, s := range slices.Backward([]*serving{second, others}) {
 		s.mustStop(t)
 	}
 }

@@ -12,11 +12,17 @@ const version = "0.1.0-dev"
 type versionCommand struct{}
 
 func (versionCommand) Run(p *process) error {
-	_, err := fmt.Fprintf(p.stdout, "millrace %s%s %s %s/%s\n", version, revision(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	_, err := fmt.Fprint(p.stdout, versionLine())
 	return err
 }
 
-// revision is the commit the binary was built from, " (1234abcd)", or "" where the build did not note it.
+// versionLine is what the command and the flag print.
+func versionLine() string {
+	return fmt.Sprintf("millrace %s%s %s %s/%s\n", version, revision(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+}
+
+// revision is the commit the binary was built from, " (1234abcd)", or "" where the build did not
+// note it.
 func revision() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {

@@ -8,7 +8,8 @@ import (
 	"millrace/engine/window"
 )
 
-// BenchmarkWrite writes a minute of 50 sites with 100 points each, sketches of ten visitors, into the real InfluxDB.
+// BenchmarkWrite writes a minute of 50 sites with 100 points each, sketches of ten visitors, into
+// the real InfluxDB.
 func BenchmarkWrite(b *testing.B) {
 	for _, plain := range []bool{false, true} {
 		b.Run(fmt.Sprintf("plain=%v", plain), func(b *testing.B) {

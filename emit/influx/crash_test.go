@@ -7,13 +7,14 @@ import (
 	"testing"
 	"time"
 
+	"millrace/emit/emittest"
 	"millrace/engine/event"
 	"millrace/internal/services"
 )
 
-// A real InfluxDB of its own is killed with -9 while windows pour in, and comes back on its data: nothing that was
-// committed is missing, and every window is there in its newest version.
-func TestEmitterAndKilledInflux(t *testing.T) {
+// A real InfluxDB of its own is killed with -9 while windows pour in, and comes back on its data:
+// nothing that was committed is missing, and every window is there in its newest version.
+func TestConsumerAndKilledInflux(t *testing.T) {
 	if os.Getenv("MILLRACE_TEST_INFLUX") == "" {
 		t.Skip("MILLRACE_TEST_INFLUX not set: run deploy/dev-services.sh up")
 	}
@@ -32,17 +33,15 @@ func TestEmitterAndKilledInflux(t *testing.T) {
 		}
 	}()
 	b := &bench{cfg: parseURL(t, running[0].URL)}
-	k := newKafka(t)
+	k := emittest.NewKafka(t)
 	s, dead := mustSink(t, b, func(o *Options) { o.MaxBackoff = 50 * time.Millisecond })
-	k.run(t, s, 0)
+	k.Start(k.Consumer(s))
 
 	const sites, rounds = 10, 30
-	sent := int64(0)
 	for round := range int64(rounds) {
 		for i := range sites {
 			at := event.Time(round/5) * event.Minute // each minute fires five times
-			k.sendWindow(t, win(fmt.Sprintf("s%d.example", i), at, round, fmt.Sprintf("/x=%d /y=1", round+1)))
-			sent++
+			k.Windows(win(fmt.Sprintf("s%d.example", i), at, round, fmt.Sprintf("/x=%d /y=1", round+1)))
 		}
 		switch round % 10 {
 		case 4:
@@ -55,11 +54,11 @@ func TestEmitterAndKilledInflux(t *testing.T) {
 				t.Fatal(err)
 			}
 			up := time.Since(start)
-			k.waitCommitted(t, sent)
+			k.WaitCommitted(Group)
 			t.Logf("InfluxDB is up after %s, the windows that waited are committed after %s", up.Round(time.Millisecond), time.Since(start).Round(time.Millisecond))
 		}
 	}
-	k.waitCommitted(t, sent)
+	k.WaitCommitted(Group)
 	for i := range sites {
 		var want []string
 		for minute := range int64(rounds / 5) {

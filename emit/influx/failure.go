@@ -11,12 +11,13 @@ import (
 type failure int
 
 const (
-	// retryable: the server is down, overloaded, or did not answer in time; the request may have taken effect.
+	// retryable: the server is down, overloaded, or did not answer in time; the request may have
+	// taken effect.
 	retryable failure = iota
-	// throttled: the server asks for a pause.
+	// throttled: the server wants a pause.
 	throttled
-	// misconfigured: address, database, password or rights are wrong. The data is good, so it is held until an
-	// operator has repaired it.
+	// misconfigured: address, database, password or rights are wrong. The data is good, so it is
+	// held until an operator has repaired it.
 	misconfigured
 	// tooLarge: a smaller request may pass.
 	tooLarge
@@ -28,11 +29,11 @@ func (f failure) String() string {
 	return [...]string{"unavailable", "throttled", "misconfigured", "too large", "rejected"}[f]
 }
 
-// sort says what kind of failure err is.
+// sort returns what kind of failure err is.
 //
-// 400 is a malformed line, a field of another type than before ("partial write"), or a point older than the
-// retention policy; 422 is what 2.x says of the last two. A 400 that complains about the database is about
-// the address and not about the points.
+// 400 is a malformed line, a field of another type than before ("partial write"), or a point older
+// than the retention policy; 422 is 2.x's status of the last two. A 400 that complains about the
+// database is about the address and not about the points.
 func sort(err error) failure {
 	var e *influxdb.StatusError
 	if !errors.As(err, &e) {

@@ -28,14 +28,15 @@ import (
 	"millrace/internal/influxdb"
 )
 
-// fake answers the requests that this package makes the way InfluxDB 1.x does. Tests run against it, and
-// against the real one too if MILLRACE_TEST_INFLUX is set.
+// fake answers the requests that this package makes the way InfluxDB 1.x does. Tests run against
+// it, and against the real one too if MILLRACE_TEST_INFLUX is set.
 type fake struct {
 	mu     sync.Mutex
 	points map[string]point // by measurement, tags and time
 	log    []point          // as they came
 	posts  int
-	// refuse says which lines are dropped as a partial write; maxLines is from where on a body is too large.
+	// refuse says which lines are dropped as a partial write; maxLines is from where on a body is
+	// too large.
 	refuse   string
 	maxLines int
 }

@@ -69,8 +69,8 @@ func TestKinds(t *testing.T) {
 	}
 }
 
-// InfluxDB keeps the fields of a point that a later write of it does not name. Revenue, which lines leave out where it is
-// 0, would stay after it has been paid back.
+// InfluxDB keeps the fields of a point that a later write of it does not name. Revenue, which lines
+// leave out where it is 0, would stay after it has been paid back.
 func TestRevenueGoesBackToZero(t *testing.T) {
 	b := newFake(t)
 	s, _ := mustSink(t, b, nil)

@@ -11,31 +11,33 @@ import (
 	"millrace/internal/influxdb"
 )
 
-// DeadLetter puts a letter where it is not lost. It returns when that is done, and fails only for good: the commit
-// waits for it. Letters of a Sink hold a point that InfluxDB refuses, as a line, with [NoOffset] for the
-// coordinates it once had. It is called by one goroutine at a time per Sink.
+// DeadLetter puts a letter where it is not lost. It returns when that is done, and fails only for
+// good: the commit waits for it. Letters of a Sink hold a point that InfluxDB refuses, as a line,
+// with [NoOffset] for the coordinates it once had. It is called by one goroutine at a time per
+// Sink.
 type DeadLetter func(ctx context.Context, l deadletter.Letter) error
 
 // NoOffset is the partition and the offset of a letter that holds a point and not a record.
 const NoOffset = -1
 
-// Options says how a Sink writes.
+// Options of a Sink.
 type Options struct {
 	// DB is the database. Required.
 	DB influxdb.Config
 	// Dead takes refused points. Required.
 	Dead DeadLetter
-	// Log takes what an operator should know: an outage at its start, once a minute and at its end. Required.
+	// Log takes what an operator should know: an outage at its start, once a minute and at its end.
+	// Required.
 	Log *slog.Logger
 
-	// MaxLines and MaxBytes bound one request, before compression. Defaults 5,000, the size InfluxData advises,
-	// and 4 MiB: far below the 25 MB that 1.x takes, and small enough that a 413 is rare. A single line may be
-	// larger.
+	// MaxLines and MaxBytes bound one request, before compression. Defaults 5,000, the size
+	// InfluxData advises, and 4 MiB: far below the 25 MB that 1.x takes, and small enough that a
+	// 413 is rare. A single line may be larger.
 	MaxLines, MaxBytes int
 	// Timeout bounds one request. Default 30 s: InfluxDB gives up on a write by itself after 10 s.
 	Timeout time.Duration
-	// MinBackoff and MaxBackoff bound the pause after a failure, which doubles from one to the other and is cut
-	// by a random part. Defaults 100 ms and 20 s.
+	// MinBackoff and MaxBackoff bound the pause after a failure, which doubles from one to the
+	// other and is cut by a random part. Defaults 100 ms and 20 s.
 	MinBackoff, MaxBackoff time.Duration
 	// PlainText turns compression off.
 	PlainText bool
@@ -43,8 +45,8 @@ type Options struct {
 	Transport http.RoundTripper
 }
 
-// maxRetryAfter is the longest pause that a server is granted. A longer one is taken for a mistake: a clock,
-// milliseconds for seconds.
+// maxRetryAfter is the longest pause that a server is granted. A longer one is taken for a mistake:
+// a clock, milliseconds for seconds.
 const maxRetryAfter = 15 * time.Minute
 
 func (o *Options) setDefaults() error {

@@ -13,12 +13,13 @@ import (
 	"millrace/internal/influxdb"
 )
 
-// Replace writes windows that a replay has counted, whole, whatever their version. The version in InfluxDB stays, -1 if
-// there is none, so that a later firing of the stream still wins. Values that InfluxDB has and a window has not are
-// overwritten with zeros, which readers take for nothing; a window without points clears the one of its kind. Errors
-// are those of Write.
+// Replace writes windows that a replay has counted, whole, whatever their version. The version in
+// InfluxDB stays, -1 if there is none, so that a later firing of the stream still wins. Values that
+// InfluxDB has and a window has not are overwritten with zeros, which readers take for nothing; a
+// window without points clears the one of its kind. Errors are those of Write.
 //
-// The windows are best given by site, kind and time: those of one site and kind that lie close are read with one query.
+// The windows are best given by site, kind and time: those of one site and kind that lie close are
+// read with one query.
 func (s *Sink) Replace(ctx context.Context, ws []*window.Window) error {
 	if err := checkWindows(ws); err != nil {
 		return err
@@ -41,9 +42,10 @@ func (s *Sink) Replace(ctx context.Context, ws []*window.Window) error {
 	return nil
 }
 
-// replace replaces windows of one kind, site and shard, ascending, no more than a query asks for.
+// replace replaces windows of one kind, site and shard, ascending, no more than one query reads.
 //
-// The marks go first: should the process end in the middle, the next live version of a window clears what is left.
+// The marks go first: should the process end in the middle, the next live version of a window
+// clears what is left.
 func (s *Sink) replace(ctx context.Context, ws []*window.Window) error {
 	kind := ws[0].Kind
 	stored, err := s.readStored(ctx, []string{ws[0].Site}, span{kind, ws[0].Start, ws[len(ws)-1].Start + kind.Length()})
@@ -89,9 +91,10 @@ func appendMark(dst []byte, w *window.Window, version int64) []byte {
 // sitesAtOnce is how many sites one query names: parsers of InfluxQL recurse into every OR.
 const sitesAtOnce = 50
 
-// findGone fills in the zeros of windows that may have lost values. That is so for all that were there before this
-// process knew them, after a restart and a rebalance, and else after a replay only: the stream adds values and takes none
-// away. So windows are read in bulk, by span and by site.
+// findGone fills in the zeros of windows that may have lost values. That is so for all that were
+// there before this process knew them, after a restart and a rebalance, and else after a replay
+// only: the stream adds values and takes none away. So windows are read in bulk, by span and by
+// site.
 func (s *Sink) findGone(ctx context.Context, outs []out) error {
 	var list []moment
 	for i := range outs {
@@ -152,8 +155,8 @@ func valuesOf(w *window.Window) map[value]bool {
 	return have
 }
 
-// compare returns, of the values that st has and w has not, those of a version below a limit as zeros, which are to
-// carry a version, and the others, which are of other parts of w's firing.
+// compare returns, of the values that st has and w has not, those of a version below a limit as
+// zeros, which are to carry a version, and the others, which are of other parts of w's firing.
 func compare(w *window.Window, st *stored, below, version int64) (gone *window.Window, kept []value) {
 	gone = &window.Window{Kind: w.Kind, Site: w.Site, Shard: w.Shard, Start: w.Start, Version: version, Final: w.Final}
 	if st == nil {
@@ -172,14 +175,6 @@ func compare(w *window.Window, st *stored, below, version int64) (gone *window.W
 	return gone, kept
 }
 
-// countersOf returns the fields of which one at least is not zero in a value that is there.
-func countersOf(k window.Kind) []string {
-	if k == window.Visits {
-		return []string{"visits", "bounces", "seconds", "views"}
-	}
-	return []string{"events", "pageviews", "revenue"}
-}
-
 // readStored reads which values windows of a span have.
 func (s *Sink) readStored(ctx context.Context, sites []string, sp span) (map[windowKey]*stored, error) {
 	var list, any []string
@@ -189,10 +184,10 @@ func (s *Sink) readStored(ctx context.Context, sites []string, sp span) (map[win
 		}
 	}
 	for _, site := range sites {
-		any = append(any, `"site" = `+influxdb.Quote(site))
+		any = append(any, influxdb.QuoteName(siteTag)+" = "+influxdb.Quote(site))
 	}
 	q := fmt.Sprintf(`SELECT %s FROM %s WHERE (%s) AND %s GROUP BY *`,
-		names(append(countersOf(sp.kind), "version")...), names(list...), strings.Join(any, " OR "), between(sp))
+		names(append(valueFields(sp.kind), versionField)...), names(list...), strings.Join(any, " OR "), between(sp))
 	var out map[windowKey]*stored
 	err := s.send.persist(ctx, sortRead, func() error {
 		out = map[windowKey]*stored{}
@@ -218,9 +213,9 @@ func addStored(out map[windowKey]*stored, series *influxdb.Series) {
 	for i, d := range f.Dims() {
 		v.dims[i] = series.Tags[d.String()]
 	}
-	at, version := series.Column("time"), series.Column("version")
+	at, version := series.Column(timeColumn), series.Column(versionField)
 	var columns []int
-	for _, name := range countersOf(kind) {
+	for _, name := range valueFields(kind) {
 		columns = append(columns, series.Column(name))
 	}
 	for _, row := range series.Values {

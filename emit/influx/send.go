@@ -6,10 +6,12 @@ import (
 	"errors"
 	"log/slog"
 	"math/rand/v2"
+	"sync/atomic"
 	"time"
 
 	"github.com/klauspost/compress/gzip"
 
+	"millrace/emit"
 	"millrace/internal/deadletter"
 	"millrace/internal/influxdb"
 )
@@ -19,15 +21,16 @@ type sender struct {
 	client *influxdb.Client
 	opts   *Options
 	stats  *counters
-	// fence, if set, is asked before each request and stops it with an error.
+	// fence, if set, is called before each request and stops it with its error.
 	fence  func() error
 	outage outage
+	wait   atomic.Pointer[wait] // nil while no request is under way
 	zbuf   bytes.Buffer
 	zw     *gzip.Writer
 }
 
-// deliver writes lines, at most MaxLines and MaxBytes in a request. It returns nil when each of them is written or
-// is a dead letter, else the error of ctx, of the fence or of the dead letter.
+// deliver writes lines, at most MaxLines and MaxBytes in a request. It returns nil when each of
+// them is written or is a dead letter, else the error of ctx, of the fence or of the dead letter.
 func (s *sender) deliver(ctx context.Context, lines []byte) error {
 	for len(lines) > 0 {
 		n := cut(lines, s.opts.MaxLines, s.opts.MaxBytes)
@@ -39,9 +42,10 @@ func (s *sender) deliver(ctx context.Context, lines []byte) error {
 	return nil
 }
 
-// deliverOne writes one request's worth of lines. What the server refuses is halved until the points that it refuses
-// stand alone, and the rest is written: 2·log2(n) requests for one bad point. Whether the server wrote the good
-// ones of a refused request (1.x and 3.x do, after parsing) does not matter, writing is idempotent.
+// deliverOne writes one request's worth of lines. What the server refuses is halved until the
+// points that it refuses stand alone, and the rest is written: 2·log2(n) requests for one bad
+// point. Whether the server wrote the good ones of a refused request (1.x and 3.x do, after
+// parsing) does not matter, writing is idempotent.
 func (s *sender) deliverOne(ctx context.Context, lines []byte) error {
 	err := s.persist(ctx, sort, func() error { return s.post(ctx, lines) })
 	if err == nil {
@@ -54,8 +58,9 @@ func (s *sender) deliverOne(ctx context.Context, lines []byte) error {
 	}
 	n := countLines(lines)
 	if n == 1 {
-		s.stats.rejected.Add(1)
-		s.opts.Log.Warn("InfluxDB refuses a point", "err", f.err)
+		if all := s.stats.rejected.Add(1); all&(all-1) == 0 { // the 1st, 2nd, 4th, 8th, ...
+			s.opts.Log.Warn("InfluxDB refuses points; they become dead letters, with the reason", "points so far", all, "status", statusOf(f.err))
+		}
 		return s.bury(ctx, f.err, "", bytes.Clone(bytes.TrimSuffix(lines, []byte("\n"))))
 	}
 	half := cut(lines, n/2, len(lines))
@@ -65,9 +70,19 @@ func (s *sender) deliverOne(ctx context.Context, lines []byte) error {
 	return s.deliverOne(ctx, lines[half:])
 }
 
+// statusOf returns the status of an answer. Its text may repeat the point, with what visitors sent,
+// and is not logged.
+func statusOf(err error) int {
+	var status *influxdb.StatusError
+	if errors.As(err, &status) {
+		return status.Code
+	}
+	return 0
+}
+
 func (s *sender) bury(ctx context.Context, reason error, key string, line []byte) error {
 	return s.opts.Dead(ctx, deadletter.Letter{
-		Topic: string(Topic), Partition: NoOffset, Offset: NoOffset, Reason: reason.Error(), Key: key, Value: line,
+		Topic: emit.Topic, Partition: NoOffset, Offset: NoOffset, Reason: reason.Error(), Key: key, Value: line,
 	})
 }
 
@@ -77,9 +92,13 @@ type finalError struct{ err error }
 func (e *finalError) Error() string { return e.err.Error() }
 func (e *finalError) Unwrap() error { return e.err }
 
-// persist calls try until it succeeds or its failure is final: rejected, too large, or ctx at its end.
+// persist calls try until it succeeds or its failure is final: rejected, too large, or ctx at its
+// end.
 func (s *sender) persist(ctx context.Context, sort func(error) failure, try func() error) error {
 	backoff := s.opts.MinBackoff
+	began := time.Now()
+	s.wait.Store(&wait{since: began})
+	defer s.wait.Store(nil)
 	for created := false; ; {
 		if s.fence != nil {
 			if err := s.fence(); err != nil {
@@ -99,6 +118,7 @@ func (s *sender) persist(ctx context.Context, sort func(error) failure, try func
 			return &finalError{err}
 		}
 		s.stats.retries.Add(1)
+		s.wait.Store(&wait{began, err})
 		if !created && influxdb.NoDatabase(err) {
 			if created = s.createDatabase(ctx); created {
 				continue
@@ -128,7 +148,8 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// createDatabase says whether it did: 1.x can, 2.x and 3.x have other ways, and rights may be missing.
+// createDatabase reports whether it did: 1.x can, 2.x and 3.x have other ways, and rights may be
+// missing.
 func (s *sender) createDatabase(ctx context.Context) bool {
 	if s.opts.DB.V2() {
 		return false
@@ -151,7 +172,8 @@ func (s *sender) post(ctx context.Context, lines []byte) error {
 	}
 	s.zbuf.Reset()
 	if s.zw == nil {
-		// The fastest level: lines repeat their tags and shrink to a sixth at any level; sketches don't shrink.
+		// The fastest level: lines repeat their tags and shrink to a sixth at any level; sketches
+		// don't shrink.
 		s.zw, _ = gzip.NewWriterLevel(&s.zbuf, gzip.BestSpeed)
 	}
 	s.zw.Reset(&s.zbuf)
@@ -161,12 +183,13 @@ func (s *sender) post(ctx context.Context, lines []byte) error {
 	if err := s.zw.Close(); err != nil {
 		return err
 	}
-	// The transport may still read the body of a request that was cut off: it gets a copy of its own.
+	// The transport may still read the body of a request that was cut off: it gets a copy of its
+	// own.
 	return s.client.Write(ctx, bytes.Clone(s.zbuf.Bytes()), "gzip")
 }
 
-// cut returns the length of the longest run of whole lines at the front that is within both bounds; at least one
-// line.
+// cut returns the length of the longest run of whole lines at the front that is within both bounds;
+// at least one line.
 func cut(lines []byte, maxLines, maxBytes int) int {
 	n := 0
 	for range maxLines {

@@ -2,27 +2,24 @@ package influx
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"hash/maphash"
 	"slices"
 	"sync/atomic"
 
-	"millrace/engine/event"
 	"millrace/engine/window"
 	"millrace/internal/influxdb"
 )
 
 // Sink writes rollups. Make one with NewSink.
 //
-// Its calls take turns: one request at a time is under way, so that of two versions of a window the one
-// that was given later arrives later. InfluxDB's own parallelism is over shards, of which a live stream
-// writes one.
+// Its calls take turns: one request at a time is under way, so that of two versions of a window the
+// one that was given later arrives later. InfluxDB's own parallelism is over shards, of which a
+// live stream writes one.
 type Sink struct {
 	opts   Options
 	client *influxdb.Client
 	stats  counters
-	turn   chan struct{} // holds a token while nobody has the turn, which guards what follows
+	turn   chan struct{} // holds a token while no call has the turn, which guards what follows
 	send   sender
 	known  versions
 	seed   maphash.Seed
@@ -37,7 +34,8 @@ type Stats struct {
 	Points, Rejected int64
 	// Windows were written; Older were not, because a newer version had been.
 	Windows, Older int64
-	// Regressed windows were found in an older version than had been acknowledged: see the package's comment on J10.
+	// Regressed windows were found in an older version than had been acknowledged: see the
+	// package's comment on J10.
 	Regressed int64
 }
 
@@ -91,33 +89,25 @@ func (s *Sink) enter(ctx context.Context) error {
 
 func (s *Sink) leave() { s.turn <- struct{}{} }
 
-// Forget drops what is known of versions in InfluxDB. To be called when somebody else may have written live, which is
-// when a partition changes hands.
-func (s *Sink) Forget(ctx context.Context) error {
-	if err := s.enter(ctx); err != nil {
-		return err
-	}
-	defer s.leave()
-	s.known = newVersions()
-	return nil
-}
-
-// Write writes windows that the stream has fired. A window whose version is older than that in InfluxDB is left out. A newer
-// one takes its place: values of the older that it has not are overwritten with zeros. One of the same version is a part
-// of the same firing, or the same again, and adds to what is there. It returns when every
-// point is written or a dead letter, however long that takes, or with the error of ctx or of the dead letter; then it
-// is to be called again with the same windows.
+// Write writes windows that the stream has fired. A window whose version is older than that in
+// InfluxDB is left out. A newer one takes its place: values of the older that it has not are
+// overwritten with zeros. One of the same version is a part of the same firing, or the same again,
+// and adds to what is there. It returns when every point is written or a dead letter, however long
+// that takes, or with the error of ctx or of the dead letter; then it is to be called again with
+// the same windows.
 func (s *Sink) Write(ctx context.Context, ws []*window.Window) error {
-	return s.writeLive(ctx, ws, nil)
+	_, err := s.writeLive(ctx, ws, nil)
+	return err
 }
 
-// writeLive is Write behind a fence, which is asked before each request.
-func (s *Sink) writeLive(ctx context.Context, ws []*window.Window, fence func() error) error {
+// writeLive is Write behind a fence, which is called before each request. Stale is how many windows
+// were left out.
+func (s *Sink) writeLive(ctx context.Context, ws []*window.Window, fence func() error) (stale int, err error) {
 	if err := checkWindows(ws); err != nil {
-		return err
+		return 0, err
 	}
 	if err := s.enter(ctx); err != nil {
-		return err
+		return 0, err
 	}
 	defer s.leave()
 	s.send.fence = fence
@@ -126,31 +116,31 @@ func (s *Sink) writeLive(ctx context.Context, ws []*window.Window, fence func() 
 	live := newest(ws)
 	s.stats.older.Add(int64(len(ws) - len(live)))
 	if err := s.learn(ctx, live); err != nil {
-		return err
+		return 0, err
 	}
 	outs := s.admit(live)
 	if err := s.findGone(ctx, outs); err != nil {
-		return err
+		return 0, err
 	}
 	s.buf = s.buf[:0]
 	for i := range outs {
 		o := &outs[i]
 		if err := s.appendWindow(ctx, o.gone); err != nil {
-			return err
+			return 0, err
 		}
 		if err := s.appendWindow(ctx, o.w); err != nil {
-			return err
+			return 0, err
 		}
 	}
 	if err := s.flush(ctx); err != nil {
-		return err
+		return 0, err
 	}
 	for i := range outs {
 		s.known.written(outs[i].w, outs[i].values)
 	}
 	s.known.forgetSome()
 	s.stats.windows.Add(int64(len(outs)))
-	return nil
+	return len(ws) - len(outs), nil
 }
 
 // out is a window on its way.
@@ -206,7 +196,7 @@ func union(a, b []uint64) []uint64 {
 	return slices.Compact(all)
 }
 
-// includes says whether all of small is in large; both are sorted.
+// includes reports whether all of small is in large; both are sorted.
 func includes(large, small []uint64) bool {
 	for _, v := range small {
 		i, ok := slices.BinarySearch(large, v)
@@ -218,7 +208,8 @@ func includes(large, small []uint64) bool {
 	return true
 }
 
-// newest keeps of each window the largest version, with its parts joined, in the order of their first appearance.
+// newest keeps of each window the largest version, with its parts joined, in the order of their
+// first appearance.
 func newest(ws []*window.Window) []*window.Window {
 	at := make(map[windowKey]int, len(ws))
 	out := make([]*window.Window, 0, len(ws))
@@ -301,7 +292,8 @@ func (s *Sink) flush(ctx context.Context) error {
 	return err
 }
 
-// WriteProgress writes how far partitions have been counted. What it speaks of must have been written.
+// WriteProgress writes how far partitions have been counted. What it speaks of must have been
+// written.
 func (s *Sink) WriteProgress(ctx context.Context, ps []window.Progress) error {
 	return s.writeProgress(ctx, ps, nil)
 }
@@ -333,32 +325,4 @@ func (s *Sink) writeProgress(ctx context.Context, ps []window.Progress, fence fu
 		s.buf = p.AppendLines(s.buf)
 	}
 	return s.flush(ctx)
-}
-
-// maxStart is the last window InfluxDB's nanoseconds have room for, with some to spare: the year 2200.
-const maxStart event.Time = 7258118400000
-
-// ErrWindow is wrapped by the error about a window that can't be written.
-var ErrWindow = errors.New("not a window")
-
-func checkWindows(ws []*window.Window) error {
-	for _, w := range ws {
-		if err := checkWindow(w); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func checkWindow(w *window.Window) error {
-	if w.Kind >= window.NumKinds {
-		return fmt.Errorf("%w: of kind %d", ErrWindow, w.Kind)
-	}
-	if w.Start%w.Kind.Length() != 0 || w.Start < 0 || w.Start > maxStart {
-		return fmt.Errorf("%w of kind %s: it starts at %d ms", ErrWindow, w.Kind, w.Start)
-	}
-	if err := event.ValidSite(w.Site); err != nil {
-		return fmt.Errorf("%w: %w", ErrWindow, err)
-	}
-	return nil
 }

@@ -132,7 +132,8 @@ func TestBackoffGrowsAndCanBeEnded(t *testing.T) {
 		if !errors.Is(err, context.DeadlineExceeded) {
 			t.Fatalf("err is %v", err)
 		}
-		// Eight tries until the pause is 20 s, of which half is random: then 30 to 60 in ten minutes.
+		// Eight tries until the pause is 20 s, of which half is random: then 30 to 60 in ten
+		// minutes.
 		if tr.seen < 35 || tr.seen > 70 {
 			t.Errorf("%d requests in 10 min", tr.seen)
 		}
@@ -175,7 +176,8 @@ func TestRealRefusals(t *testing.T) {
 	if err := c.CreateDatabase(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	// events was text once in this shard: a whole number is of the wrong type then, in one measurement.
+	// events was text once in this shard: a whole number is of the wrong type then, in one
+	// measurement.
 	if err := c.Write(t.Context(), []byte("page,page=/old,site=a.example events=\"many\" 60\n"), ""); err != nil {
 		t.Fatal(err)
 	}
@@ -234,7 +236,8 @@ func TestDeadLetterThatFailsStopsTheWrite(t *testing.T) {
 	}
 }
 
-// J10: an older version never follows a newer one, within a call, between calls, and after a restart.
+// J10: an older version never follows a newer one, within a call, between calls, and after a
+// restart.
 func TestVersions(t *testing.T) {
 	eachDB(t, func(t *testing.T, b *bench) {
 		s, _ := mustSink(t, b, nil)
@@ -254,7 +257,7 @@ func TestVersions(t *testing.T) {
 
 		restarts := map[string]func(){
 			"a new process":    func() { s, _ = mustSink(t, b, nil) },
-			"a new session":    func() { s.Forget(t.Context()) },
+			"a new session":    func() { s.Rebalanced(t.Context()) },
 			"only forgetting":  func() { s.known.forget(moment{start: 60000}) },
 			"a stale memory":   func() { s.known.moments[moment{start: 60000}].read = time.Now().Add(-2 * versionsFresh) },
 			"another's memory": func() { s, _ = mustSink(t, b, nil); write(win("b.example", 60000, 1, "/x=1")) },
@@ -332,7 +335,8 @@ func TestReplace(t *testing.T) {
 			"60 page/x=2 v7", "60 page/gone=0 v7", "60 page/extra=1 v7", "60 totals=3 v7",
 			"120 page/x=0 v8", "120 totals=0 v8")
 
-		// The next firing wins, and takes away what only the replay had: in this process and in another.
+		// The next firing wins, and takes away what only the replay had: in this process and in
+		// another.
 		other, _ := mustSink(t, b, nil)
 		do(other.Write, win("a.example", 60000, 9, "/x=5"))
 		want := []string{"60 page/x=5 v9", "60 page/gone=0 v7", "60 page/extra=0 v9", "60 totals=5 v9", "120 page/x=0 v8", "120 totals=0 v8"}
@@ -376,6 +380,7 @@ func TestBadWindowsAreRefused(t *testing.T) {
 }
 
 func TestVersionsAreForgottenByMoments(t *testing.T) {
+	t.Parallel()
 	v := newVersions()
 	for i := range eventTime(20) {
 		kind := window.Kind(i % 3)
@@ -431,36 +436,6 @@ func TestSpans(t *testing.T) {
 	f([]eventTime{3, 4, 8, 15, 21, 28}, "[3,9)[15,22)[28,29)")
 }
 
-func TestPulse(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p := newPulse()
-		ctx, cancel := context.WithCancel(t.Context())
-		go p.run(ctx)
-		time.Sleep(time.Minute)
-		if err := p.check(); err != nil {
-			t.Errorf("a process that ran: %v", err)
-		}
-		offset := 7 * time.Second // what a stopped process finds on its clock
-		now := p.now
-		p.mu.Lock()
-		p.now = func() time.Time { return now().Add(offset) }
-		p.mu.Unlock()
-		if err := p.check(); err == nil {
-			t.Error("a process that stood still, before its ticker: no error")
-		}
-		time.Sleep(time.Minute)
-		if err := p.check(); err == nil || !strings.Contains(err.Error(), "7s") {
-			t.Errorf("a process that stood still, later: %v", err)
-		}
-		p.reset()
-		if err := p.check(); err != nil {
-			t.Errorf("a new session: %v", err)
-		}
-		cancel()
-		synctest.Wait()
-	})
-}
-
 // What was decoded can be written.
 func FuzzDecodedWindowsEncode(f *testing.F) {
 	lines, err := win("a.example", 60000, 7, "/x=3 /y=2").AppendLines(nil)
@@ -471,16 +446,16 @@ func FuzzDecodedWindowsEncode(f *testing.F) {
 	f.Add([]byte("page,page=/a\\ b\\,c\\=,site=x.example events=1i 60\n"))
 	f.Add([]byte("page,page=/a\\\\,site=x.example events=1i 60\n"))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		it, err := decodeItem(b)
-		if err != nil || it.window == nil {
+		rec, err := window.Decode(b)
+		if err != nil || rec.Window == nil || checkWindow(rec.Window) != nil {
 			return
 		}
-		out, err := it.window.AppendLines(nil)
+		out, err := rec.Window.AppendLines(nil)
 		if err != nil {
 			t.Fatalf("decoded %q, can't be encoded: %v", b, err)
 		}
-		if n := countLines(out); n != len(it.window.Points) {
-			t.Fatalf("%d points make %d lines: %q", len(it.window.Points), n, out)
+		if n := countLines(out); n != len(rec.Window.Points) {
+			t.Fatalf("%d points make %d lines: %q", len(rec.Window.Points), n, out)
 		}
 	})
 }
@@ -532,7 +507,8 @@ func TestQueriesOfALiveStream(t *testing.T) {
 		"60 page/y5=0 v6", "60 page/y6=0 v7", "60 page/y7=0 v8", "60 page/y8=0 v9")...)
 }
 
-// A firing too large for a record comes in parts; killed at any request, it is whole after it has come again.
+// A firing too large for a record comes in parts; killed at any request, it is whole after it has
+// come again.
 func TestPartsAndCrashes(t *testing.T) {
 	part := func(version int64, pages string, totals int64) *window.Window {
 		w := win("a.example", 60000, version, pages)

@@ -15,29 +15,21 @@ import (
 	"millrace/internal/influxdb"
 )
 
-// replacedName returns the measurement that says which windows of a kind a replay has replaced (replaced,
-// replaced_hour, replaced_visits):
-//
-//	replaced,site=example.com version=1234i 1700000040
-//
-// Version is the one that the window had, and kept. A window whose points carry a larger one was written live since.
-func replacedName(k window.Kind) string {
-	return "replaced" + strings.TrimPrefix(window.Measurement(k, window.Totals), window.Totals.String())
-}
-
-// neverLive is the version of a window that only a replay has written: any firing of the stream is newer.
+// neverLive is the version of a window that only a replay has written: any firing of the stream is
+// newer.
 const neverLive = -1
 
 const (
-	// versionsFresh is how long the versions of a moment are believed without reading them again: another process may
-	// replace windows. Rereading is one small query.
+	// versionsFresh is how long the versions of a moment are believed without reading them again:
+	// another process may replace windows. Rereading is one small query.
 	versionsFresh = time.Minute
-	// maxKnown bounds what is remembered, in bytes: a window costs windowCost and 8 for each of its values, so that there
-	// is room for the two open minutes of 10,000 sites with 300 values each. When it is full, whole moments are
-	// forgotten, those first that were used longest ago: they would be read again.
+	// maxKnown bounds what is remembered, in bytes: a window costs windowCost and 8 for each of its
+	// values, so that there is room for the two open minutes of 10,000 sites with 300 values each.
+	// When it is full, whole moments are forgotten, those first that were used longest ago: they
+	// would be read again.
 	maxKnown   = 64 << 20
 	windowCost = 120
-	// maxSpan is how many moments one query asks for.
+	// maxSpan is how many moments one query reads.
 	maxSpan = 60
 )
 
@@ -46,7 +38,8 @@ type stream struct {
 	shard uint16
 }
 
-// moment is what windows of one kind have in common that start together: a minute, an hour, a quarter of visits.
+// moment is what windows of one kind have in common that start together: a minute, an hour, a
+// quarter of visits.
 type moment struct {
 	kind  window.Kind
 	start event.Time
@@ -76,8 +69,8 @@ func keyOf(w *window.Window) windowKey { return windowKey{stream{w.Site, w.Shard
 // known is what is known of one window in InfluxDB.
 type known struct {
 	version int64
-	// values are hashes of the values that are not zero, sorted; nil if they are not known, which is so at first, and
-	// after a replay and a write that was cut off.
+	// values are hashes of the values that are not zero, sorted; nil if they are not known, which
+	// is so at first, and after a replay and a write that was cut off.
 	values []uint64
 	// replaced: a replay wrote it last.
 	replaced bool
@@ -92,8 +85,8 @@ type heard struct {
 	used    uint64
 }
 
-// versions remembers the versions of windows in InfluxDB, and which values they have. It is for one goroutine at a
-// time.
+// versions remembers the versions of windows in InfluxDB, and which values they have. It is for one
+// goroutine at a time.
 type versions struct {
 	moments map[moment]*heard
 	bytes   int
@@ -124,7 +117,8 @@ func (v *versions) set(k windowKey, now known) {
 	m.windows[k.stream] = now
 }
 
-// stale returns those of the moments that have to be read, ascending and once each, and counts all as used.
+// stale returns those of the moments that have to be read, ascending and once each, and counts all
+// as used.
 func (v *versions) stale(list []moment) []moment {
 	v.uses++
 	var missing []moment
@@ -155,8 +149,9 @@ func spans(list []moment) []span {
 	return out
 }
 
-// learned takes in what a query has said of a span. What the process itself has sent stays: it may be newer than the
-// answer. Regressed is how many windows InfluxDB holds in an older version than was sent.
+// learned takes in what a query has returned for a span. What the process itself has sent stays: it
+// may be newer than the answer. Regressed is how many windows InfluxDB holds in an older version
+// than was sent.
 func (v *versions) learned(s span, read map[windowKey]known) (regressed int) {
 	now := time.Now()
 	for t := s.from; t < s.to; t += s.kind.Length() {
@@ -183,8 +178,8 @@ func (v *versions) learned(s span, read map[windowKey]known) (regressed int) {
 	return regressed
 }
 
-// admit says whether w is to be written, and notes it as sent if so, its values as unknown until written is called. Before
-// is what was known. The window's moment must have been read.
+// admit reports whether w is to be written, and notes it as sent if so, its values as unknown until
+// written is called. Before is what was known. The window's moment must have been read.
 //
 // A firing that a replay has replaced since stays out too: the replay knew all of it.
 func (v *versions) admit(w *window.Window) (before known, ok bool) {
@@ -231,8 +226,8 @@ func (v *versions) forgetSome() {
 	}
 }
 
-// readVersions asks for the versions of all windows of a span. Every window has a point in totals, bot or dropped, for
-// every row is counted in one of them; one of visits has a point in totals.
+// readVersions reads the versions of all windows of a span. Every window has a point in totals,
+// bot or dropped, for every row is counted in one of them; one of visits has a point in totals.
 func readVersions(ctx context.Context, c *influxdb.Client, sp span) (map[windowKey]known, error) {
 	replaced := replacedName(sp.kind)
 	from := []string{replaced}
@@ -241,7 +236,8 @@ func readVersions(ctx context.Context, c *influxdb.Client, sp span) (map[windowK
 			from = append(from, window.Measurement(sp.kind, f))
 		}
 	}
-	q := fmt.Sprintf(`SELECT "version" FROM %s WHERE %s GROUP BY "site", "shard"`, names(from...), between(sp))
+	q := fmt.Sprintf(`SELECT %s FROM %s WHERE %s GROUP BY %s`,
+		influxdb.QuoteName(versionField), names(from...), between(sp), names(siteTag, shardTag))
 	out := map[windowKey]known{}
 	marks := map[windowKey]int64{}
 	err := c.Query(ctx, q, func(s *influxdb.Series) error {
@@ -249,7 +245,7 @@ func readVersions(ctx context.Context, c *influxdb.Client, sp span) (map[windowK
 		if !ok {
 			return nil
 		}
-		at, version := s.Column("time"), s.Column("version")
+		at, version := s.Column(timeColumn), s.Column(versionField)
 		for _, row := range s.Values {
 			sec, ok1 := influxdb.Int(row, at)
 			v, ok2 := influxdb.Int(row, version)
@@ -280,8 +276,8 @@ func readVersions(ctx context.Context, c *influxdb.Client, sp span) (map[windowK
 }
 
 func streamOf(tags map[string]string) (stream, bool) {
-	st := stream{site: tags["site"]}
-	if s := tags["shard"]; s != "" {
+	st := stream{site: tags[siteTag]}
+	if s := tags[shardTag]; s != "" {
 		n, err := strconv.ParseUint(s, 10, 16)
 		if err != nil {
 			return stream{}, false

@@ -6,9 +6,9 @@ import (
 	"millrace/engine/window"
 )
 
-// appendWhole appends w's lines with every field of its kind. Line protocol leaves revenue out where it is 0, and
-// InfluxDB keeps a field of an older version that the newer one does not name: an amount that was paid back would
-// stay.
+// appendWhole appends w's lines with every field of its kind. Line protocol leaves revenue and paid
+// out where they are 0, and InfluxDB keeps a field of an older version that the newer one does not
+// name: an amount that was paid back would stay.
 func appendWhole(dst []byte, w *window.Window) ([]byte, error) {
 	from := len(dst)
 	dst, err := w.AppendLines(dst)
@@ -21,9 +21,16 @@ func appendWhole(dst []byte, w *window.Window) ([]byte, error) {
 		n := bytes.IndexByte(lines, '\n') + 1 // values hold no line ends
 		line := lines[:n]
 		lines = lines[n:]
-		// The commas and equals signs of tags are escaped, so this is the field, which every point has.
-		if at := bytes.Index(line, versionField); at >= 0 && w.Points[i].Revenue == 0 && !bytes.Contains(line, revenueField) {
-			dst = append(append(dst, line[:at]...), ",revenue=0i"...)
+		// The commas and equals signs of tags are escaped, so this is the field, which every point
+		// has.
+		if at := bytes.Index(line, versionStart); at >= 0 {
+			dst = append(dst, line[:at]...)
+			if w.Points[i].Revenue == 0 && !bytes.Contains(line, revenueStart) {
+				dst = append(append(dst, revenueStart...), "0i"...)
+			}
+			if w.Points[i].Paid == 0 && !bytes.Contains(line, paidStart) {
+				dst = append(append(dst, paidStart...), "0i"...)
+			}
 			line = line[at:]
 		}
 		dst = append(dst, line...)
@@ -31,7 +38,9 @@ func appendWhole(dst []byte, w *window.Window) ([]byte, error) {
 	return dst, nil
 }
 
+// What the fields of a line begin with that are not its first.
 var (
-	versionField = []byte(",version=")
-	revenueField = []byte(",revenue=")
+	versionStart = []byte("," + versionField + "=")
+	revenueStart = []byte("," + revenueField + "=")
+	paidStart    = []byte("," + paidField + "=")
 )

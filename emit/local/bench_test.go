@@ -10,12 +10,14 @@ import (
 	"millrace/engine/event"
 	"millrace/engine/window"
 	"millrace/query"
+	"millrace/query/statsapi"
 )
 
 const benchDays = 30
 
-// benchStore holds 30 days of a site with 500 pages (Zipf), of which perMinute views see some 20 different ones a
-// minute: minutes, the hours folded of them, and a visit for each fifth view. Points is the number of those of minutes.
+// benchStore holds 30 days of a site with 500 pages (Zipf), of which perMinute views see some 20
+// different ones a minute: minutes, the hours folded of them, and a visit for each fifth view.
+// Points is the number of those of minutes.
 func benchStore(b *testing.B) (s *Store, points int) {
 	const perMinute, pages, visitors, budget = 40, 500, 20_000, 500
 	s = mustOpen(b, Options{Dir: b.TempDir(), NoSync: true})
@@ -91,7 +93,7 @@ type fromMinutes struct{ *Store }
 
 func (fromMinutes) Progress(context.Context) ([]window.Progress, error) { return nil, nil }
 
-// BenchmarkQuery asks about 30 days, from hours and from minutes.
+// BenchmarkQuery queries 30 days, from hours and from minutes.
 func BenchmarkQuery(b *testing.B) {
 	s, points := benchStore(b)
 	f := func(name string, reader query.Reader, zone, metrics, dims string) {
@@ -99,9 +101,13 @@ func BenchmarkQuery(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		srv, err := query.New(query.Options{
+		x, err := query.New(query.Options{
 			Reader: reader, Now: func() time.Time { return time.UnixMilli(0) }, TimeZone: func(string) *time.Location { return loc },
 		})
+		if err != nil {
+			b.Fatal(err)
+		}
+		srv, err := statsapi.New(statsapi.Options{Executor: x})
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -120,7 +120,7 @@ func TestRollups(t *testing.T) {
 			want.Seconds, want.Views = counter.Draw(t, "seconds"), counter.Draw(t, "views")
 		} else {
 			want.Events, want.Pageviews = counter.Draw(t, "events"), counter.Draw(t, "pageviews")
-			want.Visitors, want.Revenue = rapid.Uint64().Draw(t, "visitors"), event.Money(counter.Draw(t, "revenue"))
+			want.Visitors, want.Revenue, want.Paid = rapid.Uint64().Draw(t, "visitors"), event.Money(counter.Draw(t, "revenue")), counter.Draw(t, "paid")
 		}
 		final := rapid.Bool().Draw(t, "final")
 		var got window.Rollup
@@ -141,7 +141,8 @@ func TestRollupsOfOtherBuilds(t *testing.T) {
 		}
 	}
 	f([]byte{0, 1, 4, 9}, window.Minute, window.Rollup{Events: 2, Sketch: []byte{9}})
-	f([]byte{1, 5, 4, 2, 6, 8, 8, 9}, window.Hour, window.Rollup{Events: 2, Pageviews: 1, Visitors: 3, Revenue: 4, Sketch: []byte{9}})
+	f([]byte{1, 4, 4, 2, 6, 8, 9}, window.Hour, window.Rollup{Events: 2, Pageviews: 1, Visitors: 3, Revenue: 4, Sketch: []byte{9}})
+	f([]byte{1, 6, 4, 2, 6, 8, 10, 8, 9}, window.Hour, window.Rollup{Events: 2, Pageviews: 1, Visitors: 3, Revenue: 4, Paid: 5, Sketch: []byte{9}})
 	f([]byte{1, 5, 4, 2, 6, 8, 8}, window.Visits, window.Rollup{Visits: 2, Bounces: 1, Seconds: 3, Views: 4, Sketch: []byte{}})
 }
 

@@ -1,44 +1,48 @@
-// Package local is the embedded rollup store: fired windows on Pebble, and the consumer that fills it from
-// the topic millrace.windows.
+// Package local is the embedded rollup store: fired windows on Pebble, their writer and their
+// reader.
 //
-// In go windows and progress, whole: Store.Write (live), Store.Replace (replay), Store.WriteProgress. Out
-// come the points of a family of a site in time order (Store.Scan), the sites (Sites) and the last progress of each
-// partition (Progress). Emitter is the goka processor between topic and store.
+// In go windows and progress, whole: Store.Write (live), Store.Replace (replay),
+// Store.WriteProgress. Out come the points of a family of a site in time order (Store.Scan), the
+// sites (Sites) and the last progress of each partition (Progress). A Store is an emit.Sink: the
+// emit.Consumer fills it from the topic millrace.windows.
 //
 // Invariants:
-//   - A window is written as a whole, together with its version, in one batch. A firing that takes several records
-//     grows part by part; progress past it comes behind its last part.
-//   - Write ignores a window that is older than the stored one of the same kind, site, shard and start (rule J10). The
-//     same version again writes the same again, or adds the next part. WriteProgress ignores an older offset of a
-//     partition.
-//   - Replace writes whatever the versions are and leaves the stored one as it was, so that a later live firing
-//     of the window still wins; the same firing, delivered again, does not.
-//   - What a window no longer holds is gone after a newer Write and after Replace. Windows of other shards and kinds stay.
+//   - A window is written as a whole, together with its version, in one batch. A firing that takes
+//     several records grows part by part; progress past it comes behind its last part.
+//   - Write ignores a window that is older than the stored one of the same kind, site, shard and
+//     start (rule J10). The same version again writes the same again, or adds the next part.
+//     WriteProgress ignores an older offset of a partition.
+//   - Replace writes whatever the versions are and leaves the stored one as it was, so that a later
+//     live firing of the window still wins; the same firing, delivered again, does not.
+//   - What a window no longer holds is gone after a newer Write and after Replace. Windows of other
+//     shards and kinds stay.
 //   - Scan sees one state of the store, from its call to its end.
 //   - A write that has returned survives a power loss (unless Options.NoSync).
-//   - The Emitter finishes a record only after its window is on disk, or its dead letter is in Kafka.
 //
 // # Layout
 //
-// Keys sort as their fields do, one after the other. Strings end in 00 (sites) or are escaped so that a longer
-// one sorts behind its prefix (values); numbers are big-endian, times with their sign bit flipped.
+// Keys sort as their fields do, one after the other. Strings end in 00 (sites) or are escaped so
+// that a longer one sorts behind its prefix (values); numbers are big-endian, times with their sign
+// bit flipped.
 //
 //	01 site kind family start shard value value   rollup: flags, counters of the kind, sketch
 //	02 site kind start shard                      window: version, whether replaced since, families that have points
 //	03 partition                                  progress: low, hours, offset
 //	00 "format"                                   number of this layout
 //
-// A folder of another layout is refused: what it holds is derived, so it is removed and filled anew, by the Emitter
-// with what Kafka still holds and by replay with the rest.
+// A folder of another layout is refused: what it holds is derived, so it is removed and filled
+// anew, by the consumer with what Kafka still holds and by replay with the rest.
 //
-// A point knows the family's values by its key, so that a range of one family of one site is one run of keys,
-// and one value of it is found by seeking. The shard comes before the values, so that a window's points of a
-// family lie together. A firing that repeats a window writes what has changed and deletes what has gone; nothing
-// is deleted by range, because a range tombstone per window and family would slow down every scan.
+// A point knows the family's values by its key, so that a range of one family of one site is one
+// run of keys, and one value of it is found by seeking. The shard comes before the values, so that
+// a window's points of a family lie together. A firing that repeats a window writes what has
+// changed and deletes what has gone; nothing is deleted by range, because a range tombstone per
+// window and family would slow down every scan.
 //
 // Units: times in milliseconds (event.Time), sizes in bytes. Counters are signed.
 //
-// A Store may be used by any number of goroutines; writers take turns. An Emitter runs once.
+// A Store may be used by any number of goroutines; writers take turns.
 //
-// It does not aggregate, knows no time zones, folds no minutes into hours, and never asks Kafka anything by itself.
+// It does not aggregate, knows no time zones, folds no minutes into hours, and makes no request to
+// Kafka.
 package local

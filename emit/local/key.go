@@ -17,8 +17,9 @@ const (
 	tableProgress = 0x03
 )
 
-// A string within a key: 00 is written as 00 FF, the end as 00 01. So a string sorts before those it is a prefix
-// of (00 01 is less than 00 FF and any other byte), and the order of the keys is that of the strings.
+// A string within a key: 00 is written as 00 FF, the end as 00 01. So a string sorts before those
+// it is a prefix of (00 01 is less than 00 FF and any other byte), and the order of the keys is
+// that of the strings.
 const (
 	escByte = 0x00
 	escZero = 0xff
@@ -137,7 +138,8 @@ func appendWindowKey(dst []byte, w *window.Window) []byte {
 	return binary.BigEndian.AppendUint16(appendTime(dst, w.Start), w.Shard)
 }
 
-// decodeWindowKey reads what appendWindowKey wrote into all of w that is in it. The site is a view of b.
+// decodeWindowKey reads what appendWindowKey wrote into all of w that is in it. The site is a view
+// of b.
 func decodeWindowKey(b []byte, w *window.Window) error {
 	if len(b) == 0 || b[0] != tableWindow {
 		return errKey

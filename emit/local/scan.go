@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -17,9 +18,10 @@ import (
 // checkEvery is how many points pass between two looks at the context.
 const checkEvery = 4096
 
-// Scan calls fn for each point of the selection, in ascending order of start; final says whether the point's
-// window was final when it was written. With more than one shard there may be several points of one start
-// and value. The point is valid during the call only. An error of fn ends the scan and is returned as it is.
+// Scan calls fn for each point of the selection, in ascending order of start; final is whether the
+// point's window was final when it was written. With more than one shard there may be several
+// points of one start and value. The point is valid during the call only. An error of fn ends the
+// scan and is returned as it is.
 func (s *Store) Scan(ctx context.Context, sel window.Selection, fn func(start event.Time, final bool, p *window.Point) error) error {
 	if err := s.enter(); err != nil {
 		return err
@@ -48,15 +50,16 @@ type cursor struct {
 	fn     func(event.Time, bool, *window.Point) error
 	family window.Family
 	head   int // length of what all keys begin with: table, site, kind, family
-	// wanted holds the values asked for, sorted, by position; nil is any.
+	// wanted holds the values of the selection, sorted, by position; nil is any.
 	wanted [2][]string
 	seek   []byte
 	point  window.Point
 	n      int
 }
 
-// nextsBeforeSeek is how many keys are stepped over before seeking. A seek costs as much as some tens of steps, and most
-// minutes hold few values: 64 scans minutes of 28 values in a third of the time that 16 takes, 128 in no less.
+// nextsBeforeSeek is how many keys are stepped over before seeking. A seek costs as much as some
+// tens of steps, and most minutes hold few values: 64 scans minutes of 28 values in a third of the
+// time that 16 takes, 128 in no less.
 const nextsBeforeSeek = 64
 
 // groupLen is the length of start and shard in a key.
@@ -70,12 +73,12 @@ func (c *cursor) selectValues(sel window.Selection) {
 	}
 }
 
-// run visits the points. Where values are asked for it seeks from one to the next instead of reading what
-// lies between: the first values decide, those of the second position are compared.
+// run visits the points. Where the selection has values it seeks from one to the next instead of
+// reading what lies between: the first values decide, those of the second position are compared.
 func (c *cursor) run() error {
 	for i := range c.wanted {
 		if c.wanted[i] != nil && len(c.wanted[i]) == 0 {
-			return nil // none is asked for
+			return nil // the selection has none
 		}
 	}
 	ok := c.it.First()
@@ -109,8 +112,8 @@ func (c *cursor) run() error {
 	return c.ctx.Err()
 }
 
-// skip seeks to the i-th value wanted of the present start and shard or, past the last, to the first one of
-// the shard or start that follows.
+// skip seeks to the i-th value wanted of the present start and shard or, past the last, to the
+// first one of the shard or start that follows.
 func (c *cursor) skip(i int) bool {
 	key := c.it.Key()
 	c.seek = append(c.seek[:0], key[:c.head+groupLen]...)
@@ -206,8 +209,39 @@ func (s *Store) Progress(ctx context.Context) ([]window.Progress, error) {
 	return ps, ctx.Err()
 }
 
-// Versions calls fn for each window there is, of all kinds, without its points: with the version of the last firing. It is
-// valid during the call only.
+// Fired returns the windows of a kind, site and start, one a shard, without points, with the
+// version of the last firing.
+func (s *Store) Fired(ctx context.Context, k window.Kind, site string, start event.Time) (ws []window.Window, err error) {
+	if err := s.enter(); err != nil {
+		return nil, err
+	}
+	defer s.leave()
+	key := appendWindowKey(nil, &window.Window{Kind: k, Site: site, Start: start, Shard: math.MaxUint16})
+	first := appendWindowKey(nil, &window.Window{Kind: k, Site: site, Start: start})
+	it, err := s.db.NewIterWithContext(ctx, &pebble.IterOptions{LowerBound: first, UpperBound: append(key, 0)})
+	if err != nil {
+		return nil, fmt.Errorf("read versions: %w", damaged(err))
+	}
+	for ok := it.First(); ok && err == nil; ok = it.Next() {
+		var w window.Window
+		var v version
+		if err = decodeWindowKey(it.Key(), &w); err == nil {
+			v, err = decodeVersion(it.Value())
+		}
+		w.Site, w.Version = site, v.version
+		ws = append(ws, w)
+	}
+	if err == nil {
+		err = it.Error()
+	}
+	if err := closeIter(err, it); err != nil {
+		return nil, fmt.Errorf("read versions: %w", damaged(err))
+	}
+	return ws, ctx.Err()
+}
+
+// Versions calls fn for each window there is, of all kinds, without its points: with the version of
+// the last firing. It is valid during the call only.
 func (s *Store) Versions(ctx context.Context, fn func(w *window.Window)) error {
 	if err := s.enter(); err != nil {
 		return err

@@ -8,6 +8,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
@@ -19,8 +20,8 @@ import (
 var (
 	// ErrLocked: another process has the folder open.
 	ErrLocked = errors.New("the folder is in use by another process")
-	// ErrDamaged: what the folder holds can't be read. Rollups are derived: the folder may be removed and
-	// rebuilt by replay.
+	// ErrDamaged: what the folder holds can't be read. Rollups are derived: the folder may be
+	// removed and rebuilt by replay.
 	ErrDamaged = errors.New("the rollup store is damaged; remove the folder and rebuild it with `millrace replay`")
 	// ErrFormat: the folder is not a rollup store of a layout this build knows.
 	ErrFormat = errors.New("the folder holds no rollup store of a known format")
@@ -31,26 +32,25 @@ var (
 // format is the number of the layout in doc.go.
 const format = "2"
 
-var emittedKey = []byte{tableMeta, 'e', 'm', 'i', 't', 't', 'e', 'd'}
-
 var formatKey = []byte{tableMeta, 'f', 'o', 'r', 'm', 'a', 't'}
 
 // Options of a Store.
 type Options struct {
 	// Dir is the folder; it is made if it is not there. Required.
 	Dir string
-	// Logger takes what Pebble says, at level debug, and its errors. Required.
+	// Logger takes the messages of Pebble, at level debug, and its errors. Required.
 	Logger *slog.Logger
 	// FS is the file system; nil is the disk.
 	FS vfs.FS
-	// CacheBytes is the size of the block cache, default 32 MiB: some days of one busy site's family.
+	// CacheBytes is the size of the block cache, default 32 MiB: some days of one busy site's
+	// family.
 	CacheBytes int64
-	// NoSync leaves it to the operating system when writes reach the disk: a power loss may then take back
-	// windows whose records are committed. For tests and bulk loads.
+	// NoSync leaves it to the operating system when writes reach the disk: a power loss may then
+	// take back windows whose records are committed. For tests and bulk loads.
 	NoSync bool
-	// Fatal is called when Pebble can't go on (a failed write to its log or manifest) and must not return. The
-	// default ends the process with status 1 after the error has been logged: nothing is lost by that,
-	// because what was not written has not been committed to Kafka either.
+	// Fatal is called when Pebble can't go on (a failed write to its log or manifest) and must not
+	// return. The default ends the process with status 1 after the error has been logged: nothing
+	// is lost by that, because what was not written has not been committed to Kafka either.
 	Fatal func(error)
 }
 
@@ -65,11 +65,13 @@ type Store struct {
 	closed bool
 	users  sync.WaitGroup // calls under way
 
+	damage atomic.Pointer[error] // the first that Pebble has come across
+
 	writing sync.Mutex // held from reading the stored versions to the end of the batch
 }
 
-// Open opens the folder. Errors are ErrLocked, ErrDamaged, ErrFormat or the file system's, with the folder's
-// name.
+// Open opens the folder. Errors are ErrLocked, ErrDamaged, ErrFormat or the file system's, with the
+// folder's name.
 func Open(o Options) (*Store, error) {
 	s, err := open(o)
 	if err != nil {
@@ -98,11 +100,12 @@ func open(o Options) (*Store, error) {
 		}
 		return nil, fmt.Errorf("%w (%w)", ErrLocked, err)
 	}
-	db, err := openPebble(&o, lock)
-	if err != nil {
+	logger := newLogger(o.Logger, o.Fatal, o.Dir)
+	o.FS = &sureLog{o.FS, logger.end}
+	s := &Store{dir: o.Dir, lock: lock, write: pebble.Sync}
+	if s.db, err = s.openPebble(&o, logger); err != nil {
 		return nil, errors.Join(err, lock.Close())
 	}
-	s := &Store{dir: o.Dir, db: db, lock: lock, write: pebble.Sync}
 	if o.NoSync {
 		s.write = pebble.NoSync
 	}
@@ -112,19 +115,22 @@ func open(o Options) (*Store, error) {
 	return s, nil
 }
 
-func openPebble(o *Options, lock *pebble.Lock) (*pebble.DB, error) {
+func (s *Store) openPebble(o *Options, logger *logger) (*pebble.DB, error) {
 	cache := pebble.NewCache(o.CacheBytes)
 	defer cache.Unref()
 	po := &pebble.Options{
 		Cache:              cache,
 		FS:                 o.FS,
-		Lock:               lock,
-		Logger:             newLogger(o.Logger, o.Fatal),
+		Lock:               s.lock,
+		Logger:             logger,
 		FormatMajorVersion: pebble.FormatNewest,
 		MemTableSize:       16 << 20,
-		// Without these Pebble ends the process when it meets a damaged table. Who reads it is told instead.
+		// Without these Pebble ends the process when it meets a damaged table. Who reads it is told
+		// instead.
 		EventListener: &pebble.EventListener{
 			DataCorruption: func(i pebble.DataCorruptionInfo) {
+				err := fmt.Errorf("%w (%s: %w)", ErrDamaged, i.Path, i.Details)
+				s.damage.CompareAndSwap(nil, &err)
 				o.Logger.Error("rollup store is damaged", "file", i.Path, "err", i.Details)
 			},
 			BackgroundError: func(err error) { o.Logger.Error("rollup store: background work", "err", err) },
@@ -142,35 +148,9 @@ func openPebble(o *Options, lock *pebble.Lock) (*pebble.DB, error) {
 	case errors.Is(err, os.ErrPermission):
 		return nil, err
 	}
-	// What else stops Pebble from opening a folder that is there, can be read and is not locked are its
-	// files; it marks only some of these errors as corruption.
+	// What else stops Pebble from opening a folder that is there, can be read and is not locked are
+	// its files; it marks only some of these errors as corruption.
 	return nil, fmt.Errorf("%w (%w)", ErrDamaged, err)
-}
-
-// Emitted reports whether an Emitter has ever begun to fill the store. Where none has, what the group has committed
-// speaks of another store.
-func (s *Store) Emitted() (bool, error) {
-	if err := s.enter(); err != nil {
-		return false, err
-	}
-	defer s.leave()
-	_, closer, err := s.db.Get(emittedKey)
-	if errors.Is(err, pebble.ErrNotFound) {
-		return false, nil
-	}
-	if err != nil {
-		return false, damaged(err)
-	}
-	return true, closer.Close()
-}
-
-// MarkEmitted notes that an Emitter fills the store from the topic's beginning.
-func (s *Store) MarkEmitted() error {
-	if err := s.enter(); err != nil {
-		return err
-	}
-	defer s.leave()
-	return damaged(s.db.Set(emittedKey, nil, s.write))
 }
 
 // checkFormat marks a new store with its format and refuses any other.
@@ -239,26 +219,33 @@ func (s *Store) Close() error {
 	return nil
 }
 
-// logger gives Pebble's lines to slog.
+// logger gives Pebble's lines to slog, and ends the process.
 type logger struct {
 	log   *slog.Logger
 	fatal func(error)
+	dir   string
 }
 
-func newLogger(log *slog.Logger, fatal func(error)) *logger {
+func newLogger(log *slog.Logger, fatal func(error), dir string) *logger {
 	if fatal == nil {
 		fatal = func(error) { os.Exit(1) }
 	}
-	return &logger{log, fatal}
+	return &logger{log, fatal, dir}
 }
 
 func (l *logger) Infof(format string, args ...any)  { l.log.Debug(fmt.Sprintf(format, args...)) }
 func (l *logger) Errorf(format string, args ...any) { l.log.Error(fmt.Sprintf(format, args...)) }
 
 func (l *logger) Fatalf(format string, args ...any) {
-	msg := fmt.Sprintf(format, args...)
-	l.log.Error("rollup store can't go on", "err", msg)
-	l.fatal(errors.New(msg))
+	text, _, _ := strings.Cut(fmt.Sprintf(format, args...), "\n") // lists of files may follow
+	l.end(errors.New(text))
+}
+
+// end ends the process with one line. It does not return.
+func (l *logger) end(err error) {
+	err = goneOr(err, l.dir)
+	l.log.Error("rollup store can't go on: the process ends, nothing that Kafka holds is lost", "folder", l.dir, "err", err)
+	l.fatal(err)
 }
 
 // closeIter joins an iterator's errors to err.

@@ -17,10 +17,10 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"go.uber.org/goleak"
 
+	"millrace/emit/readertest"
 	"millrace/engine/event"
 	"millrace/engine/window"
 	"millrace/query"
-	"millrace/query/readertest"
 )
 
 func TestMain(m *testing.M) {
@@ -53,6 +53,7 @@ func mustOpen(tb testing.TB, o Options) *Store {
 }
 
 func TestConformance(t *testing.T) {
+	t.Parallel()
 	readertest.Run(t, func(t *testing.T) (readertest.Sink, query.Reader) {
 		s := mustOpen(t, Options{})
 		return s, s
@@ -103,8 +104,8 @@ func TestReopen(t *testing.T) {
 	}
 }
 
-// TestPowerLoss takes the disk away after each of many writes: what Write has returned for is there, whole, and
-// what was under way is there whole or not at all.
+// TestPowerLoss takes the disk away after each of many writes: what Write has returned for is
+// there, whole, and what was under way is there whole or not at all.
 func TestPowerLoss(t *testing.T) {
 	for survive := range 3 {
 		fs := vfs.NewCrashableMem()
@@ -133,7 +134,8 @@ func TestLocked(t *testing.T) {
 	mustWrite(t, s, pageWindow("a.example", 0, 1, 1))
 }
 
-// TestDamaged breaks a folder in several ways: Open or the first Scan says ErrDamaged, and nothing panics.
+// TestDamaged breaks a folder in several ways: Open or the first Scan says ErrDamaged, and nothing
+// panics.
 func TestDamaged(t *testing.T) {
 	f := func(name, pattern string, harm func(path string) error) {
 		t.Run(name, func(t *testing.T) {
@@ -162,6 +164,9 @@ func TestDamaged(t *testing.T) {
 			if err == nil {
 				sel := window.Selection{Site: "a.example", Family: window.Pages, From: 0, To: 1 << 50}
 				err = s.Scan(t.Context(), sel, func(event.Time, bool, *window.Point) error { return nil })
+				if found := s.Check(t.Context()); err != nil && !errors.Is(found, ErrDamaged) {
+					t.Errorf("Check returns %v after %v", found, err)
+				}
 				s.Close() // may complain as well
 			}
 			if !errors.Is(err, ErrDamaged) {
@@ -191,7 +196,7 @@ func TestFormat(t *testing.T) {
 	f := func(key, value, want string) {
 		t.Helper()
 		dir := t.TempDir()
-		db, err := pebble.Open(dir, &pebble.Options{Logger: newLogger(testLogger(t), nil)})
+		db, err := pebble.Open(dir, &pebble.Options{Logger: newLogger(testLogger(t), nil, "")})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -274,8 +279,9 @@ func TestRefireWritesChanges(t *testing.T) {
 	}
 }
 
-// TestScanValues: a scan for values sees what a scan of everything and a filter see, over windows with more values
-// than are stepped over, so that it seeks; shards at the end of their range included.
+// TestScanValues: a scan for values sees what a scan of everything and a filter see, over windows
+// with more values than are stepped over, so that it seeks; shards at the end of their range
+// included.
 func TestScanValues(t *testing.T) {
 	s := mustOpen(t, Options{})
 	for i := range 8 {
@@ -320,7 +326,8 @@ func TestScanValues(t *testing.T) {
 	}
 }
 
-// TestReplaceVersion: a replayed window keeps out the firings that it holds already, and yields to later ones.
+// TestReplaceVersion: a replayed window keeps out the firings that it holds already, and yields to
+// later ones.
 func TestReplaceVersion(t *testing.T) {
 	s := mustOpen(t, Options{Dir: t.TempDir()})
 	w := func(version, events int64) []*window.Window {

@@ -6,24 +6,26 @@ import (
 
 	"millrace/engine/event"
 	"millrace/engine/window"
+	"millrace/engine/wire"
 )
 
 var errValue = errors.New("malformed value")
 
-// A rollup is: flags (1 byte), the number of counters (1 byte), the counters (zig-zag varints), the sketch
-// (the rest). Which counters there are is up to the window's kind: events, pageviews, visitors, revenue, or visits,
-// bounces, seconds, views. Zeros at the end of the list are left out. A counter that was added to the code later is 0
-// in a list written before; those that this build does not know are passed over.
+// A rollup is: flags (1 byte), the number of counters (1 byte), the counters (zig-zag varints), the
+// sketch (the rest). Which counters there are is up to the window's kind: events, pageviews,
+// visitors, revenue, paid, or visits, bounces, seconds, views. Zeros at the end of the list are
+// left out. A counter that was added to the code later is 0 in a list written before; those that
+// this build does not know are passed over.
 const flagFinal = 1
 
 // numCounters is the number of counters this build writes of any kind.
-const numCounters = 4
+const numCounters = 5
 
 func countersOf(k window.Kind, r *window.Rollup) [numCounters]int64 {
 	if k == window.Visits {
-		return [numCounters]int64{r.Visits, r.Bounces, r.Seconds, r.Views}
+		return [numCounters]int64{r.Visits, r.Bounces, r.Seconds, r.Views, 0}
 	}
-	return [numCounters]int64{r.Events, r.Pageviews, int64(r.Visitors), int64(r.Revenue)}
+	return [numCounters]int64{r.Events, r.Pageviews, int64(r.Visitors), int64(r.Revenue), r.Paid}
 }
 
 func appendRollup(dst []byte, k window.Kind, final bool, r *window.Rollup) []byte {
@@ -43,7 +45,8 @@ func appendRollup(dst []byte, k window.Kind, final bool, r *window.Rollup) []byt
 	return append(dst, r.Sketch...)
 }
 
-// decodeRollup reads what appendRollup wrote. The sketch is a view of b.
+// decodeRollup reads what appendRollup wrote. The sketch is a view of b. It runs once for each row of
+// a scan, hence without a wire.Reader: 20 ns a row, and 32 with one.
 func decodeRollup(b []byte, k window.Kind, r *window.Rollup) (final bool, err error) {
 	if len(b) < 2 || b[0] > flagFinal {
 		return false, errValue
@@ -66,19 +69,19 @@ func decodeRollup(b []byte, k window.Kind, r *window.Rollup) (final bool, err er
 		*r = window.Rollup{Visits: counters[0], Bounces: counters[1], Seconds: counters[2], Views: counters[3], Sketch: b}
 		return final, nil
 	}
-	*r = window.Rollup{Events: counters[0], Pageviews: counters[1], Visitors: uint64(counters[2]), Revenue: event.Money(counters[3]), Sketch: b}
+	*r = window.Rollup{Events: counters[0], Pageviews: counters[1], Visitors: uint64(counters[2]), Revenue: event.Money(counters[3]), Paid: counters[4], Sketch: b}
 	return final, nil
 }
 
-// version is what is stored of a window besides its points: a varint, a byte that is 1 after a Replace, and the
-// families (varint).
+// version is what is stored of a window besides its points: a varint, a byte that is 1 after a
+// Replace, and the families (varint).
 type version struct {
 	version  int64
 	replaced bool     // by Replace, after that version was written
 	families families // that have points
 }
 
-// families is a set. It tells a later firing where there is nothing to look for.
+// families is a set. It is how a later firing knows where there is nothing to look for.
 type families uint64
 
 const _ = 64 - uint(window.NumFamilies) // a set has room for all
@@ -105,15 +108,12 @@ func appendVersion(dst []byte, v version) []byte {
 }
 
 func decodeVersion(b []byte) (version, error) {
-	v, n := binary.Varint(b)
-	if n <= 0 || n == len(b) || b[n] > 1 {
+	r := wire.Reader{B: b, Of: errValue}
+	v, flag, set := r.Varint(), r.Byte(), r.Uvarint()
+	if r.Err != nil || len(r.B) > 0 || flag > 1 {
 		return version{}, errValue
 	}
-	set, m := binary.Uvarint(b[n+1:])
-	if m <= 0 || n+1+m != len(b) {
-		return version{}, errValue
-	}
-	return version{v, b[n] == 1, families(set)}, nil
+	return version{v, flag == 1, families(set)}, nil
 }
 
 func appendProgress(dst []byte, p *window.Progress) []byte {
@@ -124,17 +124,11 @@ func appendProgress(dst []byte, p *window.Progress) []byte {
 }
 
 func decodeProgress(b []byte, p *window.Progress) error {
-	var list [3]int64
-	for i := range list {
-		n, l := binary.Varint(b)
-		if l <= 0 {
-			return errValue
-		}
-		list[i], b = n, b[l:]
-	}
-	if len(b) != 0 {
+	r := wire.Reader{B: b, Of: errValue}
+	low, hours, offset := r.Varint(), r.Varint(), r.Varint()
+	if r.Err != nil || len(r.B) > 0 {
 		return errValue
 	}
-	p.Low, p.Hours, p.Offset = event.Time(list[0]), event.Time(list[1]), list[2]
+	p.Low, p.Hours, p.Offset = event.Time(low), event.Time(hours), offset
 	return nil
 }

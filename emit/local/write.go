@@ -12,27 +12,36 @@ import (
 	"millrace/engine/window"
 )
 
-// Write stores windows that fired. One that is older than the stored window of the same kind, site, shard and start
-// is ignored; of two in the list the newer one counts, whatever their order. Windows of one version are parts of one
-// firing, which add up, whether they come together or one after the other; a value given twice counts once, as last
-// given.
+// Write stores windows that fired. One that is older than the stored window of the same kind, site,
+// shard and start is ignored; of two in the list the newer one counts, whatever their order.
+// Windows of one version are parts of one firing, which add up, whether they come together or one
+// after the other; a value given twice counts once, as last given.
 func (s *Store) Write(ctx context.Context, ws []*window.Window) error {
 	_, err := s.apply(ctx, ws, live, nil)
 	return err
 }
 
-// Replace stores windows whatever the stored version is, which stays. A window without points clears the stored
-// one of its kind. Of two of the same kind, site, shard and start in the list the last one counts.
+// Replace stores windows whatever the stored version is, which stays. A window without points
+// clears the stored one of its kind. Of two of the same kind, site, shard and start in the list the
+// last one counts.
 func (s *Store) Replace(ctx context.Context, ws []*window.Window) error {
 	_, err := s.apply(ctx, ws, replaced, nil)
 	return err
 }
 
-// ReplaceArchived is Replace for windows that hold all that the log has up to the offset that is their Version. That
-// version is kept if it is the larger one: firings at it or before stay out, later ones win.
+// ReplaceArchived is Replace for windows that hold all that the log has up to the offset that is
+// their Version. That version is kept if it is the larger one: firings at it or before stay out,
+// later ones win.
 func (s *Store) ReplaceArchived(ctx context.Context, ws []*window.Window) error {
 	_, err := s.apply(ctx, ws, archived, nil)
 	return err
+}
+
+// ReplaceSettled is ReplaceArchived for windows that the stream may have fired since: one that is
+// stored with a later version than the given one's is left as it is, since it may count more. Left
+// is how many these are. Nothing fires between the look and the write.
+func (s *Store) ReplaceSettled(ctx context.Context, ws []*window.Window) (left int, err error) {
+	return s.apply(ctx, ws, settled, nil)
 }
 
 // origin is where windows come from.
@@ -42,15 +51,18 @@ const (
 	live     origin = iota // a firing
 	replaced               // a replay
 	archived               // a replay that knows the log's offset
+	settled                // one beside a stream at work
 )
 
-// WriteProgress stores how far partitions have been counted. An older offset than the stored one is ignored.
+// WriteProgress stores how far partitions have been counted. An older offset than the stored one is
+// ignored.
 func (s *Store) WriteProgress(ctx context.Context, ps []window.Progress) error {
 	_, err := s.apply(ctx, nil, live, ps)
 	return err
 }
 
-// apply is one batch. Stale is the number of windows that were ignored as older.
+// apply is one batch. Stale is the number of windows that were ignored as older than what is
+// stored.
 func (s *Store) apply(ctx context.Context, ws []*window.Window, from origin, ps []window.Progress) (stale int, err error) {
 	if err := s.enter(); err != nil {
 		return 0, err
@@ -93,7 +105,8 @@ func (b *batch) close(err error) error {
 	return closeIter(err, b.Batch)
 }
 
-// windows adds the windows that are to be written: the last of each key, or all parts of the newest, if versions count.
+// windows adds the windows that are to be written: the last of each key, or all parts of the
+// newest, if versions count.
 func (b *batch) windows(ws []*window.Window, from origin) (stale int, err error) {
 	last := make(map[string]*window.Window, len(ws))
 	order := make([]string, 0, len(ws))
@@ -106,7 +119,7 @@ func (b *batch) windows(ws []*window.Window, from origin) (stale int, err error)
 			stale++
 			continue
 		} else if from == live && w.Version == prev.Version {
-			// Parts of one firing, or the same firing again: points given twice count as the last says.
+			// Parts of one firing, or the same firing again: of points given twice the last counts.
 			both := *w
 			both.Points = slices.Concat(prev.Points, w.Points)
 			w = &both
@@ -125,14 +138,18 @@ func (b *batch) windows(ws []*window.Window, from origin) (stale int, err error)
 	return stale, nil
 }
 
-// latest adds the last window of a key. It is left out if it is live and older than what is stored, or of the same
-// firing as a window that a replay has replaced since: the replay knew all of that firing.
+// latest adds the last window of a key. It is left out if it is live and older than what is stored,
+// or of the same firing as a window that a replay has replaced since: the replay knew all of that
+// firing.
 func (b *batch) latest(key []byte, w *window.Window, from origin) (wrote bool, err error) {
 	stored, known, err := b.version(key)
 	if err != nil {
 		return false, err
 	}
 	if from == live && (w.Version < stored.version || w.Version == stored.version && stored.replaced) {
+		return false, nil
+	}
+	if from == settled && known && stored.version > w.Version {
 		return false, nil
 	}
 	if !known && len(w.Points) == 0 {
@@ -147,7 +164,7 @@ func (b *batch) latest(key []byte, w *window.Window, from origin) (wrote bool, e
 		stored.families = 0 // nothing of them goes
 	case from == replaced:
 		now.version, now.replaced = stored.version, true
-	case from == archived:
+	case from == archived, from == settled:
 		now.version, now.replaced = max(stored.version, w.Version), true
 	}
 	if err := b.window(w, stored.families); err != nil {
@@ -194,8 +211,8 @@ func (b *batch) window(w *window.Window, stored families) error {
 	return nil
 }
 
-// diff walks over the stored points of w, deletes those that w does not hold, and takes out of points those
-// that are stored as they are.
+// diff walks over the stored points of w, deletes those that w does not hold, and takes out of
+// points those that are stored as they are.
 func (b *batch) diff(w *window.Window, stored families, points map[string]int) error {
 	if b.it == nil {
 		it, err := b.store.db.NewIter(nil)

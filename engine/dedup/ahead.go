@@ -15,7 +15,7 @@ func (s *Set) Ahead(events []event.Event) {
 	a.places = a.places[:0]
 	for i := range events {
 		if e := &events[i]; e.ID != "" {
-			_, h := hashes(e.Site, e.ID)
+			_, h, _ := hashes(e.Site, e.ID, e.Received)
 			a.places = append(a.places, s.ids.home(h))
 		}
 	}

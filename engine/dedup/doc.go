@@ -7,6 +7,17 @@
 // in which it was counted and in the Horizon after that: with a horizon of 10 minutes, until 10 to 11 minutes of
 // the log have passed. Seeing it again does not make it known for longer.
 //
+// A step of the clock by more than one and a half Horizons at once counts as one minute: the log was silent, or a
+// collector's clock is wrong. So no clock that jumps an hour ahead, or a year, pushes out ids, and a retry of what was sent
+// before the jump counts once. The price: where a partition has no event for longer than that, ids are known for so much
+// longer. The bound is no lower because a copy that comes a quarter of an hour later in a quiet partition is another event. The
+// watermark as the clock would not help, because that of a lone collector jumps as far; and replay, which has to
+// answer the same, reads an archive that has no watermarks.
+//
+// A repeat id ([event.CutRepeat]), which a collector has given to what a browser may send again by itself, is known for seconds
+// only: an event is a duplicate if one of its site with the same fingerprint was counted in the same 4 s of receive time, by the
+// clock of its collector, or in those before or after. Either may come first in the log, by way of two collectors.
+//
 // When MaxIDs are remembered, a sixteenth of them is forgotten early: one after the other the oldest id of the site that has
 // most; of several such sites the one whose oldest id is of the oldest minute, then the one with the smallest hash. So a
 // flood on one site takes all the room that is left, and makes only that site forget: nobody loses an id who has

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"unsafe"
 
-	"millrace/engine/event"
 	"millrace/engine/wire"
 )
 
@@ -103,12 +102,8 @@ func (s *Set) appendJournal(b []byte) []byte {
 	return b
 }
 
-const (
-	// maxMinute is past any that package event reads.
-	maxMinute = 1 << 40
-	// maxHorizon is the longest horizon of Options, in minutes.
-	maxHorizon = int64(24 * event.Hour / event.Minute)
-)
+// maxMinute is past any that package event reads.
+const maxMinute = 1 << 40
 
 // Apply makes the changes that the journal of the record at an offset tells of. Journals come in order of offset; the
 // first is that at the last seenFrom, or any before. After an error the set is unusable. REQUIRES: no record is in hand.
@@ -188,7 +183,7 @@ func (r *reader) part(minute int64) part {
 		p.cut.minute = p.minute - int64(r.number())
 		p.cut.site = r.Uint32()
 	}
-	if p.minute > maxMinute || p.oldest < max(0, p.minute-maxHorizon) || p.cut.minute < 0 {
+	if p.minute > maxMinute || p.oldest < 0 || p.cut.minute < 0 {
 		r.Fail("part at no possible time")
 	}
 	return p

@@ -6,6 +6,7 @@ import "unsafe"
 // Set that was made from journals.
 type generation struct {
 	minute int64
+	age    int64 // minutes that it counts as gone by since
 	offset int64 // of the record that began it
 	chunks []*chunk
 	len    int

@@ -15,20 +15,24 @@ import (
 type Options struct {
 	// Horizon is how long an id is known, in log time; whole minutes. Default 10 min.
 	Horizon event.Time
-	// MaxIDs is the most ids remembered; past it the sites that have most forget their oldest early. Default 4,194,304, which is
-	// 7,000 events a second for 10 minutes and takes 118 MB at most: 28 bytes an id, and half a byte in chunks not full.
+	// MaxIDs is the most ids remembered; past it the sites that have most forget their oldest early. Default 4 million, which is
+	// 6,700 events a second for 10 minutes and takes 118 MB at most: 28 bytes an id, and half a byte in chunks not full.
 	MaxIDs int
+	// Holes says that the events are only some of their log's: then a great step between two receive times is the time that
+	// went by, and neither a silence nor a jump of the clock.
+	Holes bool
 }
 
-func (o Options) withDefaults() Options {
+// WithDefaults returns the options with each zero value replaced by its default.
+func (o Options) WithDefaults() Options {
 	o.Horizon = cmp.Or(o.Horizon, 10*event.Minute)
-	o.MaxIDs = cmp.Or(o.MaxIDs, 1<<22)
+	o.MaxIDs = cmp.Or(o.MaxIDs, 4_000_000)
 	return o
 }
 
 // Validate reports all options that make no sense.
 func (o Options) Validate() error {
-	o = o.withDefaults()
+	o = o.WithDefaults()
 	var bad []string
 	if o.Horizon < event.Minute || o.Horizon%event.Minute != 0 || o.Horizon > 24*event.Hour {
 		bad = append(bad, fmt.Sprintf("horizon %d ms is not a number of minutes within a day", o.Horizon))
@@ -52,6 +56,7 @@ func (o Options) Validate() error {
 type Set struct {
 	horizon int64 // in minutes
 	max     int
+	holes   bool
 	ids     table
 	// gens holds the minutes remembered, oldest first; the last is the current one. Empty before the first event.
 	gens   []generation
@@ -65,8 +70,8 @@ type Set struct {
 
 // NewSet returns an empty set. REQUIRES: o.Validate() is nil.
 func NewSet(o Options) *Set {
-	o = o.withDefaults()
-	return &Set{horizon: int64(o.Horizon / event.Minute), max: o.MaxIDs, ids: newTable()}
+	o = o.WithDefaults()
+	return &Set{horizon: int64(o.Horizon / event.Minute), max: o.MaxIDs, holes: o.Holes, ids: newTable()}
 }
 
 // Add takes in the next event of the log and reports whether its id is new. An empty id is always new. REQUIRES: it is called
@@ -76,8 +81,8 @@ func (s *Set) Add(site, id string, received event.Time) (isNew bool) {
 	if id == "" {
 		return true
 	}
-	of, h := hashes(site, id)
-	if s.ids.has(h) {
+	of, h, repeat := hashes(site, id, received)
+	if s.ids.has(h) || repeat && (s.ids.has(beside(h, -1)) || s.ids.has(beside(h, +1))) {
 		return false
 	}
 	if s.ids.len >= s.max {
@@ -91,11 +96,28 @@ func (s *Set) Add(site, id string, received event.Time) (isNew bool) {
 	return true
 }
 
-// hashes returns the hash of a site and that of its id. 0 means a free place in tables, so there is none such.
-func hashes(site, id string) (of uint32, hash uint64) {
+// hashes returns the hash of a site and that of its id. 0 means a free place in tables, so there is none such. That of a repeat
+// id is of its fingerprint in a slot of the receive time.
+func hashes(site, id string, received event.Time) (of uint32, hash uint64, repeat bool) {
 	h := xxhash.Sum64String(site)
-	return max(uint32(h), 1), max(h*siteFactor+xxhash.Sum64String(id), 1)
+	if print, ok := event.CutRepeat(id); ok {
+		slot := uint64(max(received, 0) / repeatSlot)
+		return max(uint32(h), 1), max(h*siteFactor+xxhash.Sum64String(print)+slot*slotFactor, 1), true
+	}
+	return max(uint32(h), 1), max(h*siteFactor+xxhash.Sum64String(id), 1), false
 }
+
+// beside returns what the hash of a repeat id is in the slot before or after.
+func beside(hash uint64, slots int) uint64 { return max(hash+uint64(slots)*slotFactor, 1) }
+
+// repeatSlot is the grain in which the receive times of repeat ids are compared: of two events with one fingerprint the second
+// is the first sent again if they are of the same slot or of neighbours, so what is up to 4 s apart always is, and what is 8 s
+// apart never. A browser that repeats a request does so at once; the second may still wait for a collector that takes over. Twice
+// as long would take more of what visitors do twice for one.
+const repeatSlot = 4 * event.Second
+
+// slotFactor is another odd number of which any few multiples differ in all bits: the square root of 3 in 64 bits.
+const slotFactor = 0xbb67ae8584caa73b
 
 // siteFactor is odd, so that no two sites' hashes become one, and large, so that the sum says which was the site and which the
 // id: the golden ratio in 64 bits.
@@ -107,15 +129,24 @@ func (s *Set) tick(minute int64) {
 		return
 	}
 	s.begin(minute, pending)
-	for s.gens[0].minute < minute-s.horizon {
+	for s.gens[0].age > s.horizon {
 		s.drop()
 	}
 	s.dropEmpty()
 	s.note(nil)
 }
 
-// begin makes a minute the current one.
+// begin makes a minute the current one. A step of more than one and a half horizons makes those before older by one minute only.
 func (s *Set) begin(minute, offset int64) {
+	if n := len(s.gens); n > 0 {
+		step := minute - s.gens[n-1].minute
+		if step > s.horizon*3/2 && !s.holes {
+			step = 1
+		}
+		for i := range s.gens {
+			s.gens[i].age += step
+		}
+	}
 	s.gens = append(s.gens, generation{minute: minute, offset: offset})
 }
 

@@ -35,6 +35,12 @@ func anyEvent(t *rapid.T) Event {
 		e.Amount = Money(rapid.Int64Range(1-most, most-1).Draw(t, "amount"))
 		e.Currency = "EUR"
 	}
+	if rapid.Bool().Draw(t, "ping") {
+		e.Ping = true
+		e.Engaged = Time(rapid.Int64Range(0, int64(maxTime)-1).Draw(t, "engaged"))
+		e.Scroll = PercentOf(rapid.Int64Range(-1, 101).Draw(t, "scroll"))
+	}
+	e.HashRoute = rapid.Bool().Draw(t, "hash")
 	keys := rapid.SliceOfNDistinct(rapid.String(), 0, 5, rapid.ID[string]).Draw(t, "keys")
 	sort.Strings(keys)
 	for _, k := range keys {
@@ -158,6 +164,11 @@ func TestDecodeRefuses(t *testing.T) {
 	event(`{"site":"a","name":"x","ts":"1"}`, `ts: "1" is not a whole number`)
 	event(`{"site":"a","name":"x","ts":1,"visitor":"xyz"}`, `visitor: visitor "xyz" is not 1 to 16 hexadecimal digits`)
 	event(`{"site":"a","name":"x","ts":1,"non_interactive":"true"}`, "non_interactive is a JSON string, not true or false")
+	event(`{"site":"a","name":"x","ts":1,"ping":1}`, "ping is a JSON number, not true or false")
+	event(`{"site":"a","name":"x","ts":1,"engaged":"5"}`, `engaged: "5" is not a whole number`)
+	event(`{"site":"a","name":"x","ts":1,"scroll":101}`, "scroll: 101 is not a percentage of 0 to 100")
+	event(`{"site":"a","name":"x","ts":1,"scroll":-1}`, "scroll: -1 is not a percentage of 0 to 100")
+	event(`{"site":"a","name":"x","ts":1,"scroll":1.5}`, "scroll: 1.5 is not a whole number")
 	event(`{"site":"a","name":"x","ts":1,"props":[]}`, "props is a JSON array, not an object")
 	event(`{"site":"a","name":"x","ts":1,"props":{"k":1}}`, "a value of props is a JSON number, not a string")
 	event(`{"site":"a","name":"x","ts":1,"revenue":1}`, "revenue is a JSON number, not an object")

@@ -163,6 +163,14 @@ func (d *Decoder) field(e *Event, key []byte, v *fastjson.Value) {
 		e.Client = d.str(v, "client")
 	case "bot":
 		e.Bot = d.str(v, "bot")
+	case "ping":
+		e.Ping = d.bool(v, "ping")
+	case "engaged":
+		e.Engaged = d.time(v, "engaged")
+	case "scroll":
+		e.Scroll = d.percent(v, "scroll")
+	case "hash":
+		e.HashRoute = d.bool(v, "hash")
 	}
 }
 
@@ -202,6 +210,17 @@ func (d *Decoder) time(v *fastjson.Value, name string) Time {
 		d.fail(fmt.Errorf("%s: %d ms is not between 1970 and 2200", name, n))
 	}
 	return Time(n)
+}
+
+func (d *Decoder) percent(v *fastjson.Value, name string) Percent {
+	n, err := number(v)
+	if err == nil && PercentOf(n) == 0 {
+		err = fmt.Errorf("%d is not a percentage of 0 to 100", n)
+	}
+	if err != nil {
+		d.fail(fmt.Errorf("%s: %w", name, err))
+	}
+	return PercentOf(n)
 }
 
 // maxTime is the start of the year 2200. A time out of bounds is a clock gone mad or a unit mistaken, and as a low

@@ -62,7 +62,26 @@ func (e *Event) Append(dst []byte) []byte {
 	}
 	dst = appendField(dst, `,"client":`, e.Client)
 	dst = appendField(dst, `,"bot":`, e.Bot)
+	if e.Ping {
+		dst = e.appendPing(dst)
+	}
+	if e.HashRoute {
+		dst = append(dst, `,"hash":true`...)
+	}
 	return append(dst, '}')
+}
+
+func (e *Event) appendPing(dst []byte) []byte {
+	dst = append(dst, `,"ping":true`...)
+	if e.Engaged != 0 {
+		dst = append(dst, `,"engaged":`...)
+		dst = strconv.AppendInt(dst, int64(e.Engaged), 10)
+	}
+	if n, ok := e.Scroll.Value(); ok {
+		dst = append(dst, `,"scroll":`...)
+		dst = strconv.AppendInt(dst, n, 10)
+	}
+	return dst
 }
 
 // AppendProps appends the properties as a JSON object of strings.

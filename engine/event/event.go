@@ -8,6 +8,9 @@ import (
 	"time"
 )
 
+// Topic is the log: the topic of envelopes.
+const Topic = "millrace.events"
+
 // Version is the version of envelope and event that this code writes, and the only one it reads.
 const Version = 1
 
@@ -137,6 +140,20 @@ func (m Money) Append(dst []byte) []byte {
 
 func (m Money) String() string { return string(m.Append(nil)) }
 
+// Percent is a whole number of 0 to 100 that need not be known; the zero value is not.
+type Percent uint8
+
+// PercentOf returns n, which is 0 to 100, as a Percent, and what is not known of another.
+func PercentOf(n int64) Percent {
+	if n < 0 || n > 100 {
+		return 0
+	}
+	return Percent(n + 1)
+}
+
+// Value returns the number, and whether it is known.
+func (p Percent) Value() (n int64, ok bool) { return int64(p) - 1, p != 0 }
+
 // Prop is one custom property of an event.
 type Prop struct {
 	Key, Value string
@@ -177,8 +194,16 @@ type Event struct {
 	// NonInteractive says that the event is no sign of somebody's doing: it does not keep a visit from being a
 	// bounce. Pageviews are never marked so.
 	NonInteractive bool
-	// Client is the protocol the event came by: "v1", "plausible", "pixel", "import"; with the suffix
-	// ".server" where a trusted server sent it, whose user agent says nothing about a bot.
+	// Ping says that the event is none: a tracker's report on a page view that goes on. It counts as nothing, and lengthens
+	// its visitor's visit. Engaged is how long the page was in use since the report before, in ms, 0 if not known, and Scroll
+	// how far down it has been seen.
+	Ping    bool
+	Engaged Time
+	Scroll  Percent
+	// HashRoute says that the site's pages are told apart by the URL's fragment, which then is part of the page.
+	HashRoute bool
+	// Client is the name of the protocol that the event came by, such as "v1", or "import"; with
+	// ServerSuffix where a trusted server sent it, whose user agent says nothing about a bot.
 	Client string
 	// Bot is the collector's own reason to take the sender for a bot, "" for none. The engine adds its
 	// own verdict from the user agent.

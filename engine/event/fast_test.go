@@ -23,6 +23,7 @@ func fullEvent() Event {
 		Referrer: "https://b.example/\n", UA: "Mozilla/5.0 (\t𝄞)", Language: "de-DE", Screen: "1920x1080",
 		Country: "DE", Region: "BE", City: "2950159", Props: []Prop{{"a\"", "1"}, {"b", ""}, {"é", "\x01"}},
 		Amount: -125_000, Currency: "EUR", NonInteractive: true, Client: "v1.server", Bot: "ua",
+		Ping: true, Engaged: 12_345, Scroll: PercentOf(0), HashRoute: true,
 	}
 }
 
@@ -198,6 +199,11 @@ var oddities = []struct {
 	{`"non_interactive":tru`, false},
 	{`"non_interactive":1`, false},
 	{`"non_interactive":null`, false},
+	{`"ping":true,"engaged":12,"scroll":0`, true},
+	{`"scroll":100`, true},
+	{`"scroll":101`, false},
+	{`"engaged":1.5`, false},
+	{`"hash":true`, true},
 	{`"bot":"a",`, false},
 	{``, false},
 	{`"bot":"a" "url":"b"`, false},

@@ -105,6 +105,14 @@ func (f *fast) field(e *Event, key, i int) int {
 		e.Client, i = f.text(i)
 	case keyBot:
 		e.Bot, i = f.text(i)
+	case keyPing:
+		e.Ping, i = f.boolean(i)
+	case keyEngaged:
+		e.Engaged, i = f.time(i)
+	case keyScroll:
+		e.Scroll, i = f.percent(i)
+	case keyHashRoute:
+		e.HashRoute, i = f.boolean(i)
 	}
 	return i
 }
@@ -115,6 +123,14 @@ func (f *fast) time(i int) (Time, int) {
 		return 0, f.fail()
 	}
 	return Time(n), i
+}
+
+func (f *fast) percent(i int) (Percent, int) {
+	n, i := f.whole(i)
+	if n > 100 {
+		return 0, f.fail()
+	}
+	return PercentOf(n), i
 }
 
 func (f *fast) visitor(i int) (Visitor, int) {

@@ -36,6 +36,10 @@ const (
 	keyNonInteractive
 	keyClient
 	keyBot
+	keyPing
+	keyEngaged
+	keyScroll
+	keyHashRoute
 )
 
 var (
@@ -48,6 +52,7 @@ var (
 		keyScreen: key16("screen"), keyCountry: key16("country"), keyRegion: key16("region"), keyCity: key16("city"),
 		keyProps: key16("props"), keyRevenue: key16("revenue"), keyNonInteractive: key16("non_interactive"),
 		keyClient: key16("client"), keyBot: key16("bot"),
+		keyPing: key16("ping"), keyEngaged: key16("engaged"), keyScroll: key16("scroll"), keyHashRoute: key16("hash"),
 	}
 )
 

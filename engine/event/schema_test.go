@@ -49,7 +49,7 @@ func TestSchemaNamesTheFields(t *testing.T) {
 			f.SetString("x")
 		case reflect.Int64:
 			f.SetInt(1)
-		case reflect.Uint64:
+		case reflect.Uint64, reflect.Uint8:
 			f.SetUint(1)
 		case reflect.Bool:
 			f.SetBool(true)

@@ -5,7 +5,7 @@ import (
 	"testing"
 
 	"millrace/bench"
-	"millrace/emit/parquet"
+	"millrace/emit/lake"
 	"millrace/engine"
 	"millrace/engine/event"
 	"millrace/engine/window"
@@ -20,7 +20,7 @@ func BenchmarkRun(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	im := parquet.NewImporter(folder, engine.EventsTopic)
+	im := lake.NewImporter(folder, engine.EventsTopic)
 	w := bench.NewWorkload(bench.WorkloadOptions{Seed: 1, Rate: 100})
 	for i := range events {
 		if err := im.Add(b.Context(), w.Next(), int64(i/record)); err != nil {
@@ -32,7 +32,7 @@ func BenchmarkRun(b *testing.B) {
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		rep, err := Run(b.Context(), Options{Lake: archive{parquet.NewLake(folder)}, Reader: nothing{}, Sink: nothing{}, Limit: 500})
+		rep, err := Run(b.Context(), Options{Lake: archive{lake.NewReader(folder)}, Reader: nothing{}, Sink: nothing{}, Limit: 500})
 		if err != nil {
 			b.Fatal(err)
 		}

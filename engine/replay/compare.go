@@ -63,8 +63,8 @@ func (d Difference) describe(r window.Rollup) string {
 		return fmt.Sprintf("%d visits, %d bounces, %d seconds, %d views", r.Visits, r.Bounces, r.Seconds, r.Views)
 	}
 	s := fmt.Sprintf("%d events, %d pageviews, %d visitors", r.Events, r.Pageviews, r.Visitors)
-	if d.Archive.Revenue != 0 || d.Store.Revenue != 0 {
-		s += ", revenue " + r.Revenue.String()
+	if d.Archive.Revenue != 0 || d.Store.Revenue != 0 || d.Archive.Paid != d.Store.Paid {
+		s += fmt.Sprintf(", revenue %s of %d events", r.Revenue, r.Paid)
 	}
 	return s
 }
@@ -87,6 +87,7 @@ type comparison struct {
 	site   string
 	stream map[event.Time]bool // starts of the archive's windows: whether they have events of the stream
 	stored map[event.Time]bool // starts of the store's windows: whether one has fired early only
+	left   map[event.Time]bool // what leave has returned
 	want   map[pointID]window.Rollup
 	have   map[pointID]window.Rollup
 }
@@ -96,7 +97,7 @@ type comparison struct {
 func (o *output) compare(ctx context.Context, site string, from, to event.Time, windows []counted) (write map[event.Time]bool, err error) {
 	c := &comparison{
 		output: o, site: site, stream: map[event.Time]bool{}, stored: map[event.Time]bool{},
-		have: map[pointID]window.Rollup{},
+		left: map[event.Time]bool{}, have: map[pointID]window.Rollup{},
 	}
 	err = o.scan(ctx, site, from, to, func(f window.Family, start event.Time, final bool, p *window.Point) error {
 		c.stored[start] = c.stored[start] || !final
@@ -180,12 +181,12 @@ func (c *comparison) differing(windows []counted, changed map[event.Time]bool) e
 // each calls fn for the points that differ, in any order.
 func (c *comparison) each(fn func(Kind, pointID)) {
 	for id, w := range c.want {
-		if c.leave(id.start) {
-			continue
-		}
-		if h, ok := c.have[id]; !ok {
+		h, ok := c.have[id]
+		switch {
+		case ok && equal(h, w), c.leave(id.start):
+		case !ok:
 			fn(Missing, id)
-		} else if !equal(h, w) {
+		default:
 			fn(Different, id)
 		}
 	}
@@ -196,8 +197,18 @@ func (c *comparison) each(fn func(Kind, pointID)) {
 	}
 }
 
-// leave reports whether a window is the stream's to finish.
+// leave reports whether a window is the stream's to finish. It is asked about windows that differ only, and once each, after
+// the store was read: what Ahead says is then no older than what was read.
 func (c *comparison) leave(start event.Time) bool {
+	left, known := c.left[start]
+	if !known {
+		left = c.isOpen(start)
+		c.left[start] = left
+	}
+	return left
+}
+
+func (c *comparison) isOpen(start event.Time) bool {
 	_, has := c.stored[start]
 	switch {
 	case has && c.run.o.Ahead != nil && c.run.o.Ahead(c.kind, c.site, start):
@@ -235,14 +246,15 @@ func unite(m map[pointID]window.Rollup, id pointID, r window.Rollup) error {
 		}
 		r.Visitors, r.Sketch = s.Estimate(), s.AppendBinary(nil)
 	}
-	r.Events, r.Pageviews, r.Revenue = r.Events+old.Events, r.Pageviews+old.Pageviews, r.Revenue+old.Revenue
+	r.Events, r.Pageviews = r.Events+old.Events, r.Pageviews+old.Pageviews
+	r.Revenue, r.Paid = r.Revenue+old.Revenue, r.Paid+old.Paid
 	r.Visits, r.Bounces, r.Seconds, r.Views = r.Visits+old.Visits, r.Bounces+old.Bounces, r.Seconds+old.Seconds, r.Views+old.Views
 	m[id] = r
 	return nil
 }
 
 func equal(a, b window.Rollup) bool {
-	return a.Events == b.Events && a.Pageviews == b.Pageviews && a.Visitors == b.Visitors && a.Revenue == b.Revenue &&
+	return a.Events == b.Events && a.Pageviews == b.Pageviews && a.Visitors == b.Visitors && a.Revenue == b.Revenue && a.Paid == b.Paid &&
 		a.Visits == b.Visits && a.Bounces == b.Bounces && a.Seconds == b.Seconds && a.Views == b.Views &&
 		bytes.Equal(a.Sketch, b.Sketch)
 }

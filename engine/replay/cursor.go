@@ -168,7 +168,9 @@ func (c *cursor) readFar(ctx context.Context, hour event.Time) error {
 	}
 	delete(c.far, hour)
 	slices.SortFunc(files, File.compare)
-	p := c.newPass()
+	ids := c.run.o.Rules.IDs()
+	ids.Holes = true // most of the log lies between its far events
+	p := c.newPassOver(ids)
 	for i := range files {
 		if err := p.read(ctx, files[i:i+1], nil); err != nil {
 			return err

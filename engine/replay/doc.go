@@ -27,9 +27,10 @@
 //
 // For what it recomputes, a replay of [From, To) reads from reach before From to reach behind To, where the archive has it.
 //
-// Imported files (topics "import-...") are no log. Hour by hour, their events come by topic, partition and place in
-// the file; the visits of all of them are found together. Within an hour the order decides only whose dimensions an
-// event of a visit is counted under before the visit's first pageview is read, and the order of first appearance.
+// Imported files (topics "import-...") are no log. Hour by hour, their events come by topic, partition and position in
+// the file, and an id counts once; the visits of all of them are found together. The order within an hour
+// decides two things only: under which dimensions an event is counted that is read before the first
+// pageview of its visit, and which values of a family come first, and so are kept.
 // Where a site has both, a window holds the sum, the stream's rows first.
 //
 // # Invariants

@@ -13,8 +13,8 @@ import (
 
 	"millrace/engine"
 	"millrace/engine/dedup"
+	"millrace/engine/enrich"
 	"millrace/engine/event"
-	"millrace/engine/facts"
 	"millrace/engine/visit"
 	"millrace/engine/window"
 )
@@ -291,10 +291,10 @@ func (m *model) of(id storeID) *window.Agg {
 
 func (m *model) count(log []logged, record int64) {
 	visits, seen := visit.NewTable(visit.Rules{Lateness: 1000 * event.Hour}), dedup.NewSet(dedup.Options{})
-	c := engine.NewCounter(facts.New(facts.Options{}), seen, visits)
+	c := engine.NewCounter(enrich.New(enrich.Options{}), seen, visits)
 	for i := range log {
 		e := &log[i]
-		if row, v := c.Count(&e.Event, false); v != engine.Duplicate {
+		if row, v := c.Count(&e.Event, false); v != engine.Duplicate && v != engine.Ping {
 			m.agg(window.Minute, e.Site, e.Time.Floor(event.Minute), e.partition).AddRow(row)
 		}
 		if i+1 < len(log) && log[i+1].topic == e.topic && log[i+1].offset/record == e.offset/record &&

@@ -101,18 +101,25 @@ func (o *output) gap(ctx context.Context, to event.Time) error {
 
 // scan reads all points of a site from the store.
 func (o *output) scan(ctx context.Context, site string, from, to event.Time, fn func(f window.Family, start event.Time, final bool, p *window.Point) error) error {
+	each := func(start event.Time, final bool, p *window.Point) error {
+		if start < from || start >= to || isZero(p.Rollup) {
+			return nil
+		}
+		return fn(p.Family, start, final, p)
+	}
+	sel := window.Selection{Kind: o.kind, Site: site, From: from, To: to}
+	if r, ok := o.run.o.Reader.(FamiliesReader); ok {
+		if err := r.ScanFamilies(ctx, sel, each); err != nil {
+			return fmt.Errorf("read %s from the store: %w", site, err)
+		}
+		return nil
+	}
 	for f := range window.NumFamilies {
 		if !f.In(o.kind) {
 			continue
 		}
-		sel := window.Selection{Kind: o.kind, Site: site, Family: f, From: from, To: to}
-		err := o.run.o.Reader.Scan(ctx, sel, func(start event.Time, final bool, p *window.Point) error {
-			if start < from || start >= to || isZero(p.Rollup) {
-				return nil
-			}
-			return fn(f, start, final, p)
-		})
-		if err != nil {
+		sel.Family = f
+		if err := o.run.o.Reader.Scan(ctx, sel, each); err != nil {
 			return fmt.Errorf("read %s of %s from the store: %w", window.Measurement(o.kind, f), site, err)
 		}
 	}

@@ -9,8 +9,8 @@ import (
 	"strings"
 
 	"millrace/engine"
+	"millrace/engine/enrich"
 	"millrace/engine/event"
-	"millrace/engine/facts"
 	"millrace/engine/window"
 )
 
@@ -22,7 +22,7 @@ type Lake interface {
 	Files(ctx context.Context, from, to event.Time) ([]File, error)
 	// ReadSegment calls fn for each event of the files, which are all of one segment, in order of offset and index, each
 	// once. With a site it may leave events of other sites out, if it gives an Event with no more than their Received in the
-	// place of some, so that the greatest one is known before each event of the site. Events may be kept, and must not be
+	// place of each that is of a later minute than all before, which is what duplicates go by. Events may be kept, and must not be
 	// changed.
 	ReadSegment(ctx context.Context, files []File, site string, fn func(e *event.Event, offset int64, index int) error) error
 	// LastReceived returns the greatest receive time of the events in a file.
@@ -50,6 +50,13 @@ const importPrefix = "import-"
 
 func (f File) imported() bool { return strings.HasPrefix(f.Topic, importPrefix) }
 
+// placed reports whether a file was imported by a build that gave events ids by their position: "import-" and a hash. The
+// topics of later ones have an "r" before the hash.
+func (f File) placed() bool {
+	hash, ok := strings.CutPrefix(f.Topic, importPrefix)
+	return ok && !strings.HasPrefix(hash, "r")
+}
+
 func (f File) compare(g File) int {
 	return cmp.Or(strings.Compare(f.Topic, g.Topic), cmp.Compare(f.Partition, g.Partition), cmp.Compare(f.First, g.First), cmp.Compare(f.Hour, g.Hour))
 }
@@ -67,6 +74,11 @@ type Reader interface {
 	Scan(ctx context.Context, sel window.Selection, fn func(start event.Time, final bool, p *window.Point) error) error
 	// Sites returns the sites that have rollups.
 	Sites(ctx context.Context) ([]string, error)
+}
+
+// FamiliesReader is a Reader that reads all families of a selection's kind in one call, for stores to which each call is a way.
+type FamiliesReader interface {
+	ScanFamilies(ctx context.Context, sel window.Selection, fn func(start event.Time, final bool, p *window.Point) error) error
 }
 
 // EndOfTime is later than every event: the year 10000.
@@ -93,6 +105,9 @@ type Options struct {
 	// From and To bound the range [From, To), on whole minutes. From 0 is the archive's first hour, or CompleteFrom if that
 	// is later, To 0 as far as it is complete. Hours and windows of visits that overlap the range are recomputed whole.
 	From, To event.Time
+	// LogGone says that the log which the archive was made of is no more: its stream fires nothing any more, so all that is
+	// archived is counted, and the last hours and visits are written whole.
+	LogGone bool
 	// Incomplete allows a From before CompleteFrom: what the stream counted there of events that the archive does not have is
 	// lost then.
 	Incomplete bool
@@ -100,7 +115,7 @@ type Options struct {
 	// lag behind; not negative.
 	Grace event.Time
 	// Ahead reports whether the store's window of a site may have events of the stream that the archive does not have yet. It is
-	// left as it is then. nil: none has.
+	// left as it is then. It is called after the store was read, so that the store may be written to meanwhile. nil: none has.
 	Ahead func(k window.Kind, site string, start event.Time) bool
 	// Site restricts everything to one site; "" is all.
 	Site string
@@ -108,7 +123,7 @@ type Options struct {
 	Limit int
 	// Rules are the engine's; of them those of visits and of duplicates matter.
 	Rules engine.Rules
-	// NewDeriver makes a Deriver, for one log; it must be as the engine's. nil: facts.New without goals.
+	// NewDeriver makes a Deriver, for one log; it must be as the engine's. nil: enrich.New without goals.
 	NewDeriver func() engine.Deriver
 	// Partitions is the number of partitions of the log, by which the shards of a site are numbered; 0 is one.
 	Partitions int
@@ -133,10 +148,11 @@ type Progress struct {
 type Report struct {
 	// From and To is the range, as it was made out. They are equal if there was nothing to do.
 	From, To event.Time
-	// Events of the range were counted, Bots of them came from bots, by Reasons. Duplicates were not counted.
+	// Events of the range were counted, Bots of them came from bots, by Reasons. Duplicates were not counted, and Pings are none.
 	Events, Bots int64
 	Reasons      map[string]int64
 	Duplicates   int64
+	Pings        int64
 	// Visits is how many visits began in the range, by site.
 	Visits map[string]int64
 	// Kinds tells about the windows of each kind.
@@ -214,7 +230,7 @@ func Run(ctx context.Context, o Options) (Report, error) {
 func newRun(o Options) *run {
 	o.MaxDifferences = cmp.Or(o.MaxDifferences, 100)
 	if o.NewDeriver == nil {
-		o.NewDeriver = func() engine.Deriver { return facts.New(facts.Options{}) }
+		o.NewDeriver = func() engine.Deriver { return enrich.New(enrich.Options{}) }
 	}
 	r := &run{o: o, report: Report{Reasons: map[string]int64{}, Visits: map[string]int64{}}}
 	rules := o.Rules.Visits()
@@ -323,7 +339,7 @@ func (r *run) plan(ctx context.Context) error {
 		return fmt.Errorf("ask how far the archive is complete: %w", err)
 	}
 	r.settled = EndOfTime
-	if streams {
+	if streams = streams && !r.o.LogGone; streams {
 		r.settled = (complete - r.o.Grace).Floor(event.Minute)
 	}
 	switch {

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -379,6 +380,41 @@ func TestCompleteUntil(t *testing.T) {
 	f(noon-event.Hour, 0, 0, noon, nil) // nothing of the range is complete
 }
 
+// Of an archive whose log is gone everything is counted, up to the last event: nobody else will.
+func TestLogGone(t *testing.T) {
+	events := traffic(10, 500, noon, 90*event.Minute)
+	f := func(gone bool) (last map[window.Kind]event.Time, pageviews int64) {
+		store := newStore()
+		mustRun(t, Options{Lake: &memLake{events: events, complete: noon + 61*event.Minute}, Reader: store, Sink: store, LogGone: gone})
+		last = map[window.Kind]event.Time{}
+		for id, w := range store.windows {
+			last[id.kind] = max(last[id.kind], id.start)
+			for _, p := range w.Points {
+				if id.kind == window.Hour && p.Family == window.Totals {
+					pageviews += p.Events
+				}
+			}
+		}
+		return last, pageviews
+	}
+	if last, n := f(false); n != 0 || last[window.Minute] > noon+61*event.Minute {
+		t.Errorf("with a log that goes on: %v, %d events in hours", last, n)
+	}
+	want := newStore()
+	mustRun(t, Options{Lake: &memLake{events: events}, Reader: want, Sink: want})
+	var all int64
+	for id, w := range want.windows {
+		for _, p := range w.Points {
+			if id.kind == window.Hour && p.Family == window.Totals {
+				all += p.Events
+			}
+		}
+	}
+	if last, n := f(true); n != all || n == 0 || last[window.Hour] != noon+event.Hour {
+		t.Errorf("with a log that is gone: %v, %d events in hours, want %d", last, n, all)
+	}
+}
+
 // An archive that was lost, or began beside an old log, does not take from the store what the stream has counted of
 // events that it does not have.
 func TestBegan(t *testing.T) {
@@ -645,4 +681,36 @@ func TestVersion(t *testing.T) {
 	if len(store.windows) == 0 {
 		t.Error("nothing was written")
 	}
+}
+
+// Events of builds before have ids by line number: the equal lines of one file are several events, and those of
+// another file, of whatever build, the same ones.
+func TestImportedByPlace(t *testing.T) {
+	const digest = "0123456789abcdef"
+	file := func(topic string, id func(line, rank int) string, lines ...int) (events []logged) {
+		ranks := map[int]int{}
+		for i, n := range lines {
+			e := logged{topic: topic, offset: int64(i), Event: event.Event{Site: "a.example", Name: event.Pageview, Time: noon, Received: noon, Visitor: 1}}
+			e.ID = id(i+1, ranks[n])
+			e.ID = digest[:15] + strconv.Itoa(n) + e.ID
+			ranks[n]++
+			events = append(events, e)
+		}
+		return events
+	}
+	place := func(line, _ int) string { return "-" + strconv.Itoa(line) }
+	rank := func(_, rank int) string { return "." + strconv.Itoa(rank) }
+	f := func(want int64, files ...[]logged) {
+		t.Helper()
+		store := newStore()
+		rep := mustRun(t, Options{Lake: &memLake{events: slices.Concat(files...)}, Reader: store, Sink: store})
+		if rep.Events != want {
+			t.Errorf("%d events, want %d", rep.Events, want)
+		}
+	}
+	f(4, file("import-aa", place, 1, 2, 2, 3))
+	f(5, file("import-aa", place, 1, 2, 2, 3), file("import-bb", place, 2, 2, 2, 3))
+	f(5, file("import-aa", place, 1, 2, 2, 3), file("import-rbb", rank, 2, 2, 2, 3))
+	f(5, file("import-ff", place, 2, 3, 2, 2), file("import-rbb", rank, 1, 2))
+	f(2, file("import-aa", func(int, int) string { return "-17" }, 1, 1, 2)) // an id of the line's own
 }

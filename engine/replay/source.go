@@ -42,8 +42,10 @@ type pass struct {
 	offset  int64 // of the record under way; -1 for none
 }
 
-func (s *source) newPass() *pass {
-	seen := dedup.NewSet(s.run.o.Rules.IDs())
+func (s *source) newPass() *pass { return s.newPassOver(s.run.o.Rules.IDs()) }
+
+func (s *source) newPassOver(ids dedup.Options) *pass {
+	seen := dedup.NewSet(ids)
 	return &pass{source: s, seen: seen, counter: engine.NewCounter(s.derive, seen, s.visits), offset: -1}
 }
 
@@ -95,8 +97,14 @@ func (p *pass) event(e *event.Event) {
 		r.progress()
 	}
 	row, verdict := p.counter.Count(e, false)
-	if verdict == engine.Duplicate {
+	switch verdict {
+	case engine.Duplicate:
 		r.duplicate(e)
+		return
+	case engine.Ping:
+		if r.inRange(e) {
+			r.report.Pings++
+		}
 		return
 	}
 	if r.inRange(e) {

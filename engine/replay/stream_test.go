@@ -15,10 +15,10 @@ import (
 	"github.com/lovoo/goka"
 	"github.com/twmb/franz-go/pkg/kfake"
 
-	"millrace/emit/parquet"
+	"millrace/emit/lake"
 	"millrace/engine"
+	"millrace/engine/enrich"
 	"millrace/engine/event"
-	"millrace/engine/facts"
 	"millrace/engine/window"
 	"millrace/internal/blob"
 	"millrace/internal/kafka"
@@ -147,6 +147,17 @@ func (g *generator) next() event.Event {
 		if g.dropped && rng.IntN(4) == 0 {
 			e.Time -= 61*event.Minute + event.Time(rng.Int64N(int64(4*event.Hour)))
 		}
+	case 9:
+		e.Name, e.Ping, e.Engaged, e.Scroll = "engagement", true, event.Time(rng.IntN(9000)), event.PercentOf(rng.Int64N(101))
+		if rng.IntN(4) == 0 {
+			e.Time -= event.Time(rng.Int64N(int64(30 * event.Minute)))
+		}
+	case 10: // a ping as former collectors wrote it
+		e.Name, e.Client, e.NonInteractive = "engagement", "plausible", true
+	case 12: // what a browser may have sent again, by itself or because somebody did it again
+		e.ID = string(event.AppendRepeatPrefix(nil, rng.Uint64N(4))) + e.ID
+	case 11:
+		e.URL, e.HashRoute = e.URL+"#/r"+fmt.Sprint(rng.IntN(3)), true
 	}
 	return e
 }
@@ -169,13 +180,19 @@ func mustStream(t *testing.T, seed uint64, hours event.Time, dropped bool) *stre
 	s := &stream{windows: map[storeID]*window.Window{}}
 	g := &generator{stream: s, rng: rand.New(rand.NewPCG(seed, 1)), dropped: dropped}
 	g.run(hours)
-	rules := engine.Rules{EarlyEvery: event.Minute}
+	s.count(t, engine.Rules{EarlyEvery: event.Minute})
+	return s
+}
+
+// count has the engine count the log.
+func (s *stream) count(t *testing.T, rules engine.Rules) {
+	t.Helper()
 	for p, log := range s.logs {
 		st, err := state.Open(state.Options{Dir: "state", FS: vfs.NewMem(), MemTableBytes: 64 << 20, Limit: streamLimit, Visits: rules.Visits()})
 		if err != nil {
 			t.Fatal(err)
 		}
-		part, err := engine.OpenPartition(int32(p), partitions, st, rules, facts.New(facts.Options{}))
+		part, err := engine.OpenPartition(int32(p), partitions, st, rules, enrich.New(enrich.Options{}))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -186,9 +203,11 @@ func mustStream(t *testing.T, seed uint64, hours event.Time, dropped bool) *stre
 		}
 		c := part.Core().Counters()
 		s.counts.Events += c.Events
+		s.counts.OnTime += c.OnTime
 		s.counts.Late += c.Late
 		s.counts.Dropped += c.Dropped
 		s.counts.Duplicates += c.Duplicates
+		s.counts.Pings += c.Pings
 		if err := st.Close(); err != nil {
 			t.Fatal(err)
 		}
@@ -198,7 +217,6 @@ func mustStream(t *testing.T, seed uint64, hours event.Time, dropped bool) *stre
 			t.Fatalf("%v has not become final", id)
 		}
 	}
-	return s
 }
 
 type streamOutput struct {
@@ -253,10 +271,10 @@ func (s *stream) mustArchive(t *testing.T) archive {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, err := parquet.New(parquet.Options{
+	a, err := lake.New(lake.Options{
 		Brokers: cluster.Brokers, Topic: engine.EventsTopic, Partitions: partitions, Store: folder, Log: slog.New(slog.DiscardHandler),
 		FlushInterval: 7 * time.Minute,
-		Goka: func(l parquet.Limit) []goka.ProcessorOption {
+		Goka: func(l lake.Limit) []goka.ProcessorOption {
 			return cluster.GokaOptions(kafka.GroupOptions{Hasher: event.NewHasher, Log: slog.New(slog.DiscardHandler), Limit: l})
 		},
 	})
@@ -266,7 +284,7 @@ func (s *stream) mustArchive(t *testing.T) archive {
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	stopped := make(chan error, 1)
 	go func() { stopped <- a.Run(ctx) }()
-	lake := archive{parquet.NewLake(folder)}
+	lake := archive{lake.NewReader(folder)}
 	for {
 		// The last ticks are so far apart that they end a segment.
 		all, err := lake.ProgressOf(ctx, engine.EventsTopic)
@@ -292,7 +310,7 @@ func (s *stream) mustArchive(t *testing.T) archive {
 }
 
 // archive is a lake as Run wants it.
-type archive struct{ *parquet.Lake }
+type archive struct{ *lake.Reader }
 
 func (a archive) Files(ctx context.Context, from, to event.Time) ([]File, error) {
 	hours, err := a.Hours(ctx, from, to)
@@ -306,24 +324,24 @@ func (a archive) Files(ctx context.Context, from, to event.Time) ([]File, error)
 }
 
 func (a archive) ReadSegment(ctx context.Context, files []File, site string, fn func(*event.Event, int64, int) error) error {
-	var keys []parquet.Key
+	var keys []lake.Key
 	for _, f := range files {
-		keys = append(keys, parquet.Key(f))
+		keys = append(keys, lake.Key(f))
 	}
-	return a.Lake.ReadSegment(ctx, keys, site, func(e *event.Event, s parquet.Source) error { return fn(e, s.Offset, int(s.Index)) })
+	return a.Reader.ReadSegment(ctx, keys, site, func(e *event.Event, s lake.Source) error { return fn(e, s.Offset, int(s.Index)) })
 }
 
 func (a archive) LastReceived(ctx context.Context, f File) (event.Time, error) {
-	return a.Lake.LastReceived(ctx, parquet.Key(f))
+	return a.Reader.LastReceived(ctx, lake.Key(f))
 }
 
 func (a archive) Began(ctx context.Context) (event.Time, error) {
-	return a.Lake.Began(ctx, engine.EventsTopic)
+	return a.Reader.Began(ctx, engine.EventsTopic)
 }
 
 func (a archive) CompleteUntil(ctx context.Context) (event.Time, bool, error) {
-	until, err := a.Lake.CompleteUntil(ctx, engine.EventsTopic)
-	if errors.Is(err, parquet.ErrIncomplete) {
+	until, err := a.Reader.CompleteUntil(ctx, engine.EventsTopic)
+	if errors.Is(err, lake.ErrIncomplete) {
 		return 0, false, nil
 	}
 	return until, err == nil, err
@@ -374,7 +392,7 @@ func sameBytes(t *testing.T, got, want map[storeID]*window.Window) {
 // A replay of the archive gives the windows that the stream gave: of every kind, byte for byte.
 func TestStream(t *testing.T) {
 	s := mustStream(t, 1, 14, false)
-	if n := s.counts; n.Dropped != 0 || n.Late < 100 || n.Duplicates < 200 {
+	if n := s.counts; n.Dropped != 0 || n.Late < 100 || n.Duplicates < 200 || n.Pings < 200 {
 		t.Fatalf("%+v", n)
 	}
 	shards := map[uint16]bool{}
@@ -399,8 +417,8 @@ func TestStream(t *testing.T) {
 	o := Options{Lake: lake, Reader: store, Sink: store, Limit: streamLimit, Partitions: partitions}
 	rep := mustRun(t, o)
 	sameBytes(t, store.windows, s.windows)
-	if rep.Events+rep.Duplicates != int64(len(s.events)) || rep.Duplicates != int64(s.counts.Duplicates) {
-		t.Errorf("%d events and %d duplicates of %d, the stream had %d", rep.Events, rep.Duplicates, len(s.events), s.counts.Duplicates)
+	if rep.Events+rep.Duplicates+rep.Pings != int64(len(s.events)) || rep.Duplicates != int64(s.counts.Duplicates) || rep.Pings != int64(s.counts.Pings) {
+		t.Errorf("%d events, %d duplicates and %d pings of %d, the stream had %+v", rep.Events, rep.Duplicates, rep.Pings, len(s.events), s.counts)
 	}
 
 	// A second replay changes nothing, and neither does one over what the stream has left in a store.
@@ -436,7 +454,7 @@ func TestDroppedAreRepaired(t *testing.T) {
 		t.Fatal("nothing is to be repaired")
 	}
 	o.Mode = Write
-	if rep := mustRun(t, o); rep.Total().Changed == 0 || rep.Events+rep.Duplicates != int64(len(s.events)) {
+	if rep := mustRun(t, o); rep.Total().Changed == 0 || rep.Events+rep.Duplicates+rep.Pings != int64(len(s.events)) {
 		t.Fatalf("%+v", rep)
 	}
 	sameBytes(t, store.windows, wantSharded(s.events, streamLimit, partitions).windows)

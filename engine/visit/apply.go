@@ -133,7 +133,7 @@ func (t *Table) lastOf(r *reader, s *site, i int32, n uint64) (first int32, know
 func (t *Table) set(i int32, st *state, whole bool) {
 	v := t.visits.at(i)
 	v.first, v.span, v.entry, v.exit, v.views = st.first, st.span, st.entry, st.exit, st.views
-	v.flags = v.flags&^interactive | st.flags
+	v.flags = v.flags&^(interactive|pinged) | st.flags
 	if whole {
 		v.dims = t.arena.replace(v.dims, st.dims)
 	}
@@ -164,6 +164,9 @@ func (r *reader) visit(st *state, whole bool) {
 	st.marks, r.B = r.B[0], r.B[1:]
 	if st.marks&markInteractive != 0 {
 		st.flags |= interactive
+	}
+	if st.marks&markPinged != 0 {
+		st.flags |= pinged
 	}
 	last := r.base + event.Time(r.Varint())
 	st.span, st.views = r.Uvarint32(), r.Uvarint32()

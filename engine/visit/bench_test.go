@@ -143,7 +143,7 @@ var (
 		{"Reddit", "reddit.com/r/programming/", "Organic Social"}, {window.None, window.None, "Direct"}}
 )
 
-// next makes the events of a record: the rows as package facts does.
+// next makes the events of a record: the rows as package enrich does.
 func (c *crowd) next() {
 	c.buf.Reset()
 	var ends [100][3]int

@@ -1,7 +1,7 @@
 // Package visit finds the visits in a partition's events: which events belong together, and what each visit adds to
 // the windows of visits.
 //
-// In go human events in the order of the log (Observe), in records (Flush); out come the dimensions of each event's
+// In go human events and pings in the order of the log (Observe, Ping), in records (Flush); out come the dimensions of each event's
 // visit, and for each record chunks of window.VisitRow (what its visits add now less what they added before) and a journal
 // of what changed.
 //
@@ -13,14 +13,19 @@
 //   - An event is one of the visit that holds its time. If there is none, the visits next before and after it may
 //     take it: those that are at most Timeout away and would not get longer than MaxLength. If both may, and together are
 //     not too long, they become one; if they are too long, the one before takes it. If neither may, it begins a visit.
-//   - If no visit of Visitor takes an event, one of VisitorPrev may, by the same rule, and from then on is Visitor's. Should
-//     it then be at most Timeout away from visits of Visitor, one after the event keeps it from that, and those
-//     before take no more events. (It takes events older than others to get there; a change of salt alone does not.)
+//   - If no visit of Visitor takes an event, one of VisitorPrev may, by the same rule, and from then
+//     on is Visitor's. That visit may lie at most Timeout away from visits that Visitor has already:
+//     if one of these is after the event, the visit of VisitorPrev does not take the event; if they
+//     are before it, they take no more events from then on. (Both need events that come out of
+//     order; a change of salt alone does not lead there.)
 //   - A visit begins in the window of its first event. Its dimensions (and hostname) are those of its first pageview, or
 //     while it has none of its first event; of several at the same time, the first in the log. An internal referrer
 //     gives Source and Referrer None, Channel Direct. Its exit page is that of its last pageview; of several, the last in the log.
 //   - It bounced if it has one pageview and no interactive event that is no pageview. Its seconds are last minus first
-//     event, rounded down; 0 if it bounced.
+//     event, rounded down; 0 if it bounced and had no ping.
+//   - A ping is no event. It is taken by the visit that would take an event of its time, if that visit began before, and is
+//     then the last of the visit or lies within: nothing else of it changes, but that two visits become one between which
+//     a ping closes the gap. Without such a visit it does nothing, so that a page left open begins none.
 //   - A site has at most MaxPerSite live visits. Events that would begin another are untracked.
 //
 // Without late events that is: sorted by time, cut where a gap is longer than Timeout or a visit would be longer than

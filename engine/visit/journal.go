@@ -30,6 +30,7 @@ const (
 	markExitKept    // the exit page is what it was
 	markEntry       // the place of the dimensions follows; else it is 0
 	markExit        // the place of the last pageview follows; else it is the end
+	markPinged      // as interactive; former builds had no pings
 	allMarks        = 1<<iota - 1
 )
 
@@ -84,6 +85,9 @@ func (t *Table) appendVisit(b []byte, v *visit, whole bool, base event.Time) []b
 	marks := byte(0)
 	if v.flags&interactive != 0 {
 		marks |= markInteractive
+	}
+	if v.flags&pinged != 0 {
+		marks |= markPinged
 	}
 	if v.entry != 0 {
 		marks |= markEntry

@@ -16,6 +16,7 @@ type seen struct {
 	at             event.Time
 	pageview       bool
 	nonInteractive bool
+	ping           bool
 	dims           [window.NumDims]string
 	seq            int // in the log
 }
@@ -54,12 +55,16 @@ func (m *model) observe(e seen) *modelVisit {
 	if e.visitor == 0 {
 		return nil
 	}
+	before := slices.Clone(m.visits)
 	v := m.take(e.site, e.visitor, e.at)
 	if v == nil && e.prev != 0 && e.prev != e.visitor {
-		before := slices.Clone(m.visits)
-		if v = m.take(e.site, e.prev, e.at); v != nil && !m.clear(v, e) {
+		if v = m.take(e.site, e.prev, e.at); v != nil && !(e.ping && v.first() > e.at) && !m.clear(v, e) {
 			m.visits, v = before, nil
 		}
+	}
+	if e.ping && (v == nil || v.first() > e.at) {
+		m.visits = before
+		return nil
 	}
 	if v == nil {
 		live := 0
@@ -137,7 +142,7 @@ func (m *model) forget(horizon event.Time) {
 
 // dims returns the visit's dimensions, its hostname and its exit page.
 func (v *modelVisit) dims() (dims [window.NumDims]string) {
-	events := slices.Clone(v.events)
+	events := slices.DeleteFunc(slices.Clone(v.events), func(e seen) bool { return e.ping })
 	slices.SortFunc(events, func(a, b seen) int { return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.seq, b.seq)) })
 	first := events[0]
 	for _, e := range slices.Backward(events) {
@@ -163,21 +168,25 @@ func (v *modelVisit) dims() (dims [window.NumDims]string) {
 			dims[window.ExitPage] = e.dims[window.Page]
 		}
 	}
+	dims[window.Lacks], dims[window.LacksPlace] = window.LackSet(&dims, true), window.LackPlaceSet(&dims)
 	return dims
 }
 
 func (v *modelVisit) counters() counters {
 	c := counters{visits: 1, seconds: int64(v.last()-v.first()) / 1000}
-	active := false
+	active, pinged := false, false
 	for _, e := range v.events {
+		pinged = pinged || e.ping
 		if e.pageview {
 			c.views++
-		} else if !e.nonInteractive {
+		} else if !e.nonInteractive && !e.ping {
 			active = true
 		}
 	}
 	if c.views == 1 && !active {
-		c.bounces, c.seconds = 1, 0
+		if c.bounces = 1; !pinged {
+			c.seconds = 0
+		}
 	}
 	return c
 }

@@ -7,9 +7,12 @@ import (
 )
 
 // place returns the visit that takes an event, 0 if it must begin one. The visit may have been merged of two for it, or
-// re-keyed from the visitor's hash of the day before.
-func (t *Table) place(s *site, visitor, prev event.Visitor, at event.Time) int32 {
+// re-keyed from the visitor's hash of the day before. Of a ping it is a visit that began before.
+func (t *Table) place(s *site, visitor, prev event.Visitor, at event.Time, ping bool) int32 {
 	if i, other := t.taker(t.first(s, visitor), at); i != 0 {
+		if ping && t.visits.at(i).first > at {
+			return 0
+		}
 		t.merge(s, i, other)
 		return i
 	}
@@ -17,7 +20,7 @@ func (t *Table) place(s *site, visitor, prev event.Visitor, at event.Time) int32
 		return 0
 	}
 	i, other := t.taker(t.first(s, prev), at)
-	if i == 0 {
+	if i == 0 || ping && t.visits.at(i).first > at {
 		return 0
 	}
 	lo, hi := t.visits.at(i).reach(at)
@@ -174,7 +177,7 @@ func (t *Table) merge(s *site, i, other int32) {
 		v.exit = o.exit + shift
 	}
 	v.views += o.views
-	v.flags |= o.flags & interactive
+	v.flags |= o.flags & (interactive | pinged)
 	v.span = o.span + shift
 	t.end(s, other).gone = true
 }

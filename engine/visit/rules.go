@@ -28,7 +28,8 @@ const (
 	maxTime event.Time = 1 << 46
 )
 
-func (r Rules) withDefaults() Rules {
+// WithDefaults returns the rules with each zero value replaced by its default.
+func (r Rules) WithDefaults() Rules {
 	r.Timeout = cmp.Or(r.Timeout, 30*event.Minute)
 	r.MaxLength = cmp.Or(r.MaxLength, 12*event.Hour)
 	r.Lateness = cmp.Or(r.Lateness, event.Hour)
@@ -38,7 +39,7 @@ func (r Rules) withDefaults() Rules {
 
 // Validate reports all rules that make no sense.
 func (r Rules) Validate() error {
-	r = r.withDefaults()
+	r = r.WithDefaults()
 	var bad []string
 	if r.Timeout < 0 {
 		bad = append(bad, fmt.Sprintf("timeout %d ms is negative", r.Timeout))

@@ -28,6 +28,8 @@ type visitFlags uint8
 const (
 	// interactive: it has an event that is no pageview and not marked non-interactive.
 	interactive visitFlags = 1 << iota
+	// pinged: a ping has lengthened it.
+	pinged
 	// dirty: it has changed since the last Checkpoint.
 	dirty
 	// follows: another visit of its visitor comes before it.
@@ -43,7 +45,7 @@ func (v *visit) alone() bool { return v.next == 0 && v.flags&follows == 0 }
 
 // seconds returns the visit's duration.
 func (v *visit) seconds() int64 {
-	if v.bounced() {
+	if v.bounced() && v.flags&pinged == 0 {
 		return 0
 	}
 	return int64(v.span / 1000)

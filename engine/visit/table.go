@@ -63,7 +63,7 @@ type site struct {
 // NewTable returns an empty table. REQUIRES: r.Validate() is nil.
 func NewTable(r Rules) *Table {
 	return &Table{
-		rules:   r.withDefaults(),
+		rules:   r.WithDefaults(),
 		names:   map[string]*site{},
 		due:     map[int32]*dueList{},
 		spread:  spread{rand.Uint64(), rand.Uint64() | 1},
@@ -85,7 +85,7 @@ func (t *Table) Observe(e *event.Event, r *window.Row, o Origins) (tracked bool)
 		return true
 	}
 	s := t.site(e.Site)
-	i := t.place(s, r.Visitor, e.VisitorPrev, e.Time)
+	i := t.place(s, r.Visitor, e.VisitorPrev, e.Time, false)
 	if i == 0 {
 		if s.live >= t.rules.MaxPerSite {
 			t.untracked++
@@ -95,6 +95,27 @@ func (t *Table) Observe(e *event.Event, r *window.Row, o Origins) (tracked bool)
 	}
 	t.take(i, e, r, o)
 	r.Dims[window.EntryPage], _, r.Origin, _ = cutDims(t.arena.get(t.visits.at(i).dims), s.name)
+	return true
+}
+
+// Ping takes in a ping, which is no event: it lengthens the visit that an event of its time would become one of, if that
+// began before, and reports whether there was one.
+func (t *Table) Ping(e *event.Event) (found bool) {
+	if e.Visitor == 0 || e.Time < 0 || e.Time >= maxTime {
+		return false
+	}
+	s := t.known(e.Site)
+	if s == nil {
+		return false
+	}
+	i := t.place(s, e.Visitor, e.VisitorPrev, e.Time, true)
+	if i == 0 {
+		return false
+	}
+	t.touch(i)
+	v := t.visits.at(i)
+	v.stretch(e.Time)
+	v.flags |= pinged
 	return true
 }
 
@@ -203,15 +224,20 @@ func (t *Table) exitPage(v *visit) string {
 	return view(t.arena.get(v.exitPage))
 }
 
-// site returns the site of a name, made if there is none.
-func (t *Table) site(name string) *site {
+// known returns the site of a name, nil if there is none.
+func (t *Table) known(name string) *site {
 	if s := t.ahead.site(name); s != nil {
 		return s
 	}
 	if t.latest != nil && t.latest.name == name {
 		return t.latest
 	}
-	s := t.names[name]
+	return t.names[name]
+}
+
+// site returns the site of a name, made if there is none.
+func (t *Table) site(name string) *site {
+	s := t.known(name)
 	if s == nil {
 		s = &site{name: strings.Clone(name), visitors: newVisitors(t.spread)}
 		if n := len(t.unused); n > 0 {

@@ -57,6 +57,7 @@ func (l *log) draw(t *rapid.T) seen {
 	if rapid.IntRange(0, 3).Draw(t, "salted") == 0 {
 		e.prev = event.Visitor(rapid.IntRange(1, 3).Draw(t, "prev"))
 	}
+	e.ping = !e.pageview && rapid.IntRange(0, 2).Draw(t, "ping") == 0
 	e.nonInteractive = !e.pageview && rapid.Bool().Draw(t, "non-interactive")
 	e.dims[window.Page] = rapid.SampledFrom(pages).Draw(t, "page")
 	e.dims[window.Hostname] = rapid.SampledFrom(hosts).Draw(t, "host")
@@ -88,6 +89,11 @@ func (e *seen) event() *event.Event {
 }
 
 func observe(t *Table, e seen) (window.Row, bool) {
+	if e.ping {
+		p := e.event()
+		p.Visitor = e.visitor
+		return e.row(), t.Ping(p)
+	}
 	whole := e.row()
 	r := whole
 	for i := range r.Dims {
@@ -120,7 +126,7 @@ func TestSumsAreARecount(t *testing.T) {
 				}
 				r, _ := observe(tab, e)
 				want := e.row()
-				if v := m.observe(e); v != nil {
+				if v := m.observe(e); v != nil && !e.ping {
 					for d, s := range v.dims() {
 						if window.Dim(d).OfVisit() {
 							want.Dims[d] = s
@@ -153,8 +159,8 @@ func TestLimitOfVisits(t *testing.T) {
 		for range rapid.IntRange(1, 25).Draw(t, "events") {
 			e := l.draw(t)
 			untracked := m.untracked
-			m.observe(e)
-			if _, tracked := observe(tab, e); tracked != (m.untracked == untracked) {
+			v := m.observe(e)
+			if _, tracked := observe(tab, e); tracked != (m.untracked == untracked && (v != nil || !e.ping)) {
 				t.Fatalf("event %+v: tracked is %t", e, tracked)
 			}
 			got.add(t, flush(tab))

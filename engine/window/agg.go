@@ -2,6 +2,7 @@ package window
 
 import (
 	"strings"
+	"unsafe"
 
 	"millrace/engine/event"
 	"millrace/engine/sketch"
@@ -9,10 +10,11 @@ import (
 
 // Agg folds the chunks of one window, oldest first, into rollups.
 //
-// Type Agg is used in three ways that differ only in limit: with the whole state of a window (limit is the
-// cardinality budget), by the store's merge operator with a part of it that does not begin at the beginning (no limit:
-// whether a value is among the first of its family can't be known there), and for an hour, with the Aggs of its
-// minutes (Merge).
+// Type Agg is used in three ways: with the whole state of a window (limit is the cardinality
+// budget), by the store's merge operator with a part of it that does not begin at the beginning (no
+// limit: whether a value is among the first of its family can't be known there), and for an hour,
+// with the Aggs of its minutes (Merge): it keeps to the budget when it is read as an hour (Fill,
+// Records).
 type Agg struct {
 	status Status
 	limit  int
@@ -24,9 +26,11 @@ type Agg struct {
 	enc    encoded
 	goals  []value    // of one row
 	props  [][2]value // of one row
+	keys   []byte     // of them
 }
 
-// NewAgg returns an empty Agg that keeps at most limit values per family besides Other; 0 means no limit.
+// NewAgg returns an empty Agg that keeps at most limit values per family besides Other; 0 means no
+// limit.
 func NewAgg(limit int) *Agg { return &Agg{limit: limit, status: Status{FiredAt: NeverFired}} }
 
 // Reset empties a and keeps its memory, but for what only a window of many visitors needs.
@@ -49,9 +53,10 @@ func (a *Agg) Len() int {
 	return n
 }
 
-// Bytes returns how much memory the values held take, beside the sketches of more than seven visitors.
+// Bytes returns how much memory a takes, beside the sketches of more than seven visitors. An empty
+// one takes some KiB, which is most of it where many sites have an event each.
 func (a *Agg) Bytes() int {
-	n := a.text.bytes() + a.memo.bytes() + a.order.bytes() + a.enc.bytes()
+	n := int(unsafe.Sizeof(*a)) + a.text.bytes() + a.memo.bytes() + a.order.bytes() + a.enc.bytes()
 	for f := range a.fams {
 		n += a.fams[f].bytes()
 	}
@@ -61,8 +66,8 @@ func (a *Agg) Bytes() int {
 // Status returns what the chunks added so far say about firings.
 func (a *Agg) Status() Status { return a.status }
 
-// Add folds in a sequence of chunks, oldest first. It may be called again with the chunks that follow. After an
-// error a is to be thrown away.
+// Add folds in a sequence of chunks, oldest first. It may be called again with the chunks that
+// follow. After an error a is to be thrown away.
 func (a *Agg) Add(chunks []byte) error {
 	a.enc.drop()
 	for len(chunks) > 0 {
@@ -75,8 +80,8 @@ func (a *Agg) Add(chunks []byte) error {
 			err = a.addRows(payload)
 		case chunkVisits:
 			err = a.addVisits(payload)
-		case chunkFolded:
-			err = a.addFolded(payload)
+		case chunkFolded, chunkFoldedUnpaid:
+			err = a.addFolded(payload, kind == chunkFolded)
 		case chunkMark:
 			err = a.status.addMark(payload)
 		default:
@@ -95,7 +100,7 @@ func (a *Agg) addRows(payload []byte) error {
 	r := rowReader{reader: newReader(payload), goals: a.goals, props: a.props}
 	r.dims.values[NumDims] = noValue
 	for r.next() {
-		a.countRow(r.flags, r.visitor, r.revenue, &r.dims, r.goals, r.props)
+		a.countRow(r.flags, r.visitor, amount{r.revenue, r.paid}, &r.dims, r.goals, r.props)
 	}
 	a.goals, a.props = r.goals, r.props
 	return r.Err
@@ -122,7 +127,7 @@ func (a *Agg) AddRow(r *Row) {
 	for _, p := range r.Props {
 		a.props = append(a.props, [2]value{valueOf(p.Key), valueOf(p.Value)})
 	}
-	a.countRow(r.Flags, r.Visitor, r.Revenue, &d, a.goals, a.props)
+	a.countRow(r.Flags, r.Visitor, amount{r.Revenue, r.paid()}, &d, a.goals, a.props)
 }
 
 // AddVisitRow counts a change of visits. The row's strings are copied if they are kept.
@@ -132,12 +137,18 @@ func (a *Agg) AddVisitRow(r *VisitRow) {
 	a.countVisit(r.Scope, &d, &visits{visits: r.Visits, bounces: r.Bounces, seconds: r.Seconds, views: r.Views})
 }
 
-func (a *Agg) countRow(flags Flags, visitor event.Visitor, revenue event.Money, d *dims, goals []value, props [][2]value) {
-	e := one{revenue: revenue, known: visitor != 0, mark: sketch.MarkOf(uint64(visitor))}
+func (a *Agg) countRow(flags Flags, visitor event.Visitor, amount amount, d *dims, goals []value, props [][2]value) {
+	e := one{revenue: amount.revenue, known: visitor != 0, mark: sketch.MarkOf(uint64(visitor))}
 	if flags&PageviewRow != 0 {
 		e.pageviews = 1
 	}
+	if amount.paid {
+		e.paid = 1
+	}
 	cl := flags.class()
+	if cl == human {
+		a.lackOf(d, props)
+	}
 	if cl == human && e.known {
 		a.countKnown(d, &e, a.memo.of(uint64(visitor), e.mark.Hash()))
 	} else {
@@ -161,8 +172,8 @@ func (a *Agg) countRow(flags Flags, visitor event.Visitor, revenue event.Money, 
 	}
 }
 
-// countKnown counts an event of a visitor who may have been counted before: under the values where it was, nothing has
-// to be searched for, and the sketches have the visitor.
+// countKnown counts an event of a visitor who may have been counted before: under the values where
+// it was, nothing has to be searched for, and the sketches have the visitor.
 func (a *Agg) countKnown(d *dims, e *one, seen *memoEntry) {
 	picks := rowPicks[human]
 	short, ok := e.mark.Short()
@@ -201,9 +212,16 @@ func (a *Agg) countGoal(goal *value, d *dims, e *one) {
 	}
 }
 
+// amount is the revenue of an event, if it has one.
+type amount struct {
+	revenue event.Money
+	paid    bool
+}
+
 // one is what an event adds to each value that it counts in.
 type one struct {
-	pageviews int64
+	pageviews uint32
+	paid      uint32
 	revenue   event.Money
 	known     bool // whether its visitor is
 	mark      sketch.Mark
@@ -214,6 +232,7 @@ func (e *one) countAgain(c *cell) {
 	c.events.events++
 	c.pageviews += e.pageviews
 	c.revenue += e.revenue
+	c.paid += e.paid
 }
 
 func (e *one) count(c *cell) {
@@ -230,6 +249,7 @@ func (a *Agg) countVisit(scope Scope, d *dims, add *visits) {
 	if scope == ExitPageOnly {
 		return
 	}
+	d.lack(false)
 	key := d.visitHash()
 	seen := a.memo.of(key, uint32(key))
 	for i := range visitPicks {
@@ -259,8 +279,9 @@ func (a *Agg) visits(f Family, first, second *value) *visits {
 	return t.visitsOf(t.at(first, second, a.limit, &a.text))
 }
 
-// Merge adds the rollups of b, which stay as they are, in the order in which b came to hold them. It is how an hour is
-// folded from its minutes, in order of start. What b knows about firings is not taken over.
+// Merge adds the rollups of b, which stay as they are, in the order in which b came to hold them.
+// It is how an hour is folded from its minutes, in order of start. The budget does not hold before
+// the hour is read, but for hourRoom. What b knows about firings is not taken over.
 func (a *Agg) Merge(b *Agg) {
 	a.enc.drop()
 	b.settle()
@@ -268,19 +289,33 @@ func (a *Agg) Merge(b *Agg) {
 		from, into := &b.fams[f], &a.fams[f]
 		from.each(func(place int) {
 			c := &from.cells[place]
-			at := into.atCell(from, place, a.limit, &a.text)
+			at := into.atCell(from, place, 0, &a.text)
 			into.cells[at].events.add(&c.events)
 			into.cells[at].visitors.Merge(&c.visitors)
 			if v := from.visitsAt(place); v != (visits{}) {
 				into.visitsOf(at).add(&v)
 			}
 		})
+		if a.limit > 0 && into.kept() > hourRoom*a.limit {
+			into.settle(&a.order)
+			a.chooseOf(Family(f), hourRoom/2*a.limit)
+		}
 	}
 }
 
-// eachSorted calls fn for each place of the families that a kind has, by family and then by value, Other last.
-func (a *Agg) eachSorted(k Kind, fn func(f Family, place int)) {
+// prepare makes a ready to be read as a window of a kind.
+func (a *Agg) prepare(k Kind) {
 	a.settle()
+	if k == Hour {
+		a.choose(a.limit)
+	}
+}
+
+// eachSorted calls fn for each place of the families that a kind has, by family and then by value,
+// Other last.
+//
+// REQUIRES: prepare(k).
+func (a *Agg) eachSorted(k Kind, fn func(f Family, place int)) {
 	for f := range a.fams {
 		if !Family(f).In(k) {
 			continue
@@ -296,16 +331,19 @@ func (a *Agg) eachSorted(k Kind, fn func(f Family, place int)) {
 	}
 }
 
-// Window returns the rollups as a window of minutes to be written to a sink. It shares no memory with a.
+// Window returns the rollups as a window of minutes to be written to a sink. It shares no memory
+// with a.
 func (a *Agg) Window(site string, shard uint16, start event.Time, version int64, final bool) *Window {
 	w := &Window{Site: site, Shard: shard, Start: start, Version: version, Final: final}
 	a.Fill(w)
 	return w
 }
 
-// Fill sets w's Points to the rollups, as w's Kind has them. They share no memory with a.
+// Fill sets w's Points to the rollups, as w's Kind has them. They share no memory with a. Of an
+// hour they are all that a keeps: no minute must be merged after it.
 func (a *Agg) Fill(w *Window) {
 	w.Points = nil
+	a.prepare(w.Kind)
 	a.eachSorted(w.Kind, func(f Family, place int) {
 		p := a.point(w.Kind, f, place)
 		if w.Kind != Visits {
@@ -326,7 +364,7 @@ func (a *Agg) point(k Kind, f Family, place int) Point {
 		p.Visits, p.Bounces, p.Seconds, p.Views = v.visits, v.bounces, v.seconds, v.views
 		return p
 	}
-	p.Events, p.Pageviews, p.Revenue = c.events.events, c.pageviews, c.revenue
+	p.Events, p.Pageviews, p.Revenue, p.Paid = c.events.events, int64(c.pageviews), c.revenue, int64(c.paid)
 	p.Visitors = c.visitors.Estimate()
 	return p
 }

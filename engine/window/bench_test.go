@@ -9,8 +9,8 @@ import (
 	"millrace/engine/event"
 )
 
-// benchSite is the traffic of a site: visitors with believable dimensions that stay theirs, pages by Zipf's law, a
-// sixth of the events custom ones.
+// benchSite is the traffic of a site: visitors with believable dimensions that stay theirs, pages
+// by Zipf's law, a sixth of the events custom ones.
 type benchSite struct {
 	rng   *rand.Rand
 	host  string
@@ -144,8 +144,8 @@ type benchLog struct {
 	bytes   int
 }
 
-// makeBenchLog makes a log of events of sites, by Zipf's law the larger the lower their number, that come in chunks of
-// up to most.
+// makeBenchLog makes a log of events of sites, by Zipf's law the larger the lower their number,
+// that come in chunks of up to most.
 func makeBenchLog(sites, events, most int, visits bool) *benchLog {
 	rng := rand.New(rand.NewPCG(1, 2))
 	l := &benchLog{windows: make([][]byte, sites)}
@@ -185,7 +185,8 @@ func makeBenchLog(sites, events, most int, visits bool) *benchLog {
 	return l
 }
 
-// BenchmarkAdd folds the windows of a minute from their chunks: a large site's, and those of many sites.
+// BenchmarkAdd folds the windows of a minute from their chunks: a large site's, and those of many
+// sites.
 func BenchmarkAdd(b *testing.B) {
 	f := func(name string, sites, events, most int, visits bool) {
 		b.Run(name, func(b *testing.B) {
@@ -213,8 +214,9 @@ func BenchmarkAdd(b *testing.B) {
 	f("many/visits", 200, 20_000, 4, true)
 }
 
-// benchMinutes are the windows of a few minutes of many sites, as a partition gets them: the events of a record go to the
-// windows of their sites, and a visitor sends rate events in a minute on average.
+// benchMinutes are the windows of a few minutes of many sites, as a partition gets them: the events
+// of a record go to the windows of their sites, and a visitor sends rate events in a minute on
+// average.
 func benchMinutes(minutes, sites, events, record int, rate float64) [][][]byte {
 	rng := rand.New(rand.NewPCG(5, 6))
 	all := make([]*benchSite, sites)
@@ -252,8 +254,9 @@ func benchMinutes(minutes, sites, events, record int, rate float64) [][][]byte {
 	return list
 }
 
-// BenchmarkMinute takes the windows of a partition's sites through a minute: folded from their chunks, fired, merged into their
-// hours and folded into one chunk for the store. Early is how often a window fires before its end.
+// BenchmarkMinute takes the windows of a partition's sites through a minute: folded from their
+// chunks, fired, merged into their hours and folded into one chunk for the store. Early is how
+// often a window fires before its end.
 func BenchmarkMinute(b *testing.B) {
 	f := func(name string, rate float64, early int) {
 		b.Run(name, func(b *testing.B) {

@@ -38,6 +38,9 @@ const (
 	Goal                      // name of a goal, see Row.Goals
 	PropKey                   // key of a custom property, see Row.Props
 	PropValue                 // its value
+	Lacks                     // what an event or a visit has no value of, see value_lack.go
+	LacksPlace                // which of region and city
+	PropKeys                  // the keys of an event's custom properties
 	NumDims
 )
 
@@ -45,13 +48,14 @@ var dimNames = [NumDims]string{
 	"page", "source", "referrer", "country", "language", "browser", "os", "device", "name", "reason",
 	"hostname", "entry_page", "exit_page", "channel", "utm_source", "utm_medium", "utm_campaign", "utm_content", "utm_term",
 	"region", "city", "browser_version", "os_version", "screen", "goal", "prop", "value",
+	"lacks", "lacks_place", "prop_keys",
 }
 
-// OfVisit reports whether the dimension is one of the visit: every row of a visit has the value of its first
-// pageview.
+// OfVisit reports whether the dimension is one of the visit: every row of a visit has the value of
+// its first pageview.
 func (d Dim) OfVisit() bool {
 	switch d {
-	case Page, Name, Reason, Hostname, ExitPage, Goal, PropKey, PropValue:
+	case Page, Name, Reason, Hostname, ExitPage, Goal, PropKey, PropValue, Lacks, LacksPlace, PropKeys:
 		return false
 	}
 	return d < NumDims
@@ -63,8 +67,8 @@ func (d Dim) String() string { return dimNames[d] }
 // Family is one rollup: a named set of dimensions, a measurement of its own in the sink.
 type Family uint8
 
-// The families. Their numbers are part of the formats of the state store and the rollup store: add at the
-// end, never renumber.
+// The families. Their numbers are part of the formats of the state store and the rollup store: add
+// at the end, never renumber.
 const (
 	Totals Family = iota
 	Pages
@@ -112,10 +116,14 @@ const (
 	GoalOSes
 	GoalDevices
 	GoalHostnames
+	Lacking
+	PlaceLacking
+	GoalLacking
+	PropSets
 	NumFamilies
 )
 
-// A class says which rows a family counts.
+// A class is which rows a family counts.
 type class uint8
 
 const (
@@ -184,17 +192,21 @@ var families = [NumFamilies]struct {
 	GoalOSes:         {"goal_os", []Dim{Goal, OS}, human, ofEvents},
 	GoalDevices:      {"goal_device", []Dim{Goal, Device}, human, ofEvents},
 	GoalHostnames:    {"goal_hostname", []Dim{Goal, Hostname}, human, ofEvents},
+	Lacking:          {"lacking", []Dim{Lacks}, human, both},
+	PlaceLacking:     {"place_lacking", []Dim{Country, LacksPlace}, human, both},
+	GoalLacking:      {"goal_lacking", []Dim{Goal, Lacks}, human, ofEvents},
+	PropSets:         {"prop_set", []Dim{PropKeys}, human, ofEvents},
 }
 
-// pick says which values of a row a family counts: one or two dimensions, NumDims for none.
+// pick is which values of a row a family counts: one or two dimensions, NumDims for none.
 type pick struct {
 	family        Family
 	first, second Dim
 	need          dimSet // those of the two that must not be empty
 }
 
-// What counts a row, by its class, and what counts once for each of its goals, by the second dimension; what counts a
-// change of visits, and of that what depends on the exit page.
+// What counts a row, by its class, and what counts once for each of its goals, by the second
+// dimension; what counts a change of visits, and of that what depends on the exit page.
 var (
 	rowPicks   = [...][]pick{human: picksOf(human), bot: picksOf(bot), dropped: picksOf(dropped)}
 	goalPicks  = picksWhere(func(f Family) bool { return len(f.Dims()) == 2 && f.Dims()[0] == Goal })
@@ -262,17 +274,18 @@ func ParseFamily(name string) (Family, bool) {
 // Other is the value that the values past a family's budget are counted under.
 const Other = "(other)"
 
-// None is the value of a dimension that an event could have had and did not have. A row whose dimension is
-// the empty string is not counted in that dimension's families at all.
+// None is the value of a dimension that an event could have had and did not have. A row whose
+// dimension is the empty string is not counted in that dimension's families, but in Lacking:
+// readers see it as None too.
 const None = "(none)"
 
 // MaxValueLen is the longest value of a dimension in bytes; Clean cuts longer ones.
 const MaxValueLen = 512
 
-// Clean makes a value fit for a tag of line protocol: invalid UTF-8 becomes U+FFFD, control characters become
-// spaces, backslashes slashes (as browsers read them in URLs; line protocol parsers disagree about them), the
-// ends are trimmed, and what is longer than MaxValueLen is cut before the character that crosses it. An empty
-// result becomes None.
+// Clean makes a value fit for a tag of line protocol: invalid UTF-8 becomes U+FFFD, control
+// characters become spaces, backslashes slashes (as browsers read them in URLs; line protocol
+// parsers disagree about them), the ends are trimmed, and what is longer than MaxValueLen is cut
+// before the character that crosses it. An empty result becomes None.
 func Clean(s string) string {
 	if !utf8.ValidString(s) {
 		s = strings.ToValidUTF8(s, "\ufffd")

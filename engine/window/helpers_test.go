@@ -1,6 +1,7 @@
 package window
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -43,9 +44,10 @@ func drawRow(t *rapid.T) Row {
 		Visitor: event.Visitor(rapid.Uint64Range(0, 12).Draw(t, "visitor")),
 		Revenue: event.Money(rapid.SampledFrom([]int64{0, 0, 0, 1, -1, 99_000, math.MaxInt64}).Draw(t, "revenue")),
 		Dims: drawDims(t, func(d Dim) bool {
-			return d != ExitPage && d != Goal && d != PropKey && d != PropValue
+			return rowDims.has(d)
 		}),
 	}
+	r.Paid = r.Revenue != 0 || rapid.IntRange(0, 3).Draw(t, "paid") == 0
 	seen := map[string]bool{}
 	for range rapid.SampledFrom([]int{0, 0, 0, 1, 2, 3}).Draw(t, "goals") {
 		if g := drawValue(t, "goal"); !seen[g] {
@@ -155,6 +157,9 @@ func (y *tally) row(r *Row) {
 		}
 		c.Events++
 		c.Revenue += r.Revenue
+		if r.Paid {
+			c.Paid++
+		}
 		if r.Flags&PageviewRow != 0 {
 			c.Pageviews++
 		}
@@ -170,6 +175,13 @@ func (y *tally) row(r *Row) {
 		add(y.at(Bots, r.Dims[Reason]))
 		return
 	}
+	var keys []string
+	for _, p := range r.Props {
+		if p.Key != "" && p.Value != "" {
+			keys = append(keys, p.Key)
+		}
+	}
+	r.Dims[Lacks], r.Dims[LacksPlace], r.Dims[PropKeys] = lackedBy(&r.Dims, len(keys) == 0), lackedPlace(&r.Dims), PropSet(keys...)
 	for f := range NumFamilies {
 		if f == Bots || f == Dropped || !f.In(Minute) {
 			continue
@@ -197,7 +209,41 @@ func (y *tally) row(r *Row) {
 	}
 }
 
+// lackedBy is the set of what a row lacks, as the rollup store has it: twelve bits in hexadecimal
+// digits.
+func lackedBy(dims *[NumDims]string, noProps bool) string {
+	bits := 0
+	for bit, d := range map[int]Dim{
+		1: Source, 2: Referrer, 4: EntryPage, 8: Channel, 0x10: UTMSource, 0x20: UTMMedium, 0x40: UTMCampaign, 0x80: UTMContent,
+		0x100: UTMTerm, 0x200: Region, 0x400: City,
+	} {
+		if dims[d] == "" {
+			bits += bit
+		}
+	}
+	if noProps {
+		bits += 0x800
+	}
+	if bits == 0 {
+		return ""
+	}
+	return fmt.Sprintf("-%x", bits)
+}
+
+func lackedPlace(dims *[NumDims]string) string {
+	switch {
+	case dims[Region] == "" && dims[City] == "":
+		return "-600"
+	case dims[Region] == "":
+		return "-200"
+	case dims[City] == "":
+		return "-400"
+	}
+	return ""
+}
+
 func (y *tally) visit(r *VisitRow) {
+	r.Dims[Lacks], r.Dims[LacksPlace] = lackedBy(&r.Dims, false), lackedPlace(&r.Dims)
 	for f := range NumFamilies {
 		if !f.In(Visits) || r.Scope == ExitPageOnly && f != ExitPages || r.Scope == AllButExitPage && f == ExitPages {
 			continue
@@ -215,28 +261,42 @@ func (y *tally) visit(r *VisitRow) {
 	}
 }
 
-// hour adds a minute to an hour: what it kept in the order in which it came to be kept, then what it did not keep.
+// hour adds a minute to an hour, which has no budget before it is chosen.
 func (y *tally) hour(minute *tally) {
 	for f := range NumFamilies {
-		m := &minute.families[f]
-		keys := slices.Clone(m.order)
-		if other := [2]string{Other, Other}; len(f.Dims()) > 0 {
-			if len(f.Dims()) == 1 {
-				other[1] = ""
-			}
-			if m.counts[other] != nil {
-				keys = append(keys, other)
-			}
+		for k, from := range minute.families[f].counts {
+			y.at(f, k[:]...).add(from)
 		}
-		for _, k := range keys {
-			from, c := m.counts[k], y.at(f, k[:]...)
-			c.Events += from.Events
-			c.Pageviews += from.Pageviews
-			c.Revenue += from.Revenue
-			for v := range from.visitors {
-				c.visitors[v] = true
-			}
+	}
+}
+
+// choose keeps the values of an hour that count most events, and of equals the first ones.
+func (y *tally) choose(limit int) {
+	for f := range NumFamilies {
+		fam := &y.families[f]
+		if limit == 0 || len(fam.order) <= limit {
+			continue
 		}
+		slices.SortFunc(fam.order, func(a, b [2]string) int {
+			return cmp.Or(cmp.Compare(fam.counts[b].Events, fam.counts[a].Events), strings.Compare(a[0], b[0]), strings.Compare(a[1], b[1]))
+		})
+		gone := fam.order[limit:]
+		fam.order = fam.order[:limit]
+		other := y.at(f, Other, Other)
+		for _, k := range gone {
+			other.add(fam.counts[k])
+			delete(fam.counts, k)
+		}
+	}
+}
+
+func (t *tallied) add(from *tallied) {
+	t.Events += from.Events
+	t.Pageviews += from.Pageviews
+	t.Paid += from.Paid
+	t.Revenue += from.Revenue
+	for v := range from.visitors {
+		t.visitors[v] = true
 	}
 }
 
@@ -267,7 +327,7 @@ func (y *tally) points(kind Kind) []Point {
 			c := y.families[f].counts[k]
 			p := Point{Family: f, Dims: k, Rollup: c.Rollup}
 			if kind == Visits {
-				p.Events, p.Pageviews, p.Revenue = 0, 0, 0
+				p.Events, p.Pageviews, p.Revenue, p.Paid = 0, 0, 0, 0
 			} else {
 				var sk sketch.Sketch
 				for v := range c.visitors {

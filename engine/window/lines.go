@@ -15,9 +15,10 @@ import (
 //
 //	page,page=/pricing,site=example.com events=3i,pageviews=3i,visitors=2i,sketch="…",version=1234i,final=true 1700000040
 //
-// with the tag shard where it is not 0, the field revenue (in event.Money, ten-thousandths of the site's currency) where
-// it is not 0, and the time in seconds. The points of an hour have the same in measurements of their own, and those of
-// visits other fields, all of them always, because a value that visits have moved away from goes back to zero:
+// with the tag shard where it is not 0, the field revenue (in event.Money, ten-thousandths of the
+// site's currency) where it is not 0, and the time in seconds. The points of an hour have the same
+// in measurements of their own, and those of visits other fields, all of them always, because a
+// value that visits have moved away from goes back to zero:
 //
 //	page_hour,page=/pricing,site=example.com events=3i,pageviews=3i,visitors=2i,sketch="…",revenue=99000i,version=1234i,final=true 1700002800
 //	source_visits,site=example.com,source=Google visits=3i,bounces=1i,seconds=340i,views=9i,version=1234i,final=true 1700000100
@@ -33,12 +34,13 @@ func (w *Window) AppendLines(dst []byte) ([]byte, error) {
 	return l.finish()
 }
 
-// Records encodes the rollups of a as records of head, which says of which window; its Points are not used. A record is
-// closed as soon as it has most bytes, so that the window of a giant site does not become a record that no broker
-// takes: the parts have one Version, and a sink adds a part to what it has of that Version. The slices given to
-// emit are its own.
+// Records encodes the rollups of a as records of head, which names the window; its Points are
+// not used. A record is closed as soon as it has most bytes, so that the window of a giant site
+// does not become a record that no broker takes: the parts have one Version, and a sink adds a part
+// to what it has of that Version. The slices given to emit are its own. An hour is chosen as by
+// Fill.
 func (a *Agg) Records(head *Window, most int, emit func([]byte) error) error {
-	a.settle()
+	a.prepare(head.Kind)
 	left := a.linesLen(head)
 	l := newLineWriter(head, make([]byte, 0, min(left, most+most/8)))
 	var err error
@@ -107,9 +109,10 @@ func (a *Agg) linesLen(head *Window) int {
 
 // lineWriter encodes the points of one window.
 //
-// The library's encoder checks, counts and escapes each name and each value of a line anew, which is most of what firing a
-// window costs. So what is the same in many lines is made once (frame), and a value is written as it is if nothing in it could need
-// a check or an escape (plain); all others go the way of the library, in whole lines.
+// The library's encoder checks, counts and escapes each name and each value of a line anew, which
+// is most of what firing a window costs. So what is the same in many lines is made once (frame),
+// and a value is written as it is if nothing in it could need a check or an escape (plain); all
+// others go the way of the library, in whole lines.
 type lineWriter struct {
 	enc   lineprotocol.Encoder
 	head  *Window
@@ -164,6 +167,9 @@ func (l *lineWriter) eventFields(p *Point) {
 	if p.Revenue != 0 {
 		e.AddField("revenue", lineprotocol.IntValue(int64(p.Revenue)))
 	}
+	if p.Paid != 0 {
+		e.AddField("paid", lineprotocol.IntValue(p.Paid))
+	}
 }
 
 func (l *lineWriter) finish() ([]byte, error) {
@@ -206,17 +212,18 @@ func (w *Window) tags(f Family) []tag {
 	return tags
 }
 
-// Progress says how far one partition of the log has been counted. It travels among the windows, in the
-// partition of the same number, behind the windows it speaks of:
+// Progress is how far one partition of the log has been counted. It travels among the windows, in
+// the partition of the same number, behind the windows it speaks of:
 //
 //	progress,partition=3 low=1700000040000i,hours=1699999200000i,offset=1234i 1700000040
 type Progress struct {
 	Partition int32
 	// Low is the watermark: every window that ends at or before it has fired as final.
 	Low event.Time
-	// Hours is the start of the first hour that has not fired as final: every hour window before it has.
+	// Hours is the start of the first hour that has not fired as final: every hour window before it
+	// has.
 	Hours event.Time
-	// Offset is that of the tick that said so.
+	// Offset is that of the tick that reported it.
 	Offset int64
 }
 

@@ -8,8 +8,8 @@ type Window struct {
 	Site  string
 	Shard uint16
 	Start event.Time
-	// Version is the offset of the log at which the window fired: of two Windows of the same site, shard and
-	// Start the one with the larger Version is the newer.
+	// Version is the offset of the log at which the window fired: of two Windows of the same site,
+	// shard and Start the one with the larger Version is the newer.
 	Version int64
 	// Final is unset in an early firing: the minute is not over.
 	Final bool
@@ -29,12 +29,15 @@ type Point struct {
 type Rollup struct {
 	Events    int64
 	Pageviews int64
-	// Visitors is the sketch's estimate, for readers that can't read sketches. It must never be added up.
+	// Visitors is the sketch's estimate, for readers that can't read sketches. It must never be
+	// added up.
 	Visitors uint64
 	// Sketch is the encoded sketch of the visitors, see package sketch; empty for none.
 	Sketch []byte
 	// Revenue is the sum of the events' amounts, whatever their currency: a site has one.
 	Revenue event.Money
+	// Paid is the number of events with an amount that counts, which may be 0.
+	Paid int64
 
 	// Of windows of Kind Visits only, and then nothing of the above is set.
 
@@ -48,14 +51,15 @@ type Rollup struct {
 	Views int64
 }
 
-// Selection is a question to a store of rollups: the points of one family of one site in [From, To).
+// Selection is a query of a store of rollups: the points of one family of one site in [From,
+// To).
 type Selection struct {
 	Kind   Kind
 	Site   string
 	Family Family
 	From   event.Time
 	To     event.Time
-	// Values restricts the family's dimensions, by position, to the values listed; nil is any. Stores may
-	// return more than asked for: who asks filters again.
+	// Values restricts the family's dimensions, by position, to the values listed; nil is any.
+	// Stores may return more than that: the caller filters again.
 	Values [2][]string
 }

@@ -26,15 +26,20 @@ func (f Flags) class() class {
 	return human
 }
 
-// Row is what is counted of one event. Its values are clean (Clean), or "" where the event does not count
-// in the dimension.
+// Row is what is counted of one event. Its values are clean (Clean), or "" where the event does not
+// count in the dimension.
 type Row struct {
 	Flags   Flags
 	Visitor event.Visitor
+	// Revenue is the event's amount. Paid is set if the event has one, which may be 0; any other
+	// amount sets it by itself.
 	Revenue event.Money
-	// Dims holds all dimensions but ExitPage, Goal, PropKey and PropValue; what stands there is not counted.
+	Paid    bool
+	// Dims holds all dimensions of rowDims: not ExitPage, those of goals and properties, and what
+	// is lacking.
 	Dims [NumDims]string
-	// Origin, if not nil, holds those of the dimensions that AppendOrigin encodes, in place of what Dims has of them.
+	// Origin, if not nil, holds those of the dimensions that AppendOrigin encodes, in place of what
+	// Dims has of them.
 	Origin []byte
 	// Goals are the names of the goals that the event reached, sorted, distinct.
 	Goals []string
@@ -42,26 +47,32 @@ type Row struct {
 	Props []event.Prop
 }
 
-// VisitRow is a change of the rollups of a window of visits: what to add to the values that a visit is counted
-// under. A visit that changes its dimensions is taken out under the old ones and added under the new ones.
+// paid reports whether the event has an amount.
+func (r *Row) paid() bool { return r.Paid || r.Revenue != 0 }
+
+// VisitRow is a change of the rollups of a window of visits: what to add to the values that a visit
+// is counted under. A visit that changes its dimensions is taken out under the old ones and added
+// under the new ones.
 type VisitRow struct {
 	Scope Scope
-	// Dims holds the dimensions of the visit (Dim.OfVisit), its Hostname and its ExitPage; what else stands there is
-	// not counted.
+	// Dims holds the dimensions of the visit (Dim.OfVisit), its Hostname and its ExitPage; what
+	// else stands there is not counted.
 	Dims [NumDims]string
 	// Origin is that of a Row.
 	Origin []byte
-	// Visits, Bounces, Seconds and Views (pageviews of visits) are what is added; they may be negative.
+	// Visits, Bounces, Seconds and Views (pageviews of visits) are what is added; they may be
+	// negative.
 	Visits, Bounces, Seconds, Views int64
 }
 
-// Scope says which families a VisitRow changes.
+// Scope is which families a VisitRow changes.
 type Scope uint8
 
 const (
 	// AllFamilies changes all.
 	AllFamilies Scope = iota
-	// ExitPageOnly changes ExitPages only, so that a visit that moves on to another page costs no more than that.
+	// ExitPageOnly changes ExitPages only, so that a visit that moves on to another page costs no
+	// more than that.
 	ExitPageOnly
 	// AllButExitPage changes all others.
 	AllButExitPage

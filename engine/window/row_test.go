@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -32,7 +33,7 @@ func rowsIn(t interface{ Fatal(...any) }, chunk []byte) (rows []Row, visits []Vi
 	} else {
 		r := rowReader{reader: newReader(payload)}
 		for r.next() {
-			row := Row{Flags: r.flags, Visitor: r.visitor, Revenue: r.revenue, Dims: textOf(&r.dims, rowDims)}
+			row := Row{Flags: r.flags, Visitor: r.visitor, Revenue: r.revenue, Paid: r.paid, Dims: textOf(&r.dims, rowDims)}
 			for _, g := range r.goals {
 				row.Goals = append(row.Goals, strings.Clone(g.s))
 			}
@@ -213,8 +214,8 @@ func TestClean(t *testing.T) {
 	f(strings.Repeat("\x80a", MaxValueLen), strings.Repeat("\ufffda", MaxValueLen/4))
 }
 
-// TestOrigin: a row or a change with an origin of its own is the bytes, and counts as, the one with the same in Dims, whatever
-// else Dims has.
+// TestOrigin: a row or a change with an origin of its own is the bytes, and counts as, the one with
+// the same in Dims, whatever else Dims has.
 func TestOrigin(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		rows := rapid.SliceOf(rapid.Custom(drawRow)).Draw(t, "rows")
@@ -256,7 +257,8 @@ func TestOrigin(t *testing.T) {
 	})
 }
 
-// FuzzOrigin: any bytes are no origin, or one that reads the same when it is written again; and values as well.
+// FuzzOrigin: any bytes are no origin, or one that reads the same when it is written again; and
+// values as well.
 func FuzzOrigin(f *testing.F) {
 	f.Add(AppendOrigin(nil, &[NumDims]string{Source: "Google", Country: "DE", City: "2950159", UTMTerm: strings.Repeat("x", 100)}))
 	f.Add(noOrigin)
@@ -272,4 +274,14 @@ func FuzzOrigin(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestOfVisit: a dimension is the visit's if it is kept from the visit's beginning, and else only
+// where it is the page the visit began with. One that is added is neither by accident.
+func TestOfVisit(t *testing.T) {
+	for d := Dim(0); d < NumDims; d++ {
+		if got, want := d.OfVisit(), d == EntryPage || slices.Contains(originOrder[:], d); got != want {
+			t.Errorf("%s: OfVisit is %v, want %v", d, got, want)
+		}
+	}
 }

@@ -1,12 +1,14 @@
-// Package geo looks up where an address is in a MaxMind DB file of the operator's own.
+// Package geo looks up where an address is in one or more MaxMind DB files of the operator's own.
 //
-// In go the file (GeoLite2-City, GeoIP2-City, DB-IP City and databases of that format with flat records, such as
-// ip-location-db's) and addresses; out come an enrich.Place for an address, and the English names of the codes that are in
+// In go the files (GeoLite2-City, GeoIP2-City, DB-IP City and databases of that format with flat records, such as
+// ip-location-db's) and addresses; out come an identity.Place for an address, and the English names of the codes that are in
 // places.
 //
 // Invariants:
 //   - A file is read whole and every record in it once before it is used: a damaged one, or one that says nothing about
 //     places, is refused with an error that names it, and the one in use stays.
+//   - Of several files, each fills in what those before it do not know, and never contradicts them. A file of IPv4 alone
+//     says nothing about an IPv6 address.
 //   - It is read into memory and not mapped: a mapped file that somebody shortens ends the process.
 //   - The file is looked at every Options.CheckEvery, and a changed one read when it was the same twice in a row: it is not
 //     being written then.
@@ -22,5 +24,5 @@
 // Methods of DB may be called from any goroutine; cmd opens one for the collector and the query API. Package geotest writes
 // small files for tests.
 //
-// It does not: fetch databases, decide between a database and what a proxy says (enrich.Locate does), or know other languages.
+// It does not: fetch databases, decide between a database and what a proxy says (identity.Locate does), or know other languages.
 package geo

@@ -15,8 +15,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"millrace/ingest/enrich"
 	"millrace/ingest/geo/geotest"
+	"millrace/ingest/identity"
 )
 
 // cities is a file of made-up places in networks for documentation.
@@ -37,7 +37,7 @@ func mustOpen(tb testing.TB, f geotest.File, o Options) (*DB, string) {
 	tb.Helper()
 	path := filepath.Join(tb.TempDir(), "city.mmdb")
 	geotest.Write(tb, path, f)
-	d, err := Open(path, o)
+	d, err := Open([]string{path}, o)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -52,7 +52,7 @@ func TestPlace(t *testing.T) {
 		d, _ := mustOpen(t, file, Options{})
 		f := func(addr, country, region, city string) {
 			t.Helper()
-			want := enrich.Place{Country: country, Region: region, City: city}
+			want := identity.Place{Country: country, Region: region, City: city}
 			if got := d.Place(netip.MustParseAddr(addr)); got != want {
 				t.Errorf("%s: got %+v, want %+v", addr, got, want)
 			}
@@ -74,10 +74,10 @@ func TestPlace(t *testing.T) {
 		f("fd00::1", "", "", "")
 		f("127.0.0.1", "", "", "")
 		f("fe80::1%eth0", "", "", "")
-		if got := d.Place(netip.Addr{}); got != (enrich.Place{}) {
+		if got := d.Place(netip.Addr{}); got != (identity.Place{}) {
 			t.Errorf("no address is in %+v", got)
 		}
-		if err := d.current.Load().reader.Verify(); err != nil {
+		if err := d.files[0].current.Load().reader.Verify(); err != nil {
 			t.Errorf("the test's own file of %d bits is wrong: %v", size, err)
 		}
 	}
@@ -101,13 +101,70 @@ func TestNames(t *testing.T) {
 	f(d.CityName(""), "")
 }
 
+// TestSeveralFiles: later files fill in what earlier ones lack, and do not contradict them.
+func TestSeveralFiles(t *testing.T) {
+	dir := t.TempDir()
+	type m = geotest.Map
+	write := func(name string, f geotest.File) string {
+		path := filepath.Join(dir, name)
+		geotest.Write(t, path, f)
+		return path
+	}
+	// As ip-location-db has them: flat, and one file for each family.
+	countries4 := write("country4.mmdb", geotest.File{IPVersion: 4, Type: "country ipv4", Networks: map[string]any{
+		"203.0.113.0/24": m{"country_code": "US"}, "198.51.100.0/24": m{"country_code": "AT"}, "32.0.0.0/8": m{"country_code": "ZA"}}})
+	countries6 := write("country6.mmdb", geotest.File{Type: "country ipv6", Networks: map[string]any{"2001:db8:1::/48": m{"country_code": "FR"}}})
+	all := write("city.mmdb", cities)
+	open := func(paths ...string) *DB {
+		t.Helper()
+		d, err := Open(paths, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { d.Close() })
+		return d
+	}
+	f := func(d *DB, addr, country, region, city string) {
+		t.Helper()
+		want := identity.Place{Country: country, Region: region, City: city}
+		if got := d.Place(netip.MustParseAddr(addr)); got != want {
+			t.Errorf("%s: got %+v, want %+v", addr, got, want)
+		}
+	}
+	d := open(countries4)
+	f(d, "203.0.113.7", "US", "", "")
+	f(d, "::ffff:203.0.113.7", "US", "", "")
+	f(d, "2001:db8:1::5", "", "", "") // begins with the bits of 32.1.13.184
+	d = open(countries4, countries6)
+	f(d, "203.0.113.7", "US", "", "")
+	f(d, "2001:db8:1::5", "FR", "", "")
+	f(d, "192.0.2.9", "", "", "")
+	d = open(countries4, countries6, all)
+	f(d, "203.0.113.7", "US", "US-CA", "5368361")
+	f(d, "2001:db8:1::5", "FR", "FR-IDF", "2988507")
+	f(d, "192.0.2.9", "SG", "", "")
+	if got := d.CityName("5368361") + d.RegionName("FR-IDF"); got != "Los AngelesÎle-de-France" {
+		t.Errorf("names %q", got)
+	}
+	// The first one is right where they differ.
+	other := write("other.mmdb", geotest.File{Networks: map[string]any{"203.0.113.0/24": m{"country_code": "CA"}, "198.51.100.0/24": m{"country_code": "AT", "region_code": "1"}}})
+	d = open(other, all)
+	f(d, "203.0.113.7", "CA", "", "")
+	f(d, "198.51.100.1", "AT", "AT-1", "")
+	f(d, "2001:db8:1::5", "FR", "FR-IDF", "2988507")
+
+	if _, err := Open([]string{all, filepath.Join(dir, "none.mmdb")}, Options{}); err == nil || !strings.Contains(err.Error(), "none.mmdb") {
+		t.Errorf("a missing file is %v", err)
+	}
+}
+
 // TestShapes: the records of other makers.
 func TestShapes(t *testing.T) {
 	f := func(record any, country, region, city string) {
 		t.Helper()
 		d, _ := mustOpen(t, geotest.File{Networks: map[string]any{"203.0.113.0/24": record,
 			"2001:db8::/32": geotest.City("DE", "", "", 0, "")}}, Options{})
-		want := enrich.Place{Country: country, Region: region, City: city}
+		want := identity.Place{Country: country, Region: region, City: city}
 		if got := d.Place(netip.MustParseAddr("203.0.113.1")); got != want {
 			t.Errorf("%v: got %+v, want %+v", record, got, want)
 		}
@@ -142,7 +199,7 @@ func TestOpenRefuses(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		d, err := Open(path, Options{})
+		d, err := Open([]string{path}, Options{})
 		if err == nil {
 			d.Close()
 			t.Fatalf("%s: opened", name)
@@ -205,9 +262,11 @@ func TestReload(t *testing.T) {
 		}
 	}
 	write(version(1))
+	first := filepath.Join(dir, "first.mmdb")
+	geotest.Write(t, first, geotest.File{Networks: map[string]any{"198.51.100.0/24": geotest.City("AT", "9", "Vienna", 2761369, "Vienna")}})
 	synctest.Test(t, func(t *testing.T) {
 		var log syncBuffer
-		d, err := Open(path, Options{CheckEvery: time.Minute, Log: slog.New(slog.NewTextHandler(&log, nil))})
+		d, err := Open([]string{first, path}, Options{CheckEvery: time.Minute, Log: slog.New(slog.NewTextHandler(&log, nil))})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -296,7 +355,7 @@ func FuzzLoad(f *testing.F) {
 		}
 		for _, addr := range []string{"203.0.113.7", "198.51.100.1", "2001:db8:1::1", "255.255.255.255", "::"} {
 			p := tab.place(netip.MustParseAddr(addr))
-			if again := enrich.NewPlace(p.Country, p.Region, p.City); again != p {
+			if again := identity.NewPlace(p.Country, p.Region, p.City); again != p {
 				t.Fatalf("%s is in %+v, which is not as places are kept", addr, p)
 			}
 		}
@@ -332,7 +391,7 @@ func BenchmarkPlace(b *testing.B) {
 	b.Run("country in the program", func(b *testing.B) {
 		b.ReportAllocs()
 		for i := 0; b.Loop(); i++ {
-			enrich.Country(v4(i))
+			identity.Country(v4(i))
 		}
 	})
 }

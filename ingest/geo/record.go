@@ -5,7 +5,7 @@ import (
 
 	"github.com/oschwald/maxminddb-golang/v2/mmdbdata"
 
-	"millrace/ingest/enrich"
+	"millrace/ingest/identity"
 )
 
 // record is what is read of a record. It implements mmdbdata.CursorUnmarshaler, because the same key is a map in one database
@@ -34,7 +34,7 @@ type part struct {
 const maxText = 256
 
 // place is what the record says.
-func (r *record) place() enrich.Place {
+func (r *record) place() identity.Place {
 	city := r.city.name
 	if r.city.id != 0 {
 		city = strconv.FormatUint(r.city.id, 10)
@@ -43,7 +43,7 @@ func (r *record) place() enrich.Place {
 	if region == "" {
 		region = r.regionCode
 	}
-	return enrich.NewPlace(r.country, region, city)
+	return identity.NewPlace(r.country, region, city)
 }
 
 // UnmarshalMaxMindDBCursor reads a record. What is in it besides is passed over.

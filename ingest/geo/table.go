@@ -11,7 +11,7 @@ import (
 
 	"github.com/oschwald/maxminddb-golang/v2"
 
-	"millrace/ingest/enrich"
+	"millrace/ingest/identity"
 )
 
 // maxFile is the largest file that is read, in bytes.
@@ -35,7 +35,7 @@ const recentBits = 12
 
 type recentPlace struct {
 	at uintptr // the record's offset
-	enrich.Place
+	identity.Place
 }
 
 // load reads a file, and every record in it.
@@ -142,15 +142,18 @@ func learn(names map[string]string, code, name string) {
 		return
 	}
 	if _, ok := names[code]; !ok {
-		names[code] = enrich.Clean(name, enrich.MaxCity)
+		names[code] = identity.Clean(name, identity.MaxCity)
 	}
 }
 
 // place looks an address up. A record that can't be read says nothing: walk has seen that there is none.
-func (t *table) place(addr netip.Addr) enrich.Place {
+func (t *table) place(addr netip.Addr) identity.Place {
+	if t.reader.Metadata.IPVersion == 4 && !addr.Is4() {
+		return identity.Place{} // a tree of 32 bits leads every longer address somewhere
+	}
 	result := t.reader.Lookup(addr)
 	if !result.Found() {
-		return enrich.Place{}
+		return identity.Place{}
 	}
 	at := result.Offset()
 	slot := &t.recent[uint64(at)*0x9e3779b97f4a7c15>>(64-recentBits)]
@@ -159,7 +162,7 @@ func (t *table) place(addr netip.Addr) enrich.Place {
 	}
 	var r record
 	if result.Decode(&r) != nil {
-		return enrich.Place{}
+		return identity.Place{}
 	}
 	p := r.place()
 	slot.Store(&recentPlace{at, p})

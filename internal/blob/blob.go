@@ -16,14 +16,14 @@ var ErrNotFound = errors.New("object does not exist")
 // ErrKey is wrapped by the error for a key that ValidKey refuses.
 var ErrKey = errors.New("invalid object key")
 
-// Info is what a listing says about an object.
+// Info is an object in a listing.
 type Info struct {
 	Key  string
 	Size int64 // bytes
 }
 
-// Object is an open object. ReadAt follows io.ReaderAt; on S3 each call is one request, so read in large
-// pieces. Close it after use.
+// Object is an open object. ReadAt follows io.ReaderAt; on S3 each call is one request, so read in
+// large pieces. Close it after use.
 type Object interface {
 	io.ReaderAt
 	io.Closer
@@ -37,23 +37,24 @@ type Store interface {
 	Put(ctx context.Context, key string, body []byte) error
 	// Get returns a whole object, or an error that wraps ErrNotFound.
 	Get(ctx context.Context, key string) ([]byte, error)
-	// Open opens an object for reading ranges, or returns an error that wraps ErrNotFound. ctx bounds
-	// the object's reads too.
+	// Open opens an object for reading ranges, or returns an error that wraps ErrNotFound. ctx
+	// bounds the object's reads too.
 	Open(ctx context.Context, key string) (Object, error)
-	// List yields the objects whose key starts with prefix and is greater than after, in byte order. It
-	// stops after the first error. Objects put or deleted while it runs may or may not be seen.
+	// List yields the objects whose key starts with prefix and is greater than after, in byte
+	// order. It stops after the first error. Objects put or deleted while it runs may or may not be
+	// seen.
 	List(ctx context.Context, prefix, after string) iter.Seq2[Info, error]
 	// Delete removes an object. It is nil if there is none.
 	Delete(ctx context.Context, key string) error
-	// Check says whether the store answers and may be listed, with a message fit for an operator. Open
-	// does not call it: a store that is down for now is no reason not to start.
+	// Check reports whether the store answers and may be listed, with a message fit for an
+	// operator. Open does not call it: a store that is down for now is no reason not to start.
 	Check(ctx context.Context) error
 	// String names the store without its secrets.
 	String() string
 }
 
-// Open returns the store at an address; the package comment has the forms. A folder is created if it is not
-// there; a bucket is not, and is not contacted before the first use.
+// Open returns the store at an address; the package comment has the forms. A folder is created if
+// it is not there; a bucket is not, and is not contacted before the first use.
 func Open(address string) (Store, error) {
 	if path, err := FolderOf(address); path != "" || err != nil {
 		if err != nil {
@@ -68,9 +69,9 @@ func Open(address string) (Store, error) {
 	return OpenS3(cfg)
 }
 
-// FolderOf returns the path of the folder that an address names, "" if it names a bucket, and an error if it is no address.
-// A relative folder with a colon in its first part has to begin with "./": without it, host:9000/bucket is more likely
-// a bucket whose s3:// was forgotten.
+// FolderOf returns the path of the folder that an address names, "" if it names a bucket, and an
+// error if it is no address. A relative folder with a colon in its first part has to begin with
+// "./": without it, host:9000/bucket is more likely a bucket whose s3:// was forgotten.
 func FolderOf(address string) (string, error) {
 	switch scheme, rest, found := strings.Cut(address, "://"); {
 	case address == "":
@@ -93,12 +94,12 @@ func FolderOf(address string) (string, error) {
 	}
 }
 
-// MaxKeyLen is the longest key in bytes, less than S3's 1024 to leave room for a prefix.
+// MaxKeyLen is the longest key in bytes, less than S3's 1024 to leave space for a prefix.
 const MaxKeyLen = 512
 
 // ValidKey returns an error wrapping ErrKey unless key is a relative path of parts joined by single
-// slashes, where no part is empty or starts with a dot, and each character is one of A-Z a-z 0-9 . _ = -.
-// Such a key means the same to every store and file system.
+// slashes, where no part is empty or starts with a dot, and each character is one of A-Z a-z 0-9 .
+// _ = -. Such a key means the same to every store and file system.
 func ValidKey(key string) error {
 	if key == "" || len(key) > MaxKeyLen {
 		return fmt.Errorf("%w: it has %d bytes, want 1 to %d", ErrKey, len(key), MaxKeyLen)

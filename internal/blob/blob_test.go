@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -253,27 +254,85 @@ func atomicPut(t *testing.T, s Store) {
 }
 
 func TestFolderLeftovers(t *testing.T) {
-	dir := t.TempDir()
-	s := mustOpen(t, dir)
-	tmp := func(name string) string { return filepath.Join(dir, tempDir, name) }
-	for _, name := range []string{"put-old", "put-new"} {
-		if err := os.WriteFile(tmp(name), []byte("half an obj"), 0o600); err != nil {
+	dir := filepath.Join(t.TempDir(), "lake")
+	for _, temp := range []string{besideDir(dir), filepath.Join(dir, tempDir)} {
+		s := mustOpen(t, dir)
+		if err := os.MkdirAll(temp, 0o700); err != nil {
 			t.Fatal(err)
 		}
+		tmp := func(name string) string { return filepath.Join(temp, name) }
+		for _, name := range []string{"put-old", "put-new"} {
+			if err := os.WriteFile(tmp(name), []byte("half an obj"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		long := time.Now().Add(-2 * tempAge)
+		if err := os.Chtimes(tmp("put-old"), long, long); err != nil {
+			t.Fatal(err)
+		}
+		if keys := mustList(t, s, "", ""); len(keys) != 0 {
+			t.Errorf("listed temporary files: %q", keys)
+		}
+		mustOpen(t, dir)
+		if _, err := os.Stat(tmp("put-old")); !os.IsNotExist(err) {
+			t.Errorf("an old temporary file stayed: %v", err)
+		}
+		if _, err := os.Stat(tmp("put-new")); err != nil {
+			t.Errorf("a file that may still be written went: %v", err)
+		}
 	}
-	long := time.Now().Add(-2 * tempAge)
-	if err := os.Chtimes(tmp("put-old"), long, long); err != nil {
+}
+
+// In the folder there is nothing but objects, at no time: who reads it whole would trip over half
+// of one.
+func TestFolderHoldsObjectsOnly(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "lake")
+	if err := os.MkdirAll(filepath.Join(dir, tempDir), 0o700); err != nil { // a build before made it
 		t.Fatal(err)
 	}
-	if keys := mustList(t, s, "", ""); len(keys) != 0 {
-		t.Errorf("listed temporary files: %q", keys)
+	s := mustOpen(t, dir).(*Folder)
+	tmp, err := s.writeTemp([]byte("half an obj"))
+	if err != nil {
+		t.Fatal(err)
 	}
-	mustOpen(t, dir)
-	if _, err := os.Stat(tmp("put-old")); !os.IsNotExist(err) {
-		t.Errorf("an old temporary file stayed: %v", err)
+	mustPut(t, s, "a/b", []byte("x"))
+	var names []string
+	if err := filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
+		names = append(names, strings.TrimPrefix(path, dir))
+		return err
+	}); err != nil {
+		t.Fatal(err)
 	}
-	if _, err := os.Stat(tmp("put-new")); err != nil {
-		t.Errorf("a file that may still be written went: %v", err)
+	if want := []string{"", "/a", "/a/b"}; !slices.Equal(names, want) {
+		t.Errorf("%q, want %q; a temporary file is %s", names, want, tmp)
+	}
+}
+
+// A folder that may be read and not written is read: nothing is made before the first object.
+func TestFolderReadOnly(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "lake")
+	mustPut(t, mustOpen(t, dir), "a", []byte("x"))
+	if err := os.RemoveAll(besideDir(dir)); err != nil {
+		t.Fatal(err)
+	}
+	mustList(t, mustOpen(t, dir), "", "")
+	for _, made := range []string{besideDir(dir), filepath.Join(dir, tempDir)} {
+		if _, err := os.Stat(made); err == nil {
+			t.Errorf("%s was made", made)
+		}
+	}
+}
+
+// Where nothing can be made beside the folder, objects are written within it.
+func TestFolderWithoutBeside(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "lake")
+	if err := os.WriteFile(besideDir(dir), nil, 0o600); err != nil { // a file is in the way
+		t.Fatal(err)
+	}
+	s := mustOpen(t, dir)
+	mustPut(t, s, "a", []byte("x"))
+	if keys := mustList(t, s, "", ""); !slices.Equal(keys, []string{"a"}) {
+		t.Errorf("%q", keys)
 	}
 }
 
@@ -285,7 +344,7 @@ func TestFolderPutFails(t *testing.T) {
 	if err := s.Put(context.Background(), "a/b", []byte("x")); err == nil {
 		t.Error("Put below a file: no error")
 	}
-	left, err := os.ReadDir(filepath.Join(dir, tempDir))
+	left, err := os.ReadDir(besideDir(dir))
 	if err != nil || len(left) != 0 {
 		t.Errorf("left %v, %v", left, err)
 	}

@@ -10,45 +10,64 @@ import (
 	"path/filepath"
 	"sort"
 	"strings"
+	"sync"
 	"time"
+
+	"millrace/internal/atomicfile"
 )
 
-// tempDir holds objects that are being written. Its name starts with a dot, which no key may, so that no
-// listing shows it; it lies inside the folder, so that a rename out of it stays on one file system.
+// tempDir is where objects are written if there is no other way: in the folder. Its name starts
+// with a dot, which no key may, so that no listing shows it.
 const tempDir = ".tmp"
 
-// tempAge is the age past which a temporary file is taken for one that a crash left behind. Another process
-// may be writing younger ones; nobody takes an hour for one object.
+// besideDir is where objects are written: beside the folder, because polars reads whatever is in
+// it, half of a file with a dot too. A rename out of it has to stay on one file system; where the
+// folder is a mount, or what it is in can't be written to, tempDir takes its place.
+func besideDir(root string) string {
+	return filepath.Join(filepath.Dir(root), "."+filepath.Base(root)+".tmp")
+}
+
+// tempAge is the age past which a temporary file is taken for one that a crash left behind. Another
+// process may be writing younger ones; none takes an hour for one object.
 const tempAge = time.Hour
 
 // Folder is a Store in a directory of the local file system.
 type Folder struct {
 	root string
+
+	mu   sync.Mutex // guards temp
+	temp string     // where temporary files are made; "" before the first
 }
 
 var _ Store = (*Folder)(nil)
 
-// OpenFolder opens the folder at path, creates it if it is not there, and removes temporary files that a
-// crash left behind.
+// OpenFolder opens the folder at path, creates it if it is not there, and removes temporary files
+// that a crash left behind.
 func OpenFolder(path string) (*Folder, error) {
 	root, err := filepath.Abs(path)
 	if err != nil {
 		return nil, fmt.Errorf("open folder %q: %w", path, err)
 	}
 	f := &Folder{root: root}
-	if err := mkdirSynced(filepath.Join(root, tempDir)); err != nil {
+	if err := mkdirAll(root); err != nil {
 		return nil, fmt.Errorf("open folder %q: %w", path, err)
 	}
-	if err := f.removeLeftovers(time.Now().Add(-tempAge)); err != nil {
-		return nil, fmt.Errorf("open folder %q: %w", path, err)
+	before := time.Now().Add(-tempAge)
+	for _, dir := range []string{filepath.Join(root, tempDir), besideDir(root)} {
+		if err := removeLeftovers(dir, before); err != nil {
+			return nil, fmt.Errorf("open folder %q: %w", path, err)
+		}
 	}
 	return f, nil
 }
 
 func (f *Folder) String() string { return "folder " + f.root }
 
-func (f *Folder) removeLeftovers(before time.Time) error {
-	entries, err := os.ReadDir(filepath.Join(f.root, tempDir))
+func removeLeftovers(dir string, before time.Time) error {
+	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+		return nil // there is none
+	}
+	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return err
 	}
@@ -61,7 +80,7 @@ func (f *Folder) removeLeftovers(before time.Time) error {
 			return err
 		}
 		if info.ModTime().Before(before) {
-			if err := os.Remove(filepath.Join(f.root, tempDir, e.Name())); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			if err := os.Remove(filepath.Join(dir, e.Name())); err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return err
 			}
 		}
@@ -69,8 +88,8 @@ func (f *Folder) removeLeftovers(before time.Time) error {
 	return nil
 }
 
-// Put writes a temporary file, syncs it, renames it to its place and syncs the directory: after each of
-// these steps a crash leaves the old object or the new one.
+// Put writes a temporary file, syncs it, renames it to its name and syncs the directory: after each
+// of these steps a crash leaves the old object or the new one.
 func (f *Folder) Put(ctx context.Context, key string, body []byte) error {
 	if err := f.begin(ctx, key); err != nil {
 		return f.wrap("put", key, err)
@@ -81,34 +100,86 @@ func (f *Folder) Put(ctx context.Context, key string, body []byte) error {
 func (f *Folder) put(path string, body []byte) error {
 	tmp, err := f.writeTemp(body)
 	if err == nil {
-		err = mkdirSynced(filepath.Dir(path))
+		err = mkdirAll(filepath.Dir(path))
 	}
 	if err == nil {
-		err = os.Rename(tmp, path)
+		return atomicfile.Move(tmp, path)
 	}
-	if err != nil {
-		if tmp != "" {
-			err = errors.Join(err, os.Remove(tmp))
-		}
-		return err
+	if tmp != "" {
+		err = errors.Join(err, os.Remove(tmp))
 	}
-	return syncDir(filepath.Dir(path))
+	return err
 }
 
-// writeTemp writes a synced temporary file and returns its path, which is "" if there is no file to remove.
+// createTemp makes a temporary file, and the folder anew if it was removed since it was opened.
+func (f *Folder) createTemp(pattern string) (*os.File, error) {
+	dir, err := f.tempPlace()
+	if err != nil {
+		return nil, err
+	}
+	tmp, err := os.CreateTemp(dir, pattern)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return tmp, err
+	}
+	if err := mkdirAll(dir); err != nil {
+		return nil, fmt.Errorf("make the folder again that was removed: %w", err)
+	}
+	return os.CreateTemp(dir, pattern)
+}
+
+// tempPlace returns where temporary files are made, and finds out at the first time: reading makes
+// nothing.
+func (f *Folder) tempPlace() (string, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.temp != "" {
+		return f.temp, nil
+	}
+	inside := filepath.Join(f.root, tempDir)
+	if beside := besideDir(f.root); canRename(beside, f.root) {
+		f.temp = beside
+		_ = os.Remove(inside) // of a build before, if it is empty
+		return beside, nil
+	}
+	if err := mkdirAll(inside); err != nil {
+		return "", err
+	}
+	f.temp = inside
+	return inside, nil
+}
+
+// canRename reports whether a file can be made in one directory, which is made, and renamed into
+// another. It leaves nothing but the directory, and not that if it can't be used.
+func canRename(from, to string) bool {
+	if filepath.Dir(to) == to || mkdirAll(from) != nil || mkdirAll(to) != nil {
+		return false
+	}
+	file, err := os.CreateTemp(from, "check-*") // empty, which no reader minds
+	if err != nil {
+		return false
+	}
+	file.Close()
+	moved := filepath.Join(to, "."+filepath.Base(file.Name()))
+	if err := os.Rename(file.Name(), moved); err != nil {
+		os.Remove(file.Name())
+		os.Remove(from)
+		return false
+	}
+	return os.Remove(moved) == nil
+}
+
+// writeTemp writes a synced temporary file and returns its path, which is "" if there is no file to
+// remove.
 func (f *Folder) writeTemp(body []byte) (string, error) {
-	tmp, err := os.CreateTemp(filepath.Join(f.root, tempDir), "put-*")
+	tmp, err := f.createTemp("put-*")
 	if err != nil {
 		return "", err
 	}
-	_, err = tmp.Write(body)
-	if err == nil {
-		err = tmp.Chmod(0o644) // CreateTemp makes it private; other readers of the lake are wanted
+	// CreateTemp makes it private; other readers of the lake are wanted.
+	if err := tmp.Chmod(0o644); err != nil {
+		return tmp.Name(), errors.Join(err, tmp.Close())
 	}
-	if err == nil {
-		err = tmp.Sync()
-	}
-	return tmp.Name(), errors.Join(err, tmp.Close())
+	return tmp.Name(), atomicfile.Fill(tmp, body)
 }
 
 // Get reads a whole object.
@@ -159,25 +230,25 @@ func (f *Folder) Delete(ctx context.Context, key string) error {
 	return f.wrap("delete", key, err)
 }
 
-// Check says whether the folder can be read and written.
+// Check reports whether the folder can be read and written.
 func (f *Folder) Check(ctx context.Context) error {
-	tmp, err := os.CreateTemp(filepath.Join(f.root, tempDir), "check-*")
+	tmp, err := f.createTemp("check-*")
 	if err != nil {
 		return fmt.Errorf("check %s: %w", f, err)
 	}
 	return errors.Join(tmp.Close(), os.Remove(tmp.Name()))
 }
 
-// List walks the folder. The order of a directory's names alone would not do: "a-b" sorts before the
-// objects below "a/", so that a directory is compared with its slash.
+// List walks the folder. The order of a directory's names alone would not do: "a-b" sorts before
+// the objects below "a/", so that a directory is compared with its slash.
 func (f *Folder) List(ctx context.Context, prefix, after string) iter.Seq2[Info, error] {
 	return func(yield func(Info, error) bool) {
 		f.walk(ctx, "", prefix, after, yield)
 	}
 }
 
-// walk yields the objects below the directory dir ("" or a path that ends in a slash) and reports whether
-// to go on.
+// walk yields the objects below the directory dir ("" or a path that ends in a slash) and reports
+// whether to go on.
 func (f *Folder) walk(ctx context.Context, dir, prefix, after string, yield func(Info, error) bool) bool {
 	if err := ctx.Err(); err != nil {
 		yield(Info{}, f.wrap("list", prefix, err))
@@ -215,8 +286,8 @@ func (f *Folder) walk(ctx context.Context, dir, prefix, after string, yield func
 
 func (f *Folder) visit(ctx context.Context, key string, e fs.DirEntry, prefix, after string, yield func(Info, error) bool) bool {
 	if e.IsDir() {
-		// Go down only where a match can lie: the shorter of key and prefix starts the longer one, and
-		// the directory is not wholly before after.
+		// Go down only where a match can lie: the shorter of key and prefix starts the longer one,
+		// and the directory is not wholly before after.
 		if !strings.HasPrefix(key, prefix) && !strings.HasPrefix(prefix, key) {
 			return true
 		}
@@ -259,34 +330,5 @@ func (f *Folder) wrap(verb, key string, err error) error {
 	}
 }
 
-// mkdirSynced is os.MkdirAll that syncs the parent of each directory it makes, without which a power loss
-// could take a directory away and a synced file with it.
-func mkdirSynced(dir string) error {
-	err := os.Mkdir(dir, 0o755)
-	switch {
-	case err == nil:
-		return syncDir(filepath.Dir(dir))
-	case errors.Is(err, fs.ErrExist):
-		info, err := os.Stat(dir)
-		if err == nil && !info.IsDir() {
-			err = fmt.Errorf("%q is not a directory", dir)
-		}
-		return err
-	case errors.Is(err, fs.ErrNotExist) && filepath.Dir(dir) != dir:
-		if err := mkdirSynced(filepath.Dir(dir)); err != nil {
-			return err
-		}
-		return mkdirSynced(dir)
-	default:
-		return err
-	}
-}
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	err = d.Sync()
-	return errors.Join(err, d.Close())
-}
+// mkdirAll makes a folder that others may read, like the objects in it.
+func mkdirAll(dir string) error { return atomicfile.MkdirAll(dir, 0o755) }

@@ -18,7 +18,7 @@ import (
 	"github.com/minio/minio-go/v7/pkg/credentials"
 )
 
-// S3Config says where a bucket is.
+// S3Config is where a bucket is.
 type S3Config struct {
 	Endpoint  string // host or host:port
 	Bucket    string
@@ -33,12 +33,16 @@ type S3Config struct {
 func ParseS3(address string) (S3Config, error) {
 	var c S3Config
 	u, err := url.Parse(address)
-	if err != nil {
-		// The error of url.Parse quotes the address, and with it the secret.
+	if err != nil || strings.Contains(u.Host+u.Path, "@") {
+		// The error of url.Parse quotes the address, and with it the secret. One with an unescaped
+		// / is taken for host and path.
 		return c, errors.New("open bucket: the address is not a URL; percent-encode / : @ ? # in key and secret")
 	}
 	bad := func(format string, args ...any) (S3Config, error) {
-		return c, fmt.Errorf("open bucket %s: %s", u.Redacted(), fmt.Sprintf(format, args...))
+		if u.Opaque != "" || u.Host == "" { // "s3:KEY:SECRET@host/bucket"
+			return c, fmt.Errorf("open bucket: %s", fmt.Sprintf(format, args...))
+		}
+		return c, fmt.Errorf("open bucket %s: %s", (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String(), fmt.Sprintf(format, args...))
 	}
 	bucket, prefix, _ := strings.Cut(strings.Trim(u.Path, "/"), "/")
 	if u.Scheme != "s3" || u.Hostname() == "" || bucket == "" {
@@ -85,7 +89,7 @@ type S3 struct {
 
 var _ Store = (*S3)(nil)
 
-// OpenS3 makes a store of a bucket that exists. It contacts nobody; see Check.
+// OpenS3 makes a store of a bucket that exists. It makes no request; see Check.
 func OpenS3(cfg S3Config) (*S3, error) {
 	if cfg.Region == "" {
 		cfg.Region = "us-east-1"
@@ -154,7 +158,7 @@ func (s *S3) Get(ctx context.Context, key string) ([]byte, error) {
 	return body, s.wrap("get", key, errors.Join(err, obj.Close()))
 }
 
-// Open asks for the object's size; each ReadAt is then a request for a range.
+// Open requests the object's size; each ReadAt is then a request for a range.
 func (s *S3) Open(ctx context.Context, key string) (Object, error) {
 	if err := ValidKey(key); err != nil {
 		return nil, s.wrap("open", key, err)
@@ -177,7 +181,8 @@ type s3Object struct {
 func (o *s3Object) Size() int64  { return o.size }
 func (o *s3Object) Close() error { return nil }
 
-// ReadAt reads a range of the version that was opened; if the object was replaced meanwhile it fails.
+// ReadAt reads a range of the version that was opened; if the object was replaced meanwhile it
+// fails.
 func (o *s3Object) ReadAt(p []byte, pos int64) (int, error) {
 	switch {
 	case pos < 0:
@@ -233,7 +238,8 @@ func (s *S3) List(ctx context.Context, prefix, after string) iter.Seq2[Info, err
 				return
 			}
 			key := strings.TrimPrefix(obj.Key, s.name(""))
-			// The comparison is not trusted to the server, and other programs' objects are not ours.
+			// The comparison is not trusted to the server, and other programs' objects are not
+			// ours.
 			if key <= after || ValidKey(key) != nil {
 				continue
 			}
@@ -244,7 +250,7 @@ func (s *S3) List(ctx context.Context, prefix, after string) iter.Seq2[Info, err
 	}
 }
 
-// Check asks for the bucket.
+// Check requests the bucket.
 func (s *S3) Check(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
@@ -257,7 +263,7 @@ func (s *S3) Check(ctx context.Context) error {
 	return nil
 }
 
-// wrap turns the library's error into one that says what to do about it.
+// wrap turns the library's error into one that names what to do about it.
 func (s *S3) wrap(verb, key string, err error) error {
 	if err == nil {
 		return nil
@@ -269,7 +275,8 @@ func (s *S3) wrap(verb, key string, err error) error {
 			err = fmt.Errorf("the bucket does not exist: create it, or correct its name: %w", err)
 		case resp.Code == minio.NoSuchKey || resp.Code == "NotFound":
 			err = ErrNotFound
-		// Some servers have codes of their own for a key they do not know, such as XAdminUserNotFound.
+		// Some servers have codes of their own for a key they do not know, such as
+		// XAdminUserNotFound.
 		case resp.Code == "InvalidAccessKeyId" || resp.Code == "SignatureDoesNotMatch" || strings.HasSuffix(resp.Code, "UserNotFound"):
 			err = fmt.Errorf("the server refuses the credentials: check key and secret: %w", err)
 		case resp.Code == minio.AccessDenied || resp.StatusCode == 403:

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kfake"
+
+	"millrace/internal/lockfile"
 )
 
 var (
@@ -33,37 +35,41 @@ const (
 	maxSegmentBytes       = 1 << 30
 	defaultRetentionEvery = 30 * time.Second
 
-	// maxMessageBytes bounds one record batch. Kafka's own 1 MiB is little for a delta full of sketches.
+	// maxMessageBytes bounds one record batch. Kafka's own 1 MiB is little for a delta full of
+	// sketches.
 	maxMessageBytes = 16 << 20
 
-	// pairAddr is what an in-process broker advertises. RFC 2606 reserves .invalid: a client that forgets the
-	// dialer gets an error from its resolver instead of a connection to somebody.
+	// pairAddr is what an in-process broker advertises. RFC 2606 reserves .invalid: a client that
+	// forgets the dialer gets an error from its resolver instead of a connection elsewhere.
 	pairAddr = "broker-0.millrace.invalid:9092"
 )
 
 // Options of a [Broker]. The zero value is a broker in memory, for tests.
 type Options struct {
-	// Dir is the data folder, made if missing (mode 0700: the log holds raw events). Empty: memory only.
+	// Dir is the data folder, made if missing (mode 0700: the log holds raw events). Empty: memory
+	// only.
 	Dir string
 
-	// SyncWrites makes each produce request wait for an fsync of every batch in it. Without it nothing is lost when
-	// the process is killed (the page cache outlives it), and the last seconds can be lost when the power
-	// goes. With it every other client waits during the fsync too: the broker is one goroutine.
+	// SyncWrites makes each produce request wait for an fsync of every batch in it. Without it
+	// nothing is lost when the process is killed (the page cache outlives it), and the last seconds
+	// can be lost when the power goes. With it every other client waits during the fsync too: the
+	// broker is one goroutine.
 	SyncWrites bool
 
 	// Logger gets warnings about the folder, refused requests, write errors. Nil: slog.Default().
 	Logger *slog.Logger
 
-	// TCP listens on 127.0.0.1 instead of in process only, for tools and tests that need a port. There is no
-	// authentication: every local user can read and write the log.
+	// TCP listens on 127.0.0.1 instead of in process only, for tools and tests that need a port.
+	// There is no authentication: every local user can read and write the log.
 	TCP bool
 
 	// Port is the TCP port, 0 (any free one) to 65535. Only with TCP.
 	Port int
 
-	// SegmentBytes is the size at which a segment of the log is closed and the next begun; 0 is 16 MiB, range 4 KiB to
-	// 1 GiB. Retention deletes whole segments, hence not larger: an idle partition that sees only ticks takes
-	// more than a day to fill one. Not smaller: each segment that was read holds a file open.
+	// SegmentBytes is the size at which a segment of the log is closed and the next begun; 0 is 16
+	// MiB, range 4 KiB to 1 GiB. Retention deletes whole segments, hence not larger: an idle
+	// partition that sees only ticks takes more than a day to fill one. Not smaller: each segment
+	// that was read holds a file open.
 	SegmentBytes int64
 
 	// RetentionEvery is how often old segments are looked for; 0 is 30 s, at least 10 ms.
@@ -111,7 +117,7 @@ func (o Options) withDefaults() Options {
 // Broker is a running broker. Open makes one.
 type Broker struct {
 	opts    Options
-	lock    *folderLock // nil in memory
+	lock    *lockfile.Lock // nil in memory
 	cluster *kfake.Cluster
 	ln      *listener
 	opened  time.Time
@@ -122,8 +128,8 @@ type Broker struct {
 	closeErr  error
 }
 
-// Open locks and checks the data folder and starts the broker on it. Errors: the options' findings, ErrLocked,
-// ErrDamaged, or what the file system or the port said.
+// Open locks and checks the data folder and starts the broker on it. Errors: the options' findings,
+// ErrLocked, ErrDamaged, or those of the file system or the port.
 func Open(o Options) (*Broker, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
@@ -163,15 +169,15 @@ func (b *Broker) start() error {
 	if b.opts.Dir != "" {
 		b.retention.Go(b.retain)
 	}
-	return nil
+	return b.Remember()
 }
 
-// openCluster starts kfake. Its panics are errors here as far as they happen on this goroutine; what it loads on
-// goroutines of its own, prepareFolder has checked.
+// openCluster starts kfake. Its panics are errors here as far as they happen on this goroutine;
+// what it loads on goroutines of its own, prepareFolder has checked.
 func openCluster(o Options, ln net.Listener) (c *kfake.Cluster, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			c, err = nil, damaged(o.Dir, "%v", p)
+			c, err = nil, damaged(o.Dir, "", "%v", p)
 		}
 	}()
 	opts := []kfake.Opt{
@@ -189,7 +195,7 @@ func openCluster(o Options, ln net.Listener) (c *kfake.Cluster, err error) {
 	}
 	c, err = kfake.NewCluster(opts...)
 	if err != nil && o.Dir != "" {
-		return nil, damaged(o.Dir, "%v", err)
+		return nil, damaged(o.Dir, "", "%v", err)
 	}
 	return c, err
 }
@@ -215,8 +221,8 @@ func newClusterID() string {
 	return "millrace-" + hex.EncodeToString(id[:])
 }
 
-// Close stops the broker and waits until everything it started has ended and everything written is synced. Clients
-// that are still connected get errors. Later calls return what the first did.
+// Close stops the broker and waits until everything it started has ended and everything written is
+// synced. Clients that are still connected get errors. Later calls return what the first did.
 func (b *Broker) Close() error {
 	b.closeOnce.Do(func() { b.closeErr = b.close() })
 	return b.closeErr
@@ -225,12 +231,12 @@ func (b *Broker) Close() error {
 func (b *Broker) close() error {
 	close(b.stop)
 	b.retention.Wait() // it calls into the cluster
-	// kfake's Close syncs snapshots of the segments, but not the segments. Most are synced before, so that no
-	// snapshot is ahead of its segments for longer than the rest takes.
+	// kfake's Close syncs snapshots of the segments, but not the segments. Most are synced before,
+	// so that no snapshot is ahead of its segments for longer than the rest takes.
 	err := b.sync()
 	b.cluster.Close()
 	b.ln.wait()
-	return errors.Join(err, b.sync(), b.unlock())
+	return errors.Join(err, b.Remember(), b.sync(), b.unlock())
 }
 
 func (b *Broker) sync() error {
@@ -247,11 +253,12 @@ func (b *Broker) unlock() error {
 	return b.lock.Close()
 }
 
-// Addrs are the addresses to give to clients as seeds, host:port, together with a dialer of this broker.
+// Addrs are the addresses to give to clients as seeds, host:port, together with a dialer of this
+// broker.
 func (b *Broker) Addrs() []string { return []string{b.ln.Addr().String()} }
 
-// DialContext connects to addr, which must be one of Addrs, else ErrForeignAddr; the network is not looked at. It
-// fits kgo.Dialer.
+// DialContext connects to addr, which must be one of Addrs, else ErrForeignAddr; the network is not
+// looked at. It fits kgo.Dialer.
 func (b *Broker) DialContext(ctx context.Context, _, addr string) (net.Conn, error) {
 	if addr != b.ln.Addr().String() {
 		return nil, fmt.Errorf("dial %q: %w (%s)", addr, ErrForeignAddr, b.ln.Addr())

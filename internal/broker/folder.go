@@ -12,16 +12,21 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"millrace/internal/atomicfile"
 )
 
-// The files of kfake's format, version 1, that this package reads or writes. An upgrade of kfake must compare them;
-// TestOpenReadsWhatKfakeWrote fails if they differ.
+// The files of kfake's format, version 1, that this package reads or writes. An upgrade of kfake
+// must compare them; TestOpenReadsWhatKfakeWrote fails if they differ.
 const (
 	metaFile      = "meta.json"
 	topicsFile    = "topics.json"
 	sessionFile   = "session_state.json"
 	partitionsDir = "partitions"
 	snapshotFile  = "snapshot.json"
+	groupsFile    = "groups.log"
+	pidsFile      = "pids.log"
+	windowsFile   = "seq_windows.json" // of sequence numbers
 )
 
 type topicsJSON struct {
@@ -39,17 +44,44 @@ func partDir(topic string, p int32) string {
 	return url.PathEscape(topic) + "-" + strconv.Itoa(int(p))
 }
 
-// damaged says what is wrong with the folder and what its owner can do.
-func damaged(dir, format string, args ...any) error {
-	return fmt.Errorf("broker log in %q is %w: %s (restore the folder from a copy; to start with an empty log, move "+
-		"away all of the data folder: state and archive beside it hold offsets of this log, and do not go with another)",
-		dir, ErrDamaged, fmt.Sprintf(format, args...))
+// DamageError is what of a folder is damaged. It is an ErrDamaged. What an operator can do depends
+// on what the topic holds, which this package does not know.
+type DamageError struct {
+	Dir  string // the broker's folder
+	Path string // of the damaged file or partition's folder, relative to Dir; "" if it is not known
+	What string // what is wrong
+	// Topic is the damaged partition's; "" if the damage is elsewhere.
+	Topic string
 }
 
-// prepareFolder checks the folder that a stopped or killed broker left, and only if all of it is whole or torn as a
-// crash tears it, repairs it: see repair. REQUIRES: the folder is locked.
+func (e *DamageError) Error() string {
+	return fmt.Sprintf("broker log in %q is %v: %s", e.Dir, ErrDamaged, e.What)
+}
+
+func (e *DamageError) Unwrap() error { return ErrDamaged }
+
+// damaged makes the error about a file.
+func damaged(dir, path, format string, args ...any) error {
+	return &DamageError{Dir: dir, Path: path, What: fmt.Sprintf(format, args...)}
+}
+
+// damagedPartition makes the error about the folder of a partition.
+func damagedPartition(dir, name, format string, args ...any) error {
+	e := &DamageError{Dir: dir, Path: filepath.Join(partitionsDir, name), What: name + ": " + fmt.Sprintf(format, args...)}
+	if i := strings.LastIndexByte(name, '-'); i >= 0 {
+		e.Topic, _ = url.PathUnescape(name[:i])
+	}
+	return e
+}
+
+// prepareFolder checks the folder that a stopped or killed broker left, and only if all of it is
+// whole or torn as a crash tears it, repairs it: see repair. REQUIRES: the folder is locked.
 func prepareFolder(dir string, log *slog.Logger) error {
-	topics, fresh, err := readTopics(dir)
+	files, err := mended(dir)
+	if err != nil {
+		return err
+	}
+	topics, fresh, err := readTopics(dir, files)
 	if err != nil || fresh {
 		return err
 	}
@@ -63,18 +95,18 @@ func prepareFolder(dir string, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	var logs []*stateLog
-	for _, name := range []string{"groups.log", "pids.log"} {
-		l, err := checkStateLog(dir, name)
-		if err != nil {
-			return err
-		}
-		logs = append(logs, l)
+	groups, err := checkStateLog(dir, groupsFile)
+	if err != nil {
+		return err
+	}
+	pids, pidsErr := checkStateLog(dir, pidsFile)
+	if pidsErr != nil && !errors.Is(pidsErr, ErrDamaged) {
+		return pidsErr
 	}
 	var parts []*partition
 	for _, name := range names {
 		if !known[name] {
-			return damaged(dir, "%s does not know the partition folder %s", topicsFile, name)
+			return damaged(dir, topicsFile, "%s does not know the partition folder %s", topicsFile, name)
 		}
 		p, err := checkPartition(dir, name)
 		if err != nil {
@@ -83,21 +115,42 @@ func prepareFolder(dir string, log *slog.Logger) error {
 		parts = append(parts, p)
 	}
 
-	for _, l := range logs {
-		if err := l.repair(log); err != nil {
-			return fmt.Errorf("repair broker log: %w", err)
-		}
+	repairs := []func() error{
+		func() error { return mend(dir, files, log) },
+		func() error { return groups.repair(log) },
+		func() error { return dropUnreadable(dir, log) },
+		func() error {
+			if pidsErr != nil {
+				return forgetProducers(dir, log)
+			}
+			return pids.repair(log)
+		},
 	}
 	for _, p := range parts {
-		if err := p.repair(log); err != nil {
+		repairs = append(repairs, func() error { return p.repair(log) })
+	}
+	for _, repair := range repairs {
+		if err := repair(); err != nil {
 			return fmt.Errorf("repair broker log: %w", err)
 		}
 	}
 	return forgetMembers(filepath.Join(dir, sessionFile))
 }
 
-// readTopics returns what topics.json says; fresh is true if no broker has been here.
-func readTopics(dir string) (topics []topicJSON, fresh bool, err error) {
+// forgetProducers removes what kfake knows of producers, which are gone: new ones get new ids, and
+// a sequence begins with each.
+func forgetProducers(dir string, log *slog.Logger) error {
+	log.Warn("broker: a damaged file is left out, nothing is lost by that", "file", filepath.Join(dir, pidsFile))
+	err := os.Remove(filepath.Join(dir, windowsFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		err = nil
+	}
+	return errors.Join(err, os.Remove(filepath.Join(dir, pidsFile)))
+}
+
+// readTopics returns what topics.json holds, or the file that is to be in its place; fresh is true
+// if no broker has been here.
+func readTopics(dir string, mend map[string]string) (topics []topicJSON, fresh bool, err error) {
 	names, err := partitionNames(dir)
 	if err != nil {
 		return nil, false, err
@@ -106,16 +159,19 @@ func readTopics(dir string) (topics []topicJSON, fresh bool, err error) {
 		raw, err := os.ReadFile(filepath.Join(dir, name))
 		if errors.Is(err, fs.ErrNotExist) {
 			if len(names) > 0 { // kfake would start with no topics and write that down
-				return nil, false, damaged(dir, "%s is missing but there are partitions", name)
+				return nil, false, damaged(dir, name, "%s is missing but there are partitions", name)
 			}
 			return nil, true, nil
 		}
 		if err != nil {
 			return nil, false, fmt.Errorf("read broker log: %w", err)
 		}
+		if text, ok := mend[name]; ok {
+			raw = []byte(text)
+		}
 		var t topicsJSON
 		if err := json.Unmarshal(raw, &t); err != nil {
-			return nil, false, damaged(dir, "%s: %v", name, err)
+			return nil, false, damaged(dir, name, "%s: %v", name, err)
 		}
 		topics = t.Topics
 	}
@@ -137,9 +193,9 @@ func partitionNames(dir string) ([]string, error) {
 	return names, nil
 }
 
-// forgetMembers takes the members of consumer groups out of the state that kfake keeps over a clean restart. Its
-// clients lived in this process and are gone; a group that still lists them makes the first rebalance wait for
-// their session timeouts.
+// forgetMembers takes the members of consumer groups out of the state that kfake keeps over a clean
+// restart. Its clients lived in this process and are gone; a group that still lists them makes the
+// first rebalance wait for their session timeouts.
 func forgetMembers(path string) error {
 	raw, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -164,16 +220,7 @@ func writeJSON(path string, v any) error {
 	if err != nil {
 		return err
 	}
-	tmp := path + ".tmp" // kfake removes those that a crash leaves
-	f, err := os.OpenFile(tmp, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(raw)
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	return os.Rename(tmp, path)
+	return atomicfile.Write(path, raw, 0o600) // kfake removes a temporary file of a crash
 }
 
 // syncFolder syncs all files written since a time, and the folders they are in.

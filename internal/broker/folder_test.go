@@ -1,8 +1,10 @@
 package broker
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"hash/crc32"
 	"log/slog"
 	"os"
@@ -16,8 +18,8 @@ import (
 
 const testRecords = 200 // four segments
 
-// crashedFolder returns what a kill leaves of a broker with several segments and a committed offset, and the same
-// with a clean close.
+// crashedFolder returns what a kill leaves of a broker with several segments and a committed
+// offset, and the same with a clean close.
 func crashedFolder(t *testing.T) (crashed, closed string) {
 	t.Helper()
 	dir := t.TempDir()
@@ -25,6 +27,9 @@ func crashedFolder(t *testing.T) (crashed, closed string) {
 	b := mustOpen(t, o)
 	c := mustClient(t, b)
 	mustCreate(t, c, testTopic, 1, nil)
+	if err := b.Remember(); err != nil {
+		t.Fatal(err)
+	}
 	mustProduce(t, c, testTopic, 0, testRecords)
 	commit(t, c, "group", 7)
 	crashed = crashCopy(t, dir)
@@ -72,7 +77,8 @@ func add(s string) func([]byte) []byte { return func(raw []byte) []byte { return
 
 func cut(n int) func([]byte) []byte { return func(raw []byte) []byte { return raw[:len(raw)-n] } }
 
-// What a crash can leave is repaired: lost is how many records at the end may go, and nothing else may.
+// What a crash can leave is repaired: lost is how many records at the end may go, and nothing else
+// may.
 func TestOpenRepairs(t *testing.T) {
 	f := func(name string, lost int, damage func(t *testing.T, dir string, segments []string)) {
 		t.Helper()
@@ -137,6 +143,30 @@ func TestOpenRepairs(t *testing.T) {
 	f("session state wrong", 0, func(t *testing.T, dir string, _ []string) {
 		os.WriteFile(filepath.Join(dir, sessionFile), []byte("{"), 0o600)
 	})
+	f("empty topics.json", 0, func(t *testing.T, dir string, _ []string) { os.Truncate(filepath.Join(dir, topicsFile), 0) })
+	for _, name := range []string{topicsFile, metaFile} {
+		for _, at := range []int{1, 20, 47} {
+			f(fmt.Sprintf("bit in %s at %d", name, at), 0, func(t *testing.T, dir string, _ []string) {
+				edit(t, filepath.Join(dir, name), func(raw []byte) []byte { raw[at%len(raw)] ^= 1; return raw })
+			})
+		}
+	}
+	for _, name := range []string{"acls.json", "broker_configs.json", "quotas.json", "sasl.json", windowsFile} {
+		f("wrong "+name, 0, func(t *testing.T, dir string, _ []string) {
+			os.WriteFile(filepath.Join(dir, name), []byte(`[`), 0o600)
+		})
+	}
+	f("bit in producer ids", 0, func(t *testing.T, dir string, _ []string) {
+		edit(t, filepath.Join(dir, pidsFile), func(raw []byte) []byte { return append(flip(12)(raw), validEntry()...) })
+	})
+	f("bit in the end of a snapshot", 0, func(t *testing.T, dir string, s []string) {
+		path := filepath.Join(filepath.Dir(s[0]), snapshotFile)
+		if _, err := os.Stat(path); err == nil {
+			edit(t, path, func(raw []byte) []byte {
+				return bytes.Replace(raw, []byte(`"high_watermark":`), []byte(`"high_watermark":1`), 1)
+			})
+		}
+	})
 	f("temporary files left", 0, func(t *testing.T, dir string, _ []string) {
 		os.WriteFile(filepath.Join(dir, topicsFile+".tmp"), []byte("{"), 0o600)
 	})
@@ -174,12 +204,12 @@ func TestOpenRefusesDamage(t *testing.T) {
 	})
 	f("no topics.json", "topics.json is missing", func(t *testing.T, dir string, _ []string) { os.Remove(filepath.Join(dir, topicsFile)) })
 	f("no meta.json", "meta.json is missing", func(t *testing.T, dir string, _ []string) { os.Remove(filepath.Join(dir, metaFile)) })
-	f("empty topics.json", "topics.json", func(t *testing.T, dir string, _ []string) { os.Truncate(filepath.Join(dir, topicsFile), 0) })
 	f("other topics.json", "does not know", func(t *testing.T, dir string, _ []string) {
 		os.WriteFile(filepath.Join(dir, topicsFile), []byte(`{"version":1,"topics":[]}`), 0o600)
 	})
-	f("wrong acls.json", "acls.json", func(t *testing.T, dir string, _ []string) {
-		os.WriteFile(filepath.Join(dir, "acls.json"), []byte(`[`), 0o600)
+	f("wrong topics.json without a copy", "topics.json", func(t *testing.T, dir string, _ []string) {
+		os.WriteFile(filepath.Join(dir, topicsFile), []byte(`[`), 0o600)
+		edit(t, filepath.Join(dir, copiesFile), flip(20))
 	})
 	f("newer meta.json", "newer", func(t *testing.T, dir string, _ []string) {
 		os.WriteFile(filepath.Join(dir, metaFile), []byte(`{"version":99}`), 0o600)
@@ -210,7 +240,8 @@ func folderSizes(t *testing.T, dir string) string {
 	return b.String()
 }
 
-// kfake alone puts such a partition back to offset 0: a group that has committed would miss what comes.
+// kfake alone puts such a partition back to offset 0: a group that has committed would miss what
+// comes.
 func TestEmptiedPartitionKeepsItsOffset(t *testing.T) {
 	o := Options{Dir: t.TempDir()}
 	b := mustOpen(t, o)

@@ -18,8 +18,8 @@ const (
 	frameHead       = 8 // length, api key, version
 )
 
-// guard decides which requests reach kfake, which allocates what the length field says and dereferences nil when it
-// does not know the key.
+// guard decides which requests reach kfake, which allocates as much as the length field has and
+// dereferences nil when it does not know the key.
 type guard struct {
 	known []bool // by API key
 	log   *slog.Logger
@@ -33,7 +33,8 @@ func newGuard(log *slog.Logger) *guard {
 	return g
 }
 
-// check returns the error of a request whose frame begins with head, or nil and the bytes that follow head.
+// check returns the error of a request whose frame begins with head, or nil and the bytes that
+// follow head.
 func (g *guard) check(head *[frameHead]byte) (left int, err error) {
 	size := binary.BigEndian.Uint32(head[:4])
 	key := int16(binary.BigEndian.Uint16(head[4:6]))
@@ -49,8 +50,8 @@ func (g *guard) check(head *[frameHead]byte) (left int, err error) {
 	return int(size) - (frameHead - 4), nil
 }
 
-// guardConn passes whole request frames that the guard accepts and ends with the first that it does not. Like
-// kfake, it is read by one goroutine at a time.
+// guardConn passes whole request frames that the guard accepts and ends with the first that it does
+// not. Like kfake, it is read by one goroutine at a time.
 type guardConn struct {
 	net.Conn
 	guard   *guard

@@ -116,7 +116,8 @@ func offsets(tb testing.TB, c *kgo.Client, topic string, partition int32) (start
 	return at(-2), at(-1)
 }
 
-// mustConsume reads a partition from its start to its end, and checks that the offsets have no hole.
+// mustConsume reads a partition from its start to its end, and checks that the offsets have no
+// hole.
 func mustConsume(tb testing.TB, b *Broker, topic string, partition int32) (start int64, values []string) {
 	tb.Helper()
 	ctx := testContext(tb)

@@ -23,7 +23,8 @@ const (
 
 func isKillChild() bool { return os.Getenv(killDirEnv) != "" }
 
-// killChild produces numbered records to partition 0 and prints the offset of each that was acked, until it is killed.
+// killChild produces numbered records to partition 0 and prints the offset of each that was acked,
+// until it is killed.
 func killChild() {
 	fail := func(err error) {
 		if err != nil {
@@ -83,8 +84,8 @@ func TestKill9LosesNothingAcked(t *testing.T) {
 	t.Logf("%d records", len(values))
 }
 
-// runAndKill runs a child until it has acked some records, kills it, adds what it acked and returns a number that it has
-// not used.
+// runAndKill runs a child until it has acked some records, kills it, adds what it acked and returns
+// a number that it has not used.
 func runAndKill(t *testing.T, dir string, from, acks int, acked map[int64]int) (next int) {
 	t.Helper()
 	cmd := exec.CommandContext(testContext(t), os.Args[0])

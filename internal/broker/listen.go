@@ -61,7 +61,8 @@ func (l *listener) Close() error {
 	return l.transport.Close()
 }
 
-// wait returns when every accepted connection has been closed by kfake. REQUIRES: the listener is closed.
+// wait returns when every accepted connection has been closed by kfake. REQUIRES: the listener is
+// closed.
 func (l *listener) wait() { l.conns.Wait() }
 
 type tcpTransport struct{ net.Listener }

@@ -1,24 +1,21 @@
 package broker
 
 import (
+	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
+
+	"millrace/internal/lockfile"
 )
 
-// folderLock is held on a folder's LOCK file until Close or the end of the process. The file stays: removing it
-// would let two processes lock two files of one name.
-type folderLock struct{ f *os.File }
-
-func lockFolder(dir string) (*folderLock, error) {
-	f, err := openLocked(filepath.Join(dir, "LOCK"))
-	if err == errHeld {
+// lockFolder locks a folder by its LOCK file.
+func lockFolder(dir string) (*lockfile.Lock, error) {
+	lock, err := lockfile.Open(filepath.Join(dir, "LOCK"))
+	if errors.Is(err, lockfile.ErrHeld) {
 		return nil, fmt.Errorf("data folder %q is %w", dir, ErrLocked)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("lock data folder %q: %w", dir, err)
 	}
-	return &folderLock{f}, nil
+	return lock, nil
 }
-
-func (l *folderLock) Close() error { return l.f.Close() }

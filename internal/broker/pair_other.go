@@ -7,8 +7,8 @@ import (
 	"net"
 )
 
-// connPair connects two TCP sockets over a loopback port that is open only for this moment, and takes the connection
-// only if it is the one it made.
+// connPair connects two TCP sockets over a loopback port that is open only for this moment, and
+// takes the connection only if it is the one it made.
 func connPair() (client, server net.Conn, err error) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

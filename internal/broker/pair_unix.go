@@ -8,11 +8,12 @@ import (
 	"syscall"
 )
 
-// pairBuffer is asked for each direction of a pair; the kernel grants what it wants. Darwin's default is 8 KiB,
-// which costs a switch of threads every 8 KiB.
+// pairBuffer is requested for each direction of a pair; the kernel grants what it wants. Darwin's
+// default is 8 KiB, which costs a switch of threads every 8 KiB.
 const pairBuffer = 512 << 10
 
-// connPair returns the two ends of a socketpair(2): real kernel buffers and deadlines, without a port.
+// connPair returns the two ends of a socketpair(2): real kernel buffers and deadlines, without a
+// port.
 func connPair() (client, server net.Conn, err error) {
 	// Between the two calls no fork may inherit the sockets.
 	syscall.ForkLock.RLock()

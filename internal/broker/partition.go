@@ -17,8 +17,9 @@ type partition struct {
 	snap     snapshot
 }
 
-// snapshot is kfake's snapshot.json. If it fits the segment files, kfake loads them one by one; if not (after every
-// crash), it holds all of the partition in memory while it rebuilds one, and puts an empty partition back to 0.
+// snapshot is kfake's snapshot.json. If it fits the segment files, kfake loads them one by one; if
+// not (after every crash), it holds all of the partition in memory while it rebuilds one, and puts
+// an empty partition back to 0.
 type snapshot struct {
 	Version          int               `json:"version"`
 	HighWatermark    int64             `json:"high_watermark"`
@@ -41,8 +42,9 @@ type snapshotSegment struct {
 
 const snapshotVersion = 1
 
-// checkPartition walks all segments of a partition. It returns ErrDamaged unless they continue one another, only the end
-// of the last is torn, and they reach as far as the last snapshot did. It changes nothing.
+// checkPartition walks all segments of a partition. It returns ErrDamaged unless they continue one
+// another, only the end of the last is torn, and they reach as far as the last snapshot did. It
+// changes nothing.
 func checkPartition(root, name string) (*partition, error) {
 	p := &partition{dir: filepath.Join(root, partitionsDir, name)}
 	bases, err := listSegments(p.dir)
@@ -55,11 +57,11 @@ func checkPartition(root, name string) (*partition, error) {
 			return nil, fmt.Errorf("read broker log: %w", err)
 		}
 		if i > 0 && base != p.next() {
-			return nil, damaged(root, "%s: the offsets between %d and %d are missing", name, p.next(), base)
+			return nil, damagedPartition(root, name, "the offsets between %d and %d are missing", p.next(), base)
 		}
 		if s.reason != "" && (i < len(bases)-1 || s.followed) {
-			return nil, damaged(root, "%s: the batch at byte %d of %s %s, and more of the log follows",
-				name, s.valid, segmentFile(base), s.reason)
+			return nil, damagedPartition(root, name, "the batch at byte %d of %s %s, and more of the log follows",
+				s.valid, segmentFile(base), s.reason)
 		}
 		p.segments = append(p.segments, s)
 	}
@@ -69,9 +71,14 @@ func checkPartition(root, name string) (*partition, error) {
 			p.snap = snapshot{}
 		}
 	}
+	// A snapshot that names the segments as they are and another end is damaged itself: the
+	// segments are whole.
+	if p.sameSizes() && p.next() != p.snap.HighWatermark && len(p.segments) > 0 && p.segments[len(p.segments)-1].reason == "" {
+		p.snap = snapshot{}
+	}
 	// A snapshot is only written of what has been synced, or is within a moment.
 	if len(p.segments) > 0 && p.next() < p.snap.HighWatermark {
-		return nil, damaged(root, "%s: the log ends before offset %d, it once reached %d", name, p.next(), p.snap.HighWatermark)
+		return nil, damagedPartition(root, name, "the log ends before offset %d, it once reached %d", p.next(), p.snap.HighWatermark)
 	}
 	return p, nil
 }
@@ -110,7 +117,8 @@ func (p *partition) repair(log *slog.Logger) error {
 	return writeJSON(filepath.Join(p.dir, snapshotFile), p.snapshot())
 }
 
-// anchor keeps the offset of a partition whose records have all been deleted: an empty segment named after it.
+// anchor keeps the offset of a partition whose records have all been deleted: an empty segment
+// named after it.
 func (p *partition) anchor() error {
 	at := p.snap.HighWatermark
 	if at <= 0 {
@@ -132,10 +140,14 @@ func (p *partition) transactional() bool {
 }
 
 func (p *partition) snapshotFits() bool {
-	return p.snap.Version == snapshotVersion && p.snap.HighWatermark == p.next() &&
-		slices.EqualFunc(p.snap.Segments, p.segments, func(a snapshotSegment, b segment) bool {
-			return a.BaseOffset == b.base && a.Size == b.size
-		})
+	return p.snap.Version == snapshotVersion && p.snap.HighWatermark == p.next() && p.sameSizes()
+}
+
+// sameSizes reports whether the snapshot has the segments and sizes that there are.
+func (p *partition) sameSizes() bool {
+	return slices.EqualFunc(p.snap.Segments, p.segments, func(a snapshotSegment, b segment) bool {
+		return a.BaseOffset == b.base && a.Size == b.size
+	})
 }
 
 func (p *partition) snapshot() snapshot {

@@ -9,13 +9,14 @@ import (
 	"time"
 )
 
-// defaultRetention is that of topics that say nothing, as in Kafka.
+// defaultRetention is that of topics that have none of their own, as in Kafka.
 const defaultRetention = 7 * 24 * time.Hour
 
 // retain deletes old segments until the broker is closed.
 //
-// kfake's own retention is not used: after a restart it does not run before a topic is created or changed, and it
-// may empty a partition, which then starts again at offset 0 after the next restart.
+// kfake's own retention is not used: after a restart it does not run before a topic is created or
+// changed, and it may empty a partition, which then starts again at offset 0 after the next
+// restart.
 func (b *Broker) retain() {
 	tick := time.NewTicker(b.opts.RetentionEvery)
 	defer tick.Stop()
@@ -33,7 +34,7 @@ func (b *Broker) retain() {
 
 // trim deletes what the topics' retention no longer keeps at a point in time.
 func (b *Broker) trim(now time.Time) error {
-	topics, _, err := readTopics(b.opts.Dir)
+	topics, _, err := readTopics(b.opts.Dir, nil)
 	if err != nil {
 		return err
 	}
@@ -77,7 +78,8 @@ func (t topicJSON) retention() retention {
 	return r
 }
 
-// cut returns the offset before which records go, always the base of a segment and never behind the last one's.
+// cut returns the offset before which records go, always the base of a segment and never behind the
+// last one's.
 func (r retention) cut(files []segmentInfo, now time.Time) (before int64, ok bool) {
 	var total int64
 	for _, f := range files {
@@ -105,8 +107,8 @@ type segmentInfo struct {
 	written time.Time // last
 }
 
-// segmentFiles lists a partition's segments in order of offset, without empty ones: the last of the list must hold
-// records, for it is what keeps the partition's offset.
+// segmentFiles lists a partition's segments in order of offset, without empty ones: the last of the
+// list must hold records, for it is what keeps the partition's offset.
 func segmentFiles(dir string) ([]segmentInfo, error) {
 	bases, err := listSegments(dir)
 	if os.IsNotExist(err) {

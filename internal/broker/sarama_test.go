@@ -48,7 +48,8 @@ func (h *takeN) ConsumeClaim(s sarama.ConsumerGroupSession, claim sarama.Consume
 	return nil
 }
 
-// Sarama, and so goka, produces and consumes in a group without a port; the group goes on after a restart.
+// Sarama, and so goka, produces and consumes in a group without a port; the group goes on after a
+// restart.
 func TestSarama(t *testing.T) {
 	o := Options{Dir: t.TempDir()}
 	consumed := 0

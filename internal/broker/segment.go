@@ -12,7 +12,8 @@ import (
 	"strings"
 )
 
-// A record batch, version 2, as Kafka's protocol guide lays it out: offsets of the fields used here.
+// A record batch, version 2, as Kafka's protocol guide lays it out: offsets of the fields used
+// here.
 const (
 	batchFirstOffset = 0
 	batchLength      = 8 // of what follows this field
@@ -42,8 +43,8 @@ type segment struct {
 	epoch         int32 // of the last batch
 	transactional bool  // some batch belongs to a transaction
 
-	// reason says why the walk ended before the end of the file. followed: a whole batch that would continue
-	// the log comes after the unreadable place, so no crash made it.
+	// reason is why the walk ended before the end of the file. followed: a whole batch that would
+	// continue the log comes after the unreadable bytes, so no crash made it.
 	reason   string
 	followed bool
 }
@@ -141,8 +142,8 @@ type batchReader struct {
 	buf  []byte
 }
 
-// next returns the next batch, valid until the call after. If there is a reason not to trust it, the batch is what its
-// length field says, or empty if that can't be.
+// next returns the next batch, valid until the call after. If there is a reason not to trust it,
+// the batch is what its length field has, or empty if that can't be.
 func (r *batchReader) next() (b batch, reason string, err error) {
 	head, err := r.r.Peek(batchPrefix)
 	if err == io.EOF {

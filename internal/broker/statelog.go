@@ -11,8 +11,9 @@ import (
 	"path/filepath"
 )
 
-// stateLog is one of kfake's append logs: committed offsets (groups.log), producer ids (pids.log). An entry is
-// length u32, CRC-32C u32 of what follows, version u16, JSON; little endian, length counts version and JSON.
+// stateLog is one of kfake's append logs: committed offsets (groups.log), producer ids (pids.log).
+// An entry is length u32, CRC-32C u32 of what follows, version u16, JSON; little endian, length
+// counts version and JSON.
 type stateLog struct {
 	path  string
 	size  int64
@@ -40,7 +41,7 @@ func checkStateLog(root, name string) (*stateLog, error) {
 		n, ok := nextEntry(rest)
 		if !ok {
 			if _, follows := nextEntry(rest[n:]); n > 0 && follows {
-				return nil, damaged(root, "%s: the entry at byte %d has a wrong checksum, and more follow", name, l.valid)
+				return nil, damaged(root, name, "%s: the entry at byte %d has a wrong checksum, and more follow", name, l.valid)
 			}
 			return l, nil
 		}
@@ -49,8 +50,8 @@ func checkStateLog(root, name string) (*stateLog, error) {
 	}
 }
 
-// nextEntry returns the size of the entry at the start of raw and whether its checksum is right; 0 if raw ends
-// before it does.
+// nextEntry returns the size of the entry at the start of raw and whether its checksum is right; 0
+// if raw ends before it does.
 func nextEntry(raw []byte) (n int, ok bool) {
 	if len(raw) < entryPrefix {
 		return 0, false
@@ -63,8 +64,8 @@ func nextEntry(raw []byte) (n int, ok bool) {
 	return n, crc32.Checksum(raw[entryPrefix:n], castagnoli) == binary.LittleEndian.Uint32(raw[4:])
 }
 
-// repair cuts off what follows the last whole entry. kfake reads past it, but appends behind it, and the next
-// start would not find what was appended.
+// repair cuts off what follows the last whole entry. kfake reads past it, but appends behind it,
+// and the next start would not find what was appended.
 func (l *stateLog) repair(log *slog.Logger) error {
 	if l.valid == l.size {
 		return nil

@@ -43,7 +43,7 @@ type Entry struct {
 	Place Coord
 	// SetAside is when it was written.
 	SetAside time.Time
-	// State and To are what its marks say.
+	// State and To are what its marks hold.
 	State State
 	To    int64
 }
@@ -56,7 +56,7 @@ func (e *Entry) Coord() Coord {
 	return Coord{e.Topic, e.Partition, e.Offset}
 }
 
-// whole tells whether the letter is of a record, and not of a part of one.
+// whole reports whether the letter is of a record, and not of a part of one.
 func (e *Entry) whole() bool { return e.Partition >= 0 && e.Offset >= 0 }
 
 // Is reports whether c names the letter, in either way.
@@ -96,8 +96,9 @@ func NewBox(opts ...kgo.Opt) (*Box, error) {
 // Close disconnects.
 func (b *Box) Close() { b.client.Close() }
 
-// Each calls fn for each letter that the filter takes, in order within a partition, among those that are there when it is
-// called. The entry is fn's. It reads the topic twice the first time, because a letter's marks come behind it.
+// Each calls fn for each letter that the filter takes, in order within a partition, among those
+// that are there when it is called. The entry is fn's. It reads the topic twice the first time,
+// because a letter's marks come behind it.
 func (b *Box) Each(ctx context.Context, f Filter, fn func(*Entry) error) error {
 	if b.marks == nil {
 		marks := map[Coord]Mark{}
@@ -193,7 +194,8 @@ func poll(ctx context.Context, client *kgo.Client, fn func(*kgo.Record) error) e
 	return nil
 }
 
-// bounds returns the first offset of each partition and the one behind the last.
+// bounds returns the first offset of each partition and the one behind the last. It requests the
+// metadata itself, since kadm's gives up after three tries, well before patience is over.
 func (b *Box) bounds(ctx context.Context) (starts, ends map[int32]int64, err error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
@@ -211,45 +213,11 @@ func (b *Box) bounds(ctx context.Context) (starts, ends map[int32]int64, err err
 	if err := kerr.ErrorForCode(res.Topics[0].ErrorCode); err != nil {
 		return nil, nil, fmt.Errorf("topic %s: %w", Topic, err)
 	}
-	var partitions []int32
-	for _, p := range res.Topics[0].Partitions {
-		partitions = append(partitions, p.Partition)
-	}
-	if starts, err = b.offsets(ctx, partitions, -2); err == nil {
-		ends, err = b.offsets(ctx, partitions, -1)
-	}
-	return starts, ends, err
+	return kafka.Bounds(ctx, b.client, Topic)
 }
 
-// offsets asks for the first offsets (at is -2) or the ones behind the last (-1).
-func (b *Box) offsets(ctx context.Context, partitions []int32, at int64) (map[int32]int64, error) {
-	req := kmsg.NewPtrListOffsetsRequest()
-	topic := kmsg.NewListOffsetsRequestTopic()
-	topic.Topic = Topic
-	for _, p := range partitions {
-		part := kmsg.NewListOffsetsRequestTopicPartition()
-		part.Partition, part.Timestamp = p, at
-		topic.Partitions = append(topic.Partitions, part)
-	}
-	req.Topics = append(req.Topics, topic)
-	res, err := req.RequestWith(ctx, b.client)
-	if err != nil {
-		return nil, fmt.Errorf("bounds of %s: %w", Topic, err)
-	}
-	offsets := map[int32]int64{}
-	for _, t := range res.Topics {
-		for _, p := range t.Partitions {
-			if err := kerr.ErrorForCode(p.ErrorCode); err != nil {
-				return nil, fmt.Errorf("bounds of %s/%d: %w", Topic, p.Partition, err)
-			}
-			offsets[p.Partition] = p.Offset
-		}
-	}
-	return offsets, nil
-}
-
-// Check tells why a letter can't be retried, with its own value or, if value is not nil, with that: ErrRetried, which force
-// overrules, ErrNoRecord or ErrNoValue.
+// Check reports why a letter can't be retried, with its own value or, if value is not nil, with
+// that: ErrRetried, which force overrules, ErrNoRecord or ErrNoValue.
 func (e *Entry) Check(value []byte, force bool) error {
 	switch {
 	case !e.whole():
@@ -266,10 +234,12 @@ func (e *Entry) Check(value []byte, force bool) error {
 	return nil
 }
 
-// Retry puts the letter's record, or the same with another value if that is not nil, back into its partition under the
-// given key, and returns where it is now. Errors are those of Check and of Kafka.
+// Retry puts the letter's record, or the same with another value if that is not nil, back into its
+// partition under the given key, and returns where it is now. Errors are those of Check and of
+// Kafka.
 func (b *Box) Retry(ctx context.Context, e *Entry, key string, value []byte, force bool) (Coord, error) {
-	if m, ok := b.marks[e.Coord()]; ok { // another letter about the same record may have been retried since
+	// Another letter about the same record may have been retried since.
+	if m, ok := b.marks[e.Coord()]; ok {
 		e.State, e.To = m.State, m.To
 	}
 	if err := e.Check(value, force); err != nil {

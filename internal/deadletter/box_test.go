@@ -128,7 +128,8 @@ func TestRetry(t *testing.T) {
 	}
 }
 
-// TestRetryOfTwoLetters: a record that was read again after a crash has two letters; it is put back once, whichever is named.
+// TestRetryOfTwoLetters: a record that was read again after a crash has two letters; it is put back
+// once, whichever is named.
 func TestRetryOfTwoLetters(t *testing.T) {
 	b := mustBox(t, mustCluster(t, Topic, testTopic))
 	mustWrite(t, b, 0, letterOf(7, "r", []byte("seven")), letterOf(7, "r", []byte("seven")))
@@ -141,7 +142,8 @@ func TestRetryOfTwoLetters(t *testing.T) {
 	}
 }
 
-// TestRetryCutShort: the record could not be written, or nobody knows; it is not written again by itself.
+// TestRetryCutShort: the record could not be written, or nobody knows; it is not written again by
+// itself.
 func TestRetryCutShort(t *testing.T) {
 	cluster := mustCluster(t, Topic, testTopic)
 	b := mustBox(t, cluster)

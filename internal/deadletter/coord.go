@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// Coord is the place of a record: topic, partition and offset.
+// Coord is the location of a record: topic, partition and offset.
 type Coord struct {
 	Topic     string
 	Partition int32

@@ -10,8 +10,9 @@ import (
 // Topic is where letters go.
 const Topic = "millrace.dead"
 
-// MaxValue is the longest value that is kept whole, and MaxText the longest reason and key: in base64, and with every byte of the
-// texts escaped, they still fit into a record of kafka.MaxRecordBytes, which is 15 MiB.
+// MaxValue is the longest value that is kept whole, and MaxText the longest reason and key: in
+// base64, and with every byte of the texts escaped, they still fit into a record of
+// kafka.MaxRecordBytes, which is 15 MiB.
 const (
 	MaxValue = 10 << 20
 	MaxText  = 4 << 10
@@ -25,11 +26,11 @@ var ErrLetter = errors.New("not a dead letter")
 
 // Letter is one record that was set aside.
 type Letter struct {
-	// Topic, Partition and Offset say where it was.
+	// Topic, Partition and Offset are where it was.
 	Topic     string
 	Partition int32
 	Offset    int64
-	// Reason says why it is here, for a human being. At most MaxText, as Key.
+	// Reason is why it is here, for an operator. At most MaxText, as Key.
 	Reason string
 	// Key and Value are the record's own; Value is nil if the record had none.
 	Key   string

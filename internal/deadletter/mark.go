@@ -16,7 +16,7 @@ const (
 	done          = "done"    // Retried, as it is written
 )
 
-// Mark says what became of a letter.
+// Mark is what became of a letter.
 type Mark struct {
 	Of    Coord // of the letter, see Entry.Coord
 	State State // Begun or Retried
@@ -52,11 +52,11 @@ func (m Mark) Append(dst []byte) []byte {
 	return append(dst, "}}"...)
 }
 
-// maxMark is more than a mark can have: a topic's name has 249 characters at most. Letters of megabytes need not be decoded to
-// see that they are none.
+// maxMark is more than a mark can have: a topic's name has 249 characters at most. Letters of
+// megabytes need not be decoded to see that they are none.
 const maxMark = 2 << 10
 
-// ParseMark reads a mark; false if the record is none, which says nothing about whether it is a letter.
+// ParseMark reads a mark; false if the record is none, which does not make it a letter.
 func ParseMark(b []byte) (Mark, bool) {
 	if len(b) > maxMark {
 		return Mark{}, false

@@ -30,13 +30,16 @@ type Config struct {
 //
 // With org and bucket the database may be left out: it is the bucket then.
 func ParseURL(s string) (Config, error) {
+	// No error shows the URL or what url.Parse takes for a part of it: a password with an unescaped / or @ may be in any.
 	u, err := url.Parse(s)
-	if err != nil {
-		// The error of url.Parse repeats its input, password included.
-		return Config{}, errors.New("influx URL: not a URL")
+	if err != nil || strings.Contains(u.Host+u.Path, "@") {
+		return Config{}, errors.New("influx URL: not a URL; percent-encode / : @ ? # in user and password")
 	}
 	if u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-		return Config{}, fmt.Errorf("influx URL %s: want http://host:port/database", u.Redacted())
+		if host, port, ok := strings.Cut(s, ":"); ok && port != "" && strings.Trim(port, "0123456789") == "" {
+			return Config{}, fmt.Errorf("influx URL %s:%s: want http://host:port/database", host, port) // has no room for a password
+		}
+		return Config{}, errors.New("influx URL: want http://host:port/database")
 	}
 	c := Config{Base: url.URL{Scheme: u.Scheme, Host: u.Host}}
 	dir, db := path.Split(strings.TrimSuffix(u.Path, "/"))
@@ -60,6 +63,9 @@ func ParseURL(s string) (Config, error) {
 		case "bucket":
 			c.Bucket = v[0]
 		default:
+			if q.Has("token") { // whose end it may be, behind an unescaped &
+				key = "…"
+			}
 			return Config{}, fmt.Errorf("influx URL: unknown parameter %q (there are rp, token, org, bucket)", key)
 		}
 	}

@@ -12,7 +12,7 @@
 //
 // Units: times in answers are seconds since the epoch (epoch=s), as is the precision of writes.
 //
-// emit/influx writes with it and query/influx reads. A Client may be used by any number of goroutines.
+// emit/influx writes and reads with it. A Client may be used by any number of goroutines.
 //
 // It does not know what is written or read, sorts no failures, and does not retry.
 package influxdb

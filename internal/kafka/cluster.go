@@ -15,21 +15,21 @@ import (
 	"golang.org/x/net/proxy"
 )
 
-// MaxRecordBytes is the largest record that clients send and topics take, before compression: a fired window
-// of a giant site holds thousands of values with sketches.
+// MaxRecordBytes is the largest record that clients send and topics take, before compression: a
+// fired window of a giant site holds thousands of values with sketches.
 const MaxRecordBytes = 15 << 20
 
-// Cluster says how to reach a Kafka cluster, or the embedded broker.
+// Cluster is how to reach a Kafka cluster, or the embedded broker.
 type Cluster struct {
 	// Brokers are the bootstrap addresses, host:port.
 	Brokers []string
 	// Dialer opens connections; nil is TCP.
 	Dialer proxy.Dialer
-	// Replication is the number of copies of a topic that EnsureTopics makes; 0 means as many as there are
-	// brokers, at most 3.
+	// Replication is the number of copies of a topic that EnsureTopics makes; 0 means as many as
+	// there are brokers, at most 3.
 	Replication int16
-	// SessionTimeout is how long a member of a group may be silent before others get its partitions; 0 is 20 s.
-	// A broker takes 6 s to 30 min unless configured otherwise.
+	// SessionTimeout is how long a member of a group may be silent before others get its
+	// partitions; 0 is 20 s. A broker takes 6 s to 30 min unless configured otherwise.
 	SessionTimeout time.Duration
 }
 
@@ -44,7 +44,7 @@ func (c *Cluster) Config() *sarama.Config {
 		cfg.Net.Proxy.Enable = true
 		cfg.Net.Proxy.Dialer = c.Dialer
 	}
-	cfg.Net.MaxOpenRequests = 1 // what Sarama asks of an idempotent producer
+	cfg.Net.MaxOpenRequests = 1 // what Sarama requires of an idempotent producer
 	cfg.Net.DialTimeout = 5 * time.Second
 	cfg.Producer.RequiredAcks = sarama.WaitForAll
 	cfg.Producer.Idempotent = true
@@ -76,12 +76,16 @@ type Topic struct {
 	Partitions int32
 	// Retention is how long records are kept at least; 0 means for ever.
 	Retention time.Duration
+	// Settings are further ones of a topic that is made, by Kafka's names; they win. Newer are those
+	// that a broker may be too old to know.
+	Settings, Newer map[string]string
 }
 
 // forever is the retention.ms of a topic that keeps its records.
 const forever = -1
 
-// brokerRetention is the retention.ms of a topic for which nobody has said one, Kafka's log.retention.hours of 168.
+// brokerRetention is the retention.ms of a topic that has none of its own, Kafka's
+// log.retention.hours of 168.
 const brokerRetention = 168 * 60 * 60 * 1000
 
 // retentionMS returns the topic's retention.ms.
@@ -95,9 +99,9 @@ func (t Topic) retentionMS() int64 {
 // ErrPartitions is returned for a topic that is there with another number of partitions.
 var ErrPartitions = errors.New("wrong number of partitions")
 
-// EnsureTopics creates the topics that are missing, and returns once all brokers know of them. One that is there must have
-// the right number of partitions. Its retention is raised if it is less than that asked for, since whoever asks counts on it; its
-// other settings are left alone.
+// EnsureTopics creates the topics that are missing, and returns once all brokers know of them. One
+// that is there must have the right number of partitions. Its retention is raised if it is less
+// than the one given, since the caller counts on that; its other settings are left alone.
 func (c *Cluster) EnsureTopics(ctx context.Context, topics ...Topic) error {
 	admin, err := c.admin(ctx)
 	if err != nil {
@@ -126,16 +130,26 @@ func (c *Cluster) EnsureTopics(ctx context.Context, topics ...Topic) error {
 		policy, most, retention := "delete", strconv.Itoa(MaxRecordBytes), strconv.FormatInt(t.retentionMS(), 10)
 		entries := map[string]*string{"cleanup.policy": &policy, "retention.ms": &retention, "max.message.bytes": &most}
 		if repl >= 3 {
-			// With the brokers' default of 1 a leader alone acknowledges records, and takes them along when it dies. With two
-			// copies nothing could be written while one broker is away: there the operator chooses.
+			// With the brokers' default of 1 a leader alone acknowledges records, and takes them
+			// along when it dies. With two copies nothing could be written while one broker is
+			// away: there the operator chooses.
 			two := "2"
 			entries["min.insync.replicas"] = &two
 		}
-		err := admin.CreateTopic(t.Name, &sarama.TopicDetail{
-			NumPartitions:     t.Partitions,
-			ReplicationFactor: repl,
-			ConfigEntries:     entries,
-		}, false)
+		for name, value := range t.Settings {
+			entries[name] = &value
+		}
+		for name, value := range t.Newer {
+			entries[name] = &value
+		}
+		detail := &sarama.TopicDetail{NumPartitions: t.Partitions, ReplicationFactor: repl, ConfigEntries: entries}
+		err := admin.CreateTopic(t.Name, detail, false)
+		if errors.Is(err, sarama.ErrInvalidConfig) && len(t.Newer) > 0 {
+			for name := range t.Newer {
+				delete(entries, name)
+			}
+			err = admin.CreateTopic(t.Name, detail, false)
+		}
 		if err != nil && !errors.Is(err, sarama.ErrTopicAlreadyExists) {
 			return fmt.Errorf("create topic %s: %w", t.Name, err)
 		}
@@ -143,7 +157,8 @@ func (c *Cluster) EnsureTopics(ctx context.Context, topics ...Topic) error {
 	return c.settle(ctx, admin, topics)
 }
 
-// raiseRetention makes a topic keep its records for as long as t says, if it has a shorter retention.ms; nil is the default.
+// raiseRetention makes a topic keep its records for as long as t has it, if it has a shorter
+// retention.ms; nil is the default.
 func raiseRetention(admin sarama.ClusterAdmin, t Topic, entry *string) error {
 	has := int64(brokerRetention)
 	if entry != nil {
@@ -166,8 +181,8 @@ func raiseRetention(admin sarama.ClusterAdmin, t Topic, entry *string) error {
 	return nil
 }
 
-// admin connects within the bounds of ctx. Sarama's own connecting can't be cancelled, so a connection that
-// comes too late is closed in the background.
+// admin connects within the bounds of ctx. Sarama's own connecting can't be cancelled, so a
+// connection that comes too late is closed in the background.
 func (c *Cluster) admin(ctx context.Context) (sarama.ClusterAdmin, error) {
 	type result struct {
 		admin sarama.ClusterAdmin
@@ -207,8 +222,8 @@ func (c *Cluster) replication(admin sarama.ClusterAdmin) (int16, error) {
 	return int16(min(len(brokers), 3)), nil
 }
 
-// Rewind forgets what a group has committed, so that its next member begins with the oldest record. The group must have
-// no members. One that does not exist is rewound.
+// Rewind forgets what a group has committed, so that its next member begins with the oldest record.
+// The group must have no members. One that does not exist is rewound.
 func (c *Cluster) Rewind(ctx context.Context, group string) error {
 	admin, err := c.admin(ctx)
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"runtime"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -87,7 +88,8 @@ func testEnsureTopics(t *testing.T, c *Cluster) {
 	}
 }
 
-// A broker that takes connections and says nothing, and one that is not there: a clear error, in time.
+// A broker that takes connections and says nothing, and one that is not there: a clear error, in
+// time.
 func TestUnreachable(t *testing.T) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -160,6 +162,29 @@ func TestEnsureTopicsWaits(t *testing.T) {
 	mustEnsure(t, c, Topic{Name: "a", Partitions: 1})
 	if n := asked.Load(); n != 4 {
 		t.Errorf("the broker was asked %d times", n)
+	}
+}
+
+// TestSettings: a topic has its own settings, and on a broker that is too old for some it has the others.
+func TestSettings(t *testing.T) {
+	f, c := mustFake(t)
+	refused := 0
+	f.ControlKey(int16(kmsg.CreateTopics), func(r kmsg.Request) (kmsg.Response, error, bool) {
+		f.KeepControl()
+		topic := r.(*kmsg.CreateTopicsRequest).Topics[0]
+		if !slices.ContainsFunc(topic.Configs, func(e kmsg.CreateTopicsRequestTopicConfig) bool { return e.Name == "newer" }) {
+			return nil, nil, false
+		}
+		refused++
+		answer := kmsg.NewCreateTopicsResponseTopic()
+		answer.Topic, answer.ErrorCode = topic.Topic, kerr.InvalidConfig.Code
+		resp := r.ResponseKind().(*kmsg.CreateTopicsResponse)
+		resp.Topics = append(resp.Topics, answer)
+		return resp, nil, true
+	})
+	mustEnsure(t, c, Topic{Name: "a", Partitions: 1, Settings: map[string]string{"cleanup.policy": "compact,delete"}, Newer: map[string]string{"newer": "1"}})
+	if got := f.TopicInfo("a").Configs["cleanup.policy"]; refused != 1 || got == nil || *got != "compact,delete" {
+		t.Errorf("%d refused, cleanup.policy %v", refused, got)
 	}
 }
 

@@ -11,29 +11,34 @@ import (
 	"github.com/lovoo/goka"
 )
 
-// GroupOptions say how a goka processor runs on a Cluster.
+// GroupOptions are how a goka processor runs on a Cluster.
 type GroupOptions struct {
 	// Hasher maps record keys to partitions. Required.
 	Hasher func() hash.Hash32
-	// Log takes what goka and the group say; goka's chatter at level debug. Required.
+	// Log takes what goka and the group report; goka's chatter at level debug. Required.
 	Log *slog.Logger
-	// OnCommit is told the offset that the broker has taken as committed, once per partition at the start
-	// of a session and after each commit. It is called from one goroutine per session. May be nil.
+	// OnCommit is called with the offset that the broker has taken as committed, once per partition
+	// at the start of a session and after each commit. It is called from one goroutine per session.
+	// May be nil.
 	OnCommit func(topic string, partition int32, next int64)
-	// OnOldest is told twice a second when the oldest record that is not committed was taken from the topic, to within
-	// 0.1 s; the zero time if all are committed. It is called from one goroutine per session. May be nil.
+	// OnOldest is called twice a second with the time when the oldest record that is not committed
+	// was taken from the topic, to within 0.1 s; the zero time if all are committed. It is called
+	// from one goroutine per session. May be nil.
 	OnOldest func(topic string, partition int32, taken time.Time)
-	// Limit, if set, returns the offset that commits of a partition must not pass yet: records that are finished for
-	// goka, but that the processor holds on to. It is called from one goroutine per session.
+	// Limit, if set, returns the offset that commits of a partition must not pass yet: records that
+	// are finished for goka, but that the processor holds on to. It is called from one goroutine
+	// per session.
 	Limit func(topic string, partition int32) int64
-	// OnProduced is told each record that the brokers have acknowledged, before goka is told. It is called
-	// from one goroutine for all partitions, so it must be quick. May be nil.
+	// OnProduced is called with each record that the brokers have acknowledged, before goka learns
+	// of it. It is called from one goroutine for all partitions, so it must be quick. May be nil.
 	OnProduced func(m *sarama.ProducerMessage)
-	// Key may replace the key, and so the partition, of a record that is about to be written. May be nil.
+	// Key may replace the key, and so the partition, of a record that is about to be written. May
+	// be nil.
 	Key func(topic, key string, value []byte) string
 }
 
-// GokaOptions returns the options under which a processor is at-least-once and commits contiguous prefixes.
+// GokaOptions returns the options under which a processor is at-least-once and commits contiguous
+// prefixes.
 func (c *Cluster) GokaOptions(o GroupOptions) []goka.ProcessorOption {
 	return []goka.ProcessorOption{
 		goka.WithHasher(o.Hasher),
@@ -65,7 +70,7 @@ func (c *Cluster) GokaOptions(o GroupOptions) []goka.ProcessorOption {
 	}
 }
 
-// producer applies Key and tells OnProduced before goka's own callbacks run.
+// producer applies Key and calls OnProduced before goka's own callbacks run.
 type producer struct {
 	goka.Producer
 	opts GroupOptions
@@ -97,7 +102,8 @@ func (p *producer) observe(pr *goka.Promise) *goka.Promise {
 	})
 }
 
-// gokaLogger gives goka's lines to slog. goka has no levels beyond debug: what names an error is a warning.
+// gokaLogger gives goka's lines to slog. goka has no levels beyond debug: what names an error is a
+// warning.
 type gokaLogger struct{ log *slog.Logger }
 
 func (l gokaLogger) Printf(format string, args ...any) {

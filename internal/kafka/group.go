@@ -12,14 +12,15 @@ import (
 	"github.com/IBM/sarama"
 )
 
-// commitEvery is how often finished prefixes are committed. A crash repeats at most this much, which costs
-// work and never a wrong number.
+// commitEvery is how often finished prefixes are committed. A crash repeats at most this much,
+// which costs work and never a wrong number.
 const commitEvery = 500 * time.Millisecond
 
 // betweenSessions keeps a member whose sessions end at once from turning in a circle.
 const betweenSessions = 50 * time.Millisecond
 
-// group is a consumer group that commits contiguous prefixes. It stands where goka wants a sarama.ConsumerGroup.
+// group is a consumer group that commits contiguous prefixes. It stands where goka wants a
+// sarama.ConsumerGroup.
 type group struct {
 	sarama.ConsumerGroup
 	client   sarama.Client
@@ -54,8 +55,8 @@ func (c *Cluster) newGroup(name, clientID string, o GroupOptions) (sarama.Consum
 	return g, nil
 }
 
-// watch passes the group's errors on until it is closed. goka only logs them and joins again, for ever; an offset that is
-// lost stays lost, so that error is kept for Consume to return.
+// watch passes the group's errors on until it is closed. goka only logs them and joins again, for
+// ever; an offset that is lost stays lost, so that error is kept for Consume to return.
 func (g *group) watch() {
 	defer close(g.done)
 	defer close(g.errs)
@@ -66,18 +67,20 @@ func (g *group) watch() {
 		}
 		select {
 		case g.errs <- err:
-		default: // nobody listens
+		default: // no one reads
 		}
 	}
 }
 
 func (g *group) Errors() <-chan error { return g.errs }
 
-// Consume runs one session after the other until ctx ends or one of them ends with an error. goka wants to be told of the
-// end of each, but waits for 5 s before it begins the next, and a rebalance waits for its slowest member.
+// Consume runs one session after the other until ctx ends or one of them ends with an error. goka
+// wants to learn of the end of each, but waits for 5 s before it begins the next, and a rebalance
+// waits for its slowest member.
 func (g *group) Consume(ctx context.Context, topics []string, h sarama.ConsumerGroupHandler) error {
 	for {
-		// The error may come a moment after the session that it ended: then the next one is not begun.
+		// The error may come a moment after the session that it ended: then the next one is not
+		// begun.
 		if err := g.lost.Load(); err != nil {
 			return *err
 		}
@@ -114,8 +117,8 @@ func (h *handler) Setup(s sarama.ConsumerGroupSession) error {
 	return h.inner.Setup(h.sess)
 }
 
-// Cleanup runs when all claims have ended. goka waits in it for the records it has in hand, so that the last
-// commit comes after.
+// Cleanup runs when all claims have ended. goka waits in it for the records it has in hand, so that
+// the last commit comes after.
 func (h *handler) Cleanup(sarama.ConsumerGroupSession) error {
 	err := h.inner.Cleanup(h.sess)
 	h.sess.stop()
@@ -243,7 +246,7 @@ func (s *session) run() {
 	}
 }
 
-// tellOldest tells how long records have waited for their commit.
+// tellOldest reports how long records have waited for their commit.
 func (s *session) tellOldest() {
 	s.mu.Lock()
 	oldest := make(map[topicPartition]time.Time, len(s.prefixes))
@@ -264,7 +267,8 @@ func (s *session) stop() {
 	<-s.done
 }
 
-// commit sends what has moved. What fails is sent again by the next call, or is repeated by the next owner.
+// commit sends what has moved. What fails is sent again by the next call, or is repeated by the
+// next owner.
 func (s *session) commit() {
 	moved := s.moved()
 	if len(moved) == 0 {
@@ -330,7 +334,7 @@ func (s *session) committed(tp topicPartition, moved map[topicPartition]int64, k
 	case sarama.ErrNotCoordinatorForConsumer, sarama.ErrConsumerCoordinatorNotAvailable:
 		s.refresh()
 	default:
-		// A member that was replaced is told so here; Sarama ends its session soon after.
+		// A member that was replaced learns of it here; Sarama ends its session soon after.
 		s.group.log.Warn("commit offsets refused", "group", s.group.name, "topic", tp.topic, "partition", tp.partition, "err", kerr)
 	}
 }

@@ -17,8 +17,9 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// Records are finished in a random order: the offset that the broker has never passes one that is not finished, and reaches
-// the end. A processor that is stopped in between and started again goes on at the prefix.
+// Records are finished in a random order: the offset that the broker has never passes one that is
+// not finished, and reaches the end. A processor that is stopped in between and started again goes
+// on at the prefix.
 func TestCommitsPrefix(t *testing.T) { testCommitsPrefix(t, mustBroker(t)) }
 
 func testCommitsPrefix(t *testing.T, c *Cluster) {
@@ -86,16 +87,18 @@ func testCommitsPrefix(t *testing.T, c *Cluster) {
 	}
 }
 
-// One record's output fails for good after those of later records have been acknowledged: the committed offset stays at that
-// record. Plain goka marks each record when its own promises are kept, and Sarama keeps the largest mark: it commits behind
-// the last acknowledged record, and the failed one is never seen again.
+// One record's output fails for good after those of later records have been acknowledged: the
+// committed offset stays at that record. Plain goka marks each record when its own promises are
+// kept, and Sarama keeps the largest mark: it commits behind the last acknowledged record, and the
+// failed one is never seen again.
 func TestFailedProduceHoldsCommit(t *testing.T) {
 	const n, bad = 30, 7
 	f := func(t *testing.T, want int64, opts func(*Cluster) []goka.ProcessorOption) {
 		fake, c := mustFake(t)
 		mustEnsure(t, c, Topic{Name: testTopic, Partitions: 1}, Topic{Name: "out", Partitions: 2})
 		mustProduce(t, c, testTopic, n)
-		// Partition 1 of the output, which gets the bad record alone, can wait at first, and then refuses.
+		// Partition 1 of the output, which gets the bad record alone, can wait at first, and then
+		// refuses.
 		fault := kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: "out", Partitions: []int32{1}, Err: kerr.NotEnoughReplicas, Count: -1}
 		wait := fake.Fault(fault)
 		p := start(t, c, func(_ *proc, ctx goka.Context, _ any) {

@@ -98,7 +98,8 @@ func committed(t *testing.T, c *Cluster) int64 {
 	return resp.GetBlock(testTopic, 0).Offset
 }
 
-// eventually polls until ok, for half a minute at most: real brokers on a busy machine take seconds to form a group.
+// eventually polls until ok, for half a minute at most: real brokers on a busy machine take seconds
+// to form a group.
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
 	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
@@ -122,7 +123,8 @@ type proc struct {
 	finish map[int64]func(error)
 }
 
-// start runs a processor that keeps all commits back until they are finished by hand, or the callback given instead.
+// start runs a processor that keeps all commits back until they are finished by hand, or the
+// callback given instead.
 func start(t *testing.T, c *Cluster, callback func(*proc, goka.Context, any), opts ...goka.ProcessorOption) *proc {
 	t.Helper()
 	p := &proc{t: t, done: make(chan struct{}), finish: map[int64]func(error){}}
@@ -159,7 +161,8 @@ func start(t *testing.T, c *Cluster, callback func(*proc, goka.Context, any), op
 	return p
 }
 
-// stop ends the processor cleanly. What was never finished is finished with an error, since goka waits for it.
+// stop ends the processor cleanly. What was never finished is finished with an error, since goka
+// waits for it.
 func (p *proc) stop() error {
 	p.cancel()
 	p.mu.Lock()

@@ -23,9 +23,9 @@ func TestEnsureTopicsOnKafka(t *testing.T) { testEnsureTopics(t, mustKafka(t)) }
 
 func TestCommitsPrefixOnKafka(t *testing.T) { testCommitsPrefix(t, mustKafka(t)) }
 
-// Members come and go while records are written. Each partition's records are processed in order, with nothing left out by
-// whoever gets it next; what is in hand when a member has to hand over is finished and committed by that member, so nothing is
-// done twice either.
+// Members come and go while records are written. Each partition's records are processed in order,
+// with nothing left out by whoever gets it next; what is in hand when a member has to hand over is
+// finished and committed by that member, so nothing is done twice either.
 func TestRebalanceOnKafka(t *testing.T) {
 	c := mustKafka(t)
 	const partitions, perPartition = 6, 300
@@ -81,8 +81,8 @@ func TestRebalanceOnKafka(t *testing.T) {
 	t.Logf("%d records by the first member, %d by the second", by[a], by[b])
 }
 
-// mustProduceAll writes to all partitions, slowly enough that members can come and go meanwhile, with the settings of
-// Millrace's own producers.
+// mustProduceAll writes to all partitions, slowly enough that members can come and go meanwhile,
+// with the settings of Millrace's own producers.
 func mustProduceAll(t *testing.T, c *Cluster, partitions, perPartition int) {
 	cfg := c.Config()
 	cfg.Producer.Partitioner = sarama.NewManualPartitioner

@@ -10,8 +10,9 @@ import (
 	"github.com/IBM/sarama"
 )
 
-// Offsets asks a cluster where topics end and how far groups are, again and again on the same connections. One goroutine
-// at a time may use it. A request to a broker that does not answer ends within some seconds.
+// Offsets requests where topics end and how far groups are, again and again on the same
+// connections. One goroutine at a time may use it. A request to a broker that does not answer ends
+// within some seconds. It is a Sarama client like the processor beside it.
 type Offsets struct {
 	client sarama.Client
 	admin  sarama.ClusterAdmin
@@ -34,7 +35,8 @@ func (c *Cluster) OpenOffsets() (*Offsets, error) {
 	return &Offsets{client, admin, sync.OnceValue(admin.Close)}, nil // and with it the client
 }
 
-// Close disconnects. It may be called from any goroutine, and again; a request under way ends with an error.
+// Close disconnects. It may be called from any goroutine, and again; a request under way ends with
+// an error.
 func (o *Offsets) Close() error { return o.close() }
 
 // Ends returns the offset behind the last record of each partition of a topic.
@@ -57,7 +59,8 @@ func (o *Offsets) EndsOf(topic string, parts []int32) (_ map[int32]int64, err er
 	return ends, nil
 }
 
-// Committed returns the offset that a group has committed, without the partitions of which it has not committed any.
+// Committed returns the offset that a group has committed, without the partitions of which it has
+// not committed any.
 func (o *Offsets) Committed(group, topic string) (map[int32]int64, error) {
 	parts, err := o.client.Partitions(topic)
 	if err != nil {
@@ -65,7 +68,7 @@ func (o *Offsets) Committed(group, topic string) (map[int32]int64, error) {
 	}
 	resp, err := o.admin.ListConsumerGroupOffsets(group, map[string][]int32{topic: parts})
 	if errors.Is(err, sarama.ErrGroupIDNotFound) {
-		return nil, nil // nobody has committed anything, ever
+		return nil, nil // the group has never committed
 	}
 	if err != nil {
 		return nil, fmt.Errorf("ask for the offsets of group %s: %w", group, err)

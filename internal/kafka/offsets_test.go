@@ -50,8 +50,8 @@ func TestOffsets(t *testing.T) {
 	}
 }
 
-// A rebalance waits for its slowest member: one that has to give a partition up comes back at once, and not after the 5 s that goka
-// waits between two sessions.
+// A rebalance waits for its slowest member: one that has to give a partition up comes back at once,
+// and not after the 5 s that goka waits between two sessions.
 func TestRebalanceWithoutPause(t *testing.T) {
 	c := mustBroker(t)
 	c.SessionTimeout = 6 * time.Second // a heartbeat each second, by whose answer the first learns of the second

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Prefix tracks which of the records delivered from one partition are finished. It is rule J4: only the
-// contiguous prefix of finished records may be committed. It may be used from any goroutine.
+// Prefix tracks which of the records delivered from one partition are finished. It is rule J4: only
+// the contiguous prefix of finished records may be committed. It may be used from any goroutine.
 type Prefix struct {
 	mu      sync.Mutex
 	pending []record // delivered and not below next, in order of delivery
@@ -15,7 +15,8 @@ type Prefix struct {
 	marks   []mark   // when records were delivered, in order, at most one for each markEvery
 }
 
-// mark says that a record was delivered at a time, and those behind it up to the next mark little later.
+// mark is that a record was delivered at a time, and those behind it up to the next mark little
+// later.
 type mark struct {
 	offset int64
 	at     time.Time
@@ -42,8 +43,8 @@ func (p *Prefix) Deliver(offset int64) {
 	}
 }
 
-// Oldest returns when the oldest record that is not committed was delivered, or up to markEvery before; the zero time if
-// there is none. Committed only grows.
+// Oldest returns when the oldest record that is not committed was delivered, or up to markEvery
+// before; the zero time if there is none. Committed only grows.
 func (p *Prefix) Oldest(committed int64) time.Time {
 	p.mu.Lock()
 	defer p.mu.Unlock()

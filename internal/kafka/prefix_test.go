@@ -39,7 +39,8 @@ func TestPrefix(t *testing.T) {
 	want(21)
 }
 
-// Nothing has been committed yet: the position stays below 0 until a record is finished, whatever the first offset is.
+// Nothing has been committed yet: the position stays below 0 until a record is finished, whatever
+// the first offset is.
 func TestPrefixFromOldest(t *testing.T) {
 	p := NewPrefix(-2)
 	p.Deliver(7)
@@ -54,7 +55,8 @@ func TestPrefixFromOldest(t *testing.T) {
 	}
 }
 
-// The age of what is not committed is told, also of what is finished; of thousands of records little is remembered.
+// The age of what is not committed is told, also of what is finished; of thousands of records
+// little is remembered.
 func TestPrefixOldest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()
@@ -87,8 +89,8 @@ func TestPrefixOldest(t *testing.T) {
 	})
 }
 
-// In whatever order records are delivered and finished, the position never passes one that is not finished, never goes
-// back, and reaches the end when all are finished.
+// In whatever order records are delivered and finished, the position never passes one that is not
+// finished, never goes back, and reaches the end when all are finished.
 func TestPrefixProperty(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		start := int64(rapid.IntRange(0, 5).Draw(t, "start"))

@@ -9,10 +9,11 @@ import (
 	"github.com/IBM/sarama"
 )
 
-// settle waits until each broker knows of the topics and of a leader for each partition. A new topic spreads through a
-// cluster in moments, but until then a client that asks the wrong broker is told that there is no such topic.
+// settle waits until each broker knows of the topics and of a leader for each partition. A new
+// topic spreads through a cluster in moments, but until then a client gets the answer from the
+// wrong broker that there is no such topic.
 //
-// A broker that does not answer is passed over: it misleads nobody.
+// A broker that does not answer is passed over: it misleads no client.
 func (c *Cluster) settle(ctx context.Context, admin sarama.ClusterAdmin, topics []Topic) error {
 	brokers, _, err := admin.DescribeCluster()
 	if err != nil {
@@ -62,7 +63,8 @@ func settled(answer *sarama.MetadataResponse) error {
 			return fmt.Errorf("topic %s: %w", t.Name, t.Err)
 		}
 		for _, p := range t.Partitions {
-			// Of a partition whose copies are not all up the broker says so, and has its leader still.
+			// Of a partition whose copies are not all up the broker reports that, and has its
+			// leader still.
 			if p.Err == sarama.ErrLeaderNotAvailable || p.Leader < 0 {
 				return fmt.Errorf("topic %s, partition %d has no leader: %w", t.Name, p.ID, sarama.ErrLeaderNotAvailable)
 			}

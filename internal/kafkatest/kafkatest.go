@@ -1,6 +1,7 @@
 package kafkatest
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -11,22 +12,24 @@ import (
 
 	"github.com/IBM/sarama"
 
+	"millrace/internal/lockfile"
 	"millrace/internal/services"
 )
 
-// Fresh returns the addresses of the brokers of an empty cluster, which is the test's own until it ends. A test calls it
-// once, and first of all, so that everything that uses the cluster ends before.
+// Fresh returns the addresses of the brokers of an empty cluster, which is the test's own until it
+// ends. A test calls it once, and first of all, so that everything that uses the cluster ends
+// before.
 func Fresh(tb testing.TB) []string {
 	tb.Helper()
 	text := os.Getenv(services.KafkaVariable)
 	if text == "" {
 		tb.Skip(services.KafkaVariable + " not set: run deploy/dev-kafka.sh up")
 	}
-	unlock, err := lock(filepath.Join(os.TempDir(), "millrace-kafkatest.lock"))
+	lock, err := lockfile.Wait(context.Background(), filepath.Join(os.TempDir(), "millrace-kafkatest.lock"))
 	if err != nil {
-		tb.Fatal(err)
+		tb.Fatalf("lock the Kafka cluster for one test: %v", err)
 	}
-	tb.Cleanup(unlock)
+	tb.Cleanup(func() { lock.Close() })
 	addrs := strings.Split(text, ",")
 	if err := Empty(addrs); err != nil {
 		tb.Fatalf("empty Kafka at %s: %v", text, err)
@@ -37,8 +40,8 @@ func Fresh(tb testing.TB) []string {
 // patience is how long a group may take to notice that its last members are gone.
 const patience = time.Minute
 
-// Empty deletes all topics and consumer groups but Kafka's own. It waits until the topics are gone and until groups whose
-// members were killed are given up.
+// Empty deletes all topics and consumer groups but Kafka's own. It waits until the topics are gone
+// and until groups whose members were killed are given up.
 func Empty(addrs []string) error {
 	cfg := sarama.NewConfig()
 	cfg.Version = sarama.V2_8_0_0

@@ -2,8 +2,8 @@ package progress
 
 import "io"
 
-// Phases shows a job that has several parts, each as a line of its own. The zero value with W set is ready; Finish has to be
-// called.
+// Phases shows a job that has several parts, each as a line of its own. The zero value with W set
+// is ready; Finish has to be called.
 type Phases struct {
 	W      io.Writer
 	Prefix string // before the names of the parts
@@ -12,7 +12,7 @@ type Phases struct {
 	name string
 }
 
-// Set says that done of total is done of the part with this name, which ends the one before.
+// Set reports that done of total is done of the part with this name, which ends the one before.
 func (p *Phases) Set(name string, done, total int) {
 	if p.bar == nil || name != p.name {
 		p.Finish()

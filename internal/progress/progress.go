@@ -4,72 +4,88 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync"
 	"time"
 
-	"github.com/cheggaaa/pb/v3"
-	"github.com/mattn/go-isatty"
+	"golang.org/x/term"
 )
 
-// line is the form of the line, in the language of package pb.
-const line = `{{string . "what"}} {{bar . "[" "=" ">" " " "]"}} {{percent . "%3.0f%%" "?"}}  {{string . "rows"}}  {{string . "left"}}`
+// redrawEvery is the time between two drawings of the line.
+const redrawEvery = 200 * time.Millisecond
 
 // Bar is a line of progress. Make one with Start.
 type Bar struct {
-	bar   *pb.ProgressBar // nil: nobody is watching
+	w     io.Writer  // nil: not a terminal, nothing is drawn
+	width func() int // columns of the terminal
+	what  string
 	began time.Time
+
+	stop, stopped chan struct{} // closed by Finish; closed when draw has returned
+
+	mu  sync.Mutex
+	now state // guarded by mu
+}
+
+// state is what the line shows.
+type state struct {
+	done, total, rows int64
+	took              time.Duration // when done was reported, since the start; 0: not yet
 }
 
 // Start begins a line on w, if w is a terminal. Finish has to be called.
 func Start(w io.Writer, what string) *Bar {
 	f, ok := w.(*os.File)
-	if !ok || !isatty.IsTerminal(f.Fd()) {
+	if !ok || !term.IsTerminal(int(f.Fd())) {
 		return &Bar{}
 	}
-	return start(w, what)
+	return start(w, what, func() int { return columns(f) })
 }
 
-func start(w io.Writer, what string) *Bar {
-	bar := pb.ProgressBarTemplate(line).New(0)
-	bar.Set(pb.CleanOnFinish, true).Set(pb.Terminal, true)
-	bar.Set("what", what).Set("rows", "").Set("left", "")
-	bar.SetWriter(w).SetMaxWidth(110).SetRefreshRate(200 * time.Millisecond)
-	return &Bar{bar: bar.Start(), began: time.Now()}
+func start(w io.Writer, what string, width func() int) *Bar {
+	b := &Bar{
+		w: w, width: width, what: what, began: time.Now(),
+		stop: make(chan struct{}), stopped: make(chan struct{}),
+	}
+	go b.draw()
+	return b
 }
 
-// Set says that done of total is done, which was that many rows. Total may change; 0 is not known yet.
+// draw redraws the line until Finish, then wipes it. Errors of the terminal change nothing of the
+// command's work, so they are not reported.
+func (b *Bar) draw() {
+	defer close(b.stopped)
+	tick := time.NewTicker(redrawEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			b.mu.Lock()
+			now := b.now
+			b.mu.Unlock()
+			fmt.Fprintf(b.w, "\r%s", line(b.width(), b.what, now))
+		case <-b.stop:
+			fmt.Fprintf(b.w, "\r%*s\r", b.width(), "")
+			return
+		}
+	}
+}
+
+// Set reports that done of total is done, which was that many rows. Total may change; 0 is not
+// known yet.
 func (b *Bar) Set(done, total, rows int64) {
-	if b.bar == nil {
+	if b.w == nil {
 		return
 	}
-	b.bar.SetTotal(total).SetCurrent(done)
-	took := time.Since(b.began)
-	b.bar.Set("rows", rate(rows, took)).Set("left", left(done, total, took))
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.now = state{done: done, total: total, rows: rows, took: time.Since(b.began)}
 }
 
 // Finish ends and wipes the line. It may be called more than once.
 func (b *Bar) Finish() {
-	if b.bar != nil {
-		b.bar.Finish()
+	if b.w != nil {
+		close(b.stop)
+		<-b.stopped
+		b.w = nil
 	}
-}
-
-// rate is the text for so many rows in so long a time.
-func rate(rows int64, took time.Duration) string {
-	perSec := float64(rows) / max(took.Seconds(), 0.001)
-	switch {
-	case perSec >= 1e6:
-		return fmt.Sprintf("%.1fM rows/s", perSec/1e6)
-	case perSec >= 1e3:
-		return fmt.Sprintf("%.0fk rows/s", perSec/1e3)
-	}
-	return fmt.Sprintf("%.0f rows/s", perSec)
-}
-
-// left is the text for the time that the rest takes at the pace so far, "" where there is no telling.
-func left(done, total int64, took time.Duration) string {
-	if done <= 0 || total < done {
-		return ""
-	}
-	rest := time.Duration(float64(took) * float64(total-done) / float64(done))
-	return rest.Round(time.Second).String() + " left"
 }

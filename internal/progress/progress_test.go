@@ -29,7 +29,7 @@ func (b *lockedBuffer) String() string {
 
 func TestLine(t *testing.T) {
 	var out lockedBuffer
-	b := start(&out, "replay")
+	b := start(&out, "replay", func() int { return 80 })
 	b.Set(30, 100, 3000)
 	deadline := time.Now().Add(5 * time.Second)
 	for !strings.Contains(out.String(), "30%") && time.Now().Before(deadline) {
@@ -41,6 +41,37 @@ func TestLine(t *testing.T) {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("%q does not hold %q", out.String(), want)
 		}
+	}
+}
+
+// TestLineText has each line as the terminal shows it, at each width.
+func TestLineText(t *testing.T) {
+	f := func(columns int, s state, want string) {
+		t.Helper()
+		if got := line(columns, "import", s); got != want {
+			t.Errorf("%d columns, %+v:\n%q, want\n%q", columns, s, got, want)
+		}
+	}
+	third := state{done: 30, total: 90, rows: 3000, took: time.Second}
+	f(60, state{}, `import [                                             ] ?    `)
+	f(60, third, `import [========>                 ]  33%  3k rows/s  2s left`)
+	f(60, state{90, 90, 1, time.Second}, `import [==========================>] 100%  1 rows/s  0s left`)
+	f(60, state{95, 90, 1, time.Second}, `import [=================================>] 106%  1 rows/s  `)
+	f(35, third, `import [>]  33%  3k rows/s  2s left`)
+	f(34, third, `import []  33%  3k rows/s  2s left`)
+	f(33, third, `import [  33%  3k rows/s  2s left`)
+	f(10, third, `import   3`)
+	f(0, third, ``)
+}
+
+// TestWiped: the last thing that a line leaves is a blank one, and nothing is drawn after it.
+func TestWiped(t *testing.T) {
+	var out lockedBuffer
+	b := start(&out, "x", func() int { return 4 })
+	b.Finish()
+	b.Set(1, 2, 3)
+	if got := out.String(); got != "\r    \r" {
+		t.Errorf("%q", got)
 	}
 }
 

@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"millrace/internal/atomicfile"
 )
 
 const (
@@ -182,11 +184,7 @@ func (m *Manager) store(r Running) error {
 	if err != nil {
 		return err
 	}
-	tmp := m.file(r.Name) + ".tmp"
-	if err := os.WriteFile(tmp, append(b, '\n'), 0o600); err != nil {
-		return err
-	}
-	return os.Rename(tmp, m.file(r.Name))
+	return atomicfile.Write(m.file(r.Name), append(b, '\n'), 0o600)
 }
 
 func (m *Manager) load(name string) (Running, error) { return load(m.file(name)) }

@@ -5,14 +5,14 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 
-	"github.com/cockroachdb/pebble/v2/vfs"
+	"millrace/internal/atomicfile"
+	"millrace/internal/lockfile"
 )
 
 // ErrInUse is returned by Open when another process holds the folder.
@@ -24,7 +24,7 @@ const SecretSize = 32
 // Dir is a data folder whose lock is held.
 type Dir struct {
 	path string
-	lock io.Closer
+	lock *lockfile.Lock // nil: another process has it
 }
 
 // Open makes the folder if it is missing (mode 0700: it holds raw events) and locks it. It returns ErrInUse if
@@ -40,21 +40,18 @@ func Open(path string) (*Dir, error) {
 	if err := os.MkdirAll(abs, 0o700); err != nil {
 		return nil, fmt.Errorf("create data folder: %w", err)
 	}
-	lock, err := vfs.Default.Lock(filepath.Join(abs, "lock"))
-	switch {
-	case err == nil:
-		return &Dir{path: abs, lock: lock}, nil
-	case isPathError(err): // the file "lock" can't be made: no right, a read-only or full disk
-		return nil, fmt.Errorf("lock data folder: %w", err)
-	default:
+	lock, err := lockfile.Open(filepath.Join(abs, "lock"))
+	if errors.Is(err, lockfile.ErrHeld) {
 		return nil, fmt.Errorf("data folder %s is %w", abs, ErrInUse)
 	}
+	if err != nil { // the file "lock" can't be made: no right, a read-only or full disk
+		return nil, fmt.Errorf("lock data folder: %w", err)
+	}
+	return &Dir{path: abs, lock: lock}, nil
 }
 
-func isPathError(err error) bool {
-	var perr *fs.PathError
-	return errors.As(err, &perr)
-}
+// Beside returns a folder that another process holds, for a caller which that process has let in.
+func Beside(abs string) *Dir { return &Dir{path: abs} }
 
 // Close gives the folder free.
 func (d *Dir) Close() error {
@@ -81,8 +78,23 @@ func (d *Dir) Rollups() string { return filepath.Join(d.path, "rollups") }
 // Lake is the folder of the Parquet files.
 func (d *Dir) Lake() string { return filepath.Join(d.path, "lake") }
 
+// Salts is the file of the salts of visitor ids.
+func (d *Dir) Salts() string { return filepath.Join(d.path, "salts") }
+
+// ImportSalt is the file of the salt of imports.
+func (d *Dir) ImportSalt() string { return filepath.Join(d.path, "import-salt") }
+
+// Quotas is the path of the file of the collector's counts of quotas.
+func (d *Dir) Quotas() string { return filepath.Join(d.path, "quotas.json") }
+
+// Spool is the folder of what the collector keeps while Kafka is away.
+func (d *Dir) Spool() string { return filepath.Join(d.path, "spool") }
+
 // Secret returns the folder's secret, SecretSize bytes, and makes it on first use.
 func (d *Dir) Secret() ([]byte, error) {
+	if _, err := os.Stat(filepath.Join(d.path, "secret")); d.lock == nil && errors.Is(err, fs.ErrNotExist) {
+		return nil, errors.New("the process that has the data folder was given its secret by --secret: give this one the same")
+	}
 	text, err := d.once("secret", randomHex(SecretSize))
 	if err != nil {
 		return nil, err
@@ -126,37 +138,16 @@ func (d *Dir) once(name, text string) (string, error) {
 	if !errors.Is(err, fs.ErrNotExist) {
 		return "", fmt.Errorf("read %s: %w", name, err)
 	}
-	if err := writeNew(path, text+"\n"); err != nil {
+	if err := d.Write(name, []byte(text+"\n")); err != nil {
 		return "", fmt.Errorf("write %s: %w", name, err)
 	}
 	return text, nil
 }
 
-// Write makes or replaces a file of the folder, whole or not at all.
+// Write makes or replaces a file of the folder, whole or not at all. The lock keeps others from
+// writing it too.
 func (d *Dir) Write(name string, data []byte) error {
-	return writeNew(filepath.Join(d.path, name), string(data))
-}
-
-// writeNew makes a file whole: under another name first, synced, then renamed. The lock keeps others away.
-func writeNew(path, text string) error {
-	tmp := path + ".tmp"
-	f, err := os.OpenFile(tmp, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.WriteString(text)
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err != nil {
-		return err
-	}
-	if err := os.Rename(tmp, path); err != nil {
-		return err
-	}
-	dir, err := vfs.Default.OpenDir(filepath.Dir(path))
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
+	return atomicfile.Write(filepath.Join(d.path, name), data, 0o600)
 }
 
 func randomHex(bytes int) string {

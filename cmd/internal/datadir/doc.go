@@ -6,11 +6,13 @@
 //	lock               held by the process that uses the folder, free as soon as that process ends
 //	secret             64 hexadecimal digits: the 32 bytes that visitor ids are keyed with (mode 0600)
 //	collector-id       the name under which this folder's collector writes watermarks
+//	quotas.json        what this folder's collector has counted of the quotas of sites
 //	log-identity.json  which log all of this was made of; package lineage has it
 //	broker/            the embedded broker's log
 //	state/             the engine's state; may be deleted while nothing runs, it comes back from the changelog
 //	rollups/           the local rollup store; rebuilt by replay
 //	lake/              every raw event as Parquet
+//	spool/             events that were answered with 2xx while Kafka did not take them, and are not in it yet
 //
 // Invariants:
 //   - Two processes never hold the same folder.

@@ -18,6 +18,8 @@ type Options struct {
 	Rate float64
 	// Seed picks the traffic.
 	Seed uint64
+	// Start is the time of day and week that the traffic begins at, whatever the clock says. Default: now.
+	Start time.Time
 	// Log is told when sending begins to fail and when it works again. Required.
 	Log *slog.Logger
 }
@@ -38,12 +40,16 @@ func Run(ctx context.Context, o Options) error {
 	transport := &http.Transport{}
 	defer transport.CloseIdleConnections()
 	client := &http.Client{Transport: transport, Timeout: 15 * time.Second}
-	t := newTraffic(o.Seed, o.Rate, time.Now())
+	began := time.Now()
+	if o.Start.IsZero() {
+		o.Start = began
+	}
+	t := newTraffic(o.Seed, o.Rate, o.Start)
 	failing := false
 	for {
 		due, b := t.next()
 		select {
-		case <-time.After(time.Until(due)):
+		case <-time.After(due.Sub(o.Start) - time.Since(began)):
 		case <-ctx.Done():
 			return nil
 		}

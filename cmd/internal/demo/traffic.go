@@ -33,6 +33,7 @@ type beacon struct {
 	Props    map[string]string `json:"props,omitempty"`
 	Revenue  *revenue          `json:"revenue,omitempty"`
 	ID       string            `json:"id"`
+	Time     int64             `json:"ts,omitempty"` // ms; 0 is when it arrives
 	IP       string            `json:"ip"`
 	UA       string            `json:"ua"`
 }
@@ -118,10 +119,13 @@ func (t *traffic) untilVisit(at time.Time) time.Duration {
 	return time.Duration(t.rng.ExpFloat64() / (t.rate * rate) * float64(time.Second))
 }
 
-// rhythm is how busy a site is at a local time, 1 on average over a day: quiet at four, a peak in the evening.
+// rhythm is how busy a site is at a local time, 1 on average over a week: quiet at four, a peak in the evening, and fewer at
+// the weekend.
 func rhythm(local time.Time) float64 {
 	hour := float64(local.Hour()) + float64(local.Minute())/60
-	return 1 - 0.62*math.Cos((hour-3.5)/24*2*math.Pi) - 0.22*math.Cos((hour-2)/12*2*math.Pi)
+	daily := 1 - 0.62*math.Cos((hour-3.5)/24*2*math.Pi) - 0.22*math.Cos((hour-2)/12*2*math.Pi)
+	weekly := [7]float64{time.Sunday: 0.86, time.Monday: 1.08, time.Tuesday: 1.12, time.Wednesday: 1.1, time.Thursday: 1.06, time.Friday: 0.98, time.Saturday: 0.8}
+	return daily * weekly[local.Weekday()]
 }
 
 // begin draws a visit.

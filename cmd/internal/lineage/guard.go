@@ -12,31 +12,34 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"millrace/cmd/internal/datadir"
-	"millrace/emit/parquet"
+	"millrace/emit/lake"
 	"millrace/engine"
 	"millrace/state"
 )
 
 var (
-	// errLog is wrapped by the error for a log that ends before what was made of it. Going on would be silent loss: its new
-	// records get offsets that count as applied and archived already.
+	// errLog is wrapped by the error for a log that ends before what was made of it. Going on
+	// would be silent loss: its new records get offsets that count as applied and archived
+	// already.
 	errLog = errors.New("the log was lost, cut short or made anew")
 	// errCluster: state, archive and rollups hold offsets, which mean nothing in another cluster.
 	errCluster = errors.New("the data folder belongs to another Kafka cluster")
 	// errRepartitioned: the state has its sites in the partitions of another number.
 	errRepartitioned = errors.New("the number of partitions was changed under live state")
-	// errIdentity: the file can't be read.
-	errIdentity = errors.New("damaged or of a newer version")
+	// errIdentity: the file of the log's identity can't be read, errNewIdentity: a newer version
+	// wrote it.
+	errIdentity    = errors.New("damaged")
+	errNewIdentity = errors.New("of a newer version, or damaged")
 	// errGap: going on would leave a hole in the numbers that nothing shows.
 	errGap = errors.New("records were deleted before they were read")
 	// errChangelog: the state can't be read back.
 	errChangelog = errors.New("a record of the changelog can't be read")
 )
 
-// isRefusal tells an error that trying again does not cure: it needs an operator's decision.
+// isRefusal reports an error that trying again does not cure: it needs an operator's decision.
 func isRefusal(err error) bool {
-	for _, target := range []error{errLog, errCluster, errRepartitioned, errIdentity, errGap, errChangelog,
-		engine.ErrBehind, state.ErrCorrupt, parquet.ErrGap, parquet.ErrLog, parquet.ErrProgress} {
+	for _, target := range []error{errLog, errCluster, errRepartitioned, errIdentity, errNewIdentity, errGap, errChangelog,
+		engine.ErrBehind, state.ErrCorrupt, lake.ErrGap, lake.ErrLog, lake.ErrProgress} {
 		if errors.Is(err, target) {
 			return true
 		}
@@ -44,7 +47,8 @@ func isRefusal(err error) bool {
 	return false
 }
 
-// Options are what a Guard compares. There are no defaults: every field that is not said to be optional has to be set.
+// Options are what a Guard compares. There are no defaults: every field that is not said to be
+// optional has to be set.
 type Options struct {
 	Kafka    []kgo.Opt     // how clients reach the cluster; empty in a process without one, which has no Groups either
 	Embedded bool          // the cluster is the broker in the data folder, not one of --kafka; optional
@@ -62,7 +66,8 @@ type Options struct {
 	Log *slog.Logger
 }
 
-// Mark says that something was made of a partition's records below an offset: its log has to end there or behind.
+// Mark records that something was made of a partition's records below an offset: its log has to
+// end there or behind.
 type Mark struct {
 	Topic     string
 	Partition int32
@@ -79,8 +84,9 @@ type Guard struct {
 // New returns a guard. It does nothing before it is called.
 func New(o Options) *Guard { return &Guard{opts: o} }
 
-// CheckCluster compares the cluster alone, before any topic is made in it. One that can't be reached is the business of who
-// makes the topics. The embedded broker's is compared later: a folder that was swapped shows better by its log.
+// CheckCluster compares the cluster alone, before any topic is made in it. One that can't be
+// reached is the business of who makes the topics. The embedded broker's is compared later: a
+// folder that was swapped shows better by its log.
 func (g *Guard) CheckCluster(ctx context.Context) error {
 	old, err := g.readIdentity()
 	if err != nil || old == nil || g.opts.Embedded {
@@ -145,16 +151,22 @@ func (g *Guard) Check(ctx context.Context) error {
 	})
 }
 
-// counts tells whether the engine is among the roles.
+// counts reports whether the engine is among the roles.
 func (g *Guard) counts() bool { return g.opts.Groups[engine.Group] != "" }
 
-// compare holds the log against the folder's identity, what was made of it, and the groups. A log that is shorter is the better
-// word for a folder that was swapped under the embedded broker; of a cluster the ids say more.
+// compare holds the log against the folder's identity, what was made of it, and the groups. A log
+// that is shorter is the better word for a folder that was swapped under the embedded broker; of
+// a cluster the ids show more.
 func (g *Guard) compare(old *identity, v *view, marks, archived []Mark) error {
 	same := func() error { return g.sameLog(old, v) }
 	reaches := func() error { return g.reachesMarks(v, slices.Concat(marks, archived)) }
 	if g.opts.Embedded {
 		same, reaches = reaches, same
+	}
+	if old == nil && len(marks) == 0 {
+		if err := g.restored(v, archived); err != nil {
+			return err
+		}
 	}
 	if err := same(); err != nil {
 		return err
@@ -187,7 +199,8 @@ func (g *Guard) look(ctx context.Context, client *kgo.Client, gaps bool) error {
 	return g.nothingUnread(v, nil)
 }
 
-// confirmed is check, asked again if it refuses: a broker that has just started may not know a topic yet.
+// confirmed is check, called again if it refuses: a broker that has just started may not know a
+// topic yet.
 func confirmed(ctx context.Context, check func() error) error {
 	const pause = time.Second / 2
 	err := check()

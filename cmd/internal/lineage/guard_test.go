@@ -44,8 +44,8 @@ func TestWaysOut(t *testing.T) {
 	}
 }
 
-// TestRole: a role that fails for good says why, with what to do, and stays away until its end; a refusal from outside ends one
-// that runs, and keeps away one that starts later.
+// TestRole: a role that fails for good logs why, with what to do, and stays away until its end; a
+// refusal from outside ends one that runs, and keeps away one that starts later.
 func TestRole(t *testing.T) {
 	behind := fmt.Errorf("partition 0:\n%w", engine.ErrBehind)
 	f := func(want string, outside error, run func(context.Context) error) {
@@ -54,7 +54,7 @@ func TestRole(t *testing.T) {
 			var out bytes.Buffer
 			g := New(Options{Log: slog.New(slog.NewTextHandler(&out, nil))})
 			refused, ended := 0, atomic.Int32{}
-			role := g.Role("process", run, func() { refused++ })
+			role := g.Role("process", run, func(error) { refused++ })
 			ctx, cancel := context.WithCancel(t.Context())
 			for range 2 {
 				go func() {

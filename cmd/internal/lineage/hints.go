@@ -4,9 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"millrace/engine"
+	"millrace/internal/deadletter"
 	"millrace/internal/kafka"
 )
 
@@ -27,6 +29,9 @@ func (g *Guard) StartAnew() string {
 		from = "OLD-ADDRESS"
 	}
 	replay := fmt.Sprintf(`; "millrace replay --s3 %s" then computes the old numbers again`, from)
+	if g.opts.Embedded && !g.opts.Bucket {
+		return archive + replay + ": " + g.moveAway()
+	}
 	if g.opts.Embedded {
 		return archive + replay
 	}
@@ -34,8 +39,25 @@ func (g *Guard) StartAnew() string {
 		engine.EventsTopic, engine.WindowsTopic, kafka.TableTopic(engine.Group), archive, replay)
 }
 
-// forgetGroup is how an operator has groups begin with the oldest record. An offset set to the beginning would not do for the
-// engine: where the first records have expired it says that those before it are in the state.
+// moveAway are the commands of StartAnew where everything is in the data folder.
+func (g *Guard) moveAway() string {
+	data := g.opts.Dir.Path()
+	old := data + ".old"
+	if strings.ContainsAny(data, " '\"$\\`") {
+		data, old = strconv.Quote(data), strconv.Quote(old)
+	}
+	return fmt.Sprintf("mv %[1]s %[2]s && mkdir -m 700 %[1]s && cp %[2]s/secret %[1]s/ && millrace replay --data %[1]s --s3 file://%[2]s/lake", data, old)
+}
+
+// restoreWaysOut is what can be done about an archive beside a log, both new to this folder, that
+// do not belong together.
+func (g *Guard) restoreWaysOut() string {
+	return "to count what it has and go on with a new log, " + g.StartAnew() + "; and start"
+}
+
+// forgetGroup is how an operator has groups begin with the oldest record. An offset set to the
+// beginning would not do for the engine: where the first records have expired it would mean that
+// those before it are in the state.
 func (g *Guard) forgetGroup(groups ...string) string {
 	if g.opts.Embedded {
 		return "delete " + filepath.Join(g.opts.Dir.Broker(), "groups.log")
@@ -64,6 +86,15 @@ func (g *Guard) badChangelogWaysOut() string {
 		`and run "millrace replay" later, for the minutes that it has only a part of`, remove, g.opts.Dir.State(), g.forgetGroup(engine.Group))
 }
 
+// badIdentityWaysOut is what can be done about errIdentity. The file only has which log the
+// folder was made of.
+func (g *Guard) badIdentityWaysOut() string {
+	if g.opts.Embedded {
+		return "delete it, and start: it is made again, and nothing is lost"
+	}
+	return "restore it; or, if --kafka names the cluster that the data folder was made of, delete it, and start: it is made again, and nothing is lost"
+}
+
 // explain adds what an operator can do to an error of the engine.
 func (g *Guard) explain(err error) error {
 	if !errors.Is(err, engine.ErrBehind) {
@@ -71,4 +102,26 @@ func (g *Guard) explain(err error) error {
 	}
 	return fmt.Errorf(`%w; to count again what the log still has: stop, %s, start; and run "millrace replay" later, for the minutes that `+
 		`the log has only a part of`, err, g.forgetGroup(engine.Group))
+}
+
+// DamagedLog is what can be done about a damaged part of the embedded broker's log without losing
+// anything that is not lost already. Topic is that of the damaged partition, "" if the damage is
+// elsewhere; path is the damaged file or folder, relative to the broker's.
+func (g *Guard) DamagedLog(topic, path string) string {
+	part := filepath.Join(g.opts.Dir.Broker(), path)
+	groups := filepath.Join(g.opts.Dir.Broker(), "groups.log")
+	switch {
+	case topic == engine.WindowsTopic:
+		return fmt.Sprintf(`no event is in it: delete %s and %s, and start; run "millrace replay" later, for windows that had not been stored yet`, part, groups)
+	case topic == kafka.TableTopic(engine.Group):
+		_, partition, _ := strings.Cut(filepath.Base(path), topic+"-")
+		return fmt.Sprintf(`no event is in it: delete %s, %s and %s, and start: the events that the log has are counted again, to the same numbers; `+
+			`run "millrace replay" later, for the minutes that it has only a part of`, part, filepath.Join(g.opts.Dir.State(), "partition-"+partition), groups)
+	case topic == deadletter.Topic:
+		return fmt.Sprintf("no event is in it but what could not be read: delete %s, and start; its dead letters are lost", part)
+	case part == groups:
+		return fmt.Sprintf("delete %s, and start: each role knows itself how far it has got, and nothing is lost", part)
+	default:
+		return fmt.Sprintf("restore %s from a copy; or, to go on with an empty log, %s: lost is then what the archive does not have", part, g.StartAnew())
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io/fs"
 	"maps"
 	"os"
@@ -14,16 +15,28 @@ import (
 	"millrace/internal/kafka"
 )
 
-// identity says which log a data folder was made of. It is written at the first start and compared at each later one.
+// identity is the log that a data folder was made of. It is written at the first start and
+// compared at each later one.
 type identity struct {
 	V          int               `json:"v"`
 	Cluster    string            `json:"cluster,omitempty"`
 	Partitions int32             `json:"partitions"`
 	Topics     map[string]string `json:"topics"` // id by name; no entry where the brokers have no ids
+	// Sum is a checksum of the rest, so that a damaged id is not taken for another log; "" in
+	// files of the first builds.
+	Sum string `json:"sum,omitempty"`
+}
+
+// sum returns the CRC-32C, in hexadecimal, of the JSON without Sum, in which the keys of maps are
+// sorted.
+func (id identity) sum() string {
+	id.Sum = ""
+	data, _ := json.Marshal(id) // can't fail: strings and numbers
+	return fmt.Sprintf("%08x", crc32.Checksum(data, crc32.MakeTable(crc32.Castagnoli)))
 }
 
 const (
-	identityFile    = "log-identity.json"
+	IdentityFile    = "log-identity.json"
 	identityVersion = 1
 )
 
@@ -36,12 +49,13 @@ func identityOf(v *view) *identity {
 		}
 	}
 	id.Partitions = int32(len(v.topics[engine.EventsTopic].starts))
+	id.Sum = id.sum()
 	return id
 }
 
 // readIdentity reads the folder's; nil if it has none.
 func (g *Guard) readIdentity() (*identity, error) {
-	path := filepath.Join(g.opts.Dir.Path(), identityFile)
+	path := filepath.Join(g.opts.Dir.Path(), IdentityFile)
 	data, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -51,32 +65,38 @@ func (g *Guard) readIdentity() (*identity, error) {
 	}
 	var id identity
 	err = json.Unmarshal(data, &id)
-	if err == nil && id.V != identityVersion {
-		err = fmt.Errorf("version %d, this build has %d", id.V, identityVersion)
+	switch {
+	case err != nil:
+	case id.V > identityVersion: // whose checksum may be of more than this build knows
+		return nil, fmt.Errorf("%s is %w: version %d, this build has %d; start the version that wrote it; if there is none, %s",
+			path, errNewIdentity, id.V, identityVersion, g.badIdentityWaysOut())
+	case id.Sum != "" && id.Sum != id.sum():
+		err = errors.New("its checksum is wrong")
+	case id.V != identityVersion:
+		err = fmt.Errorf("there is no version %d", id.V)
+	default:
+		return &id, nil
 	}
-	if err != nil {
-		return nil, fmt.Errorf("%s is %w: %w; start the version that wrote it, or restore the file; "+
-			"if you are sure that cluster and topics are the ones the folder was made of, delete it", path, errIdentity, err)
-	}
-	return &id, nil
+	return nil, fmt.Errorf("%s is %w: %w; %s", path, errIdentity, err, g.badIdentityWaysOut())
 }
 
 // writeIdentity writes what differs from the old one.
 func (g *Guard) writeIdentity(old, now *identity) error {
-	if old != nil && old.Cluster == now.Cluster && old.Partitions == now.Partitions && maps.Equal(old.Topics, now.Topics) {
+	if old != nil && old.Cluster == now.Cluster && old.Partitions == now.Partitions && old.Sum == now.Sum && maps.Equal(old.Topics, now.Topics) {
 		return nil
 	}
 	data, err := json.MarshalIndent(now, "", "  ")
 	if err != nil {
 		return fmt.Errorf("BUG: encode identity: %w", err)
 	}
-	if err := g.opts.Dir.Write(identityFile, append(data, '\n')); err != nil {
+	if err := g.opts.Dir.Write(IdentityFile, append(data, '\n')); err != nil {
 		return fmt.Errorf("write identity of the log: %w", err)
 	}
 	return nil
 }
 
-// sameLog compares the log with the one the folder was made of. What one of them does not know is not compared.
+// sameLog compares the log with the one the folder was made of. What one of them does not know is
+// not compared.
 func (g *Guard) sameLog(old *identity, v *view) error {
 	if old == nil {
 		return nil
@@ -112,8 +132,9 @@ func (g *Guard) sameCluster(old *identity, now string) error {
 		errCluster, old.Cluster, now)
 }
 
-// otherTopic says what a topic that was made anew means: for events everything, for the changelog nothing without state, for
-// windows nothing if their group begins anew too, as it does when Kafka forgets the offsets of a deleted topic.
+// otherTopic returns what a topic that was made anew means: for events everything, for the
+// changelog nothing without state, for windows nothing if their group begins anew too, as it does
+// when Kafka forgets the offsets of a deleted topic.
 func (g *Guard) otherTopic(name, was, is string, v *view) error {
 	found := fmt.Errorf("%w: topic %s has the id %s, what is in the data folder was made of %s", errLog, name, cmp.Or(is, "none: it is gone"), was)
 	switch name {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"millrace/emit/lake"
 	"millrace/engine"
 	"millrace/internal/kafka"
 )
@@ -25,6 +26,18 @@ func (g *Guard) reachesMarks(v *view, marks []Mark) error {
 	}
 	if lost := firstBehind(ofTopic(kafka.TableTopic(engine.Group)), ends); lost != nil {
 		return fmt.Errorf("%w; %s", lost, g.changelogWaysOut())
+	}
+	return nil
+}
+
+// restored returns an error about an archive that the log does not reach, in a folder that knows
+// neither: most likely a backup was put there. Putting the log back is no advice then.
+func (g *Guard) restored(v *view, archived []Mark) error {
+	for _, m := range archived {
+		if end := v.topics[m.Topic].ends[m.Partition]; end < m.Next {
+			return fmt.Errorf("%w: %s has got to offset %d of partition %d, and the log here ends at %d: it was restored from a backup without its log, "+
+				"or is another one's; %s", errLog, m.By, m.Next, m.Partition, end, g.restoreWaysOut())
+		}
 	}
 	return nil
 }
@@ -72,8 +85,9 @@ func (g *Guard) groupsInside(v *view) error {
 	return nil
 }
 
-// nothingUnread finds groups, and an archive, that have not got to the beginning of the log: what was between is lost to them. It is
-// not for a log that is being read: members may be ahead of what they have committed.
+// nothingUnread finds groups, and an archive, that have not got to the beginning of the log: what
+// was between is lost to them. It is not for a log that is being read: members may be ahead of
+// what they have committed.
 func (g *Guard) nothingUnread(v *view, archived []Mark) error {
 	var gap string // the first
 	found := func(topic string, p int32, by string, next int64) bool {
@@ -97,7 +111,7 @@ func (g *Guard) nothingUnread(v *view, archived []Mark) error {
 	}
 	for _, m := range archived {
 		if found(m.Topic, m.Partition, m.By, m.Next) {
-			cure = append(cure, fmt.Sprintf(`delete the archive's "_progress/%s-%d-*.json"`, m.Topic, m.Partition))
+			cure = append(cure, fmt.Sprintf("delete the archive's %q", lake.ProgressPattern(m.Topic, m.Partition)))
 		}
 	}
 	if gap == "" {

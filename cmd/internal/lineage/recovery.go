@@ -12,12 +12,14 @@ import (
 	"millrace/internal/kafka"
 )
 
-// tailRecords is how many of the last records of the changelog are read per partition. One would do, but the last may be the
-// late word of an owner that had lost the partition, and say less than those before it.
+// tailRecords is how many of the last records of the changelog are read per partition. One would
+// do, but the last may be the late word of an owner that had lost the partition, and have less
+// than those before it.
 const tailRecords = 64
 
-// checkRecovery tells at the start what the engine would find at the end of its recovery: that the changelog does not lead to where
-// the group has got to, that it leads further than the log, or that its end can't be read. Marks are those of the state.
+// checkRecovery reports at the start what the engine would find at the end of its recovery: that
+// the changelog does not lead to where the group has got to, that it leads further than the log,
+// or that its end can't be read. Marks are those of the state.
 func (g *Guard) checkRecovery(ctx context.Context, v *view, marks []Mark) error {
 	table, events := kafka.TableTopic(engine.Group), engine.EventsTopic
 	reached, position := map[int32]int64{}, map[int32]int64{} // by the state: next input offset, next place in the changelog

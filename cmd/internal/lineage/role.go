@@ -54,9 +54,10 @@ func (r *refusals) context(ctx context.Context) (context.Context, func()) {
 	}
 }
 
-// Role wraps a role's function: once it ends for a reason that trying again does not cure, it says so and stays away until the
-// process stops, instead of failing for ever. Refused is called then. A reason that Watch finds ends every role.
-func (g *Guard) Role(name string, run func(context.Context) error, refused func()) func(context.Context) error {
+// Role wraps a role's function: once it ends for a reason that trying again does not cure, it
+// logs the reason and stays away until the process stops, instead of failing for ever. Refused is
+// called with the reason then. A reason that Watch finds ends every role.
+func (g *Guard) Role(name string, run func(context.Context) error, refused func(why error)) func(context.Context) error {
 	return func(ctx context.Context) error {
 		inner, end := g.refusals.context(ctx)
 		defer end()
@@ -71,7 +72,7 @@ func (g *Guard) Role(name string, run func(context.Context) error, refused func(
 		if !isRefusal(why) {
 			return err
 		}
-		refused()
+		refused(why)
 		oneLine := strings.Join(strings.Fields(why.Error()), " ") // lists of errors come with line breaks
 		g.opts.Log.Error("role stopped: it can't go on without you", "task", name, "err", oneLine)
 		<-ctx.Done()
@@ -101,8 +102,9 @@ func (g *Guard) diagnose(ctx context.Context, err error) error {
 	return err
 }
 
-// Watch looks at the log every few seconds until ctx ends, because a topic that is made anew shows itself by no error until it is as
-// long as the old one was. Once it refuses it stops the roles, and only waits.
+// Watch looks at the log every few seconds until ctx ends, because a topic that is made anew
+// shows itself by no error until it is as long as the old one was. Once it refuses it stops the
+// roles, and only waits.
 func (g *Guard) Watch(ctx context.Context) error {
 	client, err := g.connect()
 	if err != nil {

@@ -5,9 +5,9 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -16,15 +16,15 @@ import (
 	"millrace/internal/kafka"
 )
 
-// view is what a cluster says of itself, the topics and the groups.
+// view is what a cluster reports of itself, the topics and the groups.
 type view struct {
 	cluster string                     // its id, "" if it has none
 	topics  map[string]topicView       // by name; a topic that is not there is not in it
 	groups  map[string]map[int32]int64 // committed offset by group and partition
 }
 
-// topicView is a topic as it is now. Its id is another one once it has been deleted and made again (KIP-516); "" if the brokers
-// are older than that.
+// topicView is a topic as it is now. Its id is another one once it has been deleted and made
+// again (KIP-516); "" if the brokers are older than that.
 type topicView struct {
 	id           string
 	starts, ends map[int32]int64 // first offset, and the one behind the last
@@ -35,7 +35,7 @@ func logTopics() []string {
 	return []string{engine.EventsTopic, engine.WindowsTopic, kafka.TableTopic(engine.Group)}
 }
 
-// viewLog asks for everything that is compared. All of it ends with ctx.
+// viewLog reads everything that is compared. All of it ends with ctx.
 func (g *Guard) viewLog(ctx context.Context, client *kgo.Client) (*view, error) {
 	v := &view{topics: map[string]topicView{}, groups: map[string]map[int32]int64{}}
 	if err := v.describe(ctx, client); err != nil {
@@ -43,11 +43,8 @@ func (g *Guard) viewLog(ctx context.Context, client *kgo.Client) (*view, error) 
 	}
 	for name, t := range v.topics {
 		var err error
-		if t.starts, err = listOffsets(ctx, client, name, slices.Collect(maps.Keys(t.starts)), -2); err != nil {
-			return nil, err
-		}
-		if t.ends, err = listOffsets(ctx, client, name, slices.Collect(maps.Keys(t.starts)), -1); err != nil {
-			return nil, err
+		if t.starts, t.ends, err = kafka.Bounds(ctx, client, name); err != nil {
+			return nil, fmt.Errorf("ask Kafka for the %w", err)
 		}
 		v.topics[name] = t
 	}
@@ -60,7 +57,11 @@ func (g *Guard) viewLog(ctx context.Context, client *kgo.Client) (*view, error) 
 	return v, nil
 }
 
-// describe fills in the ids and, as keys of starts, the partitions.
+// describe fills in the ids of the cluster and of the topics that are there.
+//
+// The request is made here and not by kadm, which may return what the client knew some seconds ago
+// and gives up after three tries: a guard has to see a topic that has just been made anew, and to
+// wait for a broker that is starting.
 func (v *view) describe(ctx context.Context, client *kgo.Client) error {
 	req := kmsg.NewPtrMetadataRequest()
 	for _, name := range logTopics() {
@@ -83,53 +84,19 @@ func (v *view) describe(ctx context.Context, client *kgo.Client) error {
 		if err != nil {
 			return fmt.Errorf("ask Kafka for topic %s: %w", *t.Topic, err)
 		}
-		found := topicView{starts: map[int32]int64{}}
+		var found topicView
 		if t.TopicID != [16]byte{} {
 			found.id = hex.EncodeToString(t.TopicID[:])
-		}
-		for _, p := range t.Partitions {
-			found.starts[p.Partition] = 0
 		}
 		v.topics[*t.Topic] = found
 	}
 	return nil
 }
 
-// listOffsets asks for the first offsets (at is -2) or the ones behind the last (-1).
-func listOffsets(ctx context.Context, client *kgo.Client, topic string, partitions []int32, at int64) (map[int32]int64, error) {
-	req := kmsg.NewPtrListOffsetsRequest()
-	t := kmsg.NewListOffsetsRequestTopic()
-	t.Topic = topic
-	for _, p := range partitions {
-		part := kmsg.NewListOffsetsRequestTopicPartition()
-		part.Partition, part.Timestamp = p, at
-		t.Partitions = append(t.Partitions, part)
-	}
-	req.Topics = append(req.Topics, t)
-	res, err := req.RequestWith(ctx, client)
-	if err != nil {
-		return nil, fmt.Errorf("ask Kafka for the bounds of %s: %w", topic, err)
-	}
-	offsets := map[int32]int64{}
-	for _, t := range res.Topics {
-		for _, p := range t.Partitions {
-			if err := kerr.ErrorForCode(p.ErrorCode); err != nil {
-				return nil, fmt.Errorf("ask Kafka for the bounds of %s/%d: %w", topic, p.Partition, err)
-			}
-			offsets[p.Partition] = p.Offset
-		}
-	}
-	return offsets, nil
-}
-
-// fetchCommitted asks for a group's committed offsets in a topic. A group that is not there has none.
+// fetchCommitted returns a group's committed offsets in a topic. A group that is not there has
+// none.
 func fetchCommitted(ctx context.Context, client *kgo.Client, group, topic string) (map[int32]int64, error) {
-	req := kmsg.NewPtrOffsetFetchRequest()
-	req.Group = group
-	res, err := req.RequestWith(ctx, client)
-	if err == nil {
-		err = kerr.ErrorForCode(res.ErrorCode)
-	}
+	offsets, err := kadm.NewClient(client).FetchOffsets(ctx, group)
 	if errors.Is(err, kerr.GroupIDNotFound) {
 		return nil, nil
 	}
@@ -137,21 +104,16 @@ func fetchCommitted(ctx context.Context, client *kgo.Client, group, topic string
 		return nil, fmt.Errorf("ask Kafka for the offsets of group %s: %w", group, err)
 	}
 	committed := map[int32]int64{}
-	for _, t := range res.Topics {
-		if t.Topic != topic {
-			continue
-		}
-		for _, p := range t.Partitions {
-			if p.ErrorCode == 0 && p.Offset >= 0 {
-				committed[p.Partition] = p.Offset
-			}
+	for p, offset := range offsets[topic] {
+		if offset.Err == nil && offset.At >= 0 {
+			committed[p] = offset.At
 		}
 	}
 	return committed, nil
 }
 
-// readTail calls fn for the last records of partitions, from an offset each, up to ends. Records come in order within a
-// partition.
+// readTail calls fn for the last records of partitions, from an offset each, up to ends. Records
+// come in order within a partition.
 func (g *Guard) readTail(ctx context.Context, topic string, from, ends map[int32]int64, fn func(*kgo.Record)) error {
 	left := map[int32]kgo.Offset{}
 	for p, offset := range from {

@@ -26,8 +26,8 @@ type Task struct {
 	waiting  atomic.Bool
 }
 
-// Start runs the function in a goroutine until Stop is called or ctx ends. A function that returns nil although its
-// context goes on is started again like one that failed.
+// Start runs the function in a goroutine until Stop is called or ctx ends. A function that
+// returns nil although its context goes on is started again like one that failed.
 func Start(ctx context.Context, name string, log *slog.Logger, run func(context.Context) error) *Task {
 	ctx, cancel := context.WithCancel(ctx)
 	t := &Task{name: name, log: log, run: run, cancel: cancel, done: make(chan struct{})}
@@ -90,7 +90,8 @@ func (t *Task) loop(ctx context.Context) {
 	}
 }
 
-// oneLine is the text of an error without the line breaks and bullets that lists of errors come with.
+// oneLine is the text of an error without the line breaks and bullets that lists of errors come
+// with.
 func oneLine(err error) string {
 	words := strings.Fields(err.Error())
 	return strings.Join(slices.DeleteFunc(words, func(w string) bool { return w == "*" }), " ")

@@ -13,6 +13,8 @@ import (
 type File struct {
 	// Type is the type of the database. Default "Test-City".
 	Type string
+	// IPVersion is 4 for a tree of IPv4 addresses alone. Default 6, with IPv4 in ::/96.
+	IPVersion int
 	// RecordSize is 24, 28 or 32 bits. Default 28.
 	RecordSize int
 	// Networks are records by network. Where networks overlap the longer prefix counts. A record is of Map, List, string,
@@ -59,6 +61,13 @@ func Bytes(tb testing.TB, f File) []byte {
 	if f.RecordSize == 0 {
 		f.RecordSize = 28
 	}
+	if f.IPVersion == 0 {
+		f.IPVersion = 6
+	}
+	mustPrefix := func(tb testing.TB, s string) netip.Prefix {
+		tb.Helper()
+		return mustPrefix(tb, s, f.IPVersion)
+	}
 	t := tree{nodes: make([][2]int, 1)}
 	var data []byte
 	// Short prefixes first: longer ones then split them. Equal texts in a fixed order.
@@ -79,23 +88,31 @@ func Bytes(tb testing.TB, f File) []byte {
 	out = append(out, "\xab\xcd\xefMaxMind.com"...)
 	return appendValue(tb, out, Map{
 		"binary_format_major_version": 2, "binary_format_minor_version": 0, "build_epoch": 1_772_625_600,
-		"database_type": f.Type, "description": Map{"en": "made up"}, "ip_version": 6, "languages": List{"en"},
+		"database_type": f.Type, "description": Map{"en": "made up"}, "ip_version": f.IPVersion, "languages": List{"en"},
 		"node_count": len(t.nodes), "record_size": f.RecordSize,
 	})
 }
 
-// mustPrefix returns a network as it is in a tree of IPv6: IPv4 lies in ::/96.
-func mustPrefix(tb testing.TB, s string) netip.Prefix {
+// mustPrefix returns a network as it is in a tree: in one of IPv6, IPv4 lies in ::/96; in one of IPv4 its
+// bits are the first.
+func mustPrefix(tb testing.TB, s string, version int) netip.Prefix {
 	tb.Helper()
 	p, err := netip.ParsePrefix(s)
 	if err != nil {
 		tb.Fatal(err)
 	}
+	if version == 4 && !p.Addr().Is4() {
+		tb.Fatalf("%s in a tree of IPv4", s)
+	}
 	if p.Addr().Is4() {
+		at := 12
+		if version == 4 {
+			at = 0
+		}
 		var b [16]byte
 		a := p.Addr().As4()
-		copy(b[12:], a[:])
-		p = netip.PrefixFrom(netip.AddrFrom16(b), p.Bits()+96)
+		copy(b[at:], a[:])
+		p = netip.PrefixFrom(netip.AddrFrom16(b), p.Bits()+8*at)
 	}
 	return p.Masked()
 }

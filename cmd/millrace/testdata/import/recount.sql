@@ -3,7 +3,7 @@
 --   millrace import --data data --format combined --site www.example.com apache_combined.log
 --   duckdb -c ".read recount.sql"
 --
--- bots.txt holds one user agent a line: those of the log for which engine/facts sets window.BotRow; an empty one is a bot's too. It
+-- bots.txt holds one user agent a line: those of the log for which engine/enrich sets window.BotRow; an empty one is a bot's too. It
 -- is all that is taken from Millrace; browsers are told by the rules below, which know no more than this log needs.
 SET timezone = 'UTC';
 CREATE TABLE bots AS
@@ -25,7 +25,7 @@ CREATE TABLE e AS SELECT *, CASE
     WHEN ua LIKE '%UP.Browser/%' THEN 'UP.Browser'
     WHEN ua LIKE 'Reeder/%' THEN 'Reeder'
     WHEN ua LIKE 'Lynx/%' THEN 'Lynx'
-    WHEN ua LIKE 'Links (%' THEN 'Links'
+    WHEN ua LIKE 'Links (%' OR ua LIKE 'ELinks (%' THEN 'Links'
     WHEN ua LIKE '%BonEcho/%' THEN 'Firefox'
     WHEN ua LIKE '%Thunderbird/%' THEN '(none)'
     WHEN ua LIKE '%Firefox/%' OR ua LIKE '%Iceweasel/%' THEN 'Firefox'

@@ -1,0 +1,156 @@
+package chaos
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"millrace/emit/lake"
+	"millrace/engine"
+	"millrace/engine/event"
+	"millrace/internal/blob"
+)
+
+// place is where an event has to be in the lake.
+type place struct {
+	partition int32
+	offset    int64
+	index     int32
+}
+
+// killArchiver is T9: the archiver is killed around its uploads, and its store fails one request in
+// ten.
+func killArchiver(ctx context.Context, o Options) error {
+	w := crowd(o)
+	want := map[place]uint32{}
+	r, err := open(ctx, o, plan{work: w, group: lake.Group, wrote: func(rec *record, offset int64) {
+		for i := range rec.events {
+			want[place{rec.partition, offset, int32(i)}] = rec.events[i].number
+		}
+	}})
+	if err != nil {
+		return err
+	}
+	defer r.close()
+	address := o.Store
+	if address == "" {
+		address = filepath.Join(r.dir, "lake")
+	}
+	hits := map[string]int{}
+	points := []string{beforePut, afterPut, beforeCommit, afterCommitSent, afterPut}
+	job := func() job {
+		j := r.job(0)
+		j.Role, j.Store, j.Faults, j.Seed = roleArchive, address, 0.1, r.rng.Uint64()
+		return j
+	}
+	for i := range o.Times {
+		o.progress("kill", i, o.Times)
+		j := job()
+		j.Point, j.Nth = points[r.rng.IntN(len(points))], int64(1+r.rng.IntN(4))
+		hit, err := r.killWhile(ctx, j, float64(i)/float64(o.Times+1), float64(i+1)/float64(o.Times+1))
+		if err != nil {
+			return fmt.Errorf("point %s: %w", j.Point, err)
+		}
+		if hit {
+			hits[j.Point]++
+		} else {
+			hits["none"]++
+		}
+	}
+	p, err := r.start(ctx, job())
+	if err != nil {
+		return err
+	}
+	if err := r.feed.until(ctx, event.Time(1)<<60); err != nil {
+		return err
+	}
+	store, err := blob.Open(address)
+	if err != nil {
+		return err
+	}
+	l := lake.NewReader(store)
+	rows, err := r.filled(ctx, l, p, len(want))
+	if err != nil {
+		return err
+	}
+	if err := p.stop(ctx); err != nil {
+		return err
+	}
+	report, err := l.Check(ctx)
+	if err := errors.Join(err, report.Err()); err != nil {
+		o.report.wrong("%v", err)
+	}
+	if err := r.checkLake(ctx, l, want); err != nil {
+		return err
+	}
+	o.report.figure("lake", "%d events in %d objects of %s", rows, report.Objects, store)
+	o.report.figure("kills", "%v", hits)
+	return nil
+}
+
+// filled waits until the lake holds so many rows, or nothing comes any more.
+func (r *run) filled(ctx context.Context, l *lake.Reader, p *proc, want int) (int, error) {
+	last, moved := -1, time.Now()
+	for {
+		n := 0
+		err := eachRow(ctx, l, func(*event.Event, lake.Source) error { n++; return nil })
+		if err != nil {
+			return 0, err
+		}
+		r.opts.progress("archive", n, want)
+		if n >= want {
+			return n, nil
+		}
+		if n != last {
+			last, moved = n, time.Now()
+		}
+		if time.Since(moved) > patience || !p.alive() {
+			r.report.wrong("the lake has %d events, %d were written", n, want)
+			return n, nil
+		}
+		if err := sleep(ctx, 300*time.Millisecond); err != nil {
+			return 0, fmt.Errorf("the lake has %d of %d events: %w\n%s", n, want, err, p.errs.String())
+		}
+	}
+}
+
+// checkLake compares each event of the lake with the one that was written to its place.
+func (r *run) checkLake(ctx context.Context, l *lake.Reader, want map[place]uint32) error {
+	seen := make(map[place]bool, len(want))
+	err := eachRow(ctx, l, func(e *event.Event, s lake.Source) error {
+		at := place{s.Partition, s.Offset, s.Index}
+		number, ok := want[at]
+		switch {
+		case !ok || s.Topic != engine.EventsTopic:
+			r.report.wrong("%s: nobody wrote it", s)
+		case seen[at]:
+			r.report.wrong("%s is there twice", s)
+		case e.ID != eventID(number):
+			r.report.wrong("%s is event %s, written was %s", s, e.ID, eventID(number))
+		}
+		seen[at] = true
+		return nil
+	})
+	for at := range want {
+		if !seen[at] {
+			r.report.wrong("%v is missing", at)
+		}
+	}
+	return err
+}
+
+// eachRow calls fn for every event of the archive.
+func eachRow(ctx context.Context, l *lake.Reader, fn func(*event.Event, lake.Source) error) error {
+	hours, err := l.Hours(ctx, 0, event.Time(1)<<60)
+	if err != nil {
+		return err
+	}
+	for _, h := range hours {
+		if err := l.ReadHour(ctx, h.Start, "", fn); err != nil {
+			return err
+		}
+	}
+	return nil
+}

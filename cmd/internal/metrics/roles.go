@@ -1,0 +1,51 @@
+package metrics
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"millrace/emit"
+	emitinflux "millrace/emit/influx"
+	"millrace/emit/lake"
+)
+
+// Counter registers a counter that is read at each scrape. Names are fixed in code, so a clash is a
+// bug that the first start shows.
+func Counter(r prometheus.Registerer, name, help string, labels map[string]string, read func() float64) {
+	r.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help, ConstLabels: labels}, read))
+}
+
+// Local registers what the local store's emitter counts.
+func Local(r prometheus.Registerer, e *emit.Consumer) {
+	stat := func(name, help string, read func(emit.Stats) uint64) {
+		Counter(r, "millrace_rollup_"+name+"_total", help, nil, func() float64 { return float64(read(e.Stats())) })
+	}
+	stat("windows", "Windows written to the rollup store.", func(s emit.Stats) uint64 { return s.Windows })
+	stat("stale", "Windows ignored because a newer version was stored.", func(s emit.Stats) uint64 { return s.Stale })
+	stat("batches", "Batches written to the rollup store.", func(s emit.Stats) uint64 { return s.Batches })
+	stat("dead", "Records of windows that could not be read.", func(s emit.Stats) uint64 { return s.Dead })
+}
+
+// Influx registers what the sink of InfluxDB counts.
+func Influx(r prometheus.Registerer, sink *emitinflux.Sink) {
+	stat := func(name, help string, read func() int64) {
+		Counter(r, "millrace_influx_"+name+"_total", help, nil, func() float64 { return float64(read()) })
+	}
+	stat("requests", "Requests to write.", func() int64 { return sink.Stats().Requests })
+	stat("retries", "Requests repeated after a failure.", func() int64 { return sink.Stats().Retries })
+	stat("points", "Points that InfluxDB has acknowledged.", func() int64 { return sink.Stats().Points })
+	stat("rejected", "Points that became dead letters.", func() int64 { return sink.Stats().Rejected })
+	stat("windows", "Windows written.", func() int64 { return sink.Stats().Windows })
+	stat("stale", "Windows ignored because a newer version was stored.", func() int64 { return sink.Stats().Older })
+}
+
+// Archive registers what the archiver counts.
+func Archive(r prometheus.Registerer, a *lake.Archiver) {
+	stat := func(name, help string, read func(lake.Stats) int64) {
+		Counter(r, "millrace_archive_"+name+"_total", help, nil, func() float64 { return float64(read(a.Stats())) })
+	}
+	stat("rows", "Events written to the archive.", func(s lake.Stats) int64 { return s.Rows })
+	stat("objects", "Files written to the archive.", func(s lake.Stats) int64 { return s.Objects })
+	stat("bytes", "Bytes written to the archive.", func(s lake.Stats) int64 { return s.Bytes })
+	stat("skipped", "Records that could not be decoded.", func(s lake.Stats) int64 { return s.Skipped })
+	stat("failures", "Failed requests to the store, each of which is repeated.", func(s lake.Stats) int64 { return s.Failures })
+}

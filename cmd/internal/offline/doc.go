@@ -1,0 +1,24 @@
+// Package offline is replay and import: the commands that read and change archive and rollup store
+// without being a serve, alone or beside one.
+//
+// In go addresses of the stores, ranges and files; out come reports. A Session has the stores open:
+//
+//	s, err := offline.Open(offline.Options{Data: "./data", Version: version, Log: log})
+//	defer s.Close()
+//	o := offline.ReplayOptions{Mode: replay.Verify, NewDeriver: derive, Log: log}
+//	report, err := s.Replay(ctx, o)
+//
+//	i, err := s.NewImport(ctx, offline.ImportOptions{Format: importer.Combined, Site: site, …})
+//	report, err := i.Run(ctx, files)
+//
+// Invariants:
+//   - Windows that a serve has fired, or may yet fire, of events that are not archived are left as
+//     they are.
+//   - An import that was cut short is completed by repeating it; repeating a whole one changes
+//     nothing.
+//   - A data folder is used under its lock, or through the serve that holds it.
+//
+// It is called by the commands replay and import, and by serve for the past of its demo sites. A
+// Session belongs to one goroutine. It reads no flags and prints nothing but log lines: what a step
+// has done so far goes to the caller's Steps.
+package offline

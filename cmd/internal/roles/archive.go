@@ -1,0 +1,53 @@
+package roles
+
+import (
+	"context"
+	"time"
+
+	"github.com/lovoo/goka"
+
+	"millrace/cmd/internal/metrics"
+	"millrace/emit/lake"
+	"millrace/engine"
+	"millrace/internal/blob"
+	"millrace/internal/kafka"
+)
+
+// ArchiveOptions configure the role archive. All fields but Sole are required.
+type ArchiveOptions struct {
+	Common
+	Lake        blob.Store
+	Sole        bool          // no other process can have a partition of the log, see lake.Options
+	Every       time.Duration // how often events are written, 1 s or more
+	SilentAfter time.Duration // how long a collector may be silent; a minute if that is less
+}
+
+// NewArchive returns the archiver of events.
+func NewArchive(o ArchiveOptions) (Task, error) {
+	a, err := lake.New(lake.Options{
+		Brokers: o.Cluster.Brokers,
+		Goka:    func(limit lake.Limit) []goka.ProcessorOption { return o.gokaWith(limit) },
+		End: func(ctx context.Context, partition int32) (int64, error) {
+			ends, err := o.Cluster.Ends(ctx, engine.EventsTopic)
+			return ends[partition], err
+		},
+		Topic:         engine.EventsTopic,
+		Partitions:    o.Partitions,
+		Store:         o.Lake,
+		Sole:          o.Sole,
+		Log:           o.Log,
+		FlushInterval: o.Every,
+		SilentAfter:   max(o.SilentAfter, time.Minute),
+	})
+	if err != nil {
+		return Task{}, err
+	}
+	metrics.Archive(o.Metrics, a)
+	probe := func(ctx context.Context) error {
+		if err := o.probe(ctx, kafka.Use{Topic: engine.EventsTopic, Read: true}); err != nil {
+			return err
+		}
+		return a.Probe(ctx)
+	}
+	return Task{Role: Archive, Probe: probe, Waiting: a.Waiting, Run: a.Run}, nil
+}

@@ -1,0 +1,62 @@
+package roles
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/lovoo/goka"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"millrace/engine/event"
+	"millrace/internal/kafka"
+)
+
+// The roles of a process. Process, Emit and Archive run in the background, as tasks.
+const (
+	Collect = "collect" // takes beacons
+	Process = "process" // counts them
+	Emit    = "emit"    // writes the numbers to the rollup store
+	Archive = "archive" // keeps the events
+	Query   = "query"   // answers queries
+)
+
+// All returns all roles.
+func All() []string { return []string{Collect, Process, Emit, Archive, Query} }
+
+// Task is a role that is ready to run in the background.
+type Task struct {
+	Role string
+	// Probe tries the rights that Run uses, and returns what is wrong.
+	Probe func(context.Context) error
+	// Waiting returns since when Run has waited for something outside, and why; the zero time if
+	// it does not wait. May be nil.
+	Waiting func() (since time.Time, why error)
+	// Ready returns why a role that runs is not ready. May be nil.
+	Ready func() error
+	// Run does the work until the context ends.
+	Run func(context.Context) error
+}
+
+// Common is what every task uses. All fields are required.
+type Common struct {
+	Cluster    *kafka.Cluster
+	Prober     *kgo.Client // tries rights
+	Partitions int32       // of each topic
+	Metrics    prometheus.Registerer
+	Log        *slog.Logger
+}
+
+// goka returns the options of a processor without a table.
+func (c *Common) goka() []goka.ProcessorOption { return c.gokaWith(nil) }
+
+// gokaWith returns them with a limit of what is read, which may be nil.
+func (c *Common) gokaWith(limit func(topic string, partition int32) int64) []goka.ProcessorOption {
+	return c.Cluster.GokaOptions(kafka.GroupOptions{Hasher: event.NewHasher, Log: c.Log, Limit: limit})
+}
+
+// probe tries what a role does with topics.
+func (c *Common) probe(ctx context.Context, uses ...kafka.Use) error {
+	return kafka.CheckUses(ctx, c.Prober, uses...)
+}

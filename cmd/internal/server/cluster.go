@@ -1,0 +1,136 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"millrace/cmd/internal/brokersocket"
+	"millrace/cmd/internal/datadir"
+	"millrace/cmd/internal/lineage"
+	"millrace/engine"
+	"millrace/engine/event"
+	"millrace/ingest/salt"
+	"millrace/internal/broker"
+	"millrace/internal/deadletter"
+	"millrace/internal/kafka"
+)
+
+// connectTime bounds how long a start waits for Kafka.
+const connectTime = 8 * time.Second
+
+// cluster is how this process reaches Kafka. Nil is a process without.
+type cluster struct {
+	*kafka.Cluster
+	clients  []kgo.Opt
+	remember func() error // is called after topics were made; nil for a cluster that is given
+}
+
+// clientOptions are how franz-go clients reach the cluster, none without one.
+func (c *cluster) clientOptions() []kgo.Opt {
+	if c == nil {
+		return nil
+	}
+	return c.clients
+}
+
+// givenCluster is that of --kafka.
+func givenCluster(o KafkaOptions, sessionTimeout time.Duration) *cluster {
+	return &cluster{
+		Cluster: &kafka.Cluster{Brokers: o.Brokers, Replication: o.Replication, SessionTimeout: sessionTimeout},
+		clients: []kgo.Opt{kgo.SeedBrokers(o.Brokers...)},
+	}
+}
+
+// embedded are the settings of the embedded broker.
+type embedded struct {
+	dir        *datadir.Dir
+	syncWrites bool
+	bucket     bool // the archive is elsewhere, and so survives damage of the data folder
+	log        *slog.Logger
+}
+
+// embeddedCluster opens the broker in the data folder, and the socket by which commands reach it.
+func embeddedCluster(e embedded, closers *closers) (*cluster, error) {
+	b, err := broker.Open(broker.Options{Dir: e.dir.Broker(), SyncWrites: e.syncWrites, Logger: e.log})
+	var damage *broker.DamageError
+	if errors.As(err, &damage) {
+		hints := lineage.New(lineage.Options{Embedded: true, Dir: e.dir, Bucket: e.bucket})
+		return nil, fmt.Errorf("start embedded broker: %w; %s", err, hints.DamagedLog(damage.Topic, damage.Path))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("start embedded broker: %w", err)
+	}
+	closers.add("broker", b.Close)
+	dial := func(ctx context.Context) (net.Conn, error) { return b.DialContext(ctx, "", b.Addrs()[0]) }
+	socket, err := brokersocket.Listen(e.dir.Path(), dial)
+	if err != nil {
+		return nil, err
+	}
+	if socket != nil {
+		closers.add("broker's socket", socket.Close)
+	}
+	return &cluster{
+		Cluster:  &kafka.Cluster{Brokers: b.Addrs(), Dialer: b.Dialer(), Replication: 1},
+		clients:  []kgo.Opt{kgo.SeedBrokers(b.Addrs()...), kgo.Dialer(b.DialContext)},
+		remember: b.Remember,
+	}, nil
+}
+
+// deadRetention is how long dead letters are kept: time enough to notice and look.
+const deadRetention = 30 * 24 * time.Hour
+
+// topics returns the topics of a server, and how long each is kept. Life is how long a record can
+// matter to the state.
+func topics(o KafkaOptions, lateness time.Duration, life event.Time) []kafka.Topic {
+	topic := func(name string, retention time.Duration) kafka.Topic {
+		return kafka.Topic{Name: name, Partitions: o.Partitions, Retention: retention}
+	}
+	all := []kafka.Topic{
+		topic(engine.EventsTopic, o.Retention),
+		topic(engine.WindowsTopic, o.Retention),
+		topic(deadletter.Topic, deadRetention),
+		// Rule J9: the changelog outlives three lives of state (state.Options.Life), and after a
+		// pause as long as events are kept there is nothing left to go on with anyway.
+		topic(kafka.TableTopic(engine.Group), max(2*o.Retention+lateness, 4*time.Duration(life)*time.Millisecond)),
+	}
+	if len(o.Brokers) > 0 { // else one collector, which has a file
+		all = append(all, kafka.Topic{Name: salt.Topic, Partitions: 1, Retention: salt.Retention,
+			Settings: salt.Settings(), Newer: salt.NewerSettings()})
+	}
+	return all
+}
+
+// ensure makes the topics that are missing. StartAnew is how an operator begins with an empty log.
+func (c *cluster) ensure(ctx context.Context, topics []kafka.Topic, startAnew func() string) error {
+	err := bounded(ctx, func() error { return c.EnsureTopics(ctx, topics...) })
+	if errors.Is(err, kafka.ErrPartitions) {
+		return fmt.Errorf("set up topics: %w; if --partitions is wrong, correct it; "+
+			"if partitions were added, they can't be taken away again: %s", err, startAnew())
+	}
+	if err != nil {
+		return fmt.Errorf("set up topics: %w", err)
+	}
+	if c.remember != nil {
+		return c.remember()
+	}
+	return nil
+}
+
+// bounded calls f, which Sarama does not let be cancelled, and waits for it until ctx ends. What
+// f does then it does in the background of a process that is about to end.
+func bounded(ctx context.Context, f func() error) error {
+	done := make(chan error, 1)
+	go func() { done <- f() }()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return fmt.Errorf("no answer from Kafka: %w", ctx.Err())
+	}
+}

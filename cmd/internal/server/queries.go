@@ -1,0 +1,110 @@
+package server
+
+import (
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	"millrace/internal/front"
+	"millrace/internal/local"
+	"millrace/query"
+	"millrace/query/statsapi"
+)
+
+// queryHandler returns the handler of the query API for options that lack those of access.
+// Loopback is AccessOptions.LoopbackTrust.
+//
+// Where no keys are configured only this machine may query, whatever the address: numbers are not
+// public because no one has set a key, and a proxy on this machine makes a loopback address a
+// public one.
+func queryHandler(sites *liveSites, loopback bool, o query.Options) (fasthttp.RequestHandler, error) {
+	o.DailyIDs = true
+	o.TimeZone = func(id string) *time.Location { return sites.get().Of(id).TimeZone }
+	o.Sites = sites.known
+	executor, err := query.New(o)
+	if err != nil {
+		return nil, err
+	}
+	keyed, err := statsapi.New(statsapi.Options{Executor: executor, Keys: sites, Sites: sites.list, Logger: o.Logger})
+	if err != nil {
+		return nil, err
+	}
+	open, err := statsapi.New(statsapi.Options{Executor: executor, Sites: sites.list, Logger: o.Logger})
+	if err != nil {
+		return nil, err
+	}
+	if s := sites.get(); len(s.QueryKeys) == 0 && !s.OpenQueries && !loopback {
+		o.Logger.Warn("no one may query: there are no --query-keys, and --no-loopback-trust keeps this machine out too")
+	}
+	local := localOnly(loopback, open.Handler)
+	return func(ctx *fasthttp.RequestCtx) {
+		switch s := sites.get(); {
+		case len(s.QueryKeys) > 0:
+			keyed.Handler(ctx)
+		case s.OpenQueries:
+			open.Handler(ctx)
+		default:
+			local(ctx)
+		}
+	}, nil
+}
+
+// localOnly lets this machine alone query, and no client at all if it is not trusted.
+func localOnly(trust bool, next fasthttp.RequestHandler) fasthttp.RequestHandler {
+	return func(ctx *fasthttp.RequestCtx) {
+		if refusal := refuseQuery(local.Fasthttp(ctx), trust); refusal != "" {
+			writeError(ctx, fasthttp.StatusUnauthorized, refusal)
+			return
+		}
+		next(ctx)
+	}
+}
+
+// refuseQuery returns why a query without keys is refused, "" if it is not.
+func refuseQuery(found local.Finding, trust bool) string {
+	switch {
+	case !trust:
+		return "No query keys are configured, and --no-loopback-trust is set, so no one may query. Start serve with --query-keys."
+	case found != local.Yes:
+		return "No query keys are configured, so only the machine itself may query, and " + found.String() + ". Start serve with --query-keys."
+	}
+	return ""
+}
+
+// routes returns the public server's options with its routes: queries go to api, which is
+// nil without that role, and by what the collector puts before it.
+func routes(api fasthttp.RequestHandler) front.ServerOptions {
+	handler := func(ctx *fasthttp.RequestCtx) {
+		if api == nil || !statsapi.Handles(string(ctx.Path())) {
+			notFound(ctx)
+			return
+		}
+		api(ctx)
+	}
+	return front.ServerOptions{
+		Name:    "public",
+		Handler: handler,
+		// The handler answers at once what takes no body, or has a larger one than any query.
+		Expect: func(ctx *fasthttp.RequestCtx) bool {
+			if string(ctx.Path()) == statsapi.PathQuery && ctx.IsPost() && ctx.Request.Header.ContentLength() <= statsapi.MaxBody {
+				return true
+			}
+			handler(ctx)
+			return false
+		},
+		WriteTimeout: time.Minute, // a large answer to a slow client
+	}
+}
+
+// notFound lets pages read the answer: a snippet with a wrong address finds out so.
+func notFound(ctx *fasthttp.RequestCtx) {
+	ctx.Response.Header.Set("Access-Control-Allow-Origin", "*")
+	writeError(ctx, fasthttp.StatusNotFound, "There is nothing here. Beacons go to POST /v1/events or to the path of a tracker, such as /api/event, queries to POST /api/v2/query.")
+}
+
+// writeError answers in the form of the query API's errors. The message needs no escaping.
+func writeError(ctx *fasthttp.RequestCtx, status int, message string) {
+	ctx.SetStatusCode(status)
+	ctx.SetContentType("application/json")
+	ctx.SetBodyString(`{"error":"` + message + `"}` + "\n")
+}

@@ -1,0 +1,82 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/alecthomas/kong"
+)
+
+const variablePrefix = "MILLRACE_"
+
+// checkEnvironment refuses variables that begin with MILLRACE_ and that no flag of any command
+// reads: as unknown keys of the config file, they are settings that would be ignored. A variable
+// of another command is fine, so that serve, replay and import can share an environment. All
+// findings are reported at once. The command version takes no settings, so that none can be
+// wrong.
+func checkEnvironment(model, selected *kong.Node, environ []string) error {
+	if selected != nil && selected.Name == "version" {
+		return nil
+	}
+	flags := map[string]string{} // names of flags by variable
+	collectVariables(model, flags)
+	var errs []error
+	for _, setting := range slices.Sorted(slices.Values(environ)) {
+		name, value, _ := strings.Cut(setting, "=")
+		if !strings.HasPrefix(name, variablePrefix) || flags[name] != "" || reservedVariable(name, value) {
+			continue
+		}
+		if word := strings.TrimPrefix(name, variablePrefix); word == "VERSION" || word == "HELP" {
+			errs = append(errs, fmt.Errorf("environment: there is no variable %s; write millrace --%s", name, strings.ToLower(word)))
+			continue
+		}
+		word := strings.ToLower(strings.ReplaceAll(strings.TrimPrefix(name, variablePrefix), "_", "-"))
+		// What the command has comes first, then what serve has: most variables are meant for that.
+		near := nearest(word, commandFlags(selected))
+		for _, others := range [][]string{commandFlags(model.Children[0]), slices.Collect(maps.Values(flags))} {
+			if len(near) == 0 {
+				near = nearest(word, others)
+			}
+		}
+		errs = append(errs, fmt.Errorf("environment: there is no variable %s%s", name, didYouMean(near, variableOf)))
+	}
+	return errors.Join(errs...)
+}
+
+func variableOf(flag string) string {
+	return variablePrefix + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
+}
+
+func collectVariables(node *kong.Node, flags map[string]string) {
+	for _, f := range node.Flags {
+		for _, name := range f.Envs {
+			flags[name] = f.Name
+		}
+	}
+	for _, child := range node.Children {
+		collectVariables(child, flags)
+	}
+}
+
+// serviceLink matches the names of the variables that Kubernetes gives to each container for a
+// service whose name begins with "millrace".
+var serviceLink = regexp.MustCompile(`^MILLRACE_(?:\w+_)?(?:SERVICE_HOST|SERVICE_PORT(?:_\w+)?|PORT(?:_\d+_(?:TCP|UDP|SCTP)(?:_PROTO|_PORT|_ADDR)?)?)$`)
+
+// reservedVariable reports which variables are not settings: those of this project's tests and
+// scripts, and those of Kubernetes. MILLRACE_PORT is Kubernetes' if it holds a URL; a number is a
+// user's port.
+func reservedVariable(name, value string) bool {
+	switch {
+	case strings.HasPrefix(name, "MILLRACE_TEST_"),
+		name == "MILLRACE_KAFKA_PORT", name == "MILLRACE_KAFKA_HOME", name == "MILLRACE_SERVICES_DIR": // deploy's scripts'
+		return true
+	case strings.HasSuffix(name, "PORT") && !strings.Contains(name, "_SERVICE_") && !strings.HasSuffix(name, "_TCP_PORT") &&
+		!strings.HasSuffix(name, "_UDP_PORT") && !strings.HasSuffix(name, "_SCTP_PORT"):
+		return serviceLink.MatchString(name) && strings.Contains(value, "://")
+	}
+	return serviceLink.MatchString(name)
+}

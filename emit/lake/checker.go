@@ -1,0 +1,235 @@
+package lake
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+
+	"millrace/engine/event"
+)
+
+// ErrCheck is wrapped by the error of a Report with findings.
+var ErrCheck = errors.New("the lake is not sound")
+
+// Report is what Check found.
+type Report struct {
+	Objects int
+	Rows    int64
+	// Unfinished are objects of segments whose upload was under way, or was cut short and will be
+	// repeated.
+	Unfinished int
+	// Expired are rows that were archived once and whose segments lie before the first that is
+	// there: a retention rule has deleted them.
+	Expired int64
+	// Findings are what is wrong, in order of the log; at most maxFindings of them.
+	Findings []string
+	// Wrong counts all of them.
+	Wrong int
+}
+
+const maxFindings = 100
+
+// Err returns nil if nothing is wrong, else an error that wraps ErrCheck and holds the first
+// finding.
+func (r *Report) Err() error {
+	if r.Wrong == 0 {
+		return nil
+	}
+	return fmt.Errorf("%w: %d findings, the first: %s", ErrCheck, r.Wrong, r.Findings[0])
+}
+
+func (r *Report) find(format string, args ...any) {
+	r.Wrong++
+	if len(r.Findings) < maxFindings {
+		r.Findings = append(r.Findings, fmt.Sprintf(format, args...))
+	}
+}
+
+// Check proves from the lake alone that no archived event is missing and none is there twice. It
+// reads every object, but only the columns that say where a row comes from, and returns an error
+// only if it could not.
+//
+// The proof: each object says which segment of the log it belongs to, how many rows that segment
+// has, and how many rows the partition had before it. So the rows of a segment's objects must add
+// up to its own; each record's events must be numbered from 0 without a gap; and a segment must
+// begin with as many rows before it as the one before it ended with, up to the progress.
+// A record of which nothing at all is there can then only be one without events.
+func (l *Reader) Check(ctx context.Context) (Report, error) {
+	var r Report
+	// Progress first: what is listed after it may be newer, but not older.
+	all, err := l.Progress(ctx)
+	if err != nil {
+		return r, err
+	}
+	hours, err := l.Hours(ctx, math.MinInt64, math.MaxInt64)
+	if err != nil {
+		return r, err
+	}
+	byPartition := map[Source][]Key{}
+	for _, p := range all {
+		byPartition[Source{Topic: p.Topic, Partition: p.Partition}] = nil
+	}
+	for _, h := range hours {
+		for _, k := range h.Keys {
+			at := Source{Topic: k.Topic, Partition: k.Partition}
+			byPartition[at] = append(byPartition[at], k)
+		}
+	}
+	order := make([]Source, 0, len(byPartition))
+	for at := range byPartition {
+		order = append(order, at)
+	}
+	slices.SortFunc(order, func(x, y Source) int {
+		return cmp.Or(cmp.Compare(x.Topic, y.Topic), cmp.Compare(x.Partition, y.Partition))
+	})
+	for _, at := range order {
+		var progress *Progress
+		for i := range all {
+			if all[i].Topic == at.Topic && all[i].Partition == at.Partition {
+				progress = &all[i]
+			}
+		}
+		if err := l.checkPartition(ctx, &r, byPartition[at], progress); err != nil {
+			return r, err
+		}
+	}
+	return r, nil
+}
+
+func (l *Reader) checkPartition(ctx context.Context, r *Report, keys []Key, progress *Progress) error {
+	slices.SortFunc(keys, compareKeys)
+	r.Objects += len(keys)
+	rows, next := int64(-1), int64(0) // of the partition so far; -1 before the first segment
+	for len(keys) > 0 {
+		first := keys[0].First
+		n := slices.IndexFunc(keys, func(k Key) bool { return k.First != first })
+		if n < 0 {
+			n = len(keys)
+		}
+		if progress == nil || first >= progress.NextOffset {
+			r.Unfinished += n
+			keys = keys[n:]
+			continue
+		}
+		seg, err := l.checkSegment(ctx, r, keys[:n])
+		if err != nil {
+			return err
+		}
+		name := fmt.Sprintf("%s-%d: segment [%d, %d)", keys[0].Topic, keys[0].Partition, seg.First, seg.Next)
+		switch {
+		case rows < 0:
+			r.Expired += seg.Before
+		case seg.First < next:
+			r.find("%s overlaps the one before, which ends at %d", name, next)
+		case seg.Before != rows:
+			r.find("%s begins after %d rows, the one before ends with %d", name, seg.Before, rows)
+		}
+		rows, next = seg.Before+seg.Rows, seg.Next
+		keys = keys[n:]
+	}
+	switch {
+	case progress == nil, rows < 0 && progress.Rows == 0:
+	case rows < 0:
+		r.Expired += progress.Rows
+	case progress.Rows != rows || progress.NextOffset < next:
+		r.find("%s-%d: progress has %d rows up to offset %d, the last segment ends with %d at %d",
+			progress.Topic, progress.Partition, progress.Rows, progress.NextOffset, rows, next)
+	}
+	return nil
+}
+
+// place is where a row was in its partition.
+type place struct {
+	offset int64
+	index  int32
+}
+
+// checkSegment checks the objects of one segment and returns their segment.
+func (l *Reader) checkSegment(ctx context.Context, r *Report, keys []Key) (segment, error) {
+	var seg segment
+	var places []place
+	for i, key := range keys {
+		err := l.open(ctx, key, func(o *object) error {
+			if i == 0 {
+				seg = o.segment
+			}
+			if o.segment != seg || seg.First != key.First {
+				r.find("%s: it is of segment %+v, others of the same name of %+v", key, o.segment, seg)
+			}
+			more, err := o.places(key, r)
+			places = append(places, more...)
+			return err
+		})
+		if errors.Is(err, ErrCorrupt) {
+			r.find("%v", err)
+			continue
+		}
+		if err != nil {
+			return seg, err
+		}
+	}
+	r.Rows += int64(len(places))
+	name := fmt.Sprintf("%s-%d: segment [%d, %d)", keys[0].Topic, keys[0].Partition, seg.First, seg.Next)
+	if int64(len(places)) != seg.Rows {
+		r.find("%s has %d rows, its objects hold %d", name, seg.Rows, len(places))
+	}
+	slices.SortFunc(places, func(x, y place) int {
+		return cmp.Or(cmp.Compare(x.offset, y.offset), cmp.Compare(x.index, y.index))
+	})
+	prev := place{offset: -1}
+	for _, p := range places {
+		want := int32(0)
+		if p.offset == prev.offset {
+			want = prev.index + 1
+		}
+		switch {
+		case p == prev:
+			r.find("%s: offset %d index %d is there twice", name, p.offset, p.index)
+		case p.index != want:
+			r.find("%s: offset %d has index %d, want %d", name, p.offset, p.index, want)
+		case p.offset < seg.First || p.offset >= seg.Next:
+			r.find("%s holds offset %d", name, p.offset)
+		}
+		prev = p
+	}
+	return seg, nil
+}
+
+// places reads where the rows of an object were, and checks that they belong into this object.
+func (o *object) places(key Key, r *Report) ([]place, error) {
+	all := make([]place, 0, o.file.NumRows())
+	for _, rg := range o.file.RowGroups() {
+		n := rg.NumRows()
+		rows := make([]place, n)
+		misplaced := 0
+		err := errors.Join(
+			readInts(o.chunk(rg, "source_offset"), 0, n, func(i int, v int64) { rows[i].offset = v }),
+			readInts(o.chunk(rg, "source_index"), 0, n, func(i int, v int64) { rows[i].index = int32(v) }),
+			readInts(o.chunk(rg, "source_partition"), 0, n, func(_ int, v int64) {
+				if v != int64(key.Partition) {
+					misplaced++
+				}
+			}),
+			readStrings(o.chunk(rg, "source_topic"), 0, n, func(_ int, s string) {
+				if s != key.Topic {
+					misplaced++
+				}
+			}),
+			readInts(o.chunk(rg, "ts"), 0, n, func(_ int, v int64) {
+				if hourOf(event.Time(v)) != key.Hour {
+					misplaced++
+				}
+			}))
+		if err != nil {
+			return nil, err
+		}
+		if misplaced > 0 {
+			r.find("%s holds rows that belong elsewhere (%d)", key, misplaced)
+		}
+		all = append(all, rows...)
+	}
+	return all, nil
+}

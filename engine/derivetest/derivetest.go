@@ -1,0 +1,26 @@
+package derivetest
+
+import (
+	"millrace/engine/event"
+	"millrace/engine/window"
+)
+
+// Deriver implements engine.Deriver.
+type Deriver struct{}
+
+// Row implements engine.Deriver.
+func (Deriver) Row(e *event.Event, r *window.Row) {
+	*r = window.Row{Visitor: e.Visitor}
+	if e.Name == event.Pageview {
+		r.Flags |= window.PageviewRow
+	}
+	if e.Bot != "" {
+		r.Flags |= window.BotRow
+		r.Dims[window.Reason] = e.Bot
+	}
+	r.Dims[window.Page] = e.URL
+	r.Dims[window.Name] = e.Name
+}
+
+// Origin implements engine.Deriver.
+func (Deriver) Origin(e *event.Event, r *window.Row) { r.Dims[window.Country] = e.Country }

@@ -1,0 +1,232 @@
+package plausible
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/valyala/fastjson"
+
+	"millrace/engine/event"
+	"millrace/ingest/identity"
+	"millrace/ingest/protocol"
+	"millrace/internal/spelling"
+)
+
+// engagement is the name of the reports that Plausible's tracker sends while a page is read, and
+// when it is left.
+const engagement = "engagement"
+
+// body is a body of POST /api/event as it is read.
+type body struct {
+	*protocol.Parser
+	in      protocol.Input
+	domains string
+	depth   bool // sd or e was given, whatever its value
+	msec    bool
+	// version reports that the tracker named its version, which those do that wait with a view until
+	// the page is shown.
+	version bool
+	unfit   []string // what is no site's id among the domains
+}
+
+// read reads a body of POST /api/event: Plausible's events API, with long or one-letter keys. The
+// parser then has one input per site of the comma list of domains. Unknown keys are passed over:
+// the trackers send some that no server reads. The source is Plausible's documentation and what its
+// clients were measured to send.
+//
+// A report named "engagement" is a ping, not an event. What can't be used is adjusted.
+func (b *body) read(text []byte) error {
+	b.Reset()
+	root, wrong := b.Document(text)
+	if wrong != nil {
+		return wrong
+	}
+	obj, err := root.Object()
+	if err != nil {
+		return protocol.BadField("body", "a JSON %s, want an object", root.Type())
+	}
+	obj.Visit(func(key []byte, v *fastjson.Value) {
+		if b.Err() == nil {
+			b.field(string(key), v)
+		}
+	})
+	if b.Err() == nil {
+		b.event()
+	}
+	if b.Err() == nil {
+		b.sites()
+	}
+	if err := b.Err(); err != nil {
+		return err
+	}
+	return nil
+}
+
+func (b *body) field(key string, v *fastjson.Value) {
+	in := &b.in
+	switch key {
+	case "n", "name":
+		if !b.Once("name", protocol.FieldName) {
+			return
+		}
+		switch v.Type() {
+		case fastjson.TypeNumber:
+			in.Name = b.Number(v)
+		case fastjson.TypeString:
+			s, _ := v.StringBytes()
+			in.Name = b.LooseName(protocol.View(s))
+		case fastjson.TypeNull:
+		default:
+			b.Fail("name", "a JSON %s, want a string", v.Type())
+		}
+	case "u", "url":
+		if v.Type() != fastjson.TypeString && v.Type() != fastjson.TypeNull {
+			b.Fail("url", "a JSON %s, want a string", v.Type())
+			return
+		}
+		in.URL = b.LooseString(in.URL, v, protocol.MaxURL, protocol.FieldURL)
+		b.Check("url", protocol.CheckURL(in.URL))
+	case "d", "domain":
+		b.domains = b.domainList(v)
+	case "r", "referrer":
+		in.Referrer = b.LooseString(in.Referrer, v, protocol.MaxURL, protocol.FieldReferrer)
+	case "p", "props", "m", "meta":
+		if b.First(protocol.FieldProps) {
+			if v = b.Nested(v, 0, protocol.FieldProps); v != nil {
+				b.LooseProps(v)
+				in.Props = b.SortedProps()
+			}
+		}
+	case "$", "revenue":
+		if b.First(protocol.FieldRevenue) {
+			if v = b.Nested(v, 1, protocol.FieldRevenue); v != nil {
+				b.Revenue(in, v, false)
+				b.Forgiven(protocol.FieldRevenue)
+			}
+		}
+	case "i", "interactive":
+		// What is no boolean means true, as Plausible reads it.
+		in.NonInteractive = v.Type() == fastjson.TypeFalse
+	case "h", "hashMode":
+		in.HashRoute = truthy(v)
+	case "w", "screen_width":
+		// Only its width is known; screen classes go by the width.
+		if n, ok := b.LooseNumber(v, 999_999, protocol.FieldScreen); ok && n > 0 {
+			in.Screen = b.Keep(strconv.FormatInt(n, 10) + "x0")
+		}
+	case "sd":
+		n, ok := b.LooseNumber(v, 100, protocol.FieldEngagement)
+		if b.depth = v.Type() != fastjson.TypeNull; ok {
+			in.Scroll = event.PercentOf(n)
+		}
+	case "e":
+		n, ok := b.LooseNumber(v, float64(maxEngaged), protocol.FieldEngagement)
+		if b.msec = v.Type() != fastjson.TypeNull; ok {
+			in.Engaged = event.Time(n)
+		}
+	case "id":
+		b.id(v)
+	case "v", "version":
+		b.version = v.Type() != fastjson.TypeNull
+	}
+}
+
+// id reads the id of an event, which Plausible's own trackers do not send: a text, or a number as
+// Millrace's page script has it.
+func (b *body) id(v *fastjson.Value) {
+	id := ""
+	switch v.Type() {
+	case fastjson.TypeNumber:
+		id = b.Number(v)
+	case fastjson.TypeString:
+		s, _ := v.StringBytes()
+		id = protocol.View(s)
+	case fastjson.TypeNull:
+	default:
+		b.Adjust(protocol.FieldID)
+	}
+	if _, made := event.CutRepeat(id); b.First(protocol.FieldID) {
+		b.in.ID = b.LooseWhole(id, protocol.MaxID, protocol.FieldID, !made)
+	}
+}
+
+// domainList returns the list of domains, in which controls are blanks.
+func (b *body) domainList(v *fastjson.Value) string {
+	const most = 10 * (event.MaxSiteLen + 1)
+	if v.Type() != fastjson.TypeString {
+		return b.String(v, "domain", protocol.FieldSite, most)
+	}
+	if !b.Once("domain", protocol.FieldSite) {
+		return ""
+	}
+	list, _ := v.StringBytes()
+	s := identity.CleanWords(protocol.View(list), len(list))
+	b.Check("domain", protocol.CheckText(s, most))
+	return s
+}
+
+// maxEngaged is the longest time in use that a ping may report: no visit is longer than a month.
+const maxEngaged = 31 * 24 * event.Hour
+
+// truthy reports whether a flag is set: the trackers send 1 and 0, libraries true and false.
+func truthy(v *fastjson.Value) bool {
+	switch v.Type() {
+	case fastjson.TypeTrue:
+		return true
+	case fastjson.TypeNumber:
+		n, err := v.Float64()
+		return err == nil && n != 0
+	case fastjson.TypeString:
+		b, _ := v.StringBytes()
+		return string(b) == "1" || string(b) == "true"
+	}
+	return false
+}
+
+func (b *body) event() {
+	in := &b.in
+	switch {
+	case in.Name == "":
+		b.Fail("name", "is missing")
+	case in.URL == "":
+		b.Fail("url", "is missing")
+	case strings.Trim(b.domains, ", ") == "":
+		b.domains = protocol.HostOf(in.URL)
+	}
+	switch {
+	case in.Name == event.Pageview:
+		in.NonInteractive = false // what it sends with any event is of no meaning for a view
+	case in.Name == engagement && !b.depth && !b.msec:
+		b.Fail("sd", "an engagement event needs sd or e")
+	}
+	if in.Name == engagement {
+		// Non-interactive for engines of before pings, which take it for an event.
+		in.Ping, in.NonInteractive = true, true
+		return
+	}
+	in.Engaged, in.Scroll = 0, 0
+}
+
+// sites adds an input for each site of the domains.
+func (b *body) sites() {
+	for domains := b.domains; domains != ""; {
+		site, rest, _ := strings.Cut(domains, ",")
+		domains = rest
+		site = spelling.ASCII(strings.TrimSpace(site))
+		switch {
+		case site == "":
+		case protocol.CheckSite(site) != "":
+			b.unfit = append(b.unfit, site)
+		default:
+			b.in.Site = site
+			b.Add(b.in)
+		}
+	}
+	switch {
+	case len(b.Inputs()) > 0:
+	case len(b.unfit) > 0:
+		b.Fail("domain", "%s", protocol.CheckSite(b.unfit[0]))
+	default:
+		b.Fail("domain", "is missing")
+	}
+}

@@ -1,0 +1,258 @@
+package umami
+
+import (
+	"net/netip"
+	"strings"
+
+	"github.com/valyala/fastjson"
+
+	"millrace/engine/event"
+	"millrace/ingest/identity"
+	"millrace/ingest/protocol"
+)
+
+// maxEngaged is the longest time in use of an engagement, as Umami has it.
+const maxEngaged = 24 * event.Hour
+
+// reader makes events of payloads.
+type reader struct {
+	*protocol.Parser
+	sites   protocol.Sites
+	trusted bool
+	now     event.Time
+	payload payload
+	wrong   *protocol.FieldError // what is wrong with a field of it
+}
+
+// payload is a payload as it was sent.
+type payload struct {
+	website, url, hostname, referrer, title, language, screen, name, tag string
+	user                                                                 string // id, which the page has set by identify
+	address, userAgent                                                   string // of trusted callers
+	timestamp, data, engagement                                          *fastjson.Value
+	vitals                                                               [len(vitals)]*fastjson.Value
+}
+
+// vitals are the measurements of an event of the type performance.
+var vitals = [...]string{"lcp", "inp", "cls", "fcp", "ttfb", "duration"}
+
+// add adds an event, none for one with which something is wrong or that is none.
+func (rd *reader) add(v *fastjson.Value) *protocol.FieldError {
+	obj, err := v.Object()
+	if err != nil {
+		return protocol.BadField("body", "a JSON %s, want an object", v.Type())
+	}
+	kind := protocol.View(obj.Get("type").GetStringBytes())
+	switch kind {
+	case "event", "performance", "engagement", "identify":
+	case "":
+		return protocol.BadField("type", "is missing")
+	default:
+		return protocol.BadField("type", "%s is none of event, identify, performance, engagement", protocol.Quote(kind))
+	}
+	in := obj.Get("payload")
+	if in == nil || in.Type() != fastjson.TypeObject {
+		return protocol.BadField("payload", "is no object")
+	}
+	rd.payload, rd.wrong = payload{}, nil
+	in.GetObject().Visit(func(key []byte, v *fastjson.Value) { rd.field(string(key), v) })
+	if rd.wrong != nil {
+		return rd.wrong
+	}
+	return rd.event(kind)
+}
+
+// field reads a field of the payload.
+func (rd *reader) field(key string, v *fastjson.Value) {
+	p := &rd.payload
+	switch key {
+	case "website", "link", "pixel":
+		if s := rd.string(v, protocol.FieldUnknown); s != "" {
+			p.website = s
+		}
+	case "url":
+		p.url = strings.TrimSpace(rd.string(v, protocol.FieldURL))
+	case "hostname":
+		p.hostname = strings.TrimSpace(rd.string(v, protocol.FieldURL))
+	case "referrer":
+		p.referrer = strings.TrimSpace(rd.string(v, protocol.FieldReferrer))
+	case "title":
+		p.title = strings.TrimSpace(rd.string(v, protocol.FieldProps))
+	case "tag":
+		p.tag = rd.string(v, protocol.FieldProps)
+	case "language":
+		p.language = rd.string(v, protocol.FieldLanguage)
+	case "screen":
+		p.screen = rd.string(v, protocol.FieldScreen)
+	case "name":
+		p.name = rd.name(v)
+	case "data":
+		p.data = v
+	case "timestamp":
+		p.timestamp = v
+	case "ip":
+		p.address = rd.string(v, protocol.FieldUnknown)
+	case "userAgent":
+		p.userAgent = rd.string(v, protocol.FieldUnknown)
+	case "engagement":
+		p.engagement = v
+	case "id":
+		p.user = rd.string(v, protocol.FieldUnknown)
+	default:
+		for i, name := range vitals {
+			if key == name {
+				p.vitals[i] = v
+			}
+		}
+	}
+}
+
+// string returns a string that may be left out: null is "", and what is none is adjusted.
+func (rd *reader) string(v *fastjson.Value, field protocol.Fields) string {
+	if v.Type() == fastjson.TypeString {
+		return protocol.View(v.GetStringBytes())
+	}
+	if v.Type() != fastjson.TypeNull {
+		rd.Adjust(field)
+	}
+	return ""
+}
+
+// name returns the name of an event. One that is no text is an error: without a name it would be a
+// view.
+func (rd *reader) name(v *fastjson.Value) string {
+	switch v.Type() {
+	case fastjson.TypeString:
+		return protocol.View(v.GetStringBytes())
+	case fastjson.TypeNumber:
+		return rd.Number(v)
+	case fastjson.TypeNull:
+		return ""
+	}
+	if rd.wrong == nil {
+		rd.wrong = protocol.BadField("payload.name", "a JSON %s, want a string", v.Type())
+	}
+	return ""
+}
+
+// event adds the event of the payload.
+func (rd *reader) event(kind string) *protocol.FieldError {
+	p := &rd.payload
+	host := ""
+	if p.hostname != "" {
+		host = protocol.HostOf("https://" + p.hostname)
+	}
+	full := protocol.CheckURL(p.url) == ""
+	if host == "" && full && p.url != "" {
+		host = protocol.HostOf(p.url)
+	}
+	site, ok := protocol.FindSite(rd.sites, p.website, host)
+	if !ok {
+		return noSite(p.website, host)
+	}
+	at, addr, err := rd.privileged()
+	if err != nil || kind == "identify" {
+		return err
+	}
+	in := rd.Next()
+	in.Site, in.Time, in.IP = site, at, addr
+	in.SetClient(p.user)
+	if rd.trusted {
+		in.UA = identity.Clean(p.userAgent, protocol.MaxUA)
+	}
+	base := p.hostname
+	if base == "" {
+		base = site
+	}
+	in.URL = rd.LoosePage("https://"+base, p.url, protocol.FieldURL)
+	in.HashRoute = strings.Contains(in.URL, "#")
+	in.Referrer = rd.LoosePage("https://"+base, p.referrer, protocol.FieldReferrer)
+	if in.Screen = p.screen; len(in.Screen) > protocol.MaxScreen || protocol.CheckScreen(in.Screen) != "" {
+		in.Screen = ""
+		rd.Adjust(protocol.FieldScreen)
+	}
+	if in.Language = p.language; protocol.CheckText(in.Language, protocol.MaxLanguage) != "" {
+		in.Language = ""
+		rd.Adjust(protocol.FieldLanguage)
+	}
+	rd.kind(in, kind)
+	return nil
+}
+
+// noSite returns the error of a payload that is of no site.
+func noSite(website, host string) *protocol.FieldError {
+	what := "is missing"
+	if website != "" {
+		what = protocol.Quote(website) + " is no token of a site"
+	}
+	if host == "" {
+		return protocol.BadField("payload.website", "%s, and there is no hostname or url whose host could be one", what)
+	}
+	return protocol.BadField("payload.website", "%s, and the page's host, %s, is not a configured site", what, protocol.Quote(host))
+}
+
+// privileged returns what only trusted callers send.
+func (rd *reader) privileged() (at event.Time, addr netip.Addr, _ *protocol.FieldError) {
+	p := &rd.payload
+	timed := p.timestamp != nil && p.timestamp.Type() != fastjson.TypeNull
+	if !rd.trusted && (timed || p.address != "") {
+		path := "payload.ip"
+		if timed {
+			path = "payload.timestamp"
+		}
+		return 0, addr, protocol.BadField(path, "only trusted callers may send it: from the loopback interface, or with a write key in the header Authorization")
+	}
+	if timed {
+		n, err := p.timestamp.Int64()
+		if err != nil {
+			return 0, addr, protocol.BadField("payload.timestamp", "is not a whole number of seconds since 1970")
+		}
+		at = event.Time(min(max(n, -1<<40), 1<<40)) * event.Second
+		if msg := protocol.CheckTime(at, rd.now, "seconds"); msg != "" {
+			return 0, addr, protocol.BadField("payload.timestamp", "%s", msg)
+		}
+	}
+	if p.address != "" {
+		a, err := netip.ParseAddr(p.address)
+		if err != nil {
+			return 0, addr, protocol.BadField("payload.ip", "%s is not an IP address", protocol.Quote(p.address))
+		}
+		addr = a.Unmap().WithZone("")
+	}
+	return at, addr, nil
+}
+
+// kind sets what an event has by its type: name, properties, and what a ping has.
+func (rd *reader) kind(in *protocol.Input, kind string) {
+	p := &rd.payload
+	switch kind {
+	case "engagement":
+		// Non-interactive for engines of before pings, which take it for an event.
+		in.Name, in.Ping, in.NonInteractive = kind, true, true
+		if p.engagement != nil {
+			if n, ok := rd.LooseNumber(p.engagement, float64(maxEngaged), protocol.FieldEngagement); ok {
+				in.Engaged = event.Time(n)
+			}
+		}
+		return
+	case "performance":
+		in.Name, in.NonInteractive = kind, true
+		for i, v := range p.vitals {
+			if v != nil && v.Type() == fastjson.TypeNumber {
+				rd.LooseProp(vitals[i], rd.Number(v))
+			}
+		}
+	default:
+		if in.Name = event.Pageview; p.name != "" {
+			rd.NameEvent(in, p.name)
+		}
+		rd.LooseData(in, p.data, "")
+	}
+	if p.tag != "" {
+		rd.LooseProp("tag", p.tag)
+	}
+	if p.title != "" {
+		rd.LooseProp("title", p.title)
+	}
+	in.Props = rd.SortedProps()
+}

@@ -1,0 +1,229 @@
+package v1
+
+import (
+	"bytes"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/valyala/fastjson"
+
+	"millrace/engine/event"
+	"millrace/ingest/protocol"
+	"millrace/internal/strictjson"
+)
+
+// Parse reads a body that is one event, a JSON array of events, or NDJSON, which it finds out by
+// the content. Either all of its events are valid or the error names the first that is not:
+// "events[3].props: …", "line 2: url: …". Ts, ip, ua and visitor are refused unless the sender is
+// trusted; a time more than a minute after now always is.
+//
+// The inputs are in the memory of p, which Parse resets, and valid until it is reset again.
+func Parse(p *protocol.Parser, body []byte, trusted bool, now event.Time) ([]protocol.Input, error) {
+	p.Reset()
+	r := reader{p, trusted, now}
+	body = bytes.TrimSpace(body)
+	if len(body) == 0 {
+		return nil, protocol.BadField("", "the body is empty")
+	}
+	root, err := p.JSON(body)
+	if err != nil {
+		if body[0] == '{' && bytes.IndexByte(body, '\n') >= 0 {
+			return r.lines(body, err)
+		}
+		return nil, err
+	}
+	if root.Type() != fastjson.TypeArray {
+		if err := r.event(root); err != nil {
+			return nil, err
+		}
+		return r.checked(body)
+	}
+	list, _ := root.Array()
+	switch {
+	case len(list) == 0:
+		return nil, protocol.BadField("", "the array has no events")
+	case len(list) > protocol.MaxEvents:
+		return nil, protocol.BadField("", "%d events, at most %d are allowed in a request", len(list), protocol.MaxEvents)
+	}
+	for i, v := range list {
+		if err := r.event(v); err != nil {
+			path := "events[" + strconv.Itoa(i) + "]"
+			if err.Path != "" {
+				path += "." + err.Path
+			}
+			return nil, &protocol.FieldError{Path: path, Msg: err.Msg}
+		}
+	}
+	return r.checked(body)
+}
+
+// reader reads the events of one body.
+type reader struct {
+	*protocol.Parser
+	trusted bool
+	now     event.Time
+}
+
+// checked returns the inputs that were read from a text, or an error if it is no JSON. FuzzParse
+// holds this against strictjson.
+func (r *reader) checked(text []byte) ([]protocol.Input, error) {
+	if err := r.StrictIfEscaped(text); err != nil {
+		return nil, err
+	}
+	return r.Inputs(), nil
+}
+
+// lines reads NDJSON. Whole is the error of the body read as one value: if not even the first line
+// is a value, the body was meant to be one value and that error is the better one.
+func (r *reader) lines(body []byte, whole error) ([]protocol.Input, error) {
+	for n := 1; len(body) > 0; n++ {
+		line, rest, _ := bytes.Cut(body, []byte{'\n'})
+		body = rest
+		if line = bytes.TrimSpace(line); len(line) == 0 {
+			continue
+		}
+		if len(r.Inputs()) == protocol.MaxEvents {
+			return nil, protocol.BadField("", "more than %d events, which is the most that are allowed in a request", protocol.MaxEvents)
+		}
+		path := "line " + strconv.Itoa(n)
+		v, err := r.JSON(line)
+		if err != nil {
+			if n == 1 {
+				return nil, whole
+			}
+			return nil, &protocol.FieldError{Path: path, Msg: err.Error()}
+		}
+		if err := r.event(v); err != nil {
+			return nil, &protocol.FieldError{Path: path, Msg: err.Error()}
+		}
+		if _, err := r.checked(line); err != nil {
+			return nil, &protocol.FieldError{Path: path, Msg: err.Error()}
+		}
+		r.Own(&r.Inputs()[len(r.Inputs())-1])
+	}
+	return r.Inputs(), nil
+}
+
+// event reads one event and adds it to the inputs.
+func (r *reader) event(v *fastjson.Value) *protocol.FieldError {
+	obj, err := v.Object()
+	if err != nil {
+		return protocol.BadField("", "an event is a JSON object, this is a JSON %s", v.Type())
+	}
+	in := r.Next()
+	obj.Visit(func(key []byte, v *fastjson.Value) {
+		if r.Err() == nil {
+			r.field(in, key, v)
+		}
+	})
+	switch {
+	case r.Err() != nil:
+	case in.Site == "":
+		r.Fail("site", "is missing")
+	case in.Name == "":
+		r.Fail("name", "is missing")
+	case strings.TrimSpace(in.Name) == "":
+		r.Fail("name", "is empty: there is nothing in it but blanks")
+	default:
+		r.CheckInteractive(in)
+	}
+	return r.Err()
+}
+
+func (r *reader) field(in *protocol.Input, key []byte, v *fastjson.Value) {
+	switch string(key) {
+	case "id":
+		in.ID = r.String(v, "id", protocol.FieldID, protocol.MaxID)
+	case "site":
+		in.Site = r.String(v, "site", protocol.FieldSite, event.MaxSiteLen)
+		r.Check("site", protocol.CheckSite(in.Site))
+	case "name":
+		in.Name = r.String(v, "name", protocol.FieldName, protocol.MaxName)
+	case "url":
+		in.URL = r.String(v, "url", protocol.FieldURL, protocol.MaxURL)
+		r.Check("url", protocol.CheckURL(in.URL))
+	case "referrer":
+		in.Referrer = r.String(v, "referrer", protocol.FieldReferrer, protocol.MaxURL)
+	case "language":
+		in.Language = r.String(v, "language", protocol.FieldLanguage, protocol.MaxLanguage)
+	case "screen":
+		in.Screen = r.String(v, "screen", protocol.FieldScreen, protocol.MaxScreen)
+		r.Check("screen", protocol.CheckScreen(in.Screen))
+	case "client_id":
+		in.SetClient(r.String(v, "client_id", protocol.FieldClient, protocol.MaxClient))
+	case "props":
+		if r.Once("props", protocol.FieldProps) {
+			in.Props = r.Props(v)
+		}
+	case "revenue":
+		if r.Once("revenue", protocol.FieldRevenue) {
+			r.Revenue(in, v, true)
+		}
+	case "interactive":
+		if r.Once("interactive", protocol.FieldInteractive) {
+			r.Interactive(in, v)
+		}
+	case "ts", "ip", "ua", "visitor":
+		if !r.trusted {
+			r.Fail(string(key), "only trusted callers may send it: from the loopback interface, or with a write key")
+			return
+		}
+		r.trustedField(in, key, v)
+	default:
+		r.Fail(protocol.Clip(string(key)), "unknown field")
+	}
+}
+
+func (r *reader) trustedField(in *protocol.Input, key []byte, v *fastjson.Value) {
+	switch string(key) {
+	case "ts":
+		if r.Once("ts", protocol.FieldTime) {
+			in.Time = r.time(v)
+		}
+	case "ip":
+		s := r.String(v, "ip", protocol.FieldIP, 64)
+		if s == "" {
+			return
+		}
+		addr, err := netip.ParseAddr(s)
+		if err != nil {
+			r.Fail("ip", "%q is not an IP address", protocol.Clip(s))
+			return
+		}
+		in.IP = addr.Unmap().WithZone("")
+	case "ua":
+		in.UA = r.String(v, "ua", protocol.FieldUA, protocol.MaxUA)
+	case "visitor":
+		in.Named = r.String(v, "visitor", protocol.FieldVisitor, protocol.MaxVisitor)
+	}
+}
+
+func (r *reader) time(v *fastjson.Value) event.Time {
+	var t event.Time
+	switch v.Type() {
+	case fastjson.TypeNull:
+		return 0
+	case fastjson.TypeNumber:
+		n, err := v.Int64()
+		if err != nil || !strictjson.Number(r.Number(v)) {
+			r.Fail("ts", "%s is not a whole number of milliseconds", protocol.Clip(r.Number(v)))
+			return 0
+		}
+		t = event.Time(n)
+	case fastjson.TypeString:
+		b, _ := v.StringBytes()
+		std, err := time.Parse(time.RFC3339Nano, string(b))
+		if err != nil {
+			r.Fail("ts", "%q is neither milliseconds nor RFC 3339, as 2026-01-31T12:00:00Z", protocol.Clip(string(b)))
+			return 0
+		}
+		t = event.TimeOf(std)
+	default:
+		r.Fail("ts", "a JSON %s, want milliseconds or an RFC 3339 string", v.Type())
+		return 0
+	}
+	r.Check("ts", protocol.CheckTime(t, r.now, "milliseconds"))
+	return t
+}

@@ -1,0 +1,48 @@
+package query
+
+import (
+	"testing"
+	"time"
+
+	"millrace/engine/event"
+	"millrace/engine/window"
+)
+
+// TestSketchesAreReduced: a query of many buckets keeps the sketches of the last few hours only.
+func TestSketchesAreReduced(t *testing.T) {
+	a := newAggregation(true, 100_000)
+	a.begin(&plan{family: window.Totals, filter: And(), cols: []column{{pos: -1}}}, newBucketer(minute, time.UTC))
+	point := &sevenVisitors().Points[0]
+	for i := range event.Time(3000) {
+		if err := a.add(i*event.Minute, true, point); err != nil {
+			t.Fatal(err)
+		}
+	}
+	open := 0
+	for _, g := range a.groups {
+		if g.sketch != nil {
+			open++
+		}
+	}
+	if want := int(repeatWithin/event.Minute) + 1; open > want {
+		t.Errorf("%d sketches are open, want at most %d", open, want)
+	}
+	a.end()
+	for i, g := range a.groups {
+		if g.visitors != 7 {
+			t.Fatalf("bucket %d has %d visitors", i, g.visitors)
+		}
+	}
+}
+
+// sevenVisitors makes a minute in which seven visitors have seen a page.
+func sevenVisitors() *window.Window {
+	a := window.NewAgg(0)
+	for i := range 7 {
+		a.AddRow(&window.Row{
+			Flags: window.PageviewRow, Visitor: event.Visitor(uint64(i+1) * 0x9e3779b97f4a7c15),
+			Dims: [window.NumDims]string{window.Page: "/", window.Name: "pageview"},
+		})
+	}
+	return a.Window("a", 0, 0, 1, true)
+}

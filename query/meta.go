@@ -1,0 +1,74 @@
+package query
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"millrace/engine/event"
+	"millrace/engine/sketch"
+	"millrace/engine/window"
+)
+
+const (
+	// settling is how long after a change hours and visits fire at the latest: the engine spreads
+	// them over half a minute and a minute.
+	settling = event.Minute
+	// skew is how far ahead of this clock the watermark may be: the clocks of collectors differ by
+	// a little.
+	skew = 10 * event.Second
+)
+
+// complete reports whether all is in the answer: see Meta.
+func (e *execution) complete() bool {
+	low := e.progress.low
+	if low < e.q.to || low > event.TimeOf(e.x.opts.Now())+skew {
+		return false
+	}
+	// Minutes are final at the watermark. Windows of visits are not: their last half minute may
+	// still have to fire.
+	if low < e.q.to+settling && slices.ContainsFunc(e.plans, func(p *plan) bool { return p.kind == window.Visits }) {
+		return false
+	}
+	return !e.late
+}
+
+// warnings returns what is wrong with the answer's progress.
+func (e *execution) warnings() []string {
+	ahead := e.progress.low - event.TimeOf(e.x.opts.Now())
+	if ahead <= skew {
+		return nil
+	}
+	return []string{fmt.Sprintf("The watermark lies %s in the future: the clock of a collector is or was ahead, or that of this machine is behind. "+
+		"Until that time comes, events may be missing that were late by it.", time.Duration(ahead/event.Second)*time.Second)}
+}
+
+func (e *execution) meta(c *counted) (Meta, error) {
+	q, m := e.q, Meta{Other: c.other}
+	if e.progress.known {
+		low := e.progress.low
+		m.Watermark, m.Complete, m.Warnings = &low, e.complete(), e.warnings()
+	}
+	if c.sketches {
+		var stdError float64
+		if c.estimated {
+			stdError = math.Round(sketch.StdError*1e6) / 1e6
+		}
+		m.VisitorsError = &stdError
+		m.VisitorDays = e.x.opts.DailyIDs && q.from.Floor(24*event.Hour) != (q.to-1).Floor(24*event.Hour)
+	}
+	if q.timeDim < 0 {
+		return m, nil
+	}
+	now := event.TimeOf(e.x.opts.Now()).Floor(event.Minute) + event.Minute
+	m.PartialTimeLabels = q.buckets().partial(q.from, q.to, now, q.whole)
+	if q.timeLabels {
+		labels, ok := q.buckets().labels(q.from, q.to, e.x.opts.MaxGroups)
+		if !ok {
+			return m, invalid("Invalid include.time_labels true: date_range has more than %d buckets of %s.", e.x.opts.MaxGroups, q.dims[q.timeDim].name)
+		}
+		m.TimeLabels = labels
+	}
+	return m, nil
+}

@@ -1,0 +1,109 @@
+package query
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"time"
+
+	"millrace/engine/event"
+)
+
+// Query is a resolved query: exact instants, the unit of its dimension of time, the order of its
+// rows. An Executor makes it of a [Request]; nothing changes it afterwards, so that any number of
+// goroutines may use it.
+type Query struct {
+	site string
+	zone *time.Location
+	// from and to are the range [from, to), whole minutes; whole: the site has nothing before it.
+	from, to event.Time
+	whole    bool
+	shape
+	timeDim    int // index in dims, -1 if there is none
+	order      []Order
+	filterText string
+	timeLabels bool
+	offset     int
+	limit      int
+}
+
+// Site returns the site that the query is about.
+func (q *Query) Site() string { return q.site }
+
+// Metrics returns the metrics of a row. The caller must not change the list.
+func (q *Query) Metrics() []Metric { return q.metrics }
+
+// Dimensions returns the dimensions of a row. The caller must not change the list.
+func (q *Query) Dimensions() []*Dimension { return q.dims }
+
+// Range returns the first and the last second of the range, as ISO 8601 in the site's time zone.
+func (q *Query) Range() (first, last string) {
+	return q.Instant(q.from), q.Instant(q.to - event.Second)
+}
+
+// Instant returns t as ISO 8601 in the site's time zone.
+func (q *Query) Instant(t event.Time) string { return t.Std().In(q.zone).Format(time.RFC3339) }
+
+// Order returns how rows are sorted: at least one entry. The caller must not change the list.
+func (q *Query) Order() []Order { return q.order }
+
+// NameOf returns the name of the metric or dimension that rows are sorted by.
+func (q *Query) NameOf(o Order) string {
+	if o.ByMetric {
+		return string(q.metrics[o.Index])
+	}
+	return q.dims[o.Index].name
+}
+
+// Page returns how many rows are passed over, and how many at most are returned.
+func (q *Query) Page() (offset, limit int) { return q.offset, q.limit }
+
+// buckets returns a bucketer of the query's dimension of time. REQUIRES: there is one.
+func (q *Query) buckets() *bucketer { return newBucketer(q.dims[q.timeDim].unit, q.zone) }
+
+// compare is a total order of rows: that of the query, then the dimensions.
+func (q *Query) compare(x, y Row) int {
+	for _, o := range q.order {
+		var c int
+		if o.ByMetric {
+			c = compareMetric(x.Metrics[o.Index], y.Metrics[o.Index])
+		} else {
+			c = strings.Compare(x.Dimensions[o.Index], y.Dimensions[o.Index])
+		}
+		if c != 0 {
+			if o.Desc {
+				return -c
+			}
+			return c
+		}
+	}
+	return slices.Compare(x.Dimensions, y.Dimensions)
+}
+
+// compareMetric orders values of one metric; nil, a part of nothing, comes first.
+func compareMetric(x, y any) int {
+	if x == nil || y == nil {
+		switch {
+		case x == y:
+			return 0
+		case x == nil:
+			return -1
+		}
+		return 1
+	}
+	if x, ok := x.(int64); ok {
+		return cmp.Compare(x, y.(int64))
+	}
+	return cmp.Compare(x.(float64), y.(float64))
+}
+
+// groupKey names a row by its dimensions but event:goal.
+func (q *Query) groupKey(row []string) string {
+	var key []string
+	for i, v := range row {
+		if !q.dims[i].isGoal() {
+			key = append(key, v)
+		}
+	}
+	return strings.Join(key, "\x00")
+}

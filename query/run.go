@@ -1,0 +1,112 @@
+package query
+
+import (
+	"context"
+
+	"millrace/engine/event"
+	"millrace/engine/window"
+)
+
+// execution is a Query at work. It is made whole by plan; the stages count, rows and meta change
+// nothing in it.
+type execution struct {
+	x        *Executor
+	q        *Query
+	plans    []*plan
+	progress progress
+	late     bool // late events that this process has accepted may be missing
+}
+
+// plan returns the execution of a query, with the progress that was read before anything else.
+func (x *Executor) plan(q *Query, p progress) (*execution, error) {
+	plans, err := q.plans()
+	if err != nil {
+		return nil, err
+	}
+	e := execution{x: x, q: q, plans: plans, progress: p}
+	if x.opts.Late == nil || !p.known {
+		return &e, nil
+	}
+	// The minutes of late events fire again within seconds, their hours within settling: so minutes
+	// are read.
+	earliest, late := x.opts.Late(q.site, p.low-settling, q.to)
+	if late {
+		e.late, e.progress.hours = true, min(p.hours, earliest.Floor(event.Hour))
+	}
+	return &e, nil
+}
+
+// counted is what the plans have read, added up.
+type counted struct {
+	*aggregation
+	other *float64 // see Meta
+}
+
+// count reads what the plans select, and adds it up.
+func (e *execution) count(ctx context.Context) (*counted, error) {
+	c := &counted{aggregation: newAggregation(e.q.first(sketchMetrics) != "", e.x.opts.MaxGroups)}
+	for _, p := range e.plans {
+		if err := e.scan(ctx, p, c.aggregation, e.q.timeDim >= 0); err != nil {
+			return nil, err
+		}
+		part, err := e.otherOf(ctx, p, c.aggregation)
+		if err != nil {
+			return nil, err
+		}
+		if part != nil && (c.other == nil || *c.other < *part) {
+			c.other = part
+		}
+	}
+	return c, nil
+}
+
+// scan adds the points of a plan to a, by time if the plan's columns have it.
+func (e *execution) scan(ctx context.Context, p *plan, a *aggregation, byTime bool) error {
+	buckets := func() *bucketer {
+		if !byTime {
+			return nil
+		}
+		return e.q.buckets()
+	}
+	a.begin(p, buckets())
+	for _, seg := range p.segments(e.q, e.progress.hours, buckets()) {
+		if err := e.scanSegment(ctx, p, seg, a); err != nil {
+			return err
+		}
+	}
+	a.end()
+	return nil
+}
+
+func (p *plan) selection(q *Query, seg segment) window.Selection {
+	return window.Selection{Kind: seg.kind, Site: q.site, Family: p.family, From: seg.from, To: seg.to, Values: p.values}
+}
+
+// otherOf returns what part of a plan's points is past the budget, nil where there is none. Where
+// the Reader has given some values only, the whole is counted as well, which is needed only if
+// there is such a part.
+func (e *execution) otherOf(ctx context.Context, p *plan, a *aggregation) (*float64, error) {
+	seen := a.seen
+	if len(p.family.Dims()) == 0 || seen == 0 && !p.bounded() {
+		return nil, nil
+	}
+	if a.other != 0 && p.bounded() {
+		all := *p
+		all.values = [2][]string{}
+		seen = 0
+		for _, seg := range all.segments(e.q, e.progress.hours, nil) {
+			err := e.x.opts.Reader.Scan(ctx, all.selection(e.q, seg), func(_ event.Time, _ bool, point *window.Point) error {
+				seen += p.weigh(point)
+				return nil
+			})
+			if err != nil {
+				return nil, err
+			}
+		}
+	}
+	part := 0.
+	if seen != 0 {
+		part = float64(a.other) / float64(seen)
+	}
+	return &part, nil
+}
