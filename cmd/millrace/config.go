@@ -11,6 +11,8 @@ import (
 
 	"github.com/alecthomas/kong"
 	"go.yaml.in/yaml/v3"
+
+	"millrace/cmd/internal/suggest"
 )
 
 // configFile is the path of a YAML file. Its keys are names of flags; a key that no command has
@@ -111,7 +113,7 @@ func parseConfig(data []byte, known map[string]valueForm) (map[string]string, er
 		switch {
 		case !ok:
 			near := nearest(strings.ReplaceAll(key.Value, "_", "-"), slices.Collect(maps.Keys(known)))
-			errs = append(errs, fmt.Errorf("line %d: unknown key %q%s", key.Line, key.Value, didYouMean(near, strconv.Quote)))
+			errs = append(errs, fmt.Errorf("line %d: unknown key %q%s", key.Line, key.Value, suggest.DidYouMean(near, strconv.Quote)))
 		case has(values, key.Value):
 			errs = append(errs, fmt.Errorf("line %d: key %q is there twice", key.Line, key.Value))
 		case err != nil && isSecret(known, key.Value):

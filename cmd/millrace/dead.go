@@ -6,6 +6,7 @@ import (
 
 	"millrace/cmd/internal/deadletters"
 	"millrace/cmd/internal/duration"
+	"millrace/cmd/internal/hostport"
 	"millrace/internal/deadletter"
 )
 
@@ -51,7 +52,7 @@ func (f *filterFlags) filter(now time.Time) (deadletter.Filter, error) {
 
 // with opens the letters for fn.
 func (f *deadFlags) with(log *slog.Logger, fn func(*deadletter.Box) error) error {
-	if err := validBrokers(f.Kafka); err != nil {
+	if err := hostport.Brokers(f.Kafka); err != nil {
 		return err
 	}
 	return deadletters.With(deadletters.Options{Data: f.Data, Kafka: f.Kafka, Log: log}, fn)

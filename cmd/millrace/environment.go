@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/alecthomas/kong"
+
+	"millrace/cmd/internal/suggest"
 )
 
 const variablePrefix = "MILLRACE_"
@@ -42,7 +44,7 @@ func checkEnvironment(model, selected *kong.Node, environ []string) error {
 				near = nearest(word, others)
 			}
 		}
-		errs = append(errs, fmt.Errorf("environment: there is no variable %s%s", name, didYouMean(near, variableOf)))
+		errs = append(errs, fmt.Errorf("environment: there is no variable %s%s", name, suggest.DidYouMean(near, variableOf)))
 	}
 	return errors.Join(errs...)
 }

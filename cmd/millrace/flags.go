@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"millrace/cmd/internal/offline"
+	"millrace/cmd/internal/stores"
 )
 
 // storeFlags are the addresses of the stores. serve, replay and import share them.
@@ -25,6 +26,14 @@ type storeFlags struct {
 // offline returns the stores that a command uses, none of which it makes.
 func (f *storeFlags) offline(log *slog.Logger) offline.Options {
 	return offline.Options{Data: f.Data, Influx: f.Influx, S3: f.S3, Version: version, Log: log}
+}
+
+// validate finds what is no address of a store, before anything is opened or made.
+func (f *storeFlags) validate() error {
+	if err := stores.Validate(f.Influx, f.S3); err != nil {
+		return usagef("%w", err)
+	}
+	return nil
 }
 
 // kafkaFlags select the log that the events go through.

@@ -10,6 +10,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"millrace/cmd/internal/cli"
+	"millrace/cmd/internal/suggest"
 )
 
 // synonyms returns what other programs call our flags, by the name they use. Names that differ from
@@ -69,68 +70,12 @@ func synonyms() map[string]string {
 }
 
 // nearest returns those names that may have been meant by word: the one that the table of
-// synonyms has, else those that are closest, at most three.
+// synonyms has, else those that are closest.
 func nearest(word string, names []string) []string {
 	if ours := synonyms()[word]; ours != "" && slices.Contains(names, ours) {
 		return []string{ours}
 	}
-	least := min(max(1, (len(word)+1)/3), 3) // letters that may differ
-	var close []string
-	for _, name := range slices.Sorted(slices.Values(names)) {
-		switch d := distance(word, name); {
-		case d > least:
-		case d < least:
-			least, close = d, []string{name}
-		case !slices.Contains(close, name):
-			close = append(close, name)
-		}
-	}
-	if len(close) == 0 && len(word) >= 3 {
-		for _, name := range slices.Sorted(slices.Values(names)) {
-			if strings.HasPrefix(name, word) || strings.HasSuffix(name, "-"+word) {
-				close = append(close, name)
-			}
-		}
-		close = slices.Compact(close)
-	}
-	return close[:min(len(close), 3)]
-}
-
-// distance is how many letters have to be put in, left out, replaced or swapped with their
-// neighbour to make b of a.
-func distance(a, b string) int {
-	before, last := []int(nil), make([]int, len(b)+1)
-	for j := range last {
-		last[j] = j
-	}
-	for i := range len(a) {
-		row := make([]int, len(b)+1)
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := 1
-			if a[i] == b[j] {
-				cost = 0
-			}
-			row[j+1] = min(last[j]+cost, last[j+1]+1, row[j]+1)
-			if i > 0 && j > 0 && a[i] == b[j-1] && a[i-1] == b[j] {
-				row[j+1] = min(row[j+1], before[j-1]+1)
-			}
-		}
-		before, last = last, row
-	}
-	return last[len(b)]
-}
-
-// didYouMean returns ", did you mean …?" with each name as it is to be written, or "".
-func didYouMean(names []string, write func(name string) string) string {
-	if len(names) == 0 {
-		return ""
-	}
-	texts := make([]string, len(names))
-	for i, name := range names {
-		texts[i] = write(name)
-	}
-	return ", did you mean " + strings.Join(texts, " or ") + "?"
+	return suggest.Nearest(word, names)
 }
 
 // explainParse returns what an unknown flag or command may have been meant as. Kong's own hints
@@ -169,6 +114,17 @@ func explainParse(model *kong.Node, err error) error {
 		}
 	}
 	return err
+}
+
+// explainMapping puts the names that the flag's help has into Kong's error about a mapping
+// without "=".
+func explainMapping(text, placeholder string) error {
+	_, got, ok := strings.Cut(text, `expected "<key>=<value>" but got `)
+	flag, _, _ := strings.Cut(text, ":")
+	if !ok {
+		return nil
+	}
+	return fmt.Errorf("%s: %s is not %s; between two of them there is a semicolon", flag, got, placeholder)
 }
 
 // shownArgument returns an argument that no command takes as errors show it: a word that is or
@@ -226,7 +182,7 @@ func flagHint(model, selected *kong.Node, word string) string {
 		return fmt.Sprintf("; write the %s behind the flags, without one", selected.Positional[0].Name)
 	}
 	if near := nearest(word, commandFlags(selected)); len(near) > 0 {
-		return didYouMean(near, dashed)
+		return suggest.DidYouMean(near, dashed)
 	}
 	owners := flagOwners(model)
 	for _, name := range append([]string{word}, nearest(word, slices.Collect(maps.Keys(owners)))...) {
@@ -258,11 +214,11 @@ func argumentHint(selected *kong.Node, word string) string {
 	}
 	for theirs, ours := range map[string]string{"start": "serve", "run": "serve", "server": "serve", "up": "serve", "rebuild": "replay", "verify": "replay"} {
 		if word == theirs && slices.Contains(names, ours) {
-			return didYouMean([]string{ours}, func(s string) string { return s })
+			return suggest.DidYouMean([]string{ours}, func(s string) string { return s })
 		}
 	}
 	if near := nearest(word, names); len(near) > 0 {
-		return didYouMean(near, func(s string) string { return s })
+		return suggest.DidYouMean(near, func(s string) string { return s })
 	}
 	return "; there are " + strings.Join(names, ", ")
 }

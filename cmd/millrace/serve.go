@@ -11,6 +11,7 @@ import (
 	"millrace/cmd/internal/cli"
 	"millrace/cmd/internal/datadir"
 	"millrace/cmd/internal/demo"
+	"millrace/cmd/internal/hostport"
 	"millrace/cmd/internal/server"
 	"millrace/internal/local"
 	"millrace/internal/site"
@@ -115,8 +116,8 @@ func (c *serveCommand) options() (*server.Options, error) {
 	if err := first(o.Validate()); err != nil {
 		return nil, usagef("%w", err)
 	}
-	err := cmp.Or(validListen("--listen", c.Listen, "8080"), validListen("--admin", c.Admin, "8081"),
-		validBrokers(c.Kafka), c.storeFlags.validate(), accessErr)
+	err := cmp.Or(hostport.Listen("--listen", c.Listen, "8080"), hostport.Listen("--admin", c.Admin, "8081"),
+		hostport.Brokers(c.Kafka), c.storeFlags.validate(), accessErr)
 	if err != nil {
 		return nil, err
 	}

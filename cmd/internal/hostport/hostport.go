@@ -1,47 +1,46 @@
-package main
+package hostport
 
 import (
-	"fmt"
 	"net"
 	"net/netip"
 	"strconv"
 	"strings"
 
-	"millrace/cmd/internal/stores"
+	"millrace/cmd/internal/cli"
 )
 
-// validListen reports what is no address to listen on, and what would be one. Whether it can be had
-// shows when it is tried.
-func validListen(flag, addr, port string) error {
-	if port != "" && isNumber(addr) {
-		return usagef("%s: %q is not HOST:PORT; write :%s for all addresses of this machine, or 127.0.0.1:%s for itself alone", flag, addr, addr, addr)
+// Listen returns what is wrong with an address to listen on, and what would be right. Whether it can
+// be had shows when it is tried. Port is that of the address that is suggested for one without.
+func Listen(flag, addr, port string) error {
+	if isNumber(addr) {
+		return cli.Usagef("%s: %q is not HOST:PORT; write :%s for all addresses of this machine, or 127.0.0.1:%s for itself alone", flag, addr, addr, addr)
 	}
-	return validHostPort(flag, addr, port)
+	return check(flag, addr, port)
 }
 
-// validBrokers finds what is wrong with the addresses of --kafka.
-func validBrokers(addrs []string) error {
+// Brokers returns what is wrong with the addresses of --kafka.
+func Brokers(addrs []string) error {
 	const port = "9092"
 	if all := strings.Join(addrs, ","); strings.Contains(all, "@") {
-		return validHostPort("--kafka", all, port) // a password may hold commas
+		return check("--kafka", all, port) // a password may hold commas
 	}
 	for _, addr := range addrs {
 		if strings.ContainsAny(addr, " \t;") && len(strings.Fields(addr)) > 1 {
-			return usagef("--kafka: %q is more than one address; write a comma between two, and no blank", addr)
+			return cli.Usagef("--kafka: %q is more than one address; write a comma between two, and no blank", addr)
 		}
 		if strings.HasPrefix(addr, ":") && isNumber(addr[1:]) {
-			return usagef("--kafka: %q has no host; write 127.0.0.1%s", addr, addr)
+			return cli.Usagef("--kafka: %q has no host; write 127.0.0.1%s", addr, addr)
 		}
-		if err := validHostPort("--kafka", addr, port); err != nil {
+		if err := check("--kafka", addr, port); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// validHostPort finds what is not HOST:PORT. Port is that of the address that is suggested for
+// check returns what is wrong with HOST:PORT. Port is that of the address that is suggested for
 // one without.
-func validHostPort(flag, addr, port string) error {
+func check(flag, addr, port string) error {
 	_, rest, isURL := strings.Cut(addr, "://")
 	at := strings.LastIndexByte(addr, '@')
 	if at >= 0 {
@@ -54,32 +53,32 @@ func validHostPort(flag, addr, port string) error {
 			host = withPort(host, port)
 		}
 		if isURL {
-			return usagef("%s: %q is a URL; write %s", flag, addr, host)
+			return cli.Usagef("%s: %q is a URL; write %s", flag, addr, host)
 		}
-		return usagef("%s: %q has a user or a password, which is not taken; write %s", flag, addr, host)
+		return cli.Usagef("%s: %q has a user or a password, which is not taken; write %s", flag, addr, host)
 	}
 	if bracketed, ok := bareIPv6(addr, port); ok {
-		return usagef("%s: %q is an IPv6 address, which is written in brackets: %s", flag, addr, bracketed)
+		return cli.Usagef("%s: %q is an IPv6 address, which is written in brackets: %s", flag, addr, bracketed)
 	}
 	host, p, err := net.SplitHostPort(addr)
 	switch {
 	case err == nil && p != "" && isMistakenIP(addr, host):
-		return usagef("%s: %q: %q is no IP address", flag, addr, host)
+		return cli.Usagef("%s: %q: %q is no IP address", flag, addr, host)
 	case err != nil && addr != "" && !strings.Contains(strings.TrimPrefix(addr, "["), "[") && !strings.ContainsAny(addr, " /") && !hasPort(addr):
-		return usagef("%s: %q has no port; write %s", flag, addr, withPort(addr, port))
+		return cli.Usagef("%s: %q has no port; write %s", flag, addr, withPort(addr, port))
 	case err != nil || p == "":
-		return usagef("%s: %q is not HOST:PORT, such as 127.0.0.1:%s", flag, addr, port)
+		return cli.Usagef("%s: %q is not HOST:PORT, such as 127.0.0.1:%s", flag, addr, port)
 	}
 	if isNumber(p) {
 		if n, err := strconv.ParseUint(p, 10, 16); err != nil {
-			return usagef("%s: %q: there is no port %s, only 0 to 65535", flag, addr, p)
+			return cli.Usagef("%s: %q: there is no port %s, only 0 to 65535", flag, addr, p)
 		} else if n == 0 && flag == "--kafka" {
-			return usagef("%s: %q: port 0 is no broker's", flag, addr)
+			return cli.Usagef("%s: %q: port 0 is no broker's", flag, addr)
 		}
 		return nil
 	}
 	if _, err := net.LookupPort("tcp", p); err != nil {
-		return usagef("%s: %q: port %q is no number", flag, addr, p)
+		return cli.Usagef("%s: %q: port %q is no number", flag, addr, p)
 	}
 	return nil
 }
@@ -127,23 +126,4 @@ func bareIPv6(addr, port string) (string, bool) {
 
 func isNumber(s string) bool {
 	return s != "" && strings.Trim(s, "0123456789") == ""
-}
-
-// validate finds what is no address of a store, before anything is opened or made.
-func (f *storeFlags) validate() error {
-	if err := stores.Validate(f.Influx, f.S3); err != nil {
-		return usagef("%w", err)
-	}
-	return nil
-}
-
-// explainMapping puts the names that the flag's help has into Kong's error about a mapping
-// without "=".
-func explainMapping(text, placeholder string) error {
-	_, got, ok := strings.Cut(text, `expected "<key>=<value>" but got `)
-	flag, _, _ := strings.Cut(text, ":")
-	if !ok {
-		return nil
-	}
-	return fmt.Errorf("%s: %s is not %s; between two of them there is a semicolon", flag, got, placeholder)
 }

@@ -1,15 +1,15 @@
-package main
+package hostport
 
 import (
 	"strings"
 	"testing"
 )
 
-func TestValidListen(t *testing.T) {
+func TestListen(t *testing.T) {
 	f := func(addr, want string) {
 		t.Helper()
 		got := ""
-		if err := validListen("--listen", addr, "8080"); err != nil {
+		if err := Listen("--listen", addr, "8080"); err != nil {
 			got = err.Error()
 		}
 		if (got == "") != (want == "") || !strings.Contains(got, want) {
