@@ -58,6 +58,8 @@ var imports = map[string][]string{
 	"query/statsapi":  {"query", "internal"},
 	"internal":        nil,
 
+	"client": nil, // other programs import it
+
 	"bench":        append(slices.Clone(middle), "internal"),
 	"bench/verify": append(slices.Clone(middle), "bench", "internal"),
 	"cmd":          append(slices.Clone(middle), "bench", "internal"),
@@ -192,6 +194,34 @@ func TestProtocols(t *testing.T) {
 	})
 	if checked < 5 {
 		t.Errorf("only %d imports of protocols were looked at: does the test see the code?", checked)
+	}
+}
+
+// TestClient: the package for other programs brings nothing along but the standard library, and no
+// part of Millrace is written for it.
+func TestClient(t *testing.T) {
+	checked := 0
+	eachGoFile(t, func(file string, f *ast.File) {
+		if strings.HasSuffix(file, "_test.go") {
+			return
+		}
+		ours := filepath.ToSlash(filepath.Dir(file)) == "client"
+		for _, spec := range f.Imports {
+			name, err := strconv.Unquote(spec.Path.Value)
+			if err != nil {
+				t.Fatal(err)
+			}
+			first, _, _ := strings.Cut(name, "/")
+			if ours && (strings.Contains(first, ".") || first == module) || !ours && name == module+"/client" {
+				t.Errorf("%s imports %s", file, name)
+			}
+			if ours {
+				checked++
+			}
+		}
+	})
+	if checked < 5 {
+		t.Errorf("only %d imports of the client were looked at: does the test see the code?", checked)
 	}
 }
 
