@@ -89,7 +89,7 @@ func TestNoDescriptorLeft(t *testing.T) {
 	mustHearAgain(t, s)
 	most := 2 * (1 + takes/20) // the admin port may be hit too
 	if n := strings.Count(s.stderr.String(), "connections can't be accepted"); n < 1 || n > most {
-		t.Errorf("reported %d times, want once for each port that was hit\n%s", n, s.stderr.String())
+		t.Errorf("reported %d times, want %d at most: an episode for each port and each time that nothing was left\n%s", n, most, s.stderr.String())
 	}
 	if _, metrics, err := get(s.admin + "/metrics"); err != nil || strings.Contains(metrics, `millrace_accept_errors_total{listener="public"} 0`) {
 		t.Errorf("no error was counted: %v", err)

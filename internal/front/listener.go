@@ -29,21 +29,27 @@ type Listener struct {
 	close func() error // idempotent
 	done  chan struct{}
 
-	mu       sync.Mutex // guards what follows
-	err      error      // of the running episode, nil outside of one
-	began    time.Time
-	failures int
-	settle   *time.Timer
-	refused  time.Time // when a connection was last refused
-	full     bool
+	mu     sync.Mutex // guards what follows
+	err    error      // why nothing is accepted now, or nil
+	settle *time.Timer
+	// An episode is what the log has a first and a last line of. It goes on for calmTime after it has been accepted again, since
+	// a process that is out of descriptors gets one for a moment now and then.
+	episode struct {
+		began, ended time.Time // without an end while nothing is accepted
+		failures     int
+		calm         *time.Timer
+	}
+	refused time.Time // when a connection was last refused
+	full    bool
 }
 
 // Waits between two attempts to accept, as in net/http. An accept that has lasted for settleTime without an error is waiting
-// for a client: the episode is over, although no connection has come yet.
+// for a client: it works again, although no connection has come yet.
 const (
 	leastWait  = 5 * time.Millisecond
 	mostWait   = time.Second
 	settleTime = 100 * time.Millisecond
+	calmTime   = time.Second
 )
 
 // fullFor is how long after its last refused connection a listener is reported as full: a balancer that looks every second or
@@ -123,12 +129,17 @@ func (l *Listener) failed(err error) {
 	l.opts.Metrics.acceptErrors.WithLabelValues(l.opts.Name).Inc()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.failures++
-	if l.err == nil {
-		l.began = time.Now()
+	l.err = err
+	e := &l.episode
+	if e.calm != nil {
+		e.calm.Stop()
+		e.calm = nil
+	}
+	e.ended = time.Time{}
+	if e.failures++; e.failures == 1 {
+		e.began = time.Now()
 		l.opts.Log.Error("connections can't be accepted; trying again until they can", "listener", l.opts.Name, "err", reason(err))
 	}
-	l.err = err
 }
 
 // reason is the innermost error: those around it name addresses.
@@ -142,16 +153,29 @@ func reason(err error) error {
 	}
 }
 
-// recovered ends an episode.
+// recovered notes that connections are accepted again.
 func (l *Listener) recovered() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.err == nil {
 		return
 	}
-	l.opts.Log.Warn("connections are accepted again", "listener", l.opts.Name, "errors", l.failures,
-		"after", time.Since(l.began).Round(time.Millisecond))
-	l.err, l.failures = nil, 0
+	l.err = nil
+	l.episode.ended = time.Now()
+	l.episode.calm = time.AfterFunc(calmTime, l.calm)
+}
+
+// calm ends an episode.
+func (l *Listener) calm() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	e := &l.episode
+	if e.ended.IsZero() || time.Since(e.ended) < calmTime { // it failed again meanwhile
+		return
+	}
+	l.opts.Log.Warn("connections are accepted again", "listener", l.opts.Name, "errors", e.failures,
+		"after", e.ended.Sub(e.began).Round(time.Millisecond))
+	e.failures, e.ended, e.calm = 0, time.Time{}, nil
 }
 
 // refuse answers a connection that is one too many and closes it.

@@ -93,6 +93,60 @@ func TestListenerWaitsOutErrors(t *testing.T) {
 	}
 }
 
+// TestListenerReportsEpisodes: what is accepted for a moment in between makes no new report, and is ready for that moment.
+func TestListenerReportsEpisodes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		inner := &scriptedListener{results: make(chan any, 100), done: make(chan struct{})}
+		l := Listen(inner, ListenerOptions{Name: "public", MaxConns: 10, Log: slog.New(slog.NewTextHandler(&log, nil)), Metrics: NewMetrics(nil)})
+		defer l.Close()
+		logged := func() string { // the lock that lines are written under
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			return log.String()
+		}
+		go func() {
+			for {
+				conn, err := l.Accept()
+				if err != nil {
+					return
+				}
+				conn.Close()
+			}
+		}()
+		for range 5 {
+			inner.results <- syscall.EMFILE
+			synctest.Wait()
+			if l.Err() == nil {
+				t.Error("ready while nothing can be accepted")
+			}
+			client, conn := net.Pipe()
+			defer client.Close()
+			inner.results <- conn
+			time.Sleep(leastWait)
+			synctest.Wait()
+			if err := l.Err(); err != nil {
+				t.Errorf("%v after a connection was accepted", err)
+			}
+			time.Sleep(calmTime / 2)
+			synctest.Wait()
+		}
+		if n := strings.Count(logged(), "\n"); n != 1 {
+			t.Errorf("%d lines in an episode that goes on:\n%s", n, logged())
+		}
+		time.Sleep(2 * calmTime)
+		synctest.Wait()
+		if n := strings.Count(logged(), "\n"); n != 2 || !strings.Contains(logged(), "errors=5 after=2.0") {
+			t.Errorf("the end of an episode is a line, with its errors and its time:\n%s", logged())
+		}
+		inner.results <- syscall.EMFILE
+		synctest.Wait()
+		if n := strings.Count(logged(), "\n"); n != 3 {
+			t.Errorf("%d lines when another episode begins:\n%s", n, logged())
+		}
+	})
+}
+
 func TestListenerClosesWhileItWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		inner := &scriptedListener{results: make(chan any, 100), done: make(chan struct{})}
