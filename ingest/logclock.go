@@ -53,6 +53,10 @@ type heard struct {
 	known bool
 }
 
+// stands reports whether the low of a collector says nothing of its clock: it was ahead and has been
+// set right, or low is held back to the first event of its spool.
+func (h *heard) stands() bool { return h.ticks > 1 && !h.moves }
+
 // run compares at the start, every compareEvery, and soon after the clock has stepped.
 func (l *logClock) run(stop, stepped <-chan struct{}) {
 	ctx, cancel := context.WithCancel(context.Background())
@@ -140,7 +144,7 @@ func (l *logClock) compare(ctx context.Context) {
 
 // judge returns how far this clock is ahead of the log's, and why it can't be that of the log.
 func (l *logClock) judge(all map[string]*heard, now time.Time) (skew time.Duration, wrong error) {
-	if own := all[l.c.opts.CollectorID]; own != nil && own.known {
+	if own := all[l.c.opts.CollectorID]; own != nil && own.known && !own.stands() {
 		if l.right = own.ahead.Abs() <= tolerance; !l.right {
 			wrong = fmt.Errorf("the clock is %s Kafka's", apart(own.ahead))
 		}
@@ -149,8 +153,7 @@ func (l *logClock) judge(all map[string]*heard, now time.Time) (skew time.Durati
 	var skews []time.Duration
 	agree := 0
 	for id, h := range all {
-		// One whose low stands was ahead and has been set right: what it says is not its clock.
-		if id == l.c.opts.CollectorID || h.ticks > 1 && !h.moves {
+		if id == l.c.opts.CollectorID || h.stands() {
 			continue
 		}
 		by := now.Sub(h.low.Std())

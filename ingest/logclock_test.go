@@ -81,6 +81,11 @@ func TestJudge(t *testing.T) {
 	if skew, err := l.judge(all, now); skew != -90*time.Second || err == nil || err.Error() != "the clock is 1m30s behind Kafka's" {
 		t.Errorf("%v, %v", skew, err)
 	}
+	// What it has in its spool holds its low back, so that Kafka's time runs away from that.
+	all["me"] = &heard{low: event.TimeOf(now) - 10*event.Minute, ticks: 2, ahead: -10 * time.Minute, known: true}
+	if skew, err := l.judge(all, now); skew != 0 || err != nil {
+		t.Errorf("while it drains its spool: %v, %v", skew, err)
+	}
 	f(false, "", 0, 59*time.Second, -time.Minute)
 	f(false, "the clock is 1h0m0s behind those of 1 of 1 other collectors", time.Hour)
 	f(true, "", time.Hour)

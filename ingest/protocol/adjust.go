@@ -140,6 +140,13 @@ func (p *Parser) LooseWhole(s string, most int, field Fields, usable bool) strin
 	return s
 }
 
+// LooseID returns the id that a sender gives an event, "" for one that can't be used. One of the form
+// that collectors give to events without an id is none: the engine would know it for seconds.
+func (p *Parser) LooseID(id string) string {
+	_, made := event.CutRepeat(id)
+	return p.LooseWhole(id, MaxID, FieldID, !made)
+}
+
 // LooseScreen returns the size of a screen of its width and height in pixels, "" if it is not known.
 // A height that is not known is 0: the classes of screens go by the width.
 func (p *Parser) LooseScreen(width, height string) string {

@@ -165,7 +165,7 @@ func campaignOf(v *fastjson.Value) Campaign {
 
 // columns sets what messages of all types have beside their page.
 func (m *Messages) columns(in *Input, v, context *fastjson.Value) {
-	in.ID = m.LooseWhole(TextOf(v.Get("messageId")), MaxID, FieldID, true)
+	in.ID = m.LooseID(TextOf(v.Get("messageId")))
 	in.Language = m.LooseWhole(TextOf(context.Get("locale")), MaxLanguage, FieldLanguage, true)
 	width, height := m.ScalarOf(context.Get("screen", "width")), m.ScalarOf(context.Get("screen", "height"))
 	if width != "" && width != "0" && height != "" && height != "0" {

@@ -84,8 +84,7 @@ func (rd *reader) event(v *fastjson.Value) *protocol.FieldError {
 		p.previous = p.referrer
 	}
 	in.Referrer = rd.LooseText(strings.TrimSpace(p.previous), protocol.MaxURL, protocol.FieldReferrer)
-	_, repeat := event.CutRepeat(p.id)
-	in.ID = rd.LooseWhole(p.id, protocol.MaxID, protocol.FieldID, !repeat)
+	in.ID = rd.LooseID(p.id)
 	in.Language = rd.LooseWhole(p.language, protocol.MaxLanguage, protocol.FieldLanguage, true)
 	rd.privileged(in)
 	rd.kind(in)

@@ -285,9 +285,7 @@ func (r *reader) number(v *fastjson.Value) (float64, bool) {
 
 // identify sets the id of an event, which is made of all that was sent where it has none.
 func (r *reader) identify(in *protocol.Input, v *fastjson.Value, at int) {
-	id := protocol.TextOf(v.Get("id"))
-	_, repeat := event.CutRepeat(id)
-	if in.ID = r.LooseWhole(id, protocol.MaxID, protocol.FieldID, !repeat); in.ID == "" {
+	if in.ID = r.LooseID(protocol.TextOf(v.Get("id"))); in.ID == "" {
 		in.ID = r.made(strconv.Itoa(at))
 	}
 }

@@ -149,8 +149,7 @@ func (rd *reader) event(v *fastjson.Value) *protocol.FieldError {
 	if referrer := strings.TrimSpace(p.referrer); referrer != "$direct" {
 		in.Referrer = rd.LooseText(referrer, protocol.MaxURL, protocol.FieldReferrer)
 	}
-	_, repeat := event.CutRepeat(p.id)
-	in.ID = rd.LooseWhole(p.id, protocol.MaxID, protocol.FieldID, !repeat)
+	in.ID = rd.LooseID(p.id)
 	in.Screen = rd.LooseScreen(rd.ScalarOf(p.width), rd.ScalarOf(p.height))
 	rd.kind(in)
 	return nil

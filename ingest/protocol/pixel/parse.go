@@ -75,8 +75,9 @@ func (q *query) field(in *protocol.Input, key, value string) {
 	case "screen":
 		q.whole(&in.Screen, value, protocol.MaxScreen, protocol.FieldScreen, protocol.CheckScreen(value) == "")
 	case "id":
-		_, made := event.CutRepeat(value)
-		q.whole(&in.ID, value, protocol.MaxID, protocol.FieldID, !made)
+		if q.First(protocol.FieldID) {
+			in.ID = q.LooseID(value)
+		}
 	case "amount":
 		q.whole(&q.amount, value, 32, protocol.FieldAmount, true)
 	case "currency":

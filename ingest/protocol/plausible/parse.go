@@ -145,8 +145,8 @@ func (b *body) id(v *fastjson.Value) {
 	default:
 		b.Adjust(protocol.FieldID)
 	}
-	if _, made := event.CutRepeat(id); b.First(protocol.FieldID) {
-		b.in.ID = b.LooseWhole(id, protocol.MaxID, protocol.FieldID, !made)
+	if b.First(protocol.FieldID) {
+		b.in.ID = b.LooseID(id)
 	}
 }
 

@@ -121,7 +121,7 @@ func (r *reader) columns(in *protocol.Input, v *fastjson.Value) {
 	if id == "" {
 		id = d.insertID
 	}
-	in.ID = r.LooseWhole(id, protocol.MaxID, protocol.FieldID, true)
+	in.ID = r.LooseID(id)
 	if d.language == "" {
 		d.language = d.locale
 	}

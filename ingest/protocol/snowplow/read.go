@@ -204,8 +204,7 @@ func (rd *reader) event() *protocol.FieldError {
 	if protocol.CheckURL(in.URL) != "" {
 		in.URL = ""
 	}
-	_, repeat := event.CutRepeat(p.id)
-	in.ID = rd.LooseWhole(p.id, protocol.MaxID, protocol.FieldID, !repeat)
+	in.ID = rd.LooseID(p.id)
 	in.Referrer = rd.LooseText(strings.TrimSpace(p.referrer), protocol.MaxURL, protocol.FieldReferrer)
 	in.Language = rd.LooseWhole(p.language, protocol.MaxLanguage, protocol.FieldLanguage, true)
 	screen := p.screen
