@@ -1,14 +1,17 @@
 package salt
 
 import (
+	"context"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
+
+	"millrace/internal/atomicfile"
+	"millrace/internal/lockfile"
 )
 
 // ImportLife is how long the salt of imports is kept behind the last import.
@@ -20,16 +23,23 @@ const ImportLife = 48 * time.Hour
 // the same day, has the same visitors. The time is that of the file.
 //
 // Two processes may call it at once: they get the same key.
-func ForImport(path string, now time.Time) ([]byte, error) {
-	if err := ExpireImport(path, now); err != nil {
+func ForImport(path string, now time.Time) (_ []byte, err error) {
+	unlock, err := lockImport(path)
+	if err != nil {
 		return nil, err
 	}
-	is := newKey()
-	if err := create(path, fmt.Appendf(nil, "%x\n", is[:])); err != nil && !errors.Is(err, fs.ErrExist) {
-		return nil, fmt.Errorf("make the salt of imports: %w", err)
+	defer func() { err = errors.Join(err, unlock()) }()
+	if err := expireImport(path, now); err != nil {
+		return nil, err
 	}
 	text, err := os.ReadFile(path)
-	if err != nil {
+	if errors.Is(err, fs.ErrNotExist) {
+		is := newKey()
+		text = fmt.Appendf(nil, "%x\n", is[:])
+		if err := atomicfile.Write(path, text, 0o600); err != nil {
+			return nil, fmt.Errorf("make the salt of imports: %w", err)
+		}
+	} else if err != nil {
 		return nil, fmt.Errorf("read the salt of imports: %w", err)
 	}
 	value, err := hex.DecodeString(strings.TrimSpace(string(text)))
@@ -42,22 +52,33 @@ func ForImport(path string, now time.Time) ([]byte, error) {
 	return value, nil
 }
 
-// create makes a file with all of its content, unless it is there.
-func create(path string, text []byte) error {
-	tmp, err := os.CreateTemp(filepath.Dir(path), ".salt-*") // mode 0600
+// lockImport keeps other processes from the file until the lock is given free: one that has found it
+// expired could remove the one that another has just made.
+func lockImport(path string) (unlock func() error, err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	lock, err := lockfile.Wait(ctx, path+".lock")
 	if err != nil {
-		return err
+		return nil, fmt.Errorf("lock the salt of imports: %w", err)
 	}
-	_, err = tmp.Write(text)
-	err = errors.Join(err, tmp.Sync(), tmp.Close())
-	if err == nil {
-		err = os.Link(tmp.Name(), path)
-	}
-	return errors.Join(err, os.Remove(tmp.Name()))
+	return lock.Close, nil
 }
 
 // ExpireImport destroys the salt of imports if the last one was more than ImportLife ago.
-func ExpireImport(path string, now time.Time) error {
+func ExpireImport(path string, now time.Time) (err error) {
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	unlock, err := lockImport(path)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, unlock()) }()
+	return expireImport(path, now)
+}
+
+// expireImport is ExpireImport. REQUIRES: lockImport.
+func expireImport(path string, now time.Time) error {
 	f, err := os.OpenFile(path, os.O_WRONLY, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil

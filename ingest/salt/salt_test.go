@@ -1,8 +1,10 @@
 package salt
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,6 +17,7 @@ import (
 
 	"millrace/engine/event"
 	"millrace/ingest/identity"
+	"millrace/internal/lockfile"
 )
 
 // clock is a clock that is set by hand. Its hour is not now's: a broker's clock is the machine's.
@@ -336,8 +339,42 @@ func TestForImport(t *testing.T) {
 	if _, err := ForImport(path, time.Now()); err == nil || !strings.Contains(err.Error(), path) {
 		t.Errorf("a broken file: %v", err)
 	}
-	if left, err := filepath.Glob(filepath.Join(filepath.Dir(path), ".salt-*")); len(left) > 0 || err != nil {
-		t.Errorf("left behind: %v, %v", left, err)
+}
+
+// TestImportsAtOnce: an import that finds an expired salt does not take away the one that another
+// is making in its place.
+func TestImportsAtOnce(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "import-salt")
+	if _, err := ForImport(path, noon); err != nil {
+		t.Fatal(err)
+	}
+	other, err := lockfile.Open(path + ".lock")
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := noon.Add(96 * time.Hour)
+	got := make(chan []byte, 1)
+	go func() {
+		is, err := ForImport(path, now)
+		if err != nil {
+			t.Error(err)
+		}
+		got <- is
+	}()
+	select {
+	case <-got:
+		t.Fatal("it did not wait for the other import")
+	case <-time.After(60 * time.Millisecond):
+	}
+	want := bytes.Repeat([]byte{7}, 32)
+	if err := os.WriteFile(path, fmt.Appendf(nil, "%x\n", want), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(os.Chtimes(path, now, now), other.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if is := <-got; !bytes.Equal(is, want) {
+		t.Errorf("%x, the other import has %x", is, want)
 	}
 }
 

@@ -7,9 +7,9 @@
 //	err := log.Append(entries)        // any number of goroutines, which share one sync
 //
 //	next, err := log.Peek(n, bytes)   // one goroutine
-//	err = log.Begin(len(next), after) // from here on they may be in Kafka, behind these offsets
+//	err = log.Begin(next, after)      // from here on they may be in Kafka, behind these offsets
 //	…                                 // produce, wait
-//	err = log.Done(len(next))
+//	err = log.Done(next)
 //
 // # Exactly once
 //

@@ -63,7 +63,7 @@ type Entry struct {
 type Stats struct {
 	Entries, Events int
 	Bytes           int64      // of segments
-	Oldest          event.Time // the least From, 0 if there is no entry
+	Oldest          event.Time // no entry was received before; 0 if there is none
 	Err             error      // of the last write, nil if it succeeded
 }
 

@@ -2,9 +2,11 @@ package relay
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net"
 	"sync"
+	"time"
 )
 
 // Relay serves a listener.
@@ -31,13 +33,26 @@ func Serve(ln net.Listener, dial func(context.Context) (net.Conn, error)) *Relay
 // Addr returns the address of the listener.
 func (r *Relay) Addr() net.Addr { return r.ln.Addr() }
 
+// acceptPause is how long accept waits after an error that may pass.
+const acceptPause = 50 * time.Millisecond
+
+// accept takes connections until the listener is closed. It waits out any other error, such as that
+// no descriptor is left: a relay that stopped for one would be deaf as long as the process lives.
 func (r *Relay) accept() {
 	for {
 		conn, err := r.ln.Accept()
-		if err != nil {
-			return // closed
+		if err == nil {
+			r.wg.Go(func() { r.serve(conn) })
+			continue
 		}
-		r.wg.Go(func() { r.serve(conn) })
+		if errors.Is(err, net.ErrClosed) {
+			return
+		}
+		select {
+		case <-r.ctx.Done():
+			return
+		case <-time.After(acceptPause):
+		}
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -105,5 +106,42 @@ func TestNobodyThere(t *testing.T) {
 	<-dialing
 	if err := r.Close(); err != nil {
 		t.Error(err)
+	}
+}
+
+// failingListener fails the first Accept as a process does that has no descriptor left.
+type failingListener struct {
+	net.Listener
+	failed bool
+}
+
+func (l *failingListener) Accept() (net.Conn, error) {
+	if !l.failed {
+		l.failed = true
+		return nil, &net.OpError{Op: "accept", Err: syscall.EMFILE}
+	}
+	return l.Listener.Accept()
+}
+
+// An error of accept that passes does not end the relay.
+func TestAcceptFails(t *testing.T) {
+	behind := mustListen(t)
+	r := Serve(&failingListener{Listener: mustListen(t)}, func(ctx context.Context) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "tcp", behind.Addr().String())
+	})
+	defer r.Close()
+	client := mustDial(t, r.Addr())
+	if _, err := client.Write([]byte("ping")); err != nil {
+		t.Fatal(err)
+	}
+	behind.(*net.TCPListener).SetDeadline(time.Now().Add(10 * time.Second))
+	server, err := behind.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.Close()
+	b := make([]byte, 4)
+	if _, err := io.ReadFull(server, b); err != nil || string(b) != "ping" {
+		t.Errorf("%q, %v", b, err)
 	}
 }

@@ -100,6 +100,9 @@ func (s *Server) Close() error {
 	<-s.ended
 	s.mu.Lock()
 	current := s.session
+	if current != nil {
+		current.token = "" // no more calls: the store is about to be closed
+	}
 	s.mu.Unlock()
 	if current != nil {
 		current.calls.Wait()

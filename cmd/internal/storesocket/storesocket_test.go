@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
+	"net/http/httptest"
 	"path/filepath"
 	"reflect"
 	"strings"
@@ -189,5 +191,22 @@ func TestStoreFails(t *testing.T) {
 	}
 	if err := c.Replace(t.Context(), []*window.Window{windowOf(1, "/")}); err == nil {
 		t.Error("a closed store takes windows")
+	}
+}
+
+// TestCallAfterClose: a call that was on its way when the server was closed does not reach the store.
+func TestCallAfterClose(t *testing.T) {
+	ended := make(chan struct{})
+	close(ended)
+	s := &Server{store: mustStore(t), http: &http.Server{}, ended: ended, stop: func() {}, session: &session{token: "x"}}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	req := httptest.NewRequest("POST", "/sites", http.NoBody)
+	req.Header.Set(tokenHeader, "x")
+	w := httptest.NewRecorder()
+	s.call(s.sites)(w, req)
+	if w.Code != http.StatusForbidden {
+		t.Errorf("a call after Close: %d", w.Code)
 	}
 }
