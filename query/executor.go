@@ -49,7 +49,7 @@ type Options struct {
 	// Partitions is the number of partitions of the log. Until so many have reported progress there
 	// is no watermark. 0: those that have reported are all.
 	Partitions int
-	// DailyIDs: visitor ids change each day (UTC), so that visitors of several days are
+	// DailyIDs: visitor ids change at the site's midnight, so that visitors of several days are
 	// visitor-days.
 	DailyIDs bool
 	// Late, if set, returns the earliest time of the events of a site that this process has

@@ -44,6 +44,12 @@ func (e *execution) warnings() []string {
 		"Until that time comes, events may be missing that were late by it.", time.Duration(ahead/event.Second)*time.Second)}
 }
 
+// days reports whether the range has several days of the site.
+func (q *Query) days() bool {
+	const layout = time.DateOnly
+	return q.from.Std().In(q.zone).Format(layout) != (q.to - 1).Std().In(q.zone).Format(layout)
+}
+
 func (e *execution) meta(c *counted) (Meta, error) {
 	q, m := e.q, Meta{Other: c.other}
 	if e.progress.known {
@@ -56,7 +62,7 @@ func (e *execution) meta(c *counted) (Meta, error) {
 			stdError = math.Round(sketch.StdError*1e6) / 1e6
 		}
 		m.VisitorsError = &stdError
-		m.VisitorDays = e.x.opts.DailyIDs && q.from.Floor(24*event.Hour) != (q.to-1).Floor(24*event.Hour)
+		m.VisitorDays = e.x.opts.DailyIDs && q.days()
 	}
 	if q.timeDim < 0 {
 		return m, nil
