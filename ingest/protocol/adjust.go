@@ -173,6 +173,15 @@ func LooseAddr(s string) netip.Addr {
 // LooseCurrency returns a currency in capitals and without blanks, in which nothing is lost.
 func LooseCurrency(s string) string { return strings.ToUpper(strings.TrimSpace(s)) }
 
+// CurrencyOf returns the currency of an amount: the one that was sent with it, else that of the site;
+// "" where neither is known.
+func CurrencyOf(sites Sites, site, sent string) string {
+	if sent = LooseCurrency(sent); sent != "" {
+		return sent
+	}
+	return sites.Currency(site)
+}
+
 // LooseRevenue sets the revenue of an event from an amount, a number or the text of one, and reports
 // whether it is one. Without a currency it is none; an amount or a currency that can't be used is
 // left out.

@@ -236,15 +236,7 @@ func (m *Messages) trackProps(in *Input, name string, props *fastjson.Value) {
 		m.addProps(props, nil)
 		return
 	}
-	currency := LooseCurrency(TextOf(props.Get("currency")))
-	if currency == "" {
-		currency = m.Sites.Currency(in.Site)
-	}
-	earned := currency != ""
-	if earned {
-		m.SetRevenue(in, m.ScalarOf(props.Get(key)), currency)
-		earned = !m.Forgiven(FieldRevenue)
-	}
+	earned := m.LooseRevenue(in, props.Get(key), CurrencyOf(m.Sites, in.Site, TextOf(props.Get("currency"))))
 	if in.Amount > 0 && isRefund(name) {
 		in.Amount = -in.Amount
 	}

@@ -64,13 +64,10 @@ func (rd *reader) sale(in *protocol.Input, s *sale) bool {
 // earn sets the revenue, in the site's currency unless it names one, and reports whether there is
 // one.
 func (rd *reader) earn(in *protocol.Input, s *sale) bool {
-	amount, currency := s.amount(), s.currency
-	if currency == "" {
-		currency = rd.sites.Currency(in.Site)
-	}
+	amount, currency := s.amount(), protocol.CurrencyOf(rd.sites, in.Site, s.currency)
 	if amount == "" || currency == "" {
 		return false
 	}
-	rd.SetRevenue(in, amount, protocol.LooseCurrency(currency))
+	rd.SetRevenue(in, amount, currency)
 	return !rd.Forgiven(protocol.FieldRevenue)
 }

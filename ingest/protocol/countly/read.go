@@ -358,21 +358,10 @@ func (r *reader) add(key, value string) {
 // revenue sets the revenue of an event, and reports whether it has one. A sum without a currency is a
 // property.
 func (r *reader) revenue(in *protocol.Input, sum, seg *fastjson.Value) bool {
-	amount := r.ScalarOf(sum)
-	if amount == "" {
-		return false
+	if r.LooseRevenue(in, sum, protocol.CurrencyOf(r.sites, in.Site, protocol.TextOf(seg.Get("currency")))) {
+		return true
 	}
-	currency := protocol.LooseCurrency(protocol.TextOf(seg.Get("currency")))
-	if currency == "" {
-		currency = r.sites.Currency(in.Site)
-	}
-	if currency != "" {
-		r.SetRevenue(in, amount, currency)
-		if !r.Forgiven(protocol.FieldRevenue) {
-			return true
-		}
-	}
-	r.add("sum", amount)
+	r.add("sum", r.ScalarOf(sum))
 	return false
 }
 

@@ -275,11 +275,7 @@ func (rd *reader) kind(in *protocol.Input) {
 // revenue sets the revenue of an event that has an amount and whose currency is known, and reports
 // whether it is one. An amount that is none is a property like others.
 func (rd *reader) revenue(in *protocol.Input) bool {
-	currency := rd.payload.currency
-	if currency == "" {
-		currency = rd.sites.Currency(in.Site)
-	}
-	return rd.LooseRevenue(in, rd.payload.amount, currency)
+	return rd.LooseRevenue(in, rd.payload.amount, protocol.CurrencyOf(rd.sites, in.Site, rd.payload.currency))
 }
 
 // passedOver reports whether a property is a column, or is not kept: it says who the visitor is, or

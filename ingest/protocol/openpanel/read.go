@@ -122,20 +122,10 @@ func (r *reader) privileged(in *protocol.Input, payload, props *fastjson.Value) 
 // revenue sets the revenue of an event, and reports whether it has one. An amount without a currency
 // is a property.
 func (r *reader) revenue(in *protocol.Input, props *fastjson.Value) bool {
-	amount := r.ScalarOf(props.Get("__revenue"))
-	if amount == "" {
-		return false
+	amount := props.Get("__revenue")
+	if r.LooseRevenue(in, amount, protocol.CurrencyOf(r.sites, in.Site, protocol.TextOf(props.Get("currency")))) {
+		return true
 	}
-	currency := protocol.LooseCurrency(protocol.TextOf(props.Get("currency")))
-	if currency == "" {
-		currency = r.sites.Currency(in.Site)
-	}
-	if currency != "" {
-		r.SetRevenue(in, amount, currency)
-		if !r.Forgiven(protocol.FieldRevenue) {
-			return true
-		}
-	}
-	r.add("revenue", amount)
+	r.add("revenue", r.ScalarOf(amount))
 	return false
 }

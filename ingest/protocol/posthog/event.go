@@ -176,14 +176,8 @@ func (r *reader) kind(in *protocol.Input) {
 // without is a property.
 func (r *reader) revenue(in *protocol.Input) {
 	if r.amount != nil {
-		currency := protocol.LooseCurrency(protocol.TextOf(r.currency))
-		if currency == "" {
-			currency = r.sites.Currency(in.Site)
-		}
-		if currency != "" {
-			if r.SetRevenue(in, r.ScalarOf(r.amount), currency); !r.Forgiven(protocol.FieldRevenue) {
-				return
-			}
+		if r.LooseRevenue(in, r.amount, protocol.CurrencyOf(r.sites, in.Site, protocol.TextOf(r.currency))) {
+			return
 		}
 		r.LooseValue("revenue", r.amount)
 	}

@@ -136,20 +136,8 @@ func (rd *reader) earned(in *protocol.Input, d *described, entity string, data *
 	default:
 		return ""
 	}
-	amount := data.Get(key)
-	text := protocol.View(amount.GetStringBytes())
-	if amount != nil && amount.Type() == fastjson.TypeNumber {
-		text = rd.Number(amount)
-	}
-	currency := protocol.View(data.GetStringBytes("currency"))
-	if currency == "" {
-		currency = rd.sites.Currency(in.Site)
-	}
-	if text == "" || currency == "" {
-		return ""
-	}
-	rd.SetRevenue(in, text, protocol.LooseCurrency(currency))
-	if rd.Forgiven(protocol.FieldRevenue) {
+	currency := protocol.CurrencyOf(rd.sites, in.Site, protocol.TextOf(data.Get("currency")))
+	if !rd.LooseRevenue(in, data.Get(key), currency) {
 		return ""
 	}
 	if refund && in.Amount > 0 {

@@ -293,14 +293,11 @@ func (rd *reader) revenue(in *protocol.Input, amount, currency, name string) {
 	if amount == "" {
 		return
 	}
-	if currency == "" {
-		currency = rd.sites.Currency(in.Site)
-	}
-	if currency == "" {
+	if currency = protocol.CurrencyOf(rd.sites, in.Site, currency); currency == "" {
 		rd.LooseProp(name, amount)
 		return
 	}
-	rd.SetRevenue(in, amount, protocol.LooseCurrency(currency))
+	rd.SetRevenue(in, amount, currency)
 	rd.Forgiven(protocol.FieldRevenue)
 }
 
