@@ -50,7 +50,8 @@ type Collector struct {
 	lastBug   atomic.Int64 // when a panic of a protocol was logged last, Unix seconds
 	health    health
 	closing   atomic.Bool
-	stop      chan struct{}
+	life      context.Context // ends with Close
+	end       context.CancelFunc
 	stopped   sync.WaitGroup
 	closeOnce sync.Once
 	closeErr  error
@@ -80,22 +81,21 @@ func Open(ctx context.Context, opts Options) (*Collector, error) {
 		return nil, fmt.Errorf("ingest: %w", err)
 	}
 	c := &Collector{
-		opts:      opts,
-		identity:  id,
-		network:   opts.network(),
-		client:    client,
-		pending:   budget{most: opts.MaxPendingBytes},
-		ids:       idSource{prefix: idPrefix(opts.CollectorID, opts.Now())},
-		bodies:    protocol.NewBodies(opts.MaxBodyBytes),
-		bySite:    newLimiter[string](opts.SiteRate),
-		byAddress: newLimiter[netip.Prefix](opts.AddressRate),
-		newSites:  newNewSites(opts.NewSites),
-		quotas:    openQuotas(opts.Quotas, opts.Log),
-		stop:      make(chan struct{}),
-
+		opts:       opts,
+		identity:   id,
+		network:    opts.network(),
+		client:     client,
+		pending:    budget{most: opts.MaxPendingBytes},
+		ids:        idSource{prefix: idPrefix(opts.CollectorID, opts.Now())},
+		bodies:     protocol.NewBodies(opts.MaxBodyBytes),
+		bySite:     newLimiter[string](opts.SiteRate),
+		byAddress:  newLimiter[netip.Prefix](opts.AddressRate),
+		newSites:   newNewSites(opts.NewSites),
+		quotas:     openQuotas(opts.Quotas, opts.Log),
 		siteCounts: newSiteCounts(opts.Protocols),
 		arrivals:   arrivals.New(),
 	}
+	c.life, c.end = context.WithCancel(context.Background())
 	c.siteCounts.name(siteIDs(opts.Sites)...)
 	c.policies.Store(newPolicies(&opts))
 	c.health.opened = time.Now()
@@ -116,6 +116,7 @@ func Open(ctx context.Context, opts Options) (*Collector, error) {
 		}
 	}
 	if err != nil {
+		c.end()
 		client.Close()
 		return nil, fmt.Errorf("ingest: %w", err)
 	}
@@ -125,7 +126,7 @@ func Open(ctx context.Context, opts Options) (*Collector, error) {
 	stepped := make(chan struct{}, 1)
 	c.stopped.Go(func() { c.ticks(stepped) })
 	c.stopped.Go(c.saveQuotas)
-	c.stopped.Go(func() { (&logClock{c: c}).run(c.stop, stepped) })
+	c.stopped.Go(func() { (&logClock{c: c}).run(c.life, stepped) })
 	return c, nil
 }
 
@@ -142,7 +143,7 @@ func (c *Collector) close() error {
 	// same locks; then flush. The client goes last: the promises of its records answer the requests
 	// that still wait.
 	c.closing.Store(true)
-	close(c.stop)
+	c.end()
 	c.stopped.Wait()
 	for _, p := range c.partitions {
 		p.close()
@@ -178,7 +179,7 @@ func (c *Collector) ticks(stepped chan<- struct{}) {
 		}
 		select {
 		case <-t.C:
-		case <-c.stop:
+		case <-c.life.Done():
 			return
 		}
 	}
@@ -193,7 +194,7 @@ func (c *Collector) saveQuotas() {
 	for open := true; open; {
 		select {
 		case <-t.C:
-		case <-c.stop:
+		case <-c.life.Done():
 			open = false
 		}
 		err := c.quotas.save()

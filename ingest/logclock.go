@@ -57,20 +57,12 @@ type heard struct {
 // set right, or low is held back to the first event of its spool.
 func (h *heard) stands() bool { return h.ticks > 1 && !h.moves }
 
-// run compares at the start, every compareEvery, and soon after the clock has stepped.
-func (l *logClock) run(stop, stepped <-chan struct{}) {
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
+// run compares at the start, every compareEvery, and soon after the clock has stepped, until ctx
+// ends.
+func (l *logClock) run(ctx context.Context, stepped <-chan struct{}) {
 	defer func() {
 		if l.client != nil {
 			l.client.Close()
-		}
-	}()
-	go func() {
-		select {
-		case <-stop:
-			cancel()
-		case <-ctx.Done():
 		}
 	}()
 	select { // while all starts there is enough to do

@@ -1,7 +1,6 @@
 package ingest
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"sync/atomic"
@@ -240,15 +239,7 @@ func (s *spooler) nudge() {
 
 // run drains the spool until the collector closes.
 func (s *spooler) run() {
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	s.c.stopped.Go(func() {
-		select {
-		case <-s.c.stop:
-		case <-ctx.Done():
-		}
-		cancel()
-	})
+	ctx := s.c.life
 	t := time.NewTicker(s.c.opts.TickEvery)
 	defer t.Stop()
 	d := drainer{spooler: s}
