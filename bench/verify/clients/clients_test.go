@@ -2,6 +2,7 @@ package clients
 
 import (
 	"context"
+	"crypto/sha256"
 	"flag"
 	"fmt"
 	"math"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"millrace/ingest/protocol/all"
+	siteconfig "millrace/internal/site"
 )
 
 var rewrite = flag.Bool("rewrite", false, "write what was seen into testdata, and the table into docs/trackers.md")
@@ -117,7 +119,7 @@ func mustHarness(t *testing.T, folder string) *harness {
 			t.Errorf("millrace serve ends with %v\n%s", err, h.program.Log())
 		}
 	})
-	if h.refusers, err = StartRefusers(ctx, all.Protocols()); err != nil {
+	if h.refusers, err = StartRefusers(ctx, all.Protocols(), writeKeys()); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
@@ -149,10 +151,27 @@ func sitesFile() string {
 	b.WriteString("sites:\n")
 	for _, c := range Table() {
 		for _, answer := range sites() {
-			fmt.Fprintf(&b, "  %s: {currency: EUR, aliases: [%q]}\n", site(c, answer), token(c, answer))
+			names := fmt.Sprintf("aliases: [%q]", token(c, answer))
+			if c.Secret {
+				names = fmt.Sprintf("write_keys: [%q]", fmt.Sprintf("sha256:%x", sha256.Sum256([]byte(token(c, answer)))))
+			}
+			fmt.Fprintf(&b, "  %s: {currency: EUR, %s}\n", site(c, answer), names)
 		}
 	}
 	return b.String()
+}
+
+// writeKeys returns those of all sites, which the collectors that refuse have to know.
+func writeKeys() siteconfig.Keys {
+	var list []siteconfig.Key
+	for _, c := range Table() {
+		for _, answer := range sites() {
+			if c.Secret {
+				list = append(list, siteconfig.Key{Hash: sha256.Sum256([]byte(token(c, answer)))})
+			}
+		}
+	}
+	return siteconfig.NewKeys(list...)
 }
 
 // mustSend has a client send all that it can to the program itself.

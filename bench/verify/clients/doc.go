@@ -5,7 +5,7 @@
 // Answer; out come what the client did and was told, and what was counted.
 //
 //	m, err := clients.Start(ctx, exe, dir, sites)         // millrace serve, on its defaults
-//	refusers, err := clients.StartRefusers(ctx, all.Protocols())
+//	refusers, err := clients.StartRefusers(ctx, all.Protocols(), keys)
 //	fault, err := refusers.Fault(clients.Unavailable)
 //	p, err := clients.StartProxy(m.URL, fault, 1, nil)
 //	out, err := clients.Run(ctx, node, script, clients.Job{URL: p.URL, Token: "7", ...})
@@ -21,6 +21,8 @@
 // test ./bench/verify/clients -rewrite. The test of the clients themselves needs node and the
 // packages, in a copy of node/ after npm ci that MILLRACE_TEST_CLIENTS names; .ci/run clients has
 // that.
+//
+// A client whose Token is a secret of servers (Client.Secret) has it as a write key of the site.
 //
 // To add a client: its package in node/package.json with an exact version (npm install
 // --omit-lockfile-registry-resolved makes the lock file, without the host of a registry), a script,

@@ -13,7 +13,7 @@ import (
 // TestFaults holds that the first request has the answer that a client is to get, that the others
 // have the collector's, and that only what is lost or accepted reaches it before.
 func TestFaults(t *testing.T) {
-	refusers, err := StartRefusers(t.Context(), all.Protocols())
+	refusers, err := StartRefusers(t.Context(), all.Protocols(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,6 +18,7 @@ import (
 	"millrace/ingest/identity"
 	"millrace/ingest/protocol"
 	"millrace/internal/front"
+	siteconfig "millrace/internal/site"
 )
 
 // refusals are those that Millrace makes, by the answer that they are.
@@ -39,22 +40,22 @@ type Refusers struct {
 	urls       map[Answer]*url.URL
 }
 
-// StartRefusers starts them, with the protocols that they speak.
-func StartRefusers(ctx context.Context, list []protocol.Protocol) (*Refusers, error) {
+// StartRefusers starts them, with the protocols that they speak and the write keys that they know.
+func StartRefusers(ctx context.Context, list []protocol.Protocol, keys siteconfig.Keys) (*Refusers, error) {
 	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, event.Topic))
 	if err != nil {
 		return nil, fmt.Errorf("start a broker: %w", err)
 	}
 	r := &Refusers{cluster: cluster, urls: map[Answer]*url.URL{}}
 	for answer, ref := range refusals {
-		if err := r.start(ctx, answer, refusing(list, ref)); err != nil {
+		if err := r.start(ctx, answer, refusing(list, ref), keys); err != nil {
 			return nil, errors.Join(err, r.Close())
 		}
 	}
 	return r, nil
 }
 
-func (r *Refusers) start(ctx context.Context, answer Answer, list []protocol.Protocol) error {
+func (r *Refusers) start(ctx context.Context, answer Answer, list []protocol.Protocol, keys siteconfig.Keys) error {
 	secret := make([]byte, identity.SecretLen)
 	c, err := ingest.Open(ctx, ingest.Options{
 		Kafka:       []kgo.Opt{kgo.SeedBrokers(r.cluster.ListenAddrs()...)},
@@ -62,6 +63,7 @@ func (r *Refusers) start(ctx context.Context, answer Answer, list []protocol.Pro
 		Secret:      secret,
 		Salts:       identity.NewDerived(secret),
 		Protocols:   list,
+		WriteKeys:   keys,
 	})
 	if err != nil {
 		return fmt.Errorf("start a collector that answers %s: %w", answer, err)

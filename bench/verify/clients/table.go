@@ -84,6 +84,9 @@ type Client struct {
 	Script string
 	// Token is a format of the tracker's id of a site, with %d.
 	Token string
+	// Secret says that Token is a secret of the tracker's servers, which is made a write key of the
+	// site.
+	Secret bool
 	// Repeats is how often it sends an event again while it gets 503 each time, before it gives the
 	// event up. 0: never, or it was not waited for.
 	Repeats int
@@ -317,6 +320,68 @@ func Table() []Client {
 				NoCollector: {502, Final, Success, 0},
 				Closed:      {0, Final, Success, 0},
 				Lost:        {0, Final, Success, 1},
+			},
+		},
+		{
+			Name: "countly-sdk-nodejs", Version: "24.10.4", Use: "Bulk", Protocol: "countly", ID: "timestamp",
+			Script: "countly-bulk.cjs", Token: "countly%d",
+			Note: "Again each minute (`fail_timeout`), without end, and all else waits: what is refused for ever is answered with 200. Its callback says that nothing is left, whatever became of it",
+			Cells: map[Answer]Cell{
+				Accepted:    {200, Done, Success, 1},
+				Invalid:     {200, Final, Success, 0},
+				TooLarge:    {200, Final, Success, 0},
+				TooMany:     {429, Again, Success, 1},
+				Unavailable: {503, Again, Success, 1},
+				Mistake:     {200, Final, Success, 0},
+				NoCollector: {502, Again, Success, 1},
+				Closed:      {0, Again, Success, 1},
+				Lost:        {0, Again, Success, 1},
+			},
+		},
+		{
+			Name: "pirsch-sdk", Version: "2.9.1", Protocol: "pirsch",
+			Script: "pirsch-sdk.cjs", Token: "pa_%045d", Secret: true,
+			Cells: map[Answer]Cell{
+				Accepted:    {200, Done, Success, 1},
+				Invalid:     {400, Final, Failure, 0},
+				TooLarge:    {413, Final, Failure, 0},
+				TooMany:     {429, Final, Failure, 0},
+				Unavailable: {503, Final, Failure, 0},
+				Mistake:     {500, Final, Failure, 0},
+				NoCollector: {502, Final, Failure, 0},
+				Closed:      {0, Final, Failure, 0},
+				Lost:        {0, Final, Failure, 1},
+			},
+		},
+		{
+			Name: "@aptabase/web", Version: "0.5.0", Use: "in node", Protocol: "aptabase", ID: "timestamp",
+			Script: "aptabase-web.cjs", Token: "A-SH-%d",
+			Note: "Its promise has no error, only the console does",
+			Cells: map[Answer]Cell{
+				Accepted:    {200, Done, Success, 1},
+				Invalid:     {400, Final, Success, 0},
+				TooLarge:    {413, Final, Success, 0},
+				TooMany:     {503, Final, Success, 0},
+				Unavailable: {503, Final, Success, 0},
+				Mistake:     {400, Final, Success, 0},
+				NoCollector: {502, Final, Success, 0},
+				Closed:      {0, Final, Success, 0},
+				Lost:        {0, Final, Success, 1},
+			},
+		},
+		{
+			Name: "GoatCounter's API by fetch", Protocol: "goatcounter",
+			Script: "goatcounter-api.cjs", Token: "goatcounter%d", Secret: true,
+			Cells: map[Answer]Cell{
+				Accepted:    {202, Done, Success, 1},
+				Invalid:     {400, Final, Failure, 0},
+				TooLarge:    {413, Final, Failure, 0},
+				TooMany:     {429, Final, Failure, 0},
+				Unavailable: {503, Final, Failure, 0},
+				Mistake:     {500, Final, Failure, 0},
+				NoCollector: {502, Final, Failure, 0},
+				Closed:      {0, Final, Failure, 0},
+				Lost:        {0, Final, Failure, 1},
 			},
 		},
 		{
