@@ -28,7 +28,7 @@
 //   - A MILLRACE_ variable that no flag of any command reads is an error, as an unknown key of the
 //     file is; those of the tests (MILLRACE_TEST_*) and those that Kubernetes sets for a service of
 //     that name are passed over.
-//   - SIGTERM and SIGINT stop in order; a second one ends the process at once. Every goroutine is
+//   - SIGTERM, SIGINT and SIGHUP stop in order; a second one ends the process at once. Every goroutine is
 //     waited for.
 //   - Errors are printed once, as "millrace: …" on the standard error stream, with what to do about
 //     them.

@@ -34,7 +34,8 @@ func TestDrain(t *testing.T) {
 	}
 }
 
-// TestDrainCutShort: a second signal ends the process, and Ctrl-C does not wait.
+// TestDrainCutShort: a second signal ends the process, and Ctrl-C does not wait. The end of the
+// terminal is a clean stop, too.
 func TestDrainCutShort(t *testing.T) {
 	t.Parallel()
 	s := mustServe(t, localPlace(t), "--drain", "10m")
@@ -50,6 +51,12 @@ func TestDrainCutShort(t *testing.T) {
 	<-s.ended
 	if s.err != nil {
 		t.Errorf("after Ctrl-C: %v", s.err)
+	}
+	s = mustServe(t, localPlace(t))
+	mustSignal(t, s, syscall.SIGHUP)
+	<-s.ended
+	if s.err != nil {
+		t.Errorf("after SIGHUP: %v", s.err)
 	}
 }
 

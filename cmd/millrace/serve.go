@@ -81,6 +81,7 @@ func (c *serveCommand) Run(p *process, logs *logFlags) error {
 	if err != nil {
 		return err
 	}
+	cli.OutlivePipes()
 	o.Log = logs.open(p.stderr)
 	o.Up = func(up server.Up) { c.greet(p.stdout, up, o.Access.Sites) }
 	return server.Run(p.ctx, *o)

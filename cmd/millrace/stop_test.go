@@ -1,6 +1,11 @@
 package main
 
 import (
+	"bufio"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
 	"testing"
 
 	"millrace/engine"
@@ -41,5 +46,30 @@ func TestCleanStopArchivesAll(t *testing.T) {
 	}
 	if r, err := lake.Check(t.Context()); err != nil || r.Rows != int64(sent) {
 		t.Errorf("%+v, %v; want %d rows of %s", r, err, sent, engine.EventsTopic)
+	}
+}
+
+// TestOutputIsClosed: a reader of the greeting and the log that ends, such as head, ends no server.
+func TestOutputIsClosed(t *testing.T) {
+	t.Parallel()
+	out, in, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(mustExecutable(t), localPlace(t).args("serve", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0")...)
+	cmd.Env = append(os.Environ(), asProgram+"=1")
+	cmd.Stdout, cmd.Stderr = in, in
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	in.Close()
+	for lines := bufio.NewScanner(out); lines.Scan() && !strings.Contains(lines.Text(), "/api/v2/query"); { // the last of the greeting
+	}
+	out.Close()
+	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil { // which is logged
+		t.Fatal(err)
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Error(err)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/pprof"
 	"os"
+	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -75,7 +76,7 @@ func Open(o Options) (*Port, error) {
 	mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
 	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
 	p.server = &http.Server{
-		Handler:           guard(o.Addr, mux),
+		Handler:           bounded(guard(ln.Addr().String(), mux), bodyTime, answerTime),
 		ReadHeaderTimeout: 5 * time.Second,
 		IdleTimeout:       time.Minute,
 		ErrorLog:          front.ErrorLog("admin", o.Log, p.Front),
@@ -90,10 +91,40 @@ func Open(o Options) (*Port, error) {
 	return p, nil
 }
 
+const (
+	// bodyTime is how long a client may take to send a body. Few paths read one; the server reads
+	// what is left of it before it answers.
+	bodyTime = 5 * time.Second
+	// answerTime is how long writing an answer may take, beside what a profile waits for.
+	answerTime = 30 * time.Second
+)
+
+// bounded ends requests of clients that neither send nor read: else maxConns of them would keep
+// the probes out for good.
+func bounded(next http.Handler, body, answer time.Duration) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		// The connection is one of TCP, which takes deadlines.
+		control, now := http.NewResponseController(w), time.Now()
+		if r.ContentLength != 0 { // without a body the deadline would end the request's context
+			_ = control.SetReadDeadline(now.Add(body))
+		}
+		wait := answer
+		if seconds, err := strconv.ParseFloat(r.URL.Query().Get("seconds"), 64); err == nil && seconds > 0 {
+			wait += time.Duration(min(seconds, mostProfile.Seconds()) * float64(time.Second))
+		}
+		_ = control.SetWriteDeadline(now.Add(wait))
+		next.ServeHTTP(w, r)
+	})
+}
+
+// mostProfile is how long a profile or a trace may take.
+const mostProfile = 10 * time.Minute
+
 // guard lets only this machine in where only this machine can connect: it refuses a proxy that
-// passes requests on by mistake, and a page that rebinds its name to 127.0.0.1. An address that
-// other machines can reach was chosen by the operator, for scrapers and probes that use any name
-// for it; the operator's network then decides who may connect.
+// passes requests on by mistake, and a page that rebinds its name to 127.0.0.1. Addr is the one
+// that was bound, since a name may stand for 127.0.0.1. An address that other machines can reach
+// was chosen by the operator, for scrapers and probes that use any name for it; the operator's
+// network then decides who may connect.
 func guard(addr string, next http.Handler) http.Handler {
 	if !local.LoopbackAddress(addr) {
 		return next

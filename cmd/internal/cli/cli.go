@@ -24,11 +24,14 @@ const (
 )
 
 // Main runs a program and ends the process with the exit code that run returns. Its context ends
-// with the first SIGINT or SIGTERM.
+// with the first SIGINT, SIGTERM or SIGHUP; the last unless nohup has the process ignore it.
 func Main(run func(context.Context) int) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	if !signal.Ignored(syscall.SIGHUP) {
+		signal.Notify(signals, syscall.SIGHUP)
+	}
 	go func() {
 		s := <-signals
 		// After the first signal the default action is back, so that a second one ends the process
@@ -38,6 +41,10 @@ func Main(run func(context.Context) int) {
 	}()
 	os.Exit(run(ctx))
 }
+
+// OutlivePipes lets the process go on when the reader of its output ends, such as head: writing
+// returns an error then. Without it the next line ends the process at once.
+func OutlivePipes() { signal.Ignore(syscall.SIGPIPE) }
 
 // StopSignal is the cause of a context that a signal has ended.
 type StopSignal struct{ os.Signal }

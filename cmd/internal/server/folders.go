@@ -46,11 +46,12 @@ func watchFolders(ctx context.Context, looks []look, fail func(error)) error {
 func brokerFolder(dir string, startAnew func() string) look {
 	var w datadir.Watch
 	return func() error {
-		if err := w.Look(dir); err != nil {
+		err := w.Look(dir)
+		if errors.Is(err, datadir.ErrGone) {
 			return fmt.Errorf("embedded broker: %w; what was taken in is written to the archive now, as far as it can be; put the folder back "+
 				"if you can; or, to go on with an empty log, %s", err, startAnew())
 		}
-		return nil
+		return err
 	}
 }
 
@@ -58,9 +59,10 @@ func brokerFolder(dir string, startAnew func() string) look {
 func rollupsFolder(dir string) look {
 	var w datadir.Watch
 	return func() error {
-		if err := w.Look(dir); err != nil {
+		err := w.Look(dir)
+		if errors.Is(err, datadir.ErrGone) {
 			return fmt.Errorf("rollup store: %w; start again: windows that Kafka still holds are written again; run \"millrace replay\" for older ones", err)
 		}
-		return nil
+		return err
 	}
 }

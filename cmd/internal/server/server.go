@@ -104,11 +104,12 @@ func (s *server) start(ctx context.Context) error {
 		s.startMonitors, s.watchFolders, s.leaveRules, s.startRoles, s.openPublic, s.watchSites, s.startDemo,
 	}
 	for _, step := range steps {
-		if err := step(ctx); err != nil {
-			return err
-		}
-		if ctx.Err() != nil {
+		err := step(ctx)
+		if ctx.Err() != nil && (err == nil || errors.Is(err, context.Canceled)) {
 			return errors.New("told to stop before everything was up")
+		}
+		if err != nil {
+			return err
 		}
 	}
 	s.admin.Ready.Start()

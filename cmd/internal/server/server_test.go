@@ -119,6 +119,30 @@ func TestFailedStart(t *testing.T) {
 	f(func(o *Options) { o.Access.Secret = []byte("short") }, "start role collect: ")
 }
 
+// TestToldToStopAtTheStart: whatever the start was waiting for, that is not its reason.
+func TestToldToStopAtTheStart(t *testing.T) {
+	t.Parallel()
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	o := options(t.TempDir())
+	o.Kafka.Brokers = []string{silent.Addr().String()}
+	go func() {
+		if c, err := silent.Accept(); err == nil {
+			defer c.Close()
+			cancel()
+			<-t.Context().Done()
+		}
+	}()
+	if err := Run(ctx, o); err == nil || err.Error() != "told to stop before everything was up" {
+		t.Error(err)
+	}
+}
+
 // TestClosers: each is called, the last one first, whatever the others return.
 func TestClosers(t *testing.T) {
 	var called []string
