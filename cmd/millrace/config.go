@@ -1,8 +1,10 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"os"
 	"slices"
@@ -79,6 +81,9 @@ func flagForms(node *kong.Node, forms map[string]valueForm) {
 }
 
 func readConfig(path string, known map[string]valueForm) (map[string]string, error) {
+	if path == "" {
+		return nil, errors.New("the name of the file is empty; leave --config or MILLRACE_CONFIG out, or name one")
+	}
 	data, err := os.ReadFile(path)
 	if err != nil {
 		var perr *os.PathError
@@ -93,8 +98,16 @@ func readConfig(path string, known map[string]valueForm) (map[string]string, err
 // parseConfig returns the text of each key. All unknown keys and unusable values are reported at
 // once.
 func parseConfig(data []byte, known map[string]valueForm) (map[string]string, error) {
-	var doc yaml.Node
-	if err := yaml.Unmarshal(data, &doc); err != nil {
+	var doc, second yaml.Node
+	dec := yaml.NewDecoder(bytes.NewReader(data))
+	err := dec.Decode(&doc)
+	if err == nil && !errors.Is(dec.Decode(&second), io.EOF) {
+		return nil, errors.New("a second document begins with ---, which would be passed over; the settings are one")
+	}
+	if err != nil && !errors.Is(err, io.EOF) {
+		if strings.Contains(err.Error(), "unknown anchor") { // what follows may be a key
+			err = errors.New("yaml: a text that begins with * names an anchor that is not there")
+		}
 		return nil, fmt.Errorf("%w; a list is written in brackets, [a, b], a mapping in braces, {a: b}, and a text with any of these in quotes: \"[::1]:8080\"", err)
 	}
 	values := map[string]string{}

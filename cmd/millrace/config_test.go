@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"io"
+	"log/slog"
 	"maps"
 	"os"
 	"path/filepath"
@@ -63,6 +64,7 @@ func TestParseConfig(t *testing.T) {
 	bad("site-time-zones: a.example:Europe/Berlin\n", "in braces: {a.example: Europe/Berlin}")
 	bad("site-time-zones: [a.example, UTC]\n", "in braces")
 	bad("site-time-zones: a.example: UTC\n", "a mapping in braces")
+	bad("listen: a\n---\nsites: [b]\n", "a second document begins with ---")
 	bad("site-time-zones: UTC\n", "in braces: {a: b}")
 }
 
@@ -96,7 +98,7 @@ func TestFlagOverEnvironmentOverFile(t *testing.T) {
 		t.Errorf("early %v (flag 1s), lateness %v (environment 2h), grace %v (file 3s), silent-after %v (default 10s)",
 			s.Early, s.Lateness, s.Grace, s.SilentAfter)
 	}
-	if cli.Log.Level.String() != "WARN" || len(s.Sites) != 2 || s.MaxBody != 2<<20 || s.S3 != "s3://here" ||
+	if slog.Level(cli.Log.Level).String() != "WARN" || len(s.Sites) != 2 || s.MaxBody != 2<<20 || s.S3 != "s3://here" ||
 		s.SiteTimeZones["a.example"] != "Asia/Tokyo" || s.LoopbackTrust {
 		t.Errorf("%+v, %+v", cli.Log, s)
 	}
@@ -185,6 +187,15 @@ func TestUsageErrors(t *testing.T) {
 	f("--demo needs", "serve", "--demo", "--no-loopback-trust")
 	f("--grace", "serve", "--grace", "soon")
 	f("no such file", "serve", "--config", "not-there.yaml")
+	f("the name of the file is empty", "serve", "--config", "")
+	f("did you mean --listen?", "serve", "-listen", ":8080")
+	f("did you mean --listen?", "serve", "--LISTEN", ":8080")
+	f("did you mean --query-keys?", "serve", "-query_keys=x")
+	f(`--log-level: "warning" is not debug, info, warn or error`, "serve", "--log-level", "warning")
+	f(`--shards: "x" is not the N of SITE=N`, "serve", "--shards", "a.example=x")
+	f("there is a semicolon", "serve", "--shards", "a.example=2,b.example=3")
+	f("write 127.0.0.1,::1", "serve", "--trusted-proxies", "127.0.0.1, ::1")
+	f("write 127.0.0.1,::1", "serve", "--trusted-proxies", "localhost")
 }
 
 func TestHelpAndVersion(t *testing.T) {

@@ -44,13 +44,21 @@ func checkEnvironment(model, selected *kong.Node, environ []string) error {
 				near = nearest(word, others)
 			}
 		}
-		errs = append(errs, fmt.Errorf("environment: there is no variable %s%s", name, suggest.DidYouMean(near, variableOf)))
+		errs = append(errs, fmt.Errorf("environment: there is no variable %s%s", name, suggest.DidYouMean(near, settingOf)))
 	}
 	return errors.Join(errs...)
 }
 
 func variableOf(flag string) string {
 	return variablePrefix + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
+}
+
+// settingOf is the variable that stands for a flag; a flag that negates has none of its own.
+func settingOf(flag string) string {
+	if switched, ok := strings.CutPrefix(flag, "no-"); ok {
+		return variableOf(switched) + "=false"
+	}
+	return variableOf(flag)
 }
 
 func collectVariables(node *kong.Node, flags map[string]string) {

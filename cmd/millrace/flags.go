@@ -70,6 +70,12 @@ type accessFlags struct {
 func (f *accessFlags) proxies() ([]netip.Prefix, error) {
 	var nets []netip.Prefix
 	for _, text := range f.TrustedProxies {
+		if words := strings.Fields(strings.Join(f.TrustedProxies, " ")); strings.ContainsAny(text, " \t") {
+			return nil, usagef("--trusted-proxies: %q has a blank; write %s", text, strings.Join(words, ","))
+		}
+		if text == "localhost" {
+			return nil, usagef("--trusted-proxies: localhost is a name; write 127.0.0.1,::1")
+		}
 		if addr, err := netip.ParseAddr(text); err == nil {
 			nets = append(nets, netip.PrefixFrom(addr, addr.BitLen()))
 			continue
@@ -109,12 +115,23 @@ func (b *byteSize) UnmarshalText(text []byte) error {
 
 // logFlags configure the log. The log goes to the standard error stream.
 type logFlags struct {
-	Level  slog.Level `default:"info" help:"Least level that is logged: debug, info, warn or error."`
-	Format string     `default:"text" enum:"text,json" help:"Form of a line: text or json."`
+	Level  logLevel `default:"info" help:"Least level that is logged: debug, info, warn or error."`
+	Format string   `default:"text" enum:"text,json" help:"Form of a line: text or json."`
+}
+
+// logLevel is a level as the help names it.
+type logLevel slog.Level
+
+// UnmarshalText is what flags, environment and config file are read by.
+func (l *logLevel) UnmarshalText(text []byte) error {
+	if (*slog.Level)(l).UnmarshalText(text) != nil {
+		return fmt.Errorf("%q is not debug, info, warn or error", text)
+	}
+	return nil
 }
 
 func (f *logFlags) open(w io.Writer) *slog.Logger {
-	opts := &slog.HandlerOptions{Level: f.Level}
+	opts := &slog.HandlerOptions{Level: slog.Level(f.Level)}
 	if f.Format == "json" {
 		return slog.New(slog.NewJSONHandler(w, opts))
 	}

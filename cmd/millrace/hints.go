@@ -92,7 +92,7 @@ func explainParse(model *kong.Node, err error) error {
 	text := err.Error()
 	if word, ok := strings.CutPrefix(text, "unknown flag "); ok {
 		word, _, _ = strings.Cut(word, ",")
-		return fmt.Errorf("unknown flag %s%s", word, flagHint(model, selected, strings.TrimLeft(word, "-")))
+		return fmt.Errorf("unknown flag %s%s", word, flagHint(model, selected, meantFlag(parse, word)))
 	}
 	if word, ok := strings.CutPrefix(text, "unexpected argument "); ok {
 		word, _, _ = strings.Cut(word, ",")
@@ -116,15 +116,37 @@ func explainParse(model *kong.Node, err error) error {
 	return err
 }
 
-// explainMapping puts the names that the flag's help has into Kong's error about a mapping
-// without "=".
-func explainMapping(text, placeholder string) error {
-	_, got, ok := strings.Cut(text, `expected "<key>=<value>" but got `)
-	flag, _, _ := strings.Cut(text, ":")
-	if !ok {
-		return nil
+// meantFlag returns the name that an unknown flag may have been meant as: "-listen", of which Kong
+// names the first letter, and "--LISTEN" are "listen".
+func meantFlag(parse *kong.ParseError, word string) string {
+	name := strings.TrimLeft(word, "-")
+	if len(word) == 2 && parse.Context != nil {
+		i := slices.IndexFunc(parse.Context.Args, func(arg string) bool { return strings.HasPrefix(arg, word) && len(arg) > 3 })
+		if i >= 0 {
+			name, _, _ = strings.Cut(parse.Context.Args[i][1:], "=")
+		}
 	}
-	return fmt.Errorf("%s: %s is not %s; between two of them there is a semicolon", flag, got, placeholder)
+	return strings.ToLower(strings.ReplaceAll(name, "_", "-"))
+}
+
+// explainMapping puts the names that the flag's help has into Kong's errors about a mapping
+// without "=", and with a value that is none.
+func explainMapping(text, placeholder string) error {
+	flag, _, _ := strings.Cut(text, ":")
+	for _, form := range []string{`expected "<key>=<value>" but got `, "invalid map value "} {
+		if _, got, ok := strings.Cut(text, form); ok {
+			return fmt.Errorf("%s: %s is not %s; between two of them there is a semicolon", flag, got, partOf(placeholder, form))
+		}
+	}
+	return nil
+}
+
+// partOf returns what of SITE=N is missing or wrong.
+func partOf(placeholder, form string) string {
+	if _, value, ok := strings.Cut(placeholder, "="); ok && strings.HasPrefix(form, "invalid") {
+		return "the " + value + " of " + placeholder
+	}
+	return placeholder
 }
 
 // shownArgument returns an argument that no command takes as errors show it: a word that is or

@@ -75,6 +75,7 @@ func TestEnvironment(t *testing.T) {
 	f("MILLRACE_QUERYKEYS=k", "did you mean MILLRACE_QUERY_KEYS?")
 	f("MILLRACE_HELP=1", "there is no variable MILLRACE_HELP; write millrace --help")
 	f("MILLRACE_VERSION=1", "there is no variable MILLRACE_VERSION; write millrace --version")
+	f("MILLRACE_NO_LOOPBACK_TRUST=true", "did you mean MILLRACE_LOOPBACK_TRUST=false?")
 	f("MILLRACE_=1", "there is no variable MILLRACE_")
 	f("MILLRACE_XYZZY=1", "there is no variable MILLRACE_XYZZY")
 	f("MILLRACE=1", "")

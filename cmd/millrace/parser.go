@@ -20,7 +20,9 @@ type versionFlag bool
 
 // BeforeReset runs as soon as the flag is parsed, whatever else is wrong with the command line.
 func (versionFlag) BeforeReset(app *kong.Kong) error {
-	_, err := fmt.Fprint(app.Stdout, versionLine())
+	if _, err := fmt.Fprint(app.Stdout, versionLine()); err != nil {
+		return err
+	}
 	app.Exit(exitOK)
-	return err
+	return nil
 }

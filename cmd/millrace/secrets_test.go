@@ -67,6 +67,9 @@ func TestErrorsShowNoSecret(t *testing.T) {
 		mustWrite(t, config, key+": "+value+"\n", 0o600)
 		mustRefuse(t, []string{"--config", config}, key)
 	}
+	anchor := filepath.Join(t.TempDir(), "c.yaml")
+	mustWrite(t, anchor, "query-keys: *"+s+"\n", 0o600)
+	mustRefuse(t, []string{"--config", anchor}, "begins with *")
 }
 
 // TestSecretsByFile: each secret may be in a file, wherever the name of the file comes from.
