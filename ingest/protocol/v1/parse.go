@@ -14,6 +14,9 @@ import (
 	"millrace/internal/strictjson"
 )
 
+// blanks may stand around a value of JSON (RFC 8259, 2).
+const blanks = " \t\r\n"
+
 // Parse reads a body that is one event, a JSON array of events, or NDJSON, which it finds out by
 // the content. Either all of its events are valid or the error names the first that is not:
 // "events[3].props: …", "line 2: url: …". Ts, ip, ua and visitor are refused unless the sender is
@@ -23,7 +26,7 @@ import (
 func Parse(p *protocol.Parser, body []byte, trusted bool, now event.Time) ([]protocol.Input, error) {
 	p.Reset()
 	r := reader{p, trusted, now}
-	body = bytes.TrimSpace(body)
+	body = bytes.Trim(body, blanks)
 	if len(body) == 0 {
 		return nil, protocol.BadField("", "the body is empty")
 	}
@@ -81,7 +84,7 @@ func (r *reader) lines(body []byte, whole error) ([]protocol.Input, error) {
 	for n := 1; len(body) > 0; n++ {
 		line, rest, _ := bytes.Cut(body, []byte{'\n'})
 		body = rest
-		if line = bytes.TrimSpace(line); len(line) == 0 {
+		if line = bytes.Trim(line, blanks); len(line) == 0 {
 			continue
 		}
 		if len(r.Inputs()) == protocol.MaxEvents {
