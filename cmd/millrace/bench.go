@@ -51,9 +51,15 @@ func (benchEngineCommand) Help() string {
   millrace bench engine --events 2000000 --batch 100 --runs 5`
 }
 
+// mostBenchPartitions is beyond what one process works off.
+const mostBenchPartitions = 256
+
 func (c *benchEngineCommand) Run(p *process) (err error) {
 	if c.Events < 1 || c.Batch < 1 || c.Partitions < 1 || c.Runs < 1 {
 		return usagef("--events, --batch, --partitions and --runs are 1 or more")
+	}
+	if c.Partitions > mostBenchPartitions {
+		return usagef("--partitions: %d are more than %d, each of which is a goroutine and a database", c.Partitions, mostBenchPartitions)
 	}
 	var profile io.Writer
 	if c.CPUProfile != "" {

@@ -222,6 +222,7 @@ func flagHint(model, selected *kong.Node, word string) string {
 
 // argumentHint returns which command was meant.
 func argumentHint(selected *kong.Node, word string) string {
+	word = strings.ToLower(word)
 	if word == "help" {
 		return fmt.Sprintf("; write millrace%s --help", cli.NameOf(selected))
 	}
@@ -230,6 +231,9 @@ func argumentHint(selected *kong.Node, word string) string {
 		if !c.Hidden {
 			names = append(names, c.Name)
 		}
+	}
+	if takes := selected.Positional; len(takes) > 0 {
+		return fmt.Sprintf("; %s takes one %s", strings.TrimSpace(cli.NameOf(selected)), takes[0].Name)
 	}
 	if len(names) == 0 {
 		return fmt.Sprintf("; all of%s is flags, which begin with --", cli.NameOf(selected))

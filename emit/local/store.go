@@ -176,7 +176,8 @@ func (s *Store) checkFormat() error {
 		return damaged(err)
 	}
 	if !empty {
-		return fmt.Errorf("%w: it is a Pebble database of something else", ErrFormat)
+		return fmt.Errorf("%w: it is a Pebble database of something else, or what is left of a damaged store; "+
+			"in a data folder of Millrace remove it, and rebuild it with `millrace replay`", ErrFormat)
 	}
 	return s.db.Set(formatKey, []byte(format), s.write)
 }

@@ -212,6 +212,7 @@ func TestFormat(t *testing.T) {
 		}
 	}
 	f("something", "else", "something else")
+	f("something", "else", "in a data folder of Millrace remove it") // a manifest that was cut off shows no more
 	f(string(formatKey), "1", "number \"1\", this build knows 2; rollups are derived: remove the folder")
 }
 

@@ -156,13 +156,13 @@ var (
 		"x-proxy", "proxy-", "wl-proxy-", "x-coming-from", "cdn-", "x-cdn", "x-via", "via-", "x-edge-", "surrogate-",
 		"ssl-", "x-ssl", "x-tls-", "x-https", "client-cert", "x-auth-request-", "x-webauth-", "x-authentik-", "x-pomerium-",
 		"x-nginx-", "x-accel-", "x-varnish", "x-envoy-", "x-haproxy-", "x-traefik-", "x-arr-", "x-kong-", "x-consumer-", "x-squid-",
-		"x-bluecoat-", "x-zscaler-", "l5d-", "x-istio-", "x-gateway-", "x-ingress-", "x-lb-", "x-geoip-",
+		"x-bluecoat-", "x-zscaler-", "l5d-", "x-istio-", "x-gateway-", "x-ingress-", "x-lb-", "x-geo", "geoip-", "x-country", "x-region", "x-city", "x-proto", "x-authenticated-",
 		"cf-", "cloudfront-", "x-amz-cf-", "x-amzn-", "fastly-", "x-fastly-", "akamai-", "x-akamai-", "x-azure-", "x-ms-client-",
 		"fly-", "x-vercel-", "x-appengine-", "x-cloud-trace-", "x-goog-iap-", "x-goog-authenticated-", "x-nf-", "x-bunny-",
-		"x-sucuri-", "incap-", "x-incap-", "ali-cdn-", "do-connecting-", "tailscale-",
+		"x-sucuri-", "incap-", "x-incap-", "ali-cdn-", "do-connecting-", "tailscale-", "ngrok-", "x-tunnel-",
 	}
 	proxyNames = [...]string{
-		"via", "front-end-https", "x-host", "x-scheme", "x-url-scheme", "early-data", "x-request-start", "x-queue-start", "x-sendfile-type",
+		"via", "front-end-https", "x-host", "x-port", "x-scheme", "x-url-scheme", "early-data", "x-request-start", "x-queue-start", "x-sendfile-type",
 	}
 )
 

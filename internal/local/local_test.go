@@ -58,7 +58,9 @@ func TestLocal(t *testing.T) {
 		DO-Connecting-IP Tailscale-User-Login X_Forwarded_For x_real_ip HTTP_X_FORWARDED_FOR Z-Forwarded-For X-Forwarded-By
 		My-Forwarded-Host X-ImForwards Max-Forwards X-Cdn-Src-Ip Source-IP X-Backend-Via X-RealIP RealIP X-SSL-Client-Cert SSL-Client-Verify
 		X-Client-Verify X-Auth-Request-User X-Kong-Request-Id X-Squid-Error X-BlueCoat-Via Surrogate-Capability X-Request-Start
-		X-Https Remote-User X-WebAuth-User X-Rewrite-URL X-Azure-FDID Early-Data Client-Cert X-MWG-Via Remote_Addr`) {
+		X-Https Remote-User X-WebAuth-User X-Rewrite-URL X-Azure-FDID Early-Data Client-Cert X-MWG-Via Remote_Addr
+		X-Port X-Proto X-Protocol X-Country-Code X-Geo-Country GEOIP_COUNTRY_CODE X-Region X-City X-Authenticated-User
+		Ngrok-Trace-Id X-Tunnel-Authorization`) {
 		f("\n"+name+": 198.51.100.7", ProxyHeader)
 	}
 	f("\nX-Forwarded-For:", ProxyHeader)
