@@ -1,6 +1,7 @@
 package arrivals
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"sync"
@@ -133,10 +134,14 @@ func pageOf(url string) string {
 	return url[strings.LastIndexByte(authority, '@')+1:]
 }
 
-// unquoted returns what of a message is before and behind everything that it quotes.
+// unquoted returns what of a message is before and behind everything that it quotes. A message that
+// was cut short (protocol.Clip) may end within a quotation: then there is nothing behind it.
 func unquoted(msg string) (before, after string, quotes bool) {
 	first, last := strings.IndexByte(msg, '"'), strings.LastIndexByte(msg, '"')
-	if first == last { // none, or one alone
+	switch short := strings.HasSuffix(msg, "…"); {
+	case first >= 0 && short:
+		return msg[:first+1], "", true
+	case first == last: // none, or one alone
 		return msg, "", false
 	}
 	return msg[:first+1], msg[last:], true
@@ -161,7 +166,7 @@ func (l *Log) Last(f Filter) []Entry {
 			}
 		}
 	}
-	slices.SortStableFunc(all, func(a, b Entry) int { return int(b.At - a.At) })
+	slices.SortStableFunc(all, func(a, b Entry) int { return cmp.Compare(b.At, a.At) })
 	return all
 }
 

@@ -31,6 +31,16 @@ func TestNothingPersonal(t *testing.T) {
 		Field: "ip", Message: `"203.0.113.secret" is no address, nor is "secret" one`})
 	l.Add(&Entry{At: 3000, Protocol: "ga4", Path: "/g/collect", Outcome: Refused, Reason: string(protocol.ReasonSite), Status: 400,
 		Field: "tid", Message: `"G-123" is no token of a site`})
+	// The parser quotes what is no JSON, and the quotes in it, and the message is cut.
+	var parser protocol.Parser
+	for _, body := range []string{
+		`{"site":"a.example" "props":{"mail":"secret","x":"secretsecretsecretsecretsecretsecretsecretsecretsecretsecret"}}`,
+		`{"a":"b","""""""""""""""""""""""""""""""""secretsecretsecretsecretsecretsecretsecretsecret`,
+		`{"a":"secret`,
+	} {
+		_, err := parser.Document([]byte(body))
+		l.Add(&Entry{At: 2500, Protocol: "v1", Path: "/v1/events", Outcome: Refused, Reason: string(protocol.ReasonInvalid), Status: 400, Message: err.Msg})
+	}
 	for _, format := range []string{"json", "text"} {
 		code, text := get(l, "/arrivals?format="+format)
 		for _, want := range []string{"a.example/page", "pageview", "ga4", "G-123", " one", "1970-01-01T00:00:03.000Z"} {

@@ -118,7 +118,7 @@ func (p *Parser) Revenue(in *Input, v *fastjson.Value, strict bool) {
 			switch v.Type() {
 			case fastjson.TypeNumber:
 				if amount = p.Number(v); !strictjson.Number(amount) {
-					p.Fail("revenue.amount", "%s is not a number", Clip(amount))
+					p.Fail("revenue.amount", "%q is not a number", Clip(amount))
 				}
 			case fastjson.TypeString:
 				b, _ := v.StringBytes()

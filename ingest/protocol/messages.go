@@ -33,7 +33,7 @@ func (r *Request) Messages(body []byte, kind, token string) ([]Input, *Refusal) 
 	m := Messages{Parser: &r.Parser, Sites: r.Sites, Trusted: r.Trusted, Now: r.Now, Kind: kind, Token: token}
 	if err := m.Read(body); err != nil {
 		ref := Invalid(err)
-		if m.Unknown > 0 {
+		if err.Path == WriteKey {
 			ref.Reason = ReasonSite
 		}
 		return nil, ref

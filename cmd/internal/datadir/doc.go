@@ -7,7 +7,8 @@
 //	secret             64 hexadecimal digits: the 32 bytes that visitor ids are keyed with (mode 0600)
 //	collector-id       the name under which this folder's collector writes watermarks
 //	salts              what visitors without ids of their own are hashed under, by date; package salt has it
-//	import-salt        the same for imports, for two days behind the last one
+//	import-salt        the same for imports, for two days behind the last one; import-salt.lock is
+//	                   held by the process that makes or destroys it
 //	quotas.json        what this folder's collector has counted of the quotas of sites
 //	log-identity.json  which log all of this was made of; package lineage has it
 //	broker/            the embedded broker's log

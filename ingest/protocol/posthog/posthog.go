@@ -59,7 +59,7 @@ func (capture) Read(r *protocol.Request) ([]protocol.Input, *protocol.Refusal) {
 	rd := reader{Parser: &r.Parser, sites: r.Sites, trusted: r.Trusted, now: r.Now}
 	if err := rd.read(body); err != nil {
 		ref := protocol.Invalid(err)
-		if rd.unknown > 0 {
+		if err.Path == tokenPath {
 			ref.Reason = protocol.ReasonSite
 		}
 		return nil, ref
