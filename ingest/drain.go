@@ -82,10 +82,12 @@ func (d *drainer) step(ctx context.Context) (n int, err error) {
 	}
 	err = d.log.Done(entries)
 	for i := range entries {
-		d.c.partitions[entries[i].Partition].letGo(entries[i].N)
 		n += entries[i].N
 	}
 	d.c.metrics.drained.Add(float64(n))
+	for i := range entries {
+		d.c.partitions[entries[i].Partition].letGo(entries[i].N)
+	}
 	if err == nil {
 		d.trouble.Store(nil) // there is room again
 	}

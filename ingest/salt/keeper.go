@@ -83,32 +83,34 @@ func Open(ctx context.Context, o Options) (*Keeper, error) {
 	if k.keys, err = readFile(o.Path); err != nil {
 		return nil, err
 	}
-	if err := k.open(ctx); err != nil {
+	stepped, err := k.open(ctx)
+	if err != nil {
 		return nil, err
 	}
 	run, cancel := context.WithCancel(context.Background())
 	k.cancel = cancel
-	k.stopped.Go(func() { k.run(run) })
+	k.stopped.Go(func() { k.run(run, stepped) })
 	return k, nil
 }
 
-// open drops what has expired, and steps until there is a salt of each date in use.
-func (k *Keeper) open(ctx context.Context) error {
+// open drops what has expired, and steps until there is a salt of each date in use. It reports
+// whether that took a step.
+func (k *Keeper) open(ctx context.Context) (stepped bool, err error) {
 	if err := k.keep(k.keys, k.now()); err != nil {
-		return err
+		return false, err
 	}
 	for k.lacks() {
 		err := k.Step(ctx)
 		if err == nil {
-			break
+			return true, nil
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("agree on the salts of visitor ids: %w", err)
+			return false, fmt.Errorf("agree on the salts of visitor ids: %w", err)
 		case <-time.After(pause):
 		}
 	}
-	return nil
+	return false, nil
 }
 
 // pause is the time between a Step that failed and the next.
@@ -159,18 +161,16 @@ func (k *Keeper) lacks() bool {
 
 func (k *Keeper) now() event.Time { return event.TimeOf(k.o.Now()) }
 
-// run steps until ctx ends: at the beginning, each Every, again soon after a failure, and when a date is asked
-// for that is in use and not there, after a jump of the clock.
-func (k *Keeper) run(ctx context.Context) {
+// run steps until ctx ends: at the beginning, unless Open has just done so, each Every, again soon
+// after a failure, and when a date is asked for that is in use and not there, after a jump of the
+// clock.
+func (k *Keeper) run(ctx context.Context, stepped bool) {
 	for {
 		wait := k.o.Every
-		if err := k.Step(ctx); err != nil && ctx.Err() == nil {
-			wait = min(wait, time.Minute)
-			if k.lacks() {
-				wait = pause
-			}
-			k.o.Log.Warn("the salts of visitor ids could not be looked after; there is another attempt soon", "err", err)
+		if !stepped {
+			wait = k.tryStep(ctx)
 		}
+		stepped = false
 		timer := time.NewTimer(wait)
 		for waiting := true; waiting; {
 			select {
@@ -184,6 +184,19 @@ func (k *Keeper) run(ctx context.Context) {
 		}
 		timer.Stop()
 	}
+}
+
+// tryStep steps, and returns when to do so again.
+func (k *Keeper) tryStep(ctx context.Context) (wait time.Duration) {
+	err := k.Step(ctx)
+	if err == nil || ctx.Err() != nil {
+		return k.o.Every
+	}
+	k.o.Log.Warn("the salts of visitor ids could not be looked after; there is another attempt soon", "err", err)
+	if k.lacks() {
+		return pause
+	}
+	return min(k.o.Every, time.Minute)
 }
 
 // Step brings the salts up to the clock once: it destroys those of dates that are over, and makes or

@@ -40,7 +40,8 @@ func (c *clock) add(d time.Duration) {
 
 var noon = time.Date(2026, 3, 4, 12, 0, 0, 0, time.UTC)
 
-// mustOpen opens a keeper that steps only when it is told to, behind its first time.
+// mustOpen opens a keeper that steps only when it is told to, but for once where it has its salts in
+// a file.
 func mustOpen(tb testing.TB, o Options) *Keeper {
 	tb.Helper()
 	o.Every = 1000 * time.Hour
@@ -256,7 +257,9 @@ func TestTombstones(t *testing.T) {
 	dir := t.TempDir()
 	k := mustOpen(t, Options{Path: filepath.Join(dir, "c1"), Kafka: kafka, Collector: "c1", Now: now.now})
 	mustStep(t, k)
+	k.mu.Lock()
 	old := k.keys[Window(event.TimeOf(noon)).First]
+	k.mu.Unlock()
 	now.add(48 * time.Hour)
 	mustStep(t, k)
 	end := cluster.PartitionInfo(Topic, 0).HighWatermark
