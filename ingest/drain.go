@@ -85,11 +85,11 @@ func (d *drainer) step(ctx context.Context) (n int, err error) {
 		n += entries[i].N
 	}
 	d.c.metrics.drained.Add(float64(n))
-	for i := range entries {
-		d.c.partitions[entries[i].Partition].letGo(entries[i].N)
-	}
 	if err == nil {
 		d.trouble.Store(nil) // there is room again
+	}
+	for i := range entries {
+		d.c.partitions[entries[i].Partition].letGo(entries[i].N)
 	}
 	return n, err
 }
