@@ -5,8 +5,10 @@ import (
 	"math"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 
+	"github.com/cespare/xxhash/v2"
 	"github.com/valyala/fastjson"
 
 	"millrace/engine/event"
@@ -140,11 +142,36 @@ func (p *Parser) LooseWhole(s string, most int, field Fields, usable bool) strin
 	return s
 }
 
-// LooseID returns the id that a sender gives an event, "" for one that can't be used. One of the form
-// that collectors give to events without an id is none: the engine would know it for seconds.
+// LooseID returns the id that a sender gives an event, "" for one that can't be used. One that is too
+// long, or no text, becomes a hash, so that what is sent again is still known by it. One of the form
+// that collectors give to events without an id is none, since the engine would know it for seconds,
+// and so is what programs send that have none ("undefined"): all their events would be one.
 func (p *Parser) LooseID(id string) string {
 	_, made := event.CutRepeat(id)
-	return p.LooseWhole(id, MaxID, FieldID, !made)
+	switch {
+	case id == "":
+		return ""
+	case made, isPlaceholder(id):
+		p.Adjust(FieldID)
+		return ""
+	case CheckText(id, MaxID) == "":
+		return id
+	}
+	p.Adjust(FieldID)
+	return p.Keep("hash-" + strconv.FormatUint(xxhash.Sum64String(id), 16))
+}
+
+// isPlaceholder reports whether an id is what programs send that have none.
+func isPlaceholder(id string) bool {
+	id = strings.TrimSpace(id)
+	if strings.Trim(id, "0-") == "" {
+		return true
+	}
+	switch strings.ToLower(id) {
+	case "undefined", "null", "nil", "none", "nan", "true", "false", "[object object]":
+		return true
+	}
+	return false
 }
 
 // LooseScreen returns the size of a screen of its width and height in pixels, "" if it is not known.

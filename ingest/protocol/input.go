@@ -50,12 +50,12 @@ func (in *Input) SetClient(ids ...string) {
 // isClient reports whether an id is that of one client. Pages whose script has none to send send
 // what stands for that in their language, and all their visitors would be one.
 func isClient(id string) bool {
-	if len(id) > MaxClient || strings.Trim(id, "0-") == "" {
+	if len(id) > MaxClient || isPlaceholder(id) {
 		return false
 	}
 	switch strings.ToLower(id) {
-	case "undefined", "null", "nil", "none", "nan", "true", "false", "anonymous", "guest", "unknown", "not_authenticated",
-		"id", "distinct_id", "distinctid", "[object object]", "$posthog_cookieless", "[cly]_temp_id":
+	case "anonymous", "guest", "unknown", "not_authenticated",
+		"id", "distinct_id", "distinctid", "$posthog_cookieless", "[cly]_temp_id":
 		return false
 	}
 	return true

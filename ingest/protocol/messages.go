@@ -146,11 +146,40 @@ func (m *Messages) event(v, context, props *fastjson.Value, kind, name, page str
 		m.addText("category", TextOf(v.Get("category")))
 		m.addProps(props, func(key string) bool { return key == "name" || key == "category" })
 	default:
+		if isPing(name) {
+			m.ping(in, name, props)
+			return nil
+		}
 		m.NameEvent(in, name)
 		m.trackProps(in, name, props)
 	}
 	in.Props = m.SortedProps()
 	return nil
+}
+
+// isPing reports whether an event is one that libraries send by themselves: while a film is played,
+// by Segment's specification of videos, and when an app or a page is left.
+func isPing(name string) bool {
+	switch strings.ToLower(name) {
+	case "video content playing", "video ad playing", "application backgrounded", "page unloaded":
+		return true
+	}
+	return false
+}
+
+// maxOnPage is the longest time on a page that a message may report: no visit is longer than a
+// month.
+const maxOnPage = 31 * 24 * event.Hour
+
+// ping makes the event a report on a page that is open; timeOnPage is RudderStack's, in ms.
+func (m *Messages) ping(in *Input, name string, props *fastjson.Value) {
+	// Non-interactive for engines of before pings, which take it for an event.
+	in.Name, in.Ping, in.NonInteractive = m.LooseName(name), true, true
+	if v := props.Get("timeOnPage"); v != nil {
+		if n, ok := m.LooseNumber(v, float64(maxOnPage), FieldEngagement); ok {
+			in.Engaged = event.Time(n)
+		}
+	}
 }
 
 // campaignOf returns the campaign that a context has.
@@ -165,7 +194,7 @@ func campaignOf(v *fastjson.Value) Campaign {
 
 // columns sets what messages of all types have beside their page.
 func (m *Messages) columns(in *Input, v, context *fastjson.Value) {
-	in.ID = m.LooseID(TextOf(v.Get("messageId")))
+	in.ID = m.LooseID(m.ScalarOf(v.Get("messageId")))
 	in.Language = m.LooseWhole(TextOf(context.Get("locale")), MaxLanguage, FieldLanguage, true)
 	width, height := m.ScalarOf(context.Get("screen", "width")), m.ScalarOf(context.Get("screen", "height"))
 	if width != "" && width != "0" && height != "" && height != "0" {

@@ -48,6 +48,11 @@ func (p *Parser) Next() *Input {
 // Add adds an event.
 func (p *Parser) Add(in Input) { p.inputs = append(p.inputs, in) }
 
+// Undo takes back the event that Next added last.
+func (p *Parser) Undo() {
+	p.inputs, p.props = p.inputs[:len(p.inputs)-1], p.props[:p.firstProp]
+}
+
 // Inputs returns the events that were added, valid until Reset.
 func (p *Parser) Inputs() []Input { return p.inputs }
 

@@ -5,6 +5,8 @@ import (
 	"strconv"
 
 	"github.com/valyala/fasthttp"
+
+	"millrace/engine/event"
 )
 
 // Reason is why a request is refused: the label of millrace_ingest_requests_refused_total.
@@ -52,6 +54,15 @@ type Refusal struct {
 // BadRequest returns a Refusal of a request that is wrong.
 func BadRequest(reason Reason, path, msg string) *Refusal {
 	return &Refusal{Status: fasthttp.StatusBadRequest, Reason: reason, Path: path, Msg: msg}
+}
+
+// MaxDelay is how old the time of an event may be that a caller sends who is not trusted, and whose
+// events have the time of their receipt: of an older one it would be wrong.
+const MaxDelay = 24 * event.Hour
+
+// NotTrusted returns the error of a field that only trusted callers may send.
+func NotTrusted(path string) *FieldError {
+	return BadField(path, "only trusted callers may send it: from the loopback interface, or with a write key in the header Authorization")
 }
 
 // Invalid makes a Refusal of an error of a Parser.

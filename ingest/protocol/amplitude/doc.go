@@ -9,10 +9,13 @@
 //
 //	[Amplitude] Page Viewed         a view of a page
 //	session_start, session_end,     nothing: the trackers send them beside what they stand for, and
-//	$identify, $groupidentify       who the visitor is is not kept yet
+//	$identify, $groupidentify,      who the visitor is is not kept yet, nor are recordings
+//	[Amplitude] Replay Captured
+//	[Amplitude] Viewport Content    a ping: it lengthens the visit and counts as nothing; so is
+//	Updated                         Application Backgrounded. Trackers send them when a page or an
+//	                                app is left
 //	[Amplitude] Web Vitals,         an event that is no sign of the visitor's doing; so are Network
-//	$exposure, …                    Request, Viewport Content Updated, Error Logged and Main
-//	                                Thread Block
+//	$exposure, …                    Request, Error Logged and Main Thread Block
 //	any other                       the event of that name
 //
 // Insert_id is the id of the event. Of event_properties "[Amplitude] Page Location" (or "Page URL")

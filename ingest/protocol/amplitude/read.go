@@ -53,7 +53,7 @@ func (rd *reader) event(v *fastjson.Value) *protocol.FieldError {
 	switch strings.TrimSpace(p.kind) {
 	case "":
 		return protocol.BadField("event_type", "is missing")
-	case "session_start", "session_end", "$identify", "$groupidentify":
+	case "session_start", "session_end", "$identify", "$groupidentify", own + "Replay Captured":
 		return nil
 	}
 	p.properties.Visit(func(key []byte, v *fastjson.Value) { rd.property(protocol.View(key), v) })
@@ -194,6 +194,10 @@ func (rd *reader) kind(in *protocol.Input) {
 	switch p.kind {
 	case own + "Page Viewed":
 		in.Name = event.Pageview
+	case own + "Viewport Content Updated", own + "Application Backgrounded":
+		// Non-interactive for engines of before pings, which take it for an event.
+		in.Name, in.Ping, in.NonInteractive = p.kind, true, true
+		return
 	default:
 		rd.NameEvent(in, p.kind)
 		in.NonInteractive = passive(p.kind)
@@ -231,8 +235,8 @@ func (rd *reader) tree(obj *fastjson.Object, skip func(key string) bool) {
 // passive reports whether an event is no sign of the visitor's doing.
 func passive(kind string) bool {
 	switch kind {
-	case own + "Web Vitals", own + "Network Request", own + "Viewport Content Updated", own + "Error Logged",
-		own + "Main Thread Block", "$exposure", "[Experiment] Exposure", "[Experiment] Assignment":
+	case own + "Web Vitals", own + "Network Request", own + "Error Logged", own + "Main Thread Block",
+		"$exposure", "[Experiment] Exposure", "[Experiment] Assignment":
 		return true
 	}
 	return false

@@ -285,7 +285,7 @@ func (r *reader) number(v *fastjson.Value) (float64, bool) {
 
 // identify sets the id of an event, which is made of all that was sent where it has none.
 func (r *reader) identify(in *protocol.Input, v *fastjson.Value, at int) {
-	if in.ID = r.LooseID(protocol.TextOf(v.Get("id"))); in.ID == "" {
+	if in.ID = r.LooseID(r.ScalarOf(v.Get("id"))); in.ID == "" {
 		in.ID = r.made(strconv.Itoa(at))
 	}
 }

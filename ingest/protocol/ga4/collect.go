@@ -14,12 +14,11 @@ import (
 // event. A line without a name is left out.
 func (r *reader) hits(query *fasthttp.Args, body []byte) *protocol.FieldError {
 	r.Reset()
+	var first *protocol.FieldError // of what no site has
 	own := r.named(query)
 	found := own
 	if own {
-		if err := r.hit(query, nil, false); err != nil {
-			return err
-		}
+		first = r.hit(query, nil, false)
 	}
 	line := fasthttp.AcquireArgs()
 	defer fasthttp.ReleaseArgs(line)
@@ -38,13 +37,17 @@ func (r *reader) hits(query *fasthttp.Args, body []byte) *protocol.FieldError {
 			continue
 		}
 		found = true
-		if err := r.hit(line, query, own); err != nil {
-			return err
+		if err := r.hit(line, query, own); first == nil {
+			first = err
 		}
 	}
-	if !found {
+	switch {
+	case !found:
 		return protocol.BadField("en", "is missing")
+	case len(r.Inputs()) == 0:
+		return first
 	}
+	r.noSite = false
 	return nil
 }
 
@@ -73,6 +76,8 @@ func (r *reader) hit(args, shared *fasthttp.Args, others bool) *protocol.FieldEr
 	}
 	h.address()
 	if err := r.finish(in, &h.draft); err != nil {
+		r.Undo()
+		r.unknown++
 		return err
 	}
 	if shared != nil {

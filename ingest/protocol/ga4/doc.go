@@ -6,7 +6,7 @@
 //
 // The parameters of /g/collect are in the query. Of several events the query has what they share,
 // and each line of the body what is one event's own; a line is a form. A query with a name (en) is
-// an event of its own besides. A line without a name is left out.
+// an event of its own besides. A line without a name, or of a page that is no site's, is left out.
 //
 //	POST /g/collect?v=2&tid=G-AB12&dl=https%3A%2F%2Fshop.example%2F&sr=1280x720&ul=de
 //
@@ -29,7 +29,8 @@
 // The site is the one whose token the id is, else the one of the page's host. page_view is a view
 // of a page. user_engagement is a ping. session_start, first_visit and first_open are left out:
 // Google makes them of the first event of a visit or a visitor, and they would count that twice.
-// All else is an event by its name, scroll and click too. Parameters and properties of the user
+// All else is an event by its name, scroll and click too; "pageview", which is no view to Google,
+// is "event" with the property name. Parameters and properties of the user
 // become properties under their names, the title "title". value with currency is revenue, that of a
 // refund negative, but at the steps towards a purchase (add_to_cart and so on), where it is a
 // property. Items are kept as the property quantity, and item_id and item_name where there is one;

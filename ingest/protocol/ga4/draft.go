@@ -25,6 +25,7 @@ type reader struct {
 	trusted bool
 	now     event.Time
 	noSite  bool // the error is that no site has the event
+	unknown int  // events that were left out because no site has them
 }
 
 // draft is what the parameters of one event say, before its name decides what that means. The
@@ -43,7 +44,11 @@ type draft struct {
 // passedOver reports whether an event is left out: Google makes it of the first view of a visitor
 // or a visit, and takes it of nobody.
 func passedOver(name string) bool {
-	return name == "session_start" || name == "first_visit" || name == "first_open"
+	switch strings.TrimSpace(name) {
+	case "session_start", "first_visit", "first_open":
+		return true
+	}
+	return false
 }
 
 // finish makes the event at hand of a draft that has a name. The properties that were added since
@@ -67,13 +72,15 @@ func (r *reader) finish(in *protocol.Input, d *draft) *protocol.FieldError {
 	if d.title != "" {
 		r.LooseProp("title", d.title)
 	}
-	switch in.Name {
+	switch d.name = in.Name; d.name {
 	case userEngagement:
 		r.ping(in, d.engaged)
 	case pageView:
 		in.Name = event.Pageview
-		fallthrough
 	default:
+		r.NameEvent(in, d.name)
+	}
+	if !in.Ping {
 		r.items(&d.items)
 		r.revenue(in, d)
 	}

@@ -77,6 +77,7 @@ func inputsOf(r *protocol.Request, read func(*reader) *protocol.FieldError) ([]p
 		}
 		return nil, protocol.Invalid(err)
 	}
+	r.Unknown = rd.unknown
 	return r.Parser.Inputs(), nil
 }
 

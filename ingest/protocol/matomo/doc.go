@@ -8,7 +8,8 @@
 //
 // What a hit becomes, the first that fits:
 //
-//	ping=1              a ping: it lengthens the visit and counts as nothing
+//	ping=1              a ping: it lengthens the visit and counts as nothing; so is what the plugins
+//	                    for media (ma_…), forms (fa_…) and heatmaps (hsr_…) report
 //	idgoal=N            "goal N"
 //	idgoal=0            "ecommerce order" with ec_id, otherwise "ecommerce cart update"
 //	e_c and e_a         the event that e_a names
@@ -16,7 +17,7 @@
 //	                    no sign of the visitor's doing
 //	download, link      "download", "outlink"
 //	search              "search"
-//	ca=1                "action": one of a plugin that is not known here
+//	ca=1                a ping: it is of a plugin that is not known here, and no view, says the script
 //	otherwise           a view of a page
 //
 // Url, urlref, res and lang are columns; without url and urlref the page is the one of the header
@@ -26,8 +27,9 @@
 // own: e_c, e_n, e_v, ec_id, ec_st, ec_tx, ec_sh, ec_dt, ec_items, c_n, c_p, c_t, c_i, download,
 // link, search, search_cat, search_count, _pks, _pkn, _pkc, _pkp and dimensionN.
 //
-// Cip, cdt and ua are taken of trusted callers only. Others are refused with cip and cdt, which
-// would count visitors and days wrong; their ua is passed over.
+// Cip, cdt and ua are taken of trusted callers only. Of pages they are passed over, and so are ua
+// and a cdt of the last 24 hours of all others: apps send it with each hit. Servers are refused
+// with cip and an older cdt, which would count visitors and days wrong.
 //
 // The client is cid, _id or uid, the first that there is.
 //

@@ -16,6 +16,7 @@ import (
 // that is a property the first, and the property is adjusted.
 type hit struct {
 	recorded, ping, custom, imageless bool
+	plugin                            bool // it is a report of a plugin that watches films, forms or the mouse
 
 	idsite, url, referrer, title, screen, language string
 
@@ -133,6 +134,7 @@ func (h *hit) detail(key, value string) {
 	case "e_n", "e_v", "c_p", "c_t", "search_cat", "search_count",
 		"ec_st", "ec_tx", "ec_sh", "ec_dt", "ec_items", "_pks", "_pkn", "_pkc", "_pkp":
 	default:
+		h.plugin = h.plugin || isPlugin(key)
 		if !isDimension(key) {
 			return
 		}
@@ -140,6 +142,12 @@ func (h *hit) detail(key, value string) {
 	if value != "" {
 		h.props = append(h.props, event.Prop{Key: key, Value: value})
 	}
+}
+
+// isPlugin reports whether a parameter is one of Matomo's plugins for media, forms, and heatmaps with
+// recordings, which report again and again while a page is open.
+func isPlugin(key string) bool {
+	return strings.HasPrefix(key, "ma_") || strings.HasPrefix(key, "fa_") || strings.HasPrefix(key, "hsr_")
 }
 
 // isDimension reports whether a parameter is a custom dimension.

@@ -52,7 +52,7 @@ func (handler) Read(r *protocol.Request) ([]protocol.Input, *protocol.Refusal) {
 			return nil, ref
 		}
 	}
-	rd := reader{Parser: &r.Parser, sites: r.Sites, trusted: r.Trusted, now: r.Now}
+	rd := reader{Parser: &r.Parser, sites: r.Sites, trusted: r.Trusted, now: r.Now, page: protocol.FromPage(&r.Ctx.Request.Header)}
 	if isBulk(body) {
 		return readBulk(r, &rd, body)
 	}

@@ -19,6 +19,7 @@ type reader struct {
 	sites   protocol.Sites
 	trusted bool
 	now     event.Time
+	page    bool   // a page has made the request
 	referer string // the header, of a request of one hit
 	own     bool   // the strings of a hit don't live as long as its event
 	hit     hit
@@ -31,12 +32,8 @@ func (rd *reader) add() *protocol.FieldError {
 	if !h.recorded {
 		return nil
 	}
-	if !rd.trusted && (h.address != "" || h.time != "") {
-		path := "cip"
-		if h.address == "" {
-			path = "cdt"
-		}
-		return protocol.BadField(path, "only trusted callers may send it: from the loopback interface, or with a write key in the header Authorization")
+	if err := rd.withoutPrivileges(); err != nil {
+		return err
 	}
 	if h.url == "" && h.referrer == "" {
 		h.url = rd.referer
@@ -72,6 +69,27 @@ func (rd *reader) add() *protocol.FieldError {
 		rd.Own(in)
 	}
 	return nil
+}
+
+// withoutPrivileges takes from a hit of a caller who is not trusted what only trusted ones may send.
+// One of a server is refused, whose author reads the answer: its visitors or days would be wrong. A
+// page can't mend it, and apps send the time of each hit, which is as good as now.
+func (rd *reader) withoutPrivileges() *protocol.FieldError {
+	h := &rd.hit
+	if rd.trusted || h.address == "" && h.time == "" {
+		return nil
+	}
+	at, ok := parseTime(h.time)
+	past := ok && at < rd.now-protocol.MaxDelay
+	switch {
+	case rd.page, h.address == "" && !past:
+		rd.Adjust(protocol.FieldUnknown)
+		h.address, h.time = "", ""
+		return nil
+	case h.address != "":
+		return protocol.NotTrusted("cip")
+	}
+	return protocol.NotTrusted("cdt")
 }
 
 // url returns an address of a page, "" for what is none.
@@ -153,9 +171,8 @@ func (rd *reader) name(in *protocol.Input) {
 	h := &rd.hit
 	goal, err := strconv.Atoi(h.goal)
 	switch {
-	case h.ping:
-		// Non-interactive for engines of before pings, which take it for an event.
-		in.Name, in.Ping, in.NonInteractive = "ping", true, true
+	case h.ping, h.plugin:
+		rd.ping(in)
 	case err == nil && goal > 0:
 		in.Name = rd.Keep("goal " + strconv.Itoa(goal))
 	case err == nil && goal == 0 && h.order != "":
@@ -179,10 +196,16 @@ func (rd *reader) name(in *protocol.Input) {
 	case h.search != "":
 		in.Name = "search"
 	case h.custom:
-		in.Name = "action"
+		rd.ping(in) // of a plugin that is not known here
 	default:
 		in.Name = event.Pageview
 	}
+}
+
+// ping makes the event a report on a page that is open.
+func (rd *reader) ping(in *protocol.Input) {
+	// Non-interactive for engines of before pings, which take it for an event.
+	in.Name, in.Ping, in.NonInteractive = "ping", true, true
 }
 
 // props sets the properties of the event. A ping has none.

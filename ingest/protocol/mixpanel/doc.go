@@ -11,9 +11,11 @@
 // What becomes of an event, by its name:
 //
 //	$mp_web_page_view, mp_page_view    a view of a page
-//	$mp_page_leave                     a ping: it lengthens the visit and counts as nothing. How far
+//	$mp_page_leave, $ae_session        a ping: it lengthens the visit and counts as nothing. How far
 //	                                   the page was scrolled is $max_scroll_percentage
 //	$identify, $create_alias, $merge   nothing: they say who the visitor is, and that is not kept yet
+//	$session_start, $session_end,      nothing: they are about visits and recordings, and sent beside
+//	$ae_first_open, $mp_session_record what they stand for
 //	$experiment_started                an event that is no sign of the visitor's doing
 //	any other                          the event of that name
 //

@@ -113,7 +113,8 @@ func (rd *reader) event(v *fastjson.Value) *protocol.FieldError {
 	switch strings.TrimSpace(p.name) {
 	case "":
 		return protocol.BadField("event", "is missing")
-	case "$identify", "$create_alias", "$merge":
+	case "$identify", "$create_alias", "$merge",
+		"$session_start", "$session_end", "$ae_first_open", "$mp_session_record":
 		return nil
 	}
 	if p.properties = obj.Get("properties").GetObject(); p.properties != nil {
@@ -244,7 +245,7 @@ func (rd *reader) kind(in *protocol.Input) {
 	switch p.name {
 	case "$mp_web_page_view", "mp_page_view":
 		in.Name = event.Pageview
-	case "$mp_page_leave":
+	case "$mp_page_leave", "$ae_session":
 		// Non-interactive for engines of before pings, which take it for an event.
 		in.Name, in.Ping, in.NonInteractive = p.name, true, true
 		if p.scroll != nil {

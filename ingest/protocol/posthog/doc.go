@@ -11,11 +11,15 @@
 //	$pageview   a view of a page
 //	$pageleave  a ping: it lengthens the visit and counts as nothing; $prev_pageview_duration and
 //	            $prev_pageview_max_content_percentage are its time in use and how far was scrolled
+//	Application Backgrounded
+//	            a ping too, of an app that is left
 //	$identify, $create_alias, $groupidentify and others of passedOver
 //	            nothing: they are about people, flags and recordings
 //	$screen     an event of that name with the property $screen_name: there is no page of an app
 //	other $…    an event of that name which is no sign of the visitor's doing, so that a click that
 //	            $autocapture saw makes no bounce less; kept of it are the properties of kept
+//	survey shown
+//	            no sign of the visitor's doing either
 //	any other   an event of that name; "pageview", which is no view to PostHog, is "event" with the
 //	            property name
 //

@@ -46,7 +46,7 @@ type draft struct {
 func passedOver(name string) bool {
 	switch name {
 	case "$identify", "$create_alias", "$merge_dangerously", "$groupidentify", "$set", "$unset", "$delete", "$opt_in",
-		"$feature_flag_called", "$feature_enrollment_update", "$feature_interaction", "$experiment_started", "$snapshot",
+		"$feature_flag_called", "$feature_enrollment_update", "$feature_view", "$feature_interaction", "$experiment_started", "$snapshot",
 		"$snapshot_items", "$performance_event", "$$heatmap", "$$client_ingestion_warning":
 		return true
 	}
@@ -117,7 +117,7 @@ func (r *reader) address(s string, field protocol.Fields) string {
 // columns sets what stands beside the name.
 func (r *reader) columns(in *protocol.Input, v *fastjson.Value) {
 	d := &r.draft
-	id := protocol.TextOf(v.Get("uuid"))
+	id := r.ScalarOf(v.Get("uuid"))
 	if id == "" {
 		id = d.insertID
 	}
@@ -157,9 +157,14 @@ func (r *reader) kind(in *protocol.Input) {
 			}
 		}
 		return
+	case "Application Backgrounded": // of the libraries of apps
+		in.Ping, in.NonInteractive = true, true
+		return
 	case "$pageview":
 		in.Name = event.Pageview
 	case "$screen":
+	case "survey shown":
+		in.NonInteractive = true
 	case "$exception":
 		r.exceptionProps()
 		in.NonInteractive = true

@@ -67,7 +67,7 @@ func (r *reader) ownProperty(in *protocol.Input, key string, v *fastjson.Value) 
 	d := &r.draft
 	switch key {
 	case "$insert_id":
-		d.insertID = protocol.TextOf(v)
+		d.insertID = r.ScalarOf(v)
 	case "$referrer":
 		if s := protocol.TextOf(v); s != "$direct" {
 			in.Referrer = r.LooseText(strings.TrimSpace(s), protocol.MaxURL, protocol.FieldReferrer)

@@ -12,7 +12,9 @@
 //
 //	page      a view of a page, with the properties name, category and title
 //	track     the event that event names; "pageview" is no view to Segment, and becomes "event" with
-//	          the property name
+//	          the property name. Those that libraries send by themselves are pings, which lengthen
+//	          the visit and count as nothing: "Video Content Playing" and "Video Ad Playing" of the
+//	          specification of videos, "Application Backgrounded", and RudderStack's "Page Unloaded"
 //	screen    the event "screen" with the property name: there is no page of an app
 //	identify, group, alias, merge
 //	          nothing: they say who the visitor is, and that is not kept yet

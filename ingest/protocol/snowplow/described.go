@@ -55,16 +55,29 @@ func schema(v *fastjson.Value) (vendor, name string, ok bool) {
 	return vendor, name, iglu && ok && name != ""
 }
 
+// isPing reports whether the event is one that trackers send by themselves while a film is played,
+// and when the screen of an app is left.
+func (d *described) isPing() bool {
+	switch d.name {
+	case "ping_event":
+		return d.vendor == mediaVendor
+	case "screen_end", "application_background":
+		return strings.HasPrefix(d.vendor, ownVendor)
+	}
+	return false
+}
+
 // selfDescribing sets what a self-describing event has.
 func (rd *reader) selfDescribing(in *protocol.Input, d *described) {
-	if d.vendor == mediaVendor && d.name == "ping_event" {
-		rd.ping(in, "ping_event")
+	if d.isPing() {
+		rd.ping(in, d.name)
 		return
 	}
 	rd.NameEvent(in, d.name)
 	if strings.HasPrefix(d.vendor, ownVendor) {
 		switch d.name {
-		case "web_vitals", "application_error", "timing":
+		case "web_vitals", "application_error", "timing",
+			"create_element", "destroy_element", "expose_element", "obscure_element":
 			in.NonInteractive = true
 		}
 	}

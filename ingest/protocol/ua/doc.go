@@ -2,7 +2,7 @@
 // /j/collect, /r/collect), and version 1 of the Measurement Protocol (/collect, POST /batch).
 //
 // A hit is a form, in the query or in the body; a batch has one on each line, of which one that is
-// no hit is left out.
+// no hit, or of no site, is left out.
 //
 //	v=1&tid=UA-XXXX-Y&cid=555&t=pageview&dl=https%3A%2F%2Fshop.example%2F&dt=Home
 //	v=1&tid=UA-XXXX-Y&cid=555&t=event&ec=video&ea=play&el=spring&ev=3

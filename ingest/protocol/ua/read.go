@@ -18,10 +18,14 @@ type reader struct {
 	sites   protocol.Sites
 	trusted bool
 	now     event.Time
-	noSite  bool // the error is that no site has the hit
+	unknown int // hits that no site has
 }
 
-// hits reads a hit of each line. A line that is none is left out, unless there is no other.
+// tokenPath names the token of a site in errors.
+const tokenPath = "tid"
+
+// hits reads a hit of each line. A line that is none, or that no site has, is left out, unless there is
+// no other.
 func (r *reader) hits(body []byte) *protocol.FieldError {
 	body = bytes.TrimSpace(body)
 	switch {
@@ -41,17 +45,16 @@ func (r *reader) hits(body []byte) *protocol.FieldError {
 		if len(r.Inputs()) == protocol.MaxEvents {
 			return protocol.BadField("", "more than %d hits, which is the most that are allowed in a request", protocol.MaxEvents)
 		}
+		before := r.unknown
 		err := r.form(text, nil)
 		switch {
 		case err == nil:
 			taken++
-		case r.noSite:
-			return err
-		case first == nil:
-			first = err
-			fallthrough
-		default:
+		case r.unknown == before:
 			r.Adjust(protocol.FieldName)
+		}
+		if first == nil {
+			first = err
 		}
 	}
 	if taken == 0 {
@@ -249,8 +252,9 @@ func (h *hit) page() *protocol.FieldError {
 	host := protocol.HostOf(origin)
 	site, ok := protocol.FindSite(h.sites, h.token, host)
 	if !ok {
-		h.noSite = true
-		return protocol.NoSite("tid", h.token, host)
+		h.Undo()
+		h.unknown++
+		return protocol.NoSite(tokenPath, h.token, host)
 	}
 	h.in.Site = site
 	url := location

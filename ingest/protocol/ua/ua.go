@@ -36,9 +36,9 @@ func (collect) Read(r *protocol.Request) ([]protocol.Input, *protocol.Refusal) {
 	}
 	rd := begin(r)
 	if len(body) == 0 {
-		return rd.result(rd.hit(r.Query(), nil))
+		return rd.result(r, rd.hit(r.Query(), nil))
 	}
-	return rd.result(rd.form(body, r.Query()))
+	return rd.result(r, rd.form(body, r.Query()))
 }
 
 // Accept answers with the image.
@@ -67,7 +67,7 @@ func (batch) Read(r *protocol.Request) ([]protocol.Input, *protocol.Refusal) {
 		return nil, ref
 	}
 	rd := begin(r)
-	return rd.result(rd.hits(body))
+	return rd.result(r, rd.hits(body))
 }
 
 // begin returns a reader of the hits of a request. One without a user agent is a server's, as of
@@ -81,12 +81,13 @@ func begin(r *protocol.Request) reader {
 }
 
 // result returns the inputs that were read, or the refusal of an error.
-func (r *reader) result(err *protocol.FieldError) ([]protocol.Input, *protocol.Refusal) {
+func (rd *reader) result(r *protocol.Request, err *protocol.FieldError) ([]protocol.Input, *protocol.Refusal) {
 	if err == nil {
-		return r.Inputs(), nil
+		r.Unknown = rd.unknown
+		return rd.Inputs(), nil
 	}
 	ref := protocol.Invalid(err)
-	if r.noSite {
+	if err.Path == tokenPath {
 		ref.Reason = protocol.ReasonSite
 	}
 	return nil, ref

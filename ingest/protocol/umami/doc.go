@@ -17,8 +17,9 @@
 // are properties, and so is what data holds: objects in it by keys with dots, lists as JSON.
 // Revenue and currency in data are the revenue, if both are there.
 //
-// Timestamp, ip and userAgent are taken of trusted callers only. Others are refused with timestamp
-// and ip, which would count visitors and days wrong; their userAgent is passed over.
+// Timestamp, ip and userAgent are taken of trusted callers only. Of pages they are passed over, and so
+// are userAgent and a timestamp of the last 24 hours of all others. Servers are refused with ip and an
+// older timestamp, which would count visitors and days wrong.
 //
 // Passed over are: vid; the visitor's id where the site is cookieless; browser, os and device,
 // which the engine finds out from the user agent; and all that is not named here. The protocol has

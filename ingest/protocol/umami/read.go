@@ -19,6 +19,7 @@ type reader struct {
 	*protocol.Parser
 	sites   protocol.Sites
 	trusted bool
+	page    bool // a page has made the request
 	now     event.Time
 	payload payload
 	wrong   *protocol.FieldError // what is wrong with a field of it
@@ -196,11 +197,7 @@ func (rd *reader) privileged() (at event.Time, addr netip.Addr, _ *protocol.Fiel
 	p := &rd.payload
 	timed := p.timestamp != nil && p.timestamp.Type() != fastjson.TypeNull
 	if !rd.trusted && (timed || p.address != "") {
-		path := "payload.ip"
-		if timed {
-			path = "payload.timestamp"
-		}
-		return 0, addr, protocol.BadField(path, "only trusted callers may send it: from the loopback interface, or with a write key in the header Authorization")
+		return 0, addr, rd.withoutPrivileges()
 	}
 	if timed {
 		n, err := p.timestamp.Int64()
@@ -220,6 +217,26 @@ func (rd *reader) privileged() (at event.Time, addr netip.Addr, _ *protocol.Fiel
 		addr = a.Unmap().WithZone("")
 	}
 	return at, addr, nil
+}
+
+// withoutPrivileges refuses what only trusted callers may send where it would count visitors or days
+// wrong, of a server whose author reads the answer. Of pages it is passed over, and so is a time that
+// is as good as now.
+func (rd *reader) withoutPrivileges() *protocol.FieldError {
+	p := &rd.payload
+	past := false
+	if p.timestamp != nil {
+		n, err := p.timestamp.Int64()
+		past = err == nil && n < int64((rd.now-protocol.MaxDelay)/event.Second)
+	}
+	switch {
+	case rd.page, p.address == "" && !past:
+		rd.Adjust(protocol.FieldUnknown)
+		return nil
+	case past:
+		return protocol.NotTrusted("payload.timestamp")
+	}
+	return protocol.NotTrusted("payload.ip")
 }
 
 // kind sets what an event has by its type: name, properties, and what a ping has.

@@ -30,7 +30,7 @@ func (single) Read(r *protocol.Request) ([]protocol.Input, *protocol.Refusal) {
 	if ref != nil {
 		return nil, ref
 	}
-	rd := reader{Parser: &r.Parser, sites: r.Sites, trusted: r.Trusted, now: r.Now}
+	rd := newReader(r)
 	if err := rd.add(root); err != nil {
 		return nil, refusal(err)
 	}
@@ -81,7 +81,7 @@ func (batch) Read(r *protocol.Request) ([]protocol.Input, *protocol.Refusal) {
 	case len(list) > protocol.MaxEvents:
 		return nil, protocol.Invalid(protocol.BadField("body", "%d events, at most %d are allowed", len(list), protocol.MaxEvents))
 	}
-	rd := reader{Parser: &r.Parser, sites: r.Sites, trusted: r.Trusted, now: r.Now}
+	rd := newReader(r)
 	res := &result{size: len(list)}
 	unknown := 0
 	var first *protocol.Refusal
@@ -148,6 +148,11 @@ func responseOf(ref *protocol.Refusal) (res response) {
 		res.Error.Code = "bad-request"
 	}
 	return res
+}
+
+// newReader returns a reader of the events of a request.
+func newReader(r *protocol.Request) reader {
+	return reader{Parser: &r.Parser, sites: r.Sites, trusted: r.Trusted, now: r.Now, page: protocol.FromPage(&r.Ctx.Request.Header)}
 }
 
 // document returns the body as JSON.
