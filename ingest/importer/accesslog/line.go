@@ -37,16 +37,17 @@ func parseLine(b []byte) (line, error) {
 	if l.host, l.vhost, err = clientOf(head); err != nil {
 		return l, err
 	}
-	request, rest, err := quoted(rest)
+	request, rest, err := quoted(rest, beforeStatus)
 	if err != nil {
 		return l, fmt.Errorf("request: %w", err)
 	}
-	if err := l.request(request); err != nil {
-		return l, err
-	}
+	wrong := l.request(request)
 	status, rest, _ := strings.Cut(strings.TrimPrefix(rest, " "), " ")
 	if l.status, err = strconv.Atoi(status); err != nil || len(status) != 3 || l.status < 100 {
 		return l, fmt.Errorf("status %.10q is not three digits", status)
+	}
+	if wrong != nil && isWhole(l.status) { // else it is no request, and the server said so
+		return l, wrong
 	}
 	size, rest, _ := strings.Cut(rest, " ")
 	if !isSize(size) {
@@ -55,10 +56,10 @@ func parseLine(b []byte) (line, error) {
 	if rest == "" {
 		return l, errors.New("no referrer and user agent: this is the common format, not the combined")
 	}
-	if l.referrer, rest, err = quoted(rest); err != nil {
+	if l.referrer, rest, err = quoted(rest, beforeQuote); err != nil {
 		return l, fmt.Errorf("referrer: %w", err)
 	}
-	l.ua, l.behind, err = quoted(strings.TrimPrefix(rest, " "))
+	l.ua, l.behind, err = quoted(strings.TrimPrefix(rest, " "), nil)
 	if l.cut = errors.Is(err, errNotClosed); err != nil && !l.cut {
 		return l, fmt.Errorf("user agent: %w", err)
 	}
@@ -128,9 +129,7 @@ func (l *line) request(s string) error {
 	if method != "GET" {
 		return nil
 	}
-	if after, ok := strings.CutPrefix(target, "http://"); ok {
-		target = pathOf(after)
-	} else if after, ok := strings.CutPrefix(target, "https://"); ok {
+	if scheme, after, ok := strings.Cut(target, "://"); ok && (strings.EqualFold(scheme, "http") || strings.EqualFold(scheme, "https")) {
 		target = pathOf(after)
 	}
 	if target[0] != '/' {
@@ -156,21 +155,38 @@ func isSize(s string) bool {
 	return err == nil
 }
 
-// quoted reads a quoted string with Apache's escapes and returns what is behind it.
-func quoted(s string) (value, rest string, err error) {
+// beforeStatus reports whether a text begins as what is behind the request, " 200 …".
+func beforeStatus(s string) bool { return len(s) > 1 && s[0] == ' ' && '0' <= s[1] && s[1] <= '9' }
+
+// beforeQuote reports whether a text begins as what is behind the referrer, ` "…`.
+func beforeQuote(s string) bool { return strings.HasPrefix(s, ` "`) }
+
+// quoted reads a quoted string with Apache's escapes and returns what is behind it. Servers that escape nothing leave quotes within
+// it: the string ends at the first one behind which the text ends or goes on as next reports, if there is one.
+func quoted(s string, next func(rest string) bool) (value, rest string, err error) {
 	if s == "" || s[0] != '"' {
 		return "", "", errors.New("no opening quote")
 	}
 	s = s[1:]
+	if next != nil {
+		if value, rest, err = unquote(s, next); err == nil {
+			return value, rest, nil
+		}
+	}
+	return unquote(s, func(string) bool { return true })
+}
+
+// unquote is quoted behind the quote that opens.
+func unquote(s string, next func(rest string) bool) (value, rest string, err error) {
 	var out []byte // nil as long as there was no escape
 	for i := 0; i < len(s); i++ {
-		switch s[i] {
-		case '"':
+		switch c := s[i]; {
+		case c == '"' && (i == len(s)-1 || next(s[i+1:])):
 			if out == nil {
 				return s[:i], s[i+1:], nil
 			}
 			return string(out), s[i+1:], nil
-		case '\\':
+		case c == '\\':
 			if out == nil {
 				out = append(make([]byte, 0, len(s)), s[:i]...)
 			}

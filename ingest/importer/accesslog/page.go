@@ -46,7 +46,7 @@ func isWhole(status int) bool {
 func isAsset(target string) bool {
 	target, _, _ = strings.Cut(target, "#")
 	path, query, _ := strings.Cut(target, "?")
-	if isAssetFolder(strings.TrimLeft(path, "/")) || isPrefetch(query) {
+	if isAssetFolder(strings.TrimLeft(path, "/")) || isPart(query) || strings.HasSuffix(path, "/feed/") { // WordPress' feeds
 		return true
 	}
 	name := path[strings.LastIndexByte(path, '/')+1:]
@@ -59,8 +59,13 @@ func isAsset(target string) bool {
 	name = strings.ToLower(strings.TrimSpace(name))
 	switch name {
 	case "robots.txt", "ads.txt", "app-ads.txt", "humans.txt", "security.txt", "llms.txt", "favicon", "apple-touch-icon",
-		"admin-ajax.php", "wp-cron.php":
+		"admin-ajax.php", "wp-cron.php", "load-styles.php", "load-scripts.php", "matomo.php", "piwik.php":
 		return true
+	}
+	if i := strings.IndexAny(name, "&!:"); i >= 0 { // a query without its question mark, or which size of an image is meant
+		if cut := name[:i]; isAssetEnding(cutEnding(&cut)) {
+			return true
+		}
 	}
 	ending := cutEnding(&name)
 	switch ending {
@@ -81,10 +86,10 @@ func cutEnding(name *string) string {
 	return ending
 }
 
-// isAssetFolder reports whether a path is in a folder that a standard or a framework has for what is no page: Next.js' files
-// and resized images, and the REST interface of WordPress.
+// isAssetFolder reports whether a path is in a folder that a standard or a framework has for what is no page: files and resized
+// images of Next.js and Vercel, the REST interface and the scripts of WordPress, Cloudflare's own, and connections of Socket.IO.
 func isAssetFolder(path string) bool {
-	for _, folder := range [...]string{".well-known/", "_next/", "wp-json/"} {
+	for _, folder := range [...]string{".well-known/", "_next/", "_vercel/", "wp-json/", "wp-includes/", "cdn-cgi/", "socket.io/"} {
 		if strings.HasPrefix(path, folder) {
 			return true
 		}
@@ -92,14 +97,21 @@ func isAssetFolder(path string) bool {
 	return false
 }
 
-// isPrefetch reports whether a query is Next.js' for the contents of a page, which it fetches for every link that can be seen. It
-// fetches them too when a link is followed that it had not fetched yet; a log does not tell these apart.
-func isPrefetch(query string) bool {
+// isPart reports whether a query asks for what a script shows in a page, or for a feed: Next.js' for the contents of a page, which it
+// fetches for every link that can be seen, and WordPress' REST interface and feeds. Next.js fetches contents too when a link is
+// followed that it had not fetched yet; a log does not tell these apart.
+func isPart(query string) bool {
 	for query != "" {
 		var pair string
 		pair, query, _ = strings.Cut(query, "&")
-		if name, _, _ := strings.Cut(pair, "="); name == "_rsc" {
+		switch name, value, _ := strings.Cut(pair, "="); name {
+		case "_rsc", "rest_route":
 			return true
+		case "feed":
+			switch value {
+			case "rss", "rss2", "atom", "rdf", "comments-rss2":
+				return true
+			}
 		}
 	}
 	return false

@@ -69,6 +69,9 @@ func TestEvents(t *testing.T) {
 		`2015-05-17T10:05:03.000Z | https://blog.example/"q" | say "hi" \ A`+"\ufffd"+` | ab | `)
 	f(`8.8.8.8 - - `+when+` "GET http://other.example/p HTTP/1.1" 200 12 "-" "x"`, `2015-05-17T10:05:03.000Z | https://blog.example/p |  | x | US`)
 	f(`8.8.8.8 - - `+when+` "GET https://other.example HTTP/1.1" 203 12 "-" "x"`, `2015-05-17T10:05:03.000Z | https://blog.example/ |  | x | US`)
+	f(`8.8.8.8 - - `+when+` "GET HTTP://Other.example/p HTTP/1.1" 200 12 "-" "x"`, `2015-05-17T10:05:03.000Z | https://blog.example/p |  | x | US`)
+	// Quotes that the server has not escaped.
+	f(`8.8.8.8 - - `+when+` "GET /a"b"c HTTP/1.1" 200 12 "http://x.example/?q="a" b" "x"`, `2015-05-17T10:05:03.000Z | https://blog.example/a"b"c | http://x.example/?q="a" b | x | US`)
 	f(`8.8.8.8 - - `+when+` "GET /old" 200 12 "-" "x"`, `2015-05-17T10:05:03.000Z | https://blog.example/old |  | x | US`)
 	f(`8.8.8.8 - - `+when+` "GET /x.css/page?f=a.png HTTP/1.1" 200 12 "-" "x"`+"\r", `2015-05-17T10:05:03.000Z | https://blog.example/x.css/page?f=a.png |  | x | US`)
 	f(`8.8.8.8 - - `+when+` "GET /x HTTP/1.1" 200 12 "-" "`+strings.Repeat("u", 2000)+`"`, `2015-05-17T10:05:03.000Z | https://blog.example/x |  | `+strings.Repeat("u", 1024)+` | US`)
@@ -86,6 +89,8 @@ func TestSkippedAndMalformed(t *testing.T) {
 	skipped("HEAD /a.css HTTP/1.1", "404", SkipMethod)
 	skipped("OPTIONS * HTTP/1.0", "200", SkipMethod)
 	skipped("-", "408", SkipMethod)
+	skipped(`\x16\x03\x01\x02`, "400", SkipMethod)
+	skipped("GET", "400", SkipMethod)
 	skipped("GET / HTTP/1.1", "301", SkipStatus)
 	skipped("GET / HTTP/1.1", "404", SkipStatus)
 	skipped("GET /a.css HTTP/1.1", "500", SkipStatus)
@@ -103,6 +108,9 @@ func TestSkippedAndMalformed(t *testing.T) {
 		"/tiles/1/2/3.pbf", "/a.glb", "/a.gltf", "/a.m3u", "/a.jp2", "/WebResource.axd?d=1", "/x.css%3Bv=1", "/x.css%3Fv=1",
 		"/wp-admin/admin-ajax.php?action=x", "/wp-cron.php?doing_wp_cron", "/wp-json/wp/v2/posts", "/_next/image?url=a",
 		"/about?_rsc=1a2b", "/about?a=b&_rsc", "/about.rsc",
+		"/cdn-cgi/challenge-platform/h/b", "/socket.io/?EIO=4&transport=polling", "/_vercel/image?url=a", "/wp-includes/js/tinymce/wp-tinymce.php",
+		"/?rest_route=/wp/v2/posts", "/?feed=rss2", "/feed/", "/blog/comments/feed/", "/wp-admin/load-styles.php?c=1", "/matomo.php?idsite=1",
+		"/style.css&ver=5", "/a.jpg!thumb", "/a.jpg:large",
 	} {
 		skipped("GET "+asset+" HTTP/1.1", "200", SkipAsset)
 	}
@@ -110,6 +118,7 @@ func TestSkippedAndMalformed(t *testing.T) {
 		"/map", "/manifest", "/docs/css", "/learn/js", "/ts", "/en/json", "/atom", "/xml", "/rss", "/bible/mid", "/map?x=1", "/map;v=1", "/JS",
 		"/map.gz", "/gz", "/a.zip", "/a.gz", "/a.tar.gz", "/a.csv.gz", "/a.txt", "/a.pdf", "/a.php", "/x.css/map", "/v1.2/data",
 		"/docs/wp-json/intro", "/about?x_rsc=1", "/about?q=_rsc", "/search?q=a.css", "/?_=x.js",
+		"/feed", "/?feed=me", "/feed/me", "/tom&jerry", "/a:b", "/socket.io", "/docs/cdn-cgi/x",
 	} {
 		s := mustScanner(t, strings.NewReader(`8.8.8.8 - - `+when+` "GET `+page+` HTTP/1.1" 200 5 "-" "x"`))
 		if !s.Scan() {
@@ -143,7 +152,7 @@ func TestSkippedAndMalformed(t *testing.T) {
 	malformed(head+`GET / HTTP/1.1 200 5 "-" "-"`, `request: no opening quote`)
 	malformed(head+`"GET / HTTP/1.1 200 5`, `request: no closing quote`)
 	malformed(head+`"GET" 200 5 "-" "-"`, `request "GET" is not METHOD TARGET VERSION`)
-	malformed(head+`"\x16\x03\x01" 400 5 "-" "-"`, `request "\x16\x03\x01" is not METHOD TARGET VERSION`)
+	malformed(head+`"\x16\x03\x01" 200 5 "-" "-"`, `request "\x16\x03\x01" is not METHOD TARGET VERSION`)
 	malformed(head+`"GET x HTTP/1.1" 200 5 "-" "-"`, `request target "x" is not a path`)
 	malformed(head+`"GET / HTTP/1.1" 20 5 "-" "-"`, `status "20" is not three digits`)
 	malformed(head+`"GET / HTTP/1.1" 200 five "-" "-"`, `size "five" is neither a number nor -`)
