@@ -39,7 +39,8 @@ func TestLimits(t *testing.T) {
 	f("referrer", strings.Repeat("x", 5000), strings.Repeat("x", 4096), "referrer")
 	f("name", strings.Repeat("x", 130), strings.Repeat("x", 120), "name")
 	f("id", strings.Repeat("x", 64), strings.Repeat("x", 64), "")
-	f("id", strings.Repeat("x", 65), "", "id")
+	f("id", strings.Repeat("x", 65), "hash-4e510f5868b33dd5", "id")
+	f("id", "undefined", "", "id")
 	f("language", strings.Repeat("x", 36), "", "language")
 }
 
