@@ -78,9 +78,14 @@ func (b *bucketer) labels(from, to event.Time, most int) (list []string, ok bool
 // beyond it, and of the one that now lies in, in their order. Whole reports that nothing lies
 // before from.
 func (b *bucketer) partial(from, to, now event.Time, whole bool) (list []string) {
-	cutAt := func(t event.Time) {
-		if l := b.at(t); b.at(t-1) == l && !slices.Contains(list, l) {
+	add := func(l string) {
+		if !slices.Contains(list, l) {
 			list = append(list, l)
+		}
+	}
+	cutAt := func(t event.Time) {
+		if l := b.at(t); b.at(t-1) == l {
+			add(l)
 		}
 	}
 	if from >= to {
@@ -89,8 +94,8 @@ func (b *bucketer) partial(from, to, now event.Time, whole bool) (list []string)
 	if !whole {
 		cutAt(from)
 	}
-	if from < now && now < to {
-		cutAt(now)
+	if from <= now && now < to {
+		add(b.at(now))
 	}
 	cutAt(to)
 	return list

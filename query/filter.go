@@ -58,7 +58,7 @@ func NewCondition(op Op, d *Dimension, clauses []string, fold bool) (*Filter, er
 		if err := checkValues(d, f.clauses, fold); err != nil {
 			return nil, err
 		}
-		f.clauses = noneClauses(d, f.clauses)
+		f.clauses = noneClauses(d, f.clauses, fold)
 	}
 	f.spell()
 	return f, f.compile()

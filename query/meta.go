@@ -67,8 +67,7 @@ func (e *execution) meta(c *counted) (Meta, error) {
 	if q.timeDim < 0 {
 		return m, nil
 	}
-	now := event.TimeOf(e.x.opts.Now()).Floor(event.Minute) + event.Minute
-	m.PartialTimeLabels = q.buckets().partial(q.from, q.to, now, q.whole)
+	m.PartialTimeLabels = q.buckets().partial(q.from, q.to, event.TimeOf(e.x.opts.Now()), q.whole)
 	if q.timeLabels {
 		labels, ok := q.buckets().labels(q.from, q.to, e.x.opts.MaxGroups)
 		if !ok {

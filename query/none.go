@@ -140,10 +140,10 @@ func (a *aggregation) noteLacking(p *window.Point) {
 }
 
 // noneClauses adds window.None to the values of a condition "is" where they hold another name of
-// it.
-func noneClauses(d *Dimension, values []string) []string {
+// it. Fold: upper and lower case are the same.
+func noneClauses(d *Dimension, values []string, fold bool) []string {
 	for _, v := range values {
-		if meansNone(d, v) && !slices.Contains(values, window.None) {
+		if meansNone(d, v, fold) && !slices.Contains(values, window.None) {
 			values = append(values[:len(values):len(values)], window.None)
 		}
 	}
@@ -153,14 +153,15 @@ func noneClauses(d *Dimension, values []string) []string {
 // meansNone reports whether a value stands for window.None: the empty text, and what Plausible
 // calls it, "(not set)" in the dimensions of visits and "Direct / None" of sources. No visit of
 // this build has them as values of its own: a tag with such a text is stored as window.LiteralTag
-// and LiteralSource have it.
-func meansNone(d *Dimension, v string) bool {
-	switch v {
-	case "", window.None:
+// and LiteralSource have it. Fold: upper and lower case are the same.
+func meansNone(d *Dimension, v string, fold bool) bool {
+	is := func(name string) bool { return v == name || fold && strings.EqualFold(v, name) }
+	switch {
+	case v == "", is(window.None):
 		return true
-	case window.NotSet:
+	case is(window.NotSet):
 		return strings.HasPrefix(d.name, "visit:")
-	case window.DirectNone:
+	case is(window.DirectNone):
 		return d.name == "visit:source"
 	}
 	return false

@@ -24,7 +24,7 @@ var (
 // the same.
 func checkValues(d *Dimension, values []string, fold bool) error {
 	for _, v := range values {
-		if meansNone(d, v) || v == window.Other {
+		if meansNone(d, v, fold) || v == window.Other || fold && strings.EqualFold(v, window.Other) {
 			continue
 		}
 		if hint := impossible(d, v, fold); hint != "" {
@@ -65,8 +65,14 @@ func impossible(d *Dimension, v string, fold bool) string {
 			return didYouMean(known)
 		}
 	}
+	if len(list) > maxListed {
+		return "it is none of its values, which are such as " + strings.Join(list[:3], ", ")
+	}
 	return "it is one of " + strings.Join(list, ", ")
 }
+
+// maxListed is how many values of a dimension a hint lists.
+const maxListed = 20
 
 func didYouMean(v string) string { return `did you mean "` + v + `"?` }
 

@@ -501,6 +501,15 @@ func TestClosed(t *testing.T) {
 	f(window.Screen, screen("1x1"), screen("600x1"), screen("1000x1"), screen("9999x1"))
 	f(window.Channel, chDirect, chCrossNetwork, chPaidSearch, chPaidSocial, chPaidVideo, chPaidShopping, chPaidOther, chDisplay, chOrganicSearch, chOrganicSocial,
 		chOrganicVideo, chOrganicShopping, chAI, chEmail, chAffiliates, chAudio, chSMS, chPush, chReferral, chOther)
+	named := func(rules []rule, more ...string) []string {
+		for i := range rules {
+			more = append(more, rules[i].name)
+		}
+		slices.Sort(more)
+		return slices.Compact(more)
+	}
+	f(window.Browser, named(browsers[:], "Android Browser", "Safari", "iOS WebView", "macOS WebView")...)
+	f(window.OS, named(systems[:])...)
 	f(window.Reason, reasonEmpty, reasonMalformed, reasonLink, reasonLibrary, reasonAutomation, reasonFeed, reasonPreview, reasonSearch, reasonAI, reasonScanner,
 		reasonMonitoring, reasonArchiver, reasonResearch, reasonAdvertising, reasonCrawler)
 }

@@ -117,9 +117,18 @@ func parseCondition(op query.Op, list []any) (*query.Filter, error) {
 	case err == nil:
 		return f, nil
 	case op == query.Is: // which names the dimension and the value itself
-		return nil, bad("Invalid filters: %s.", err)
+		return nil, bad("Invalid filters: %s", sentence(err))
 	}
-	return nil, bad("Invalid filters %s: %s.", query.Show(list), err)
+	return nil, bad("Invalid filters %s: %s", query.Show(list), sentence(err))
+}
+
+// sentence returns the text of an error with its end.
+func sentence(err error) string {
+	text := err.Error()
+	if strings.HasSuffix(text, "?") {
+		return text
+	}
+	return text + "."
 }
 
 func parseClauses(list []any) (clauses []string, err error) {

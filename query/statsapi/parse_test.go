@@ -82,7 +82,7 @@ func TestErrors(t *testing.T) {
 	f(`{"site_id":"a","metrics":["visits"],"date_range":["2024-01-01T12:00:00Z","2024-01-01T12:58:59Z"]}`, "date_range", "2024-01-01T12:58:59Z", "quarter")
 	f(visit("conversion_rate", `"dimensions":["event:page"]`), `"conversion_rate"`, "event:goal")
 	f(visit("group_conversion_rate", `"filters":[["is","event:goal",["x"]]]`), `"group_conversion_rate"`, "dimensions")
-	f(visit("conversion_rate", `"filters":[["or",[["is","event:goal",["x"]],["is","visit:os",["y"]]]]]`), `"conversion_rate"`, "can't be mixed")
+	f(visit("conversion_rate", `"filters":[["or",[["is","event:goal",["x"]],["is","visit:os",["iOS"]]]]]`), `"conversion_rate"`, "can't be mixed")
 	for _, filter := range []string{`["is","event:goal",["x","y"]]`, `["is","event:goal",["x"],{"case_sensitive":false}]`, `["is_not","event:goal",["x"]]`, `["contains","event:goal",["x"]]`,
 		`["or",[["is","event:goal",["x"]],["is","event:goal",["y"]]]]`} {
 		f(visit("events", `"filters":[`+filter+`]`), `"events"`, "several goals")

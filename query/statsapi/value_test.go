@@ -16,7 +16,7 @@ func TestImpossibleValues(t *testing.T) {
 		t.Helper()
 		for _, op := range []string{"is", "is_not"} {
 			err := check(op, dim, value, "")
-			if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), value) || !strings.Contains(err.Error(), dim) {
+			if err == nil || strings.Contains(err.Error(), "?.") || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), value) || !strings.Contains(err.Error(), dim) {
 				t.Errorf("%s %s %q: %v, want a hint of %s", op, dim, value, err, want)
 			}
 		}
@@ -53,6 +53,10 @@ func TestImpossibleValues(t *testing.T) {
 	refused("visit:screen", "1920x1080", "Laptop")
 	refused("visit:channel", "organic search", `did you mean "Organic Search"`)
 	refused("event:bot_reason", "bot", "crawler")
+	refused("visit:browser", "chrome", `did you mean "Chrome"`)
+	refused("visit:browser", "Chrom", "such as Chrome, Safari, Firefox")
+	refused("visit:os", "MacOS", `did you mean "macOS"`)
+	refused("visit:os", "Mac OS X", "such as Windows, Android, iOS")
 	refused("visit:country", "UK", `did you mean "GB"`)
 	refused("visit:country", "EL", `did you mean "GR"`)
 	refused("visit:country", "uk", `did you mean "GB"`)
@@ -92,6 +96,13 @@ func TestImpossibleValues(t *testing.T) {
 	taken("visit:country_name", "Kosovo", "")
 	taken("visit:country_name", "germany", anyCase)
 	taken("visit:device", "mobile", anyCase)
+	taken("visit:os", "MACOS", anyCase)
+	taken("visit:browser", "iOS WebView", "")
+	for _, dim := range []string{"visit:device", "visit:country", "visit:region", "visit:language", "visit:entry_page"} {
+		taken(dim, "(None)", anyCase)
+		taken(dim, "(OTHER)", anyCase)
+	}
+	taken("visit:source", "direct / none", anyCase)
 	taken("visit:region", "AT-9", "")
 	taken("visit:city", "Berlin", "")
 	taken("visit:language", "es-419", "")
