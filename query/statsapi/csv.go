@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -38,17 +39,27 @@ func (a *Answer) CSV() []byte {
 }
 
 // formulaStarts are the characters with which a spreadsheet takes the text of a cell for a formula,
-// those of full width among them, and white space that some pass over before they look.
-const formulaStarts = "=+-@\t\r\n\u00a0\uff1d\uff0b\uff0d\uff20"
+// those of full width and the small ones among them. Cells of blankStarts are cut in two, or read
+// without these, by some.
+const (
+	formulaStarts = "=+-@\u2212\ufe62\ufe63\ufe66\ufe6b\uff0b\uff0d\uff1d\uff20"
+	blankStarts   = "\t\r\n\u00a0"
+)
 
 // csvText writes a value of a dimension, which any visitor can choose. One that a spreadsheet would
 // run gets an apostrophe in front, which spreadsheets do not show (OWASP, "CSV Injection").
 func csvText(s string) string {
-	if first, _ := utf8.DecodeRuneInString(strings.TrimLeft(s, " ")); s != "" && strings.ContainsRune(formulaStarts, first) {
+	first, _ := utf8.DecodeRuneInString(s)
+	seen, _ := utf8.DecodeRuneInString(strings.TrimLeftFunc(s, isUnseen))
+	if strings.ContainsRune(blankStarts, first) || strings.ContainsRune(formulaStarts, seen) {
 		return "'" + s
 	}
 	return s
 }
+
+// isUnseen reports whether a character is a space, or one that is not seen, such as a byte order
+// mark, which importing may take away.
+func isUnseen(r rune) bool { return unicode.IsSpace(r) || unicode.Is(unicode.Cf, r) }
 
 // csvValue writes a metric: numbers without exponents, which not every spreadsheet reads.
 func csvValue(m any) string {

@@ -121,6 +121,10 @@ func TestCSVFormulas(t *testing.T) {
 			t.Errorf("%q: %q, want %q", text, got, want)
 		}
 	}
+	f("\ufeff=1+1", "'\ufeff=1+1")
+	f("\u2007\u200b@x", "'\u2007\u200b@x")
+	f("\u22121", "'\u22121")
+	f("\u200bx", "\u200bx")
 	f(`=cmd|' /C calc'!A0`, `'=cmd|' /C calc'!A0`)
 	f("+1", "'+1")
 	f("-1+2", "'-1+2")
