@@ -29,9 +29,33 @@ func BenchmarkHandler(b *testing.B) {
 
 // BenchmarkProtocols is BenchmarkHandler of one event by each protocol, as a page in a browser sends it.
 func BenchmarkProtocols(b *testing.B) {
-	f := func(name, method, uri, body string) {
+	eachProtocol(func(name, method, uri, body string) {
 		b.Run(name, func(b *testing.B) { benchmarkRequest(b, method, uri, body, 1, "Origin", "https://a.example") })
-	}
+	})
+}
+
+// A request allocates next to nothing of its own: garbage would cost more than what is done with it.
+func TestAllocations(t *testing.T) {
+	// of a record, which is one event's here and up to 100 events' under load; and of a request
+	const record, most = 8, 3
+	c := newUnlingering(t, 1)
+	eachProtocol(func(name, method, uri, body string) {
+		ctx := requestOf(method, uri, body, "Origin", "https://a.example")
+		n := testing.AllocsPerRun(20, func() {
+			ctx.Response.Reset()
+			c.Handler(ctx)
+		})
+		if status := ctx.Response.StatusCode(); status/100 != 2 {
+			t.Errorf("%s: %d %s", name, status, ctx.Response.Body())
+		}
+		if n > record+most {
+			t.Errorf("%s: %v allocations a request, at most %d are allowed", name, n-record, most)
+		}
+	})
+}
+
+// eachProtocol calls f with one event of each protocol, as a page in a browser sends it.
+func eachProtocol(f func(name, method, uri, body string)) {
 	f("v1", "POST", "/v1/events", pageview)
 	f("plausible", "POST", "/api/event", `{"n":"pageview","v":36,"u":"https://shop.example.com/1","d":"shop.example.com","r":"https://www.google.com/","w":1280,"p":{"a":"1","b":2}}`)
 	f("matomo", "POST", "/matomo.php?action_name=Shop%20page&idsite=1&rec=1&r=461082&h=11&m=40&s=24&url=https%3A%2F%2Fshop.example.com%2F1&urlref=https%3A%2F%2Fwww.google.com%2F&_id=d6dc5be9e54b0634&_idn=1&send_image=0&_refts=1795952425&_ref=https%3A%2F%2Fwww.google.com%2F&pv_id=LXzRWB&uadata=%7B%7D&cookie=1&res=1920x1080", "")
@@ -66,12 +90,31 @@ const pageview = `{"site":"shop.example.com","name":"pageview","url":"https://sh
 
 // benchmarkRequest measures a request of so many events. The headers are names and values.
 func benchmarkRequest(b *testing.B, method, uri, body string, events int, headers ...string) {
-	c := mustOpen(b, mustCluster(b), func(o *Options) { o.TickEvery = 10 * time.Second })
-	// With one request at a time a record would linger; full records are what load makes.
+	c, ctx := newUnlingering(b, events), requestOf(method, uri, body, headers...)
+	b.ReportAllocs()
+	for b.Loop() {
+		ctx.Response.Reset()
+		c.Handler(ctx)
+		if ctx.Response.StatusCode()/100 != 2 {
+			b.Fatalf("%d %s", ctx.Response.StatusCode(), ctx.Response.Body())
+		}
+	}
+	b.ReportMetric(float64(events)*float64(b.N)/b.Elapsed().Seconds(), "events/s")
+}
+
+// newUnlingering returns a collector whose records have so many events: with one request at a time a
+// record would linger, and full records are what load makes. They go nowhere.
+func newUnlingering(tb testing.TB, events int) *Collector {
+	c := mustOpen(tb, mustCluster(tb), func(o *Options) { o.TickEvery = 10 * time.Second })
 	for _, p := range c.partitions {
 		p.out = nowhere{}
 	}
 	c.opts.MaxRecordEvents = events
+	return c
+}
+
+// requestOf returns a request of a browser with further headers, names and values.
+func requestOf(method, uri, body string, headers ...string) *fasthttp.RequestCtx {
 	var req fasthttp.Request
 	req.Header.SetMethod(method)
 	req.SetRequestURI(uri)
@@ -81,15 +124,7 @@ func benchmarkRequest(b *testing.B, method, uri, body string, events int, header
 		req.Header.Set(headers[i], headers[i+1])
 	}
 	req.SetBodyString(body)
-	var ctx fasthttp.RequestCtx
+	ctx := &fasthttp.RequestCtx{}
 	ctx.Init(&req, &net.TCPAddr{IP: net.ParseIP("8.8.8.8"), Port: 4711}, nil)
-	b.ReportAllocs()
-	for b.Loop() {
-		ctx.Response.Reset()
-		c.Handler(&ctx)
-		if ctx.Response.StatusCode()/100 != 2 {
-			b.Fatalf("%d %s", ctx.Response.StatusCode(), ctx.Response.Body())
-		}
-	}
-	b.ReportMetric(float64(events)*float64(b.N)/b.Elapsed().Seconds(), "events/s")
+	return ctx
 }

@@ -24,13 +24,13 @@ type caller struct {
 }
 
 // caller finds out who calls. BasicToken says that an authorization by Basic is no write key.
-func (c *Collector) caller(ctx *fasthttp.RequestCtx, basicToken bool, p *policies) (caller, *protocol.Refusal) {
+func (c *Collector) caller(ctx *fasthttp.RequestCtx, head *headers, basicToken bool, p *policies) (caller, *protocol.Refusal) {
 	h := &ctx.Request.Header
 	peer := local.Peer(ctx.RemoteAddr())
-	who := caller{optOut: string(h.Peek("Sec-GPC")) == "1" || string(h.Peek("DNT")) == "1"}
+	who := caller{optOut: head.optOut}
 	var proxy bool
-	who.addr, who.place, proxy = c.network.Client(peer, h)
-	if auth := h.Peek("Authorization"); len(auth) > 0 && !(basicToken && isBasic(auth)) {
+	who.addr, who.place, proxy = c.network.Client(peer, h, head.forwarded)
+	if auth := head.authorization; len(auth) > 0 && !(basicToken && isBasic(auth)) {
 		if who.key = p.writeKey(auth); who.key == nil {
 			return who, &protocol.Refusal{Status: fasthttp.StatusUnauthorized, Reason: protocol.ReasonKey,
 				Msg: "the write key is not known: send it as \"Authorization: Bearer KEY\""}
@@ -38,10 +38,47 @@ func (c *Collector) caller(ctx *fasthttp.RequestCtx, basicToken bool, p *policie
 		who.trusted = true
 		return who, nil
 	}
-	found := local.Fasthttp(ctx)
+	found := local.RemotePeer
+	if peer.IsLoopback() {
+		found = local.Fasthttp(ctx)
+	}
 	who.trusted = !c.opts.NoLoopbackTrust && found == local.Yes
-	c.proxies.Look(peer, h, found, proxy)
+	c.proxies.Look(peer, head.forwarded, found, proxy)
 	return who, nil
+}
+
+// headers are those of a request that the collector itself looks at, as views.
+type headers struct {
+	optOut                  bool // Sec-GPC or DNT
+	page                    bool // see protocol.FromPage
+	authorization, language []byte
+	forwarded               [][]byte // X-Forwarded-For
+}
+
+// read goes through the headers once: a search for each name would take longer.
+func (head *headers) read(h *fasthttp.RequestHeader) {
+	*head = headers{forwarded: head.forwarded[:0]}
+	for name, value := range h.All() {
+		switch string(name) {
+		case "Sec-Gpc", "Dnt":
+			head.optOut = head.optOut || string(value) == "1"
+		case "Authorization":
+			setFirst(&head.authorization, value)
+		case "Accept-Language":
+			setFirst(&head.language, value)
+		case "X-Forwarded-For":
+			head.forwarded = append(head.forwarded, value)
+		default:
+			head.page = head.page || protocol.IsOfPage(name) && len(value) > 0
+		}
+	}
+}
+
+// setFirst sets what a header has that is there for the first time.
+func setFirst(to *[]byte, value []byte) {
+	if *to == nil {
+		*to = value
+	}
 }
 
 // trust looks for the secret of a tracker's servers where its endpoint has it.
@@ -57,7 +94,7 @@ func (r *request) trust(e *endpoint) {
 // Trust implements protocol.Secrets. A secret that a page sends can be read by everybody, and one
 // that is no write key is none of ours: it is passed over, and not refused.
 func (r *request) Trust(secret []byte) bool {
-	if r.who.trusted || r.untrusted || protocol.FromPage(&r.Ctx.Request.Header) {
+	if r.who.trusted || r.untrusted || r.head.page {
 		return r.who.trusted
 	}
 	if key := r.policies.keys.Find(secret); key != nil {

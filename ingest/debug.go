@@ -79,7 +79,7 @@ func (c *Collector) explain(e *endpoint, kept []protocol.Input, r *request) *pro
 	for i := range kept {
 		in := &kept[i]
 		pol, _ := r.policies.of(in.Site)
-		if !in.Complete(c.identity, ruleOf(pol, r.objects(in)), from, r.Now) {
+		if !in.Complete(c.identity, ruleOf(pol, r.objects(in)), &from, r.Now) {
 			return refuseSalt
 		}
 		in.Received = r.Now

@@ -134,12 +134,14 @@ func takes(methods []string, ctx *fasthttp.RequestCtx) bool {
 	return false
 }
 
+var allowOriginName, anyOrigin = []byte("Access-Control-Allow-Origin"), []byte("*")
+
 // allowOrigin lets pages of any origin send: beacons come from any page. Credentials are of no use
 // to us, and allowed only where a tracker sends them.
 func allowOrigin(ctx *fasthttp.RequestCtx, credentials bool) {
 	h := &ctx.Response.Header
 	if !credentials {
-		h.Set("Access-Control-Allow-Origin", "*")
+		h.SetCanonical(allowOriginName, anyOrigin)
 		return
 	}
 	h.Set("Vary", "Origin")

@@ -80,7 +80,8 @@ func (c *Collector) enter(rt *route, r *request, now time.Time) (ref *protocol.R
 	if c.closing.Load() && c.spooler == nil {
 		return refuseClosing
 	}
-	if r.who, ref = c.caller(ctx, rt.basicToken, r.policies); ref != nil {
+	r.head.read(&ctx.Request.Header)
+	if r.who, ref = c.caller(ctx, &r.head, rt.basicToken, r.policies); ref != nil {
 		return ref
 	}
 	if c.byAddress != nil && !c.byAddress.allow(addressPrefix(r.who.addr), 1, now) {
@@ -254,15 +255,18 @@ func (c *Collector) admit(inputs []protocol.Input, r *request, now time.Time) ([
 // store adds the inputs to their partitions and waits until Kafka has them.
 func (c *Collector) store(e *endpoint, inputs []protocol.Input, r *request) *protocol.Refusal {
 	from := c.sender(e, r)
-	page, sent := r.who.key == nil && protocol.FromPage(&r.Ctx.Request.Header), uint64(0)
+	page, sent := r.who.key == nil && r.head.page, uint64(0)
 	if page {
 		sent = sumOf(&r.Request)
+	}
+	if len(inputs) > 1 {
+		from.Visitors = r.visitors
 	}
 	most := 0
 	for i := range inputs {
 		in := &inputs[i]
 		pol, _ := r.policies.of(in.Site)
-		if !in.Complete(c.identity, ruleOf(pol, r.objects(in)), from, r.Now) {
+		if !in.Complete(c.identity, ruleOf(pol, r.objects(in)), &from, r.Now) {
 			return refuseSalt
 		}
 		if page {
@@ -310,7 +314,7 @@ func (c *Collector) sender(e *endpoint, r *request) protocol.Sender {
 		Place:    identity.Locate(r.who.place, c.opts.Places, r.who.addr),
 		Places:   c.opts.Places,
 		UA:       identity.Clean(protocol.View(h.UserAgent()), protocol.MaxUA),
-		Language: protocol.FirstLanguage(protocol.View(h.Peek("Accept-Language"))),
+		Language: protocol.FirstLanguage(protocol.View(r.head.language)),
 		Client:   e.client,
 	}
 	if r.who.trusted || r.Server {
@@ -323,31 +327,19 @@ func (c *Collector) sender(e *endpoint, r *request) protocol.Sender {
 // they did not need. The batches to wait for are in r, and which of them each input is in, or that
 // it goes to the spool. It returns false if the collector is closing.
 func (c *Collector) add(inputs []protocol.Input, r *request, most int) bool {
-	r.batches, r.of = r.batches[:0], r.of[:0]
+	r.batches, r.partitions = r.batches[:0], r.partitions[:0]
+	for i := range inputs {
+		r.partitions = append(r.partitions, c.partition(&inputs[i]).id)
+	}
+	r.of = slices.Grow(r.of[:0], len(inputs))[:len(inputs)]
 	open, used := true, 0
 	for i := 0; i < len(inputs) && open; i++ {
-		in := &inputs[i]
-		p := c.partition(in)
-		if c.spooler != nil && p.away.Load() && c.spools(r) {
-			p.stamp(in)
-			r.of = append(r.of, toSpool)
-			continue
+		if slices.Contains(r.partitions[:i], r.partitions[i]) {
+			continue // it has taken this one with the first of its inputs
 		}
-		b, cost, err := p.add(in)
+		var cost int
+		cost, open = c.partitions[r.partitions[i]].add(inputs, r)
 		used += cost
-		if err != nil {
-			if open = c.spools(r); open {
-				p.stamp(in)
-				r.of = append(r.of, toSpool)
-			}
-			continue
-		}
-		n := slices.Index(r.batches, b)
-		if n < 0 {
-			n = len(r.batches)
-			r.batches = append(r.batches, b)
-		}
-		r.of = append(r.of, n)
 	}
 	r.memory.handOver(most, used)
 	return open

@@ -3,7 +3,6 @@ package ingest
 import (
 	"context"
 	"errors"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -86,7 +85,7 @@ type partition struct {
 // batch is the events of one record. Its done is closed when the record is acknowledged, has failed or has taken too long;
 // err may be read then.
 type batch struct {
-	events []byte // JSON joined by commas
+	record []byte // headRoom, and behind it the JSON of the events joined by commas
 	n      int
 	after  int64 // it comes behind this offset in the log, if it does
 	timer  *time.Timer
@@ -95,6 +94,17 @@ type batch struct {
 	finished atomic.Bool
 	err      error
 }
+
+// headRoom is how many bytes in front of a batch's events are kept free for the head of its envelope,
+// which is known when it is sealed: so that the events are not copied. A head is shorter whatever the
+// collector is called.
+const headRoom = 128
+
+// envelopeTail is how many bytes of an envelope are behind its events.
+const envelopeTail = len("]}")
+
+// eventBytes returns how many bytes the events have.
+func (b *batch) eventBytes() int { return len(b.record) - headRoom }
 
 // finish may be called by the timer, which may not look at b.timer: nothing orders that behind its setting.
 func (b *batch) finish(err error) {
@@ -132,43 +142,78 @@ func (p *partition) received() event.Time {
 	return now
 }
 
-// add puts an event into the open batch, sets its receive time, and its event time and id where it has none, and
-// returns the batch to wait for. Everything is copied. The caller has reserved recordOverhead + in.MostBytes(); cost of that now belongs to the
-// record and is given back with it.
-func (p *partition) add(in *protocol.Input) (b *batch, cost int, err error) {
+// add puts those of the inputs of a request that are this partition's into its batches, in order, sets
+// their receive times, and their event times and ids where they have none. The batches to wait for
+// are in r, and which of them each input is in, or that it goes to the spool. Everything is copied.
+// The caller has reserved recordOverhead + in.MostBytes() for each; cost of that now belongs to the
+// records and is given back with them. It returns false if the collector is closing.
+func (p *partition) add(inputs []protocol.Input, r *request) (cost int, ok bool) {
+	spools := p.c.spools(r)
+	spool := spools && p.away.Load()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.closed {
-		return nil, 0, errClosed
+	if p.closed && !spool {
+		if spool = spools; !spool {
+			return 0, false
+		}
 	}
-	if b = p.open; b == nil {
-		b, cost = p.newBatch(), recordOverhead
+	now := p.received()
+	var b *batch // the last of r.batches, once there is one of this partition
+	for i := range inputs {
+		if r.partitions[i] != p.id {
+			continue
+		}
+		in := &inputs[i]
+		if spool {
+			p.receive(in, now)
+			p.holdBack(1, in.Received)
+			r.of[i] = toSpool
+			continue
+		}
+		if p.open == nil {
+			// A record may have been sealed since the clock was read: its low is later.
+			now, cost = p.received(), cost+recordOverhead
+			p.newBatch()
+		}
+		if b != p.open {
+			b = p.open
+			r.batches = append(r.batches, b)
+		}
+		r.of[i] = len(r.batches) - 1
+		p.receive(in, now)
+		cost += p.append(in)
 	}
-	p.receive(in)
-	before := len(b.events)
+	return cost, true
+}
+
+// append puts an event into the open batch, which it seals when that is full, and returns how many
+// bytes it has there. REQUIRES: p.mu and p.open != nil.
+func (p *partition) append(in *protocol.Input) int {
+	b := p.open
+	before := len(b.record)
 	if b.n > 0 {
-		b.events = append(b.events, ',')
+		b.record = append(b.record, ',')
 	}
-	b.events = p.c.appendEvent(b.events, in, p.id64[:0])
+	b.record = p.c.appendEvent(b.record, in, p.id64[:0])
 	b.n++
-	cost += len(b.events) - before
-	if b.n >= p.c.opts.MaxRecordEvents || len(b.events) >= p.c.opts.MaxRecordBytes {
+	cost := len(b.record) - before
+	if b.n >= p.c.opts.MaxRecordEvents || b.eventBytes() >= p.c.opts.MaxRecordBytes {
 		p.seal()
 	}
-	return b, cost, nil
+	return cost
 }
 
 // receive gives an event its receive time, and its event time and the number of its id where it has
-// none. REQUIRES: p.mu.
-func (p *partition) receive(in *protocol.Input) {
-	in.Received = p.received()
+// none. REQUIRES: p.mu, and that now is what p.received has returned since the last seal.
+func (p *partition) receive(in *protocol.Input, now event.Time) {
+	in.Received = now
 	if in.Time == 0 {
-		in.Time = in.Received
+		in.Time = now
 	}
 	if in.ID == "" {
 		in.Serial = p.c.ids.next()
 	}
-	p.c.late.note(in.Site, in.Time, in.Received)
+	p.c.late.note(in.Site, in.Time, now)
 }
 
 // appendEvent appends the JSON of an event; room is for an id.
@@ -182,15 +227,15 @@ func (c *Collector) appendEvent(dst []byte, in *protocol.Input, room []byte) []b
 	return dst
 }
 
-func (p *partition) newBatch() *batch {
-	b := &batch{events: p.c.buffers.get(), done: make(chan struct{}), after: p.acked.Load()}
+// newBatch opens a batch. REQUIRES: p.mu.
+func (p *partition) newBatch() {
+	b := &batch{record: append(p.c.buffers.get(), make([]byte, headRoom)...), done: make(chan struct{}), after: p.acked.Load()}
 	b.timer = time.AfterFunc(p.c.opts.AckTimeout, func() {
 		p.setAway(true)
 		b.finish(errAckTimeout)
 	})
 	p.open = b
 	p.linger.Reset(p.c.opts.Linger)
-	return b
 }
 
 // seal hands the open batch to the client. REQUIRES: p.mu and p.open != nil.
@@ -199,17 +244,20 @@ func (p *partition) seal() {
 	p.open = nil
 	p.linger.Stop()
 	p.c.metrics.recordEvents.Observe(float64(b.n))
-	value := slices.Grow(p.c.buffers.get(), len(b.events)+128)
-	value = event.AppendEnvelope(value, p.c.opts.CollectorID, p.low(), b.events)
+	cost := int64(b.eventBytes() + recordOverhead)
+	var room [headRoom]byte
+	empty := event.AppendEnvelope(room[:0], p.c.opts.CollectorID, p.low(), nil)
+	head, tail := empty[:len(empty)-envelopeTail], empty[len(empty)-envelopeTail:]
+	whole := append(b.record, tail...)
+	value := whole[headRoom-len(head):]
+	copy(value, head)
+	b.record = nil
 	p.c.metrics.recordBytes.Observe(float64(len(value)))
-	cost := int64(len(b.events) + recordOverhead)
-	p.c.buffers.put(b.events)
-	b.events = nil
 	p.produce(value, func(_ *kgo.Record, err error) {
 		p.c.pending.give(cost)
 		if err == nil {
 			// A failed record may still be in the client's hands, in a request that was given up.
-			p.c.buffers.put(value)
+			p.c.buffers.put(whole)
 		}
 		b.timer.Stop()
 		b.finish(err)

@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"bytes"
+	"strings"
 
 	"millrace/ingest/identity"
 	"millrace/internal/site"
@@ -11,6 +12,7 @@ import (
 // by those that it began with. It implements protocol.Sites.
 type policies struct {
 	sites   map[string]*site.Site
+	www     map[string]string     // those that begin with "www.", by the rest
 	unnamed map[string]*site.Site // that are not configured by name
 	tokens  map[string]string     // the sites by their tokens
 	open    bool
@@ -21,6 +23,7 @@ type policies struct {
 func newPolicies(o *Options) *policies {
 	p := &policies{
 		sites:   make(map[string]*site.Site, len(o.Sites)),
+		www:     make(map[string]string),
 		tokens:  make(map[string]string),
 		open:    o.AnySite || len(o.Sites) == 0,
 		unnamed: make(map[string]*site.Site, len(o.Unnamed)),
@@ -33,6 +36,9 @@ func newPolicies(o *Options) *policies {
 	for i := range o.Sites {
 		s := &o.Sites[i]
 		p.sites[s.ID] = s
+		if bare, ok := strings.CutPrefix(s.ID, "www."); ok {
+			p.www[bare] = s.ID
+		}
 		for _, token := range s.Tokens {
 			p.tokens[token] = s.ID
 		}
@@ -44,6 +50,12 @@ func newPolicies(o *Options) *policies {
 func (p *policies) Configured(site string) bool {
 	_, ok := p.sites[site]
 	return ok
+}
+
+// ConfiguredWWW returns the site with settings of its own that is "www." and a domain.
+func (p *policies) ConfiguredWWW(domain string) (site string, ok bool) {
+	site, ok = p.www[domain]
+	return site, ok
 }
 
 // Any reports whether other sites are accepted too.

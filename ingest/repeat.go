@@ -43,16 +43,13 @@ func sumOf(r *protocol.Request) uint64 {
 //
 // The hash has no key: the visitor in it is a keyed one, and stands beside it in the log.
 func repeatOf(in *protocol.Input, index int, sent uint64) uint64 {
-	var d xxhash.Digest
-	d.Reset()
-	var b [24]byte
-	binary.LittleEndian.PutUint64(b[:], uint64(in.Visitor))
-	binary.LittleEndian.PutUint64(b[8:], uint64(index))
-	binary.LittleEndian.PutUint64(b[16:], sent)
-	_, _ = d.Write(b[:])
+	var room [512]byte
+	b := binary.LittleEndian.AppendUint64(room[:0], uint64(in.Visitor))
+	b = binary.LittleEndian.AppendUint64(b, uint64(index))
+	b = binary.LittleEndian.AppendUint64(b, sent)
 	for _, s := range [...]string{in.Site, in.Name, in.URL} {
-		_, _ = d.WriteString(s)
-		_, _ = d.WriteString("\n") // which none of them has
+		b = append(b, s...)
+		b = append(b, '\n') // which none of them has
 	}
-	return max(d.Sum64(), 1)
+	return max(xxhash.Sum64(b), 1)
 }

@@ -9,6 +9,7 @@ type request struct {
 	protocol.Request
 	policies *policies // that it is served by
 	who      caller
+	head     headers
 	memory   reservation
 	inputs   []protocol.Input // as they were read; nil before
 	kept     []protocol.Input
@@ -16,14 +17,18 @@ type request struct {
 	quota    []string  // sites whose quotas have counted an event, once for each
 	batches  []*batch
 	of       []int // by input: which of the batches has it, or toSpool
-	debug    bool  // nothing is stored: the sender wants to see what would be
+	// partitions are the ids of those that the inputs are of, and visitors those of the sender by
+	// site, for more than one input.
+	partitions []int32
+	visitors   map[string]protocol.Visitor
+	debug      bool // nothing is stored: the sender wants to see what would be
 	// untrusted says that the sender wants to be treated as any visitor.
 	untrusted bool
 	broken    bool // reading it has ended in a panic
 }
 
 func (c *Collector) newRequest() *request {
-	r := &request{memory: reservation{budget: &c.pending}}
+	r := &request{memory: reservation{budget: &c.pending}, visitors: map[string]protocol.Visitor{}}
 	r.Bodies, r.Memory, r.Secrets = c.bodies, &r.memory, r
 	return r
 }
@@ -34,9 +39,12 @@ func (r *request) release() bool {
 	small := r.memory.held <= 64<<10
 	r.memory.release()
 	r.End()
+	clear(r.head.forwarded)
+	r.head = headers{forwarded: r.head.forwarded[:0]}
 	r.who, r.policies, r.Sites, r.inputs = caller{}, nil, nil, nil
 	r.debug, r.untrusted = false, false
 	clear(r.batches)
+	clear(r.visitors)
 	clear(r.left)
 	clear(r.quota)
 	r.left, r.quota = r.left[:0], r.quota[:0]

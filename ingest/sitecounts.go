@@ -101,7 +101,11 @@ func (s *siteCounts) of(id string) *counts {
 
 // add counts n events that are stored, or dropped for a reason.
 func (c *counts) add(number int, reason string, n int) {
-	c.n[number*len(c.of.names)+c.of.drops[reason]].Add(int64(n))
+	position := 0 // of countStored, the first of the names
+	if reason != countStored {
+		position = c.of.drops[reason]
+	}
+	c.n[number*len(c.of.names)+position].Add(int64(n))
 }
 
 // refuse counts a request that is refused.

@@ -126,14 +126,6 @@ func (p *partition) setAway(away bool) {
 	}
 }
 
-// stamp is add for an event that is not handed to Kafka's client.
-func (p *partition) stamp(in *protocol.Input) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.receive(in)
-	p.holdBack(1, in.Received)
-}
-
 // holdBack holds low back for n events that go to the spool or are there. REQUIRES: p.mu.
 func (p *partition) holdBack(n int, from event.Time) {
 	if p.kept == 0 || from < p.hold {

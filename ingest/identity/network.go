@@ -15,13 +15,14 @@ type Network struct {
 	CountryHeader, RegionHeader, CityHeader string
 }
 
-// Client returns the address of the client behind a peer, and what a trusted proxy reports about
+// Client returns the address of the client behind a peer that has sent a request with headers h, of
+// which forwarded are those named X-Forwarded-For, and what a trusted proxy reports about
 // where it is; proxy reports whether the peer is one.
-func (n *Network) Client(peer netip.Addr, h *fasthttp.RequestHeader) (addr netip.Addr, said Place, proxy bool) {
+func (n *Network) Client(peer netip.Addr, h *fasthttp.RequestHeader, forwarded [][]byte) (addr netip.Addr, said Place, proxy bool) {
 	if len(n.Proxies) == 0 || !n.Proxies.Contains(peer) {
 		return peer, Place{}, false
 	}
-	return n.Proxies.Client(peer, h.PeekAll("X-Forwarded-For")), n.said(h), true
+	return n.Proxies.Client(peer, forwarded), n.said(h), true
 }
 
 // said returns what the headers of a trusted proxy report about where the client is.

@@ -3,6 +3,7 @@ package identity
 import (
 	"net/netip"
 	"strings"
+	"unsafe"
 )
 
 // Proxies are the networks whose X-Forwarded-For is believed.
@@ -27,7 +28,7 @@ func (p Proxies) Contains(addr netip.Addr) bool {
 func (p Proxies) Client(peer netip.Addr, forwarded [][]byte) netip.Addr {
 	client := peer
 	for i := len(forwarded) - 1; i >= 0 && p.Contains(client); i-- {
-		list := string(forwarded[i])
+		list := view(forwarded[i])
 		for list != "" && p.Contains(client) {
 			var last string
 			if c := strings.LastIndexByte(list, ','); c >= 0 {
@@ -51,10 +52,13 @@ func Named(forwarded [][]byte) bool {
 	if len(forwarded) == 0 {
 		return false
 	}
-	list := string(forwarded[len(forwarded)-1])
+	list := view(forwarded[len(forwarded)-1])
 	_, ok := parseForwarded(strings.TrimSpace(list[strings.LastIndexByte(list, ',')+1:]))
 	return ok
 }
+
+// view returns a string that is b, not a copy of it.
+func view(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
 
 // parseForwarded reads an address with or without a port, IPv6 with or without brackets.
 func parseForwarded(s string) (netip.Addr, bool) {

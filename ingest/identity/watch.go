@@ -6,7 +6,6 @@ import (
 	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/valyala/fasthttp"
 
 	"millrace/internal/local"
 )
@@ -50,15 +49,15 @@ func NewProxyWatch(log *slog.Logger, count *prometheus.CounterVec) *ProxyWatch {
 	return w
 }
 
-// Look takes a beacon in that has no key: its peer, whether that is a trusted proxy, and what it is
-// found to be.
-func (w *ProxyWatch) Look(peer netip.Addr, h *fasthttp.RequestHeader, found local.Finding, trusted bool) {
+// Look takes a beacon in that has no key: its peer, its headers X-Forwarded-For, what it is found to
+// be, and whether the peer is a trusted proxy.
+func (w *ProxyWatch) Look(peer netip.Addr, forwarded [][]byte, found local.Finding, trusted bool) {
 	switch {
 	case trusted:
-		if (!peer.IsLoopback() || found.Proxied()) && !Named(h.PeekAll("X-Forwarded-For")) {
+		if (!peer.IsLoopback() || found.Proxied()) && !Named(forwarded) {
 			w.report(signUnnamed)
 		}
-	case near(peer) && len(h.PeekAll("X-Forwarded-For")) > 0:
+	case near(peer) && len(forwarded) > 0:
 		w.report(signUntrusted)
 	case peer.IsLoopback() && found.Proxied():
 		w.report(signSilent)

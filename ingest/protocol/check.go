@@ -5,12 +5,16 @@ import (
 	"unicode/utf8"
 
 	"millrace/engine/event"
+	"millrace/ingest/identity"
 )
 
 // CheckText returns what is wrong with s as a text of at most so many bytes, "" for nothing.
 func CheckText(s string, most int) string {
 	if len(s) > most {
 		return "is " + itoa(len(s)) + " bytes long, at most " + itoa(most) + " are allowed"
+	}
+	if identity.IsPlain(s) {
+		return ""
 	}
 	wide := false
 	for i := 0; i < len(s); i++ {

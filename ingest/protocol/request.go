@@ -156,8 +156,9 @@ func (r *Request) Sent() (body, query []byte) {
 // Prefetched reports whether a browser makes the request for a page that its user has not opened.
 // The names are those of today's Chromium, and of what Safari and Firefox have sent.
 func Prefetched(h *fasthttp.RequestHeader) bool {
-	for _, name := range [...]string{"Sec-Purpose", "Purpose", "X-Purpose", "X-Moz"} {
-		if v := h.Peek(name); len(v) > 0 {
+	for name, v := range h.All() {
+		switch string(name) {
+		case "Sec-Purpose", "Purpose", "X-Purpose", "X-Moz":
 			v = bytes.ToLower(v)
 			if bytes.Contains(v, []byte("prefetch")) || bytes.Contains(v, []byte("prerender")) || bytes.Contains(v, []byte("preview")) {
 				return true
@@ -169,7 +170,22 @@ func Prefetched(h *fasthttp.RequestHeader) bool {
 
 // FromPage reports whether a page in a browser has made a request.
 func FromPage(h *fasthttp.RequestHeader) bool {
-	return len(h.Peek("Origin")) > 0 || len(h.Peek("Sec-Fetch-Site")) > 0 || len(h.Peek("Referer")) > 0
+	for name, value := range h.All() {
+		if IsOfPage(name) && len(value) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// IsOfPage reports whether a header, spelled as fasthttp does, is one that browsers add to what pages
+// send.
+func IsOfPage(name []byte) bool {
+	switch string(name) {
+	case "Origin", "Sec-Fetch-Site", "Referer":
+		return true
+	}
+	return false
 }
 
 // PageOrigin returns the scheme and host of the page that has made a request, as browsers name them:

@@ -10,6 +10,8 @@ import (
 type Sites interface {
 	// Configured reports whether a site is configured.
 	Configured(site string) bool
+	// ConfiguredWWW returns the configured site whose id is "www." and a domain.
+	ConfiguredWWW(domain string) (site string, ok bool)
 	// Any reports whether sites that are not configured are taken too.
 	Any() bool
 	// Token returns the site whose tracker names it by a token, such as a project's key or a
@@ -35,17 +37,19 @@ func FindDomain(sites Sites, domain string) (site string, ok bool) {
 		return domain, true
 	}
 	bare, www := strings.CutPrefix(domain, "www.")
-	other := bare
-	if !www {
-		other = "www." + domain
+	if www {
+		if sites.Configured(bare) {
+			return bare, true
+		}
+		if bare == "" {
+			bare = domain
+		}
+		return bare, sites.Any()
 	}
-	if sites.Configured(other) {
-		return other, true
+	if site, ok := sites.ConfiguredWWW(domain); ok {
+		return site, true
 	}
-	if bare == "" {
-		bare = domain
-	}
-	return bare, sites.Any()
+	return domain, sites.Any()
 }
 
 // HostOf returns the host of an address that CheckURL let pass as a site has it, without "www." and

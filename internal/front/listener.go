@@ -238,15 +238,3 @@ func (l *Listener) sleep(d time.Duration) bool {
 		return false
 	}
 }
-
-// countedConn counts its end, once.
-type countedConn struct {
-	net.Conn
-	listener *Listener
-	once     sync.Once
-}
-
-func (c *countedConn) Close() error {
-	c.once.Do(func() { c.listener.open.Add(-1) })
-	return c.Conn.Close()
-}

@@ -50,6 +50,7 @@ func NewServer(o ServerOptions) *fasthttp.Server {
 		NoDefaultServerHeader:        true,
 		SecureErrorLogMessage:        true,
 		CloseOnShutdown:              true,
+		LazyRequestTime:              true, // no handler asks for it
 		// Go's net.Listen has switched keep-alive on. Fasthttp stops serving when it can't do so once more.
 		TCPKeepalive: false,
 		Logger:       report,

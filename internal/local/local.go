@@ -53,6 +53,9 @@ func Fasthttp(ctx *fasthttp.RequestCtx) Finding {
 		return RemotePeer
 	}
 	h := &ctx.Request.Header
+	if len(h.Peek("X-Forwarded-For")) > 0 { // of nearly every proxy, and nothing else counts beside it
+		return ProxyHeader
+	}
 	r := request{host: string(h.Host()), old: !h.IsHTTP11(), close: h.ConnectionClose()}
 	for name, value := range h.All() {
 		r.header(string(name), value)

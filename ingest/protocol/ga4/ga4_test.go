@@ -16,8 +16,9 @@ func TestScripts(t *testing.T) { protocoltest.Run(t, "testdata", Protocol()) }
 // anySite is an installation that takes any site and has one token.
 type anySite struct{}
 
-func (anySite) Configured(string) bool { return false }
-func (anySite) Any() bool              { return true }
+func (anySite) Configured(string) bool              { return false }
+func (anySite) ConfiguredWWW(string) (string, bool) { return "", false }
+func (anySite) Any() bool                           { return true }
 func (anySite) Token(token string) (string, bool) {
 	return "a.example", token == "G-A"
 }

@@ -16,10 +16,11 @@ func TestScripts(t *testing.T) { protocoltest.Run(t, "testdata", Protocol()) }
 // sites has one site with a token.
 type sites struct{}
 
-func (sites) Configured(site string) bool       { return site == "a.example" }
-func (sites) Any() bool                         { return false }
-func (sites) Token(token string) (string, bool) { return "a.example", token == "7" }
-func (sites) Currency(string) string            { return "EUR" }
+func (sites) Configured(site string) bool         { return site == "a.example" }
+func (sites) ConfiguredWWW(string) (string, bool) { return "", false }
+func (sites) Any() bool                           { return false }
+func (sites) Token(token string) (string, bool)   { return "a.example", token == "7" }
+func (sites) Currency(string) string              { return "EUR" }
 
 const now event.Time = 1_772_600_767_000 // 2026-03-04T05:06:07Z
 

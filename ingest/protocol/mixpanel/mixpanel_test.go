@@ -34,10 +34,11 @@ func TestRefuse(t *testing.T) {
 // anySite is an installation that takes any site and has one token and a currency.
 type anySite struct{}
 
-func (anySite) Configured(string) bool            { return false }
-func (anySite) Any() bool                         { return true }
-func (anySite) Token(token string) (string, bool) { return "a.example", token == "T" }
-func (anySite) Currency(string) string            { return "EUR" }
+func (anySite) Configured(string) bool              { return false }
+func (anySite) ConfiguredWWW(string) (string, bool) { return "", false }
+func (anySite) Any() bool                           { return true }
+func (anySite) Token(token string) (string, bool)   { return "a.example", token == "T" }
+func (anySite) Currency(string) string              { return "EUR" }
 
 const now event.Time = 1_772_600_767_000 // 2026-03-04T05:06:07Z
 

@@ -55,10 +55,11 @@ func TestScroll(t *testing.T) {
 // anySite is an installation that takes any site and has one token.
 type anySite struct{}
 
-func (anySite) Configured(string) bool            { return false }
-func (anySite) Any() bool                         { return true }
-func (anySite) Token(token string) (string, bool) { return "a.example", token == "shop" }
-func (anySite) Currency(string) string            { return "EUR" }
+func (anySite) Configured(string) bool              { return false }
+func (anySite) ConfiguredWWW(string) (string, bool) { return "", false }
+func (anySite) Any() bool                           { return true }
+func (anySite) Token(token string) (string, bool)   { return "a.example", token == "shop" }
+func (anySite) Currency(string) string              { return "EUR" }
 
 // FuzzRead: any body and query give an error that names something, or events that survive the way
 // through the topic.

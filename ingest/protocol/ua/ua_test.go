@@ -33,8 +33,9 @@ func TestJoin(t *testing.T) {
 // anySite is an installation that takes any site and has one token.
 type anySite struct{}
 
-func (anySite) Configured(string) bool { return false }
-func (anySite) Any() bool              { return true }
+func (anySite) Configured(string) bool              { return false }
+func (anySite) ConfiguredWWW(string) (string, bool) { return "", false }
+func (anySite) Any() bool                           { return true }
 func (anySite) Token(token string) (string, bool) {
 	return "a.example", token == "UA-1-1"
 }
