@@ -124,6 +124,46 @@ func TestAppendMendsInvalidUTF8(t *testing.T) {
 	f("\xf4\x90\x80\x80")
 }
 
+// TestPlainPrefix tries every byte at every place, behind and before those at the edges of what is copied as it is.
+func TestPlainPrefix(t *testing.T) {
+	plain := func(c byte) bool { return c >= 0x20 && c < 0x80 && c != '"' && c != '\\' }
+	edges := []byte{0, 0x1f, 0x20, '!', '"', '#', '[', '\\', ']', 0x7f, 0x80, 0xff}
+	for place := range 8 {
+		for c := range 256 {
+			for i := range len(edges) * len(edges) {
+				s := []byte("........beyond it")[:8+i%9]
+				for k := range place {
+					s[k] = "az~ !#[]"[k]
+				}
+				if place > 0 {
+					s[place-1] = edges[i/len(edges)]
+				}
+				s[place] = byte(c)
+				if place < 7 {
+					s[place+1] = edges[i%len(edges)]
+				}
+				want := 0
+				for want < len(s) && plain(s[want]) {
+					want++
+				}
+				if got := plainPrefix(string(s)); got != want {
+					t.Fatalf("%q: %d bytes are plain, want %d", s, got, want)
+				}
+			}
+		}
+	}
+}
+
+func BenchmarkAppend(b *testing.B) {
+	e := Event{ID: "0123456789abcdef01234567", Site: "www.example.com", Name: "pageview", URL: "https://www.example.com/products/shoes?utm_source=newsletter",
+		Referrer: "https://www.google.com/", UA: "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0.0.0 Safari/537.36", Language: "en"}
+	var dst []byte
+	b.ReportAllocs()
+	for b.Loop() {
+		dst = e.Append(dst[:0])
+	}
+}
+
 func TestDecodeRefuses(t *testing.T) {
 	var d Decoder
 	var env Envelope
