@@ -159,7 +159,7 @@ func (r *fileReader) spelling(n *yaml.Node, path string, to *Spelling) {
 	}
 	for i := range s.IndexPages {
 		if s.Lower {
-			s.IndexPages[i] = lowerPath(s.IndexPages[i])
+			s.IndexPages[i] = lowerPath(s.IndexPages[i], spelling.PathPart)
 		}
 	}
 	*to = s

@@ -37,7 +37,11 @@ func (s *Spelling) Page(path string) string {
 	}
 	path, route, routed := strings.Cut(path, "#")
 	if s.Lower {
-		path = lowerPath(path)
+		if routed {
+			path = lowerPath(path, spelling.PathPart)
+		} else {
+			path = lowerPath(path, spelling.Path)
+		}
 	}
 	for again := true; again; {
 		again = false
@@ -55,11 +59,15 @@ func (s *Spelling) Page(path string) string {
 	if routed {
 		return path + "#" + route
 	}
+	if kept := strings.TrimRight(path, " "); len(kept) < len(path) { // they were followed by a slash
+		path = kept + strings.Repeat("%20", len(path)-len(kept))
+	}
 	return path
 }
 
-// lowerPath returns a path in lower case, but for the digits of its escapes.
-func lowerPath(p string) string {
+// lowerPath returns a path in lower case, but for the digits of its escapes, in the spelling that
+// spelled makes.
+func lowerPath(p string, spelled func(string) string) string {
 	if strings.IndexFunc(p, unicode.IsUpper) < 0 {
 		return p
 	}
@@ -73,5 +81,5 @@ func lowerPath(p string) string {
 		}
 		b.WriteString(strings.ToLower(part))
 	}
-	return spelling.Path(b.String())
+	return spelled(b.String())
 }
