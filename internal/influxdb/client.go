@@ -3,6 +3,7 @@ package influxdb
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -119,7 +120,7 @@ func (c *Client) post(ctx context.Context, where string, params url.Values, h ht
 	defer resp.Body.Close()
 	return nil, &StatusError{
 		Code:       resp.StatusCode,
-		Message:    message(resp),
+		Message:    clip(c.cfg.redact(message(resp))),
 		RetryAfter: retryAfter(resp.Header.Get("Retry-After"), time.Now()),
 	}
 }
@@ -129,12 +130,23 @@ func message(resp *http.Response) string {
 	b, _ := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
 	var m struct{ Error, Message string }
 	if json.Unmarshal(b, &m) == nil && m.Error+m.Message != "" {
-		return clip(m.Error + m.Message)
+		return m.Error + m.Message
 	}
 	if h := resp.Header.Get("X-Influxdb-Error"); h != "" {
-		return clip(h)
+		return h
 	}
-	return clip(string(b))
+	return string(b)
+}
+
+// redact takes what is secret out of the words of a server: some show the request that they refuse.
+func (c *Config) redact(text string) string {
+	basic := base64.StdEncoding.EncodeToString([]byte(c.User + ":" + c.Password))
+	for _, secret := range []string{basic, c.Password, c.Token, url.QueryEscape(c.Password), url.QueryEscape(c.Token)} {
+		if secret != "" {
+			text = strings.ReplaceAll(text, secret, "…")
+		}
+	}
+	return text
 }
 
 // clip makes text of a server fit for one line of a log.

@@ -2,7 +2,9 @@ package influxdb
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -147,6 +149,30 @@ func TestQueryErrors(t *testing.T) {
 	f(401, `{"code":"unauthorized","message":"go away"}`, "401 Unauthorized: go away")
 	f(500, "<html>\n"+strings.Repeat("x ", 5000), "…")
 	f(302, ``, "302")
+	f(200, `{}`, "is another server at this address?")
+	f(200, `{"status":"ok"}`, "is another server at this address?")
+}
+
+// TestServerShowsTheRequest: what a server says of a request has none of its secrets.
+func TestServerShowsTheRequest(t *testing.T) {
+	show := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		user, password, _ := r.BasicAuth()
+		w.WriteHeader(http.StatusBadGateway)
+		fmt.Fprintf(w, "refused: Authorization: %s (%s, %s)", r.Header.Get("Authorization"), user, password)
+	}))
+	defer show.Close()
+	host := strings.TrimPrefix(show.URL, "http://")
+	for _, address := range []string{"http://me:hunter2%2Fswordfish@" + host + "/db", show.URL + "/db?token=hunter2/swordfish"} {
+		cfg, err := ParseURL(address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = NewClient(cfg, time.Second, nil).Write(t.Context(), []byte("a b=1 1"), "")
+		basic := base64.StdEncoding.EncodeToString([]byte("me:hunter2/swordfish"))
+		if err == nil || strings.Contains(err.Error(), "swordfish") || strings.Contains(err.Error(), basic) || !strings.Contains(err.Error(), "refused: Authorization: ") {
+			t.Error(err)
+		}
+	}
 }
 
 func TestQueryGivesUpOnSilence(t *testing.T) {

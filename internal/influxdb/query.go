@@ -115,6 +115,9 @@ func readResults(r io.Reader, reading func(), fn func(*Series) error) error {
 		if err != nil {
 			return fmt.Errorf("read answer of InfluxDB: %w", err)
 		}
+		if doc.Results == nil && doc.Error == "" {
+			return errors.New("read answer of InfluxDB: it has no results: is another server at this address?")
+		}
 		if doc.Error != "" {
 			return &StatusError{Code: http.StatusOK, Message: clip(doc.Error)}
 		}
