@@ -1,8 +1,8 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -12,90 +12,32 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"millrace/bench/verify/chromium"
 )
 
-// browserVariable names a copy of testdata/browser in which npm ci has been run.
-const browserVariable = "MILLRACE_TEST_BROWSER"
-
-// browser is a headless Chromium, to which each name of a host leads to a server of the test.
-type browser struct {
-	cmd *exec.Cmd
-	in  io.WriteCloser
-	out *bufio.Reader
-	log syncBuffer
-}
-
-// mustBrowser starts one. The test skips without the variable.
-func mustBrowser(t *testing.T, address string) *browser {
+// mustBrowser starts a browser. The test skips without the variable.
+func mustBrowser(t *testing.T, address string) *chromium.Browser {
 	t.Helper()
-	folder := os.Getenv(browserVariable)
+	folder := os.Getenv(chromium.Variable)
 	if folder == "" {
-		t.Skip(browserVariable + " not set: copy cmd/millrace/testdata/browser elsewhere, run npm ci there, and name that folder, as .ci/run browser does")
+		t.Skip(chromium.Variable + " not set: copy bench/verify/chromium/node elsewhere, run npm ci there, and name that folder, as .ci/run browser does")
 	}
-	program, err := exec.LookPath("chromium")
+	b, err := chromium.Start(folder, address)
 	if err != nil {
-		t.Fatalf("%v: apt-get install chromium", err)
-	}
-	b := &browser{cmd: exec.Command("node", filepath.Join(folder, "drive.cjs"), program, address)}
-	b.cmd.Stderr = &b.log
-	if b.in, err = b.cmd.StdinPipe(); err != nil {
-		t.Fatal(err)
-	}
-	out, err := b.cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	b.out = bufio.NewReader(out)
-	if err := b.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		b.in.Close()
-		if err := b.cmd.Wait(); err != nil {
-			t.Errorf("the browser ends with %v\n%s", err, b.log.String())
+		if err := b.Close(); err != nil {
+			t.Error(err)
 		}
 	})
-	t.Logf("%s", b.answer(t))
 	return b
-}
-
-// mustRun runs code in the browser (see testdata/browser/drive.cjs) and returns what that returns.
-func (b *browser) mustRun(t *testing.T, code string, arg any) json.RawMessage {
-	t.Helper()
-	line, err := json.Marshal(map[string]any{"code": code, "arg": arg})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := b.in.Write(append(line, '\n')); err != nil {
-		t.Fatalf("%v\n%s", err, b.log.String())
-	}
-	return b.answer(t)
-}
-
-func (b *browser) answer(t *testing.T) json.RawMessage {
-	t.Helper()
-	line, err := b.out.ReadBytes('\n')
-	if err != nil {
-		t.Fatalf("%v\n%s", err, b.log.String())
-	}
-	var answer struct {
-		Value json.RawMessage `json:"value"`
-		Error string          `json:"error"`
-	}
-	if err := json.Unmarshal(line, &answer); err != nil {
-		t.Fatalf("%s: %v", line, err)
-	}
-	if answer.Error != "" {
-		t.Fatal(answer.Error)
-	}
-	return answer.Value
 }
 
 // web is what Chromium sees of the world: stats.example is a millrace serve, all other hosts have pages.
@@ -202,6 +144,8 @@ func (w *web) event(rw http.ResponseWriter, r *http.Request) {
 		out = w.fault(len(w.sent[page.Hostname()]), e)
 	}
 	w.mu.Unlock()
+	// What a page that is closed does not wait for reaches the collector all the same.
+	r = r.WithContext(context.WithoutCancel(r.Context()))
 	switch out {
 	case answered503, answered429:
 		rw.Header().Set("Access-Control-Allow-Origin", "*")
@@ -506,7 +450,7 @@ func scenarios() []scenario {
 
 // TestBrowser has the page script of a millrace serve in a real Chromium, and looks at what is counted.
 func TestBrowser(t *testing.T) {
-	if os.Getenv(browserVariable) == "" {
+	if os.Getenv(chromium.Variable) == "" {
 		mustBrowser(t, "") // which skips
 	}
 	s := mustServe(t, localPlace(t), "--sites", "any", "--early", "500ms")
@@ -524,7 +468,10 @@ func TestBrowser(t *testing.T) {
 			w.mu.Lock()
 			w.pages[host], w.fault = page, c.fault
 			w.mu.Unlock()
-			value := b.mustRun(t, c.code, "http://"+w.address)
+			value, err := b.Run(t.Context(), c.code, "http://"+w.address)
+			if err != nil {
+				t.Fatal(err)
+			}
 			defer func() {
 				if t.Failed() {
 					t.Logf("sent: %+v", w.events(host))

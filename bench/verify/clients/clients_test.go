@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"math"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -14,18 +15,26 @@ import (
 	"testing"
 	"time"
 
+	"millrace/bench/verify/chromium"
 	"millrace/ingest/protocol/all"
 	siteconfig "millrace/internal/site"
 )
 
 var rewrite = flag.Bool("rewrite", false, "write what was seen into testdata, and the table into docs/trackers.md")
 
-// variable names the folder with the scripts and their packages.
+// variable names a folder with copies of node/ and browser/, in which npm ci has been run.
 const variable = "MILLRACE_TEST_CLIENTS"
 
 // patienceOfClients is how long a client may take until it has given up or been taken. None waits
 // for longer than some seconds before it sends again for the first time.
 const patienceOfClients = 90 * time.Second
+
+// How long pages are open, in their own time: longer than any of their clients waits before it sends
+// something again, and than one takes that gives up.
+const (
+	stay     = 2 * time.Minute
+	stayAway = 5 * time.Minute
+)
 
 // patienceOfQueries is how long what is counted may take to be in answers: two updates of a minute
 // that runs.
@@ -37,7 +46,7 @@ const patienceOfQueries = 20 * time.Second
 func TestClients(t *testing.T) {
 	folder := os.Getenv(variable)
 	if folder == "" {
-		t.Skip(variable + " not set: copy node/ elsewhere, run npm ci there, and name that folder, as .ci/run clients does")
+		t.Skip(variable + " not set: copy node/ and browser/ elsewhere, run npm ci in both, and name that folder, as .ci/run clients does")
 	}
 	h := mustHarness(t, folder)
 	cells := make([]map[Answer]Cell, len(Table()))
@@ -92,10 +101,12 @@ func TestClients(t *testing.T) {
 	h.mustAddUp(t)
 }
 
-// harness is the program, and what refuses.
+// harness is the program, what refuses, and the browser with the pages that it opens.
 type harness struct {
 	program  *Program
 	refusers *Refusers
+	browser  *chromium.Browser
+	pages    *Pages
 	folder   string
 }
 
@@ -124,6 +135,20 @@ func mustHarness(t *testing.T, folder string) *harness {
 	}
 	t.Cleanup(func() {
 		if err := h.refusers.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	h.pages = StartPages(filepath.Join(folder, "browser"))
+	t.Cleanup(h.pages.Close)
+	drive := os.Getenv(chromium.Variable)
+	if drive == "" {
+		t.Fatal(chromium.Variable + " not set: see " + variable + ", for bench/verify/chromium/node")
+	}
+	if h.browser, err = chromium.Start(drive, h.pages.Address); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := h.browser.Close(); err != nil {
 			t.Error(err)
 		}
 	})
@@ -176,43 +201,41 @@ func writeKeys() siteconfig.Keys {
 
 // mustSend has a client send all that it can to the program itself.
 func (h *harness) mustSend(t *testing.T, c Client) {
-	out := h.mustRun(t, c, Job{URL: h.program.URL, Token: token(c, "events"), Site: site(c, "events"), Events: "view,order"})
+	out := h.mustRun(t, c, Job{URL: h.program.URL, Token: token(c, "events"), Site: site(c, "events"), Events: "view,order"}, &Tab{}, stay)
 	if want := c.Cells[Accepted].Sees; out.Sees() != want {
 		t.Errorf("the caller sees %s, want %s\n%s", out.Sees(), want, out.Text)
+	}
+	if len(out.Errors) > 0 {
+		t.Errorf("the page has errors: %q", out.Errors)
 	}
 }
 
 // mustAnswer has a client send one event, and returns what it does with an answer.
 func (h *harness) mustAnswer(t *testing.T, c Client, answer Answer) Cell {
-	fault, err := h.refusers.Fault(answer)
-	if err != nil {
-		t.Fatal(err)
-	}
-	p, err := StartProxy(h.program.URL, fault, 1, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	p := h.mustProxy(t, c, answer, 1)
 	defer p.Close()
-	out := h.mustRun(t, c, Job{URL: p.URL, Token: token(c, answer), Site: site(c, answer), Events: "order"})
+	job, tab := Job{URL: p.URL, Token: token(c, answer), Site: site(c, answer), Events: "order"}, &Tab{}
+	out := h.mustRun(t, c, job, tab, stay)
 	if p.Requests() == 0 {
 		t.Fatalf("nothing was sent\n%s", out.Text)
 	}
-	return Cell{Status: p.Status(), Does: out.Does(answer, p.Requests()), Sees: out.Sees()}
+	if c.InBrowser() && answer != Accepted && p.Before(out.Idle) < 2 {
+		// What is kept may go when the visitor comes again.
+		job.Events = ""
+		h.mustRun(t, c, job, tab, stay/4)
+	}
+	if answer == Accepted && len(out.Errors) > 0 {
+		t.Errorf("the page has errors: %q", out.Errors)
+	}
+	return Cell{Status: p.Status(), Does: out.Does(answer, p.Requests(), p.Before(out.Idle)), Sees: out.Sees()}
 }
 
 // mustGiveUp has a client send one event to a collector that answers 503 for good.
 func (h *harness) mustGiveUp(t *testing.T, c Client) {
-	fault, err := h.refusers.Fault(Unavailable)
-	if err != nil {
-		t.Fatal(err)
-	}
-	p, err := StartProxy(h.program.URL, fault, math.MaxInt, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	p := h.mustProxy(t, c, Unavailable, math.MaxInt)
 	defer p.Close()
-	out := h.mustRun(t, c, Job{URL: p.URL, Token: token(c, "away"), Site: site(c, "away"), Events: "order"})
-	if got := p.Requests() - 1; got != c.Repeats {
+	out := h.mustRun(t, c, Job{URL: p.URL, Token: token(c, "away"), Site: site(c, "away"), Events: "order"}, &Tab{}, stayAway)
+	if got := p.Before(out.Idle) - 1; got != c.Repeats {
 		t.Errorf("sent again %d times, in the table %d", got, c.Repeats)
 	}
 	// It ends as it does at a refusal.
@@ -221,12 +244,38 @@ func (h *harness) mustGiveUp(t *testing.T, c Client) {
 	}
 }
 
-func (h *harness) mustRun(t *testing.T, c Client, j Job) *Outcome {
+// mustProxy starts a proxy that gives an answer to the first requests of a client.
+func (h *harness) mustProxy(t *testing.T, c Client, answer Answer, faults int) *Proxy {
+	t.Helper()
+	fault, err := h.refusers.Fault(answer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var only func(*http.Request) bool
+	if c.InBrowser() {
+		only = Carries("Order") // the others are preflights, settings and pings
+	}
+	p, err := StartProxy(h.program.URL, fault, faults, only)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// mustRun runs a client, in a browser for so long in the time of its page.
+func (h *harness) mustRun(t *testing.T, c Client, j Job, tab *Tab, stay time.Duration) *Outcome {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patienceOfClients)
 	defer cancel()
 	began := time.Now()
-	out, err := Run(ctx, h.folder, c.Script, j)
+	var out *Outcome
+	var err error
+	if c.InBrowser() {
+		tab.Browser, tab.Pages = h.browser, h.pages
+		out, err = tab.Open(ctx, c.Script, j, stay)
+	} else {
+		out, err = Run(ctx, filepath.Join(h.folder, "node"), c.Script, j)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}

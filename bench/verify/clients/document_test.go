@@ -32,14 +32,19 @@ func TestDocument(t *testing.T) {
 // TestTable holds that each client is whole: its package is pinned at the version that the table
 // names, its script is there, its protocol is one, and no answer is left out.
 func TestTable(t *testing.T) {
-	pinned := mustPinned(t)
+	pinned := map[string]map[string]string{"node": mustPinned(t, "node"), "browser": mustPinned(t, "browser")}
+	scripts := map[string]bool{}
 	for _, c := range Table() {
-		if want := pinned[c.Name]; c.Version != want {
-			t.Errorf("%s: version %q, and node/package.json has %q", c.Name, c.Version, want)
+		if want := pinned[c.folder()][c.Name]; c.Version != want {
+			t.Errorf("%s: version %q, and %s/package.json has %q", c.Name, c.Version, c.folder(), want)
 		}
-		if _, err := os.Stat(filepath.Join("node", c.Script)); err != nil {
+		if _, err := os.Stat(filepath.Join(c.folder(), c.Script)); err != nil {
 			t.Error(err)
 		}
+		if scripts[c.slug()] {
+			t.Errorf("%s: two scripts have the name %s", c.Name, c.slug())
+		}
+		scripts[c.slug()] = true
 		if !slices.ContainsFunc(all.Protocols(), func(p protocol.Protocol) bool { return p.Name == c.Protocol }) {
 			t.Errorf("%s: there is no protocol %q", c.Name, c.Protocol)
 		}
@@ -59,27 +64,29 @@ func TestTable(t *testing.T) {
 	}
 }
 
-// TestLockFile holds that the lock file names the host of no registry.
+// TestLockFile holds that the lock files name the host of no registry.
 func TestLockFile(t *testing.T) {
-	text, err := os.ReadFile(filepath.Join("node", "package-lock.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if strings.Contains(string(text), `"resolved"`) {
-		t.Error(`node/package-lock.json has "resolved": make it with npm install --omit-lockfile-registry-resolved`)
+	for _, folder := range []string{"node", "browser", "../chromium/node"} {
+		text, err := os.ReadFile(filepath.Join(folder, "package-lock.json"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(string(text), `"resolved"`) {
+			t.Errorf(`%s/package-lock.json has "resolved": make it with npm install --omit-lockfile-registry-resolved`, folder)
+		}
 	}
 }
 
-// mustPinned returns the versions of node/package.json.
-func mustPinned(t *testing.T) map[string]string {
+// mustPinned returns the versions of a folder's package.json.
+func mustPinned(t *testing.T, folder string) map[string]string {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join("node", "package.json"))
+	text, err := os.ReadFile(filepath.Join(folder, "package.json"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	var p struct{ Dependencies map[string]string }
 	if err := json.Unmarshal(text, &p); err != nil {
-		t.Fatalf("node/package.json: %v", err)
+		t.Fatalf("%s/package.json: %v", folder, err)
 	}
 	return p.Dependencies
 }

@@ -10,6 +10,7 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"sync"
+	"time"
 )
 
 // Fault answers a request in place of the collector, which next is, and returns the status that the
@@ -26,10 +27,10 @@ type Proxy struct {
 	next   http.Handler
 	fault  Fault
 
-	mu       sync.Mutex // guards what follows
-	faults   int        // left to do
-	requests int        // so far
-	status   int        // of the first answer
+	mu       sync.Mutex  // guards what follows
+	faults   int         // left to do
+	requests []time.Time // when each came
+	status   int         // of the first answer
 }
 
 // StartProxy starts a proxy in front of a URL, which answers so many requests by the fault. Only
@@ -57,12 +58,14 @@ func forward(to *url.URL) http.Handler {
 // ServeHTTP answers a request.
 func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Method == http.MethodOptions || p.only != nil && !p.only(r) {
+		// A browser sends a request by itself again, when its connection is reset and had been used.
+		w.Header().Set("Connection", "close")
 		p.next.ServeHTTP(w, r)
 		return
 	}
 	p.mu.Lock()
-	p.requests++
-	first, faulty := p.requests == 1, p.faults > 0
+	p.requests = append(p.requests, time.Now())
+	first, faulty := len(p.requests) == 1, p.faults > 0
 	if faulty {
 		p.faults--
 	}
@@ -93,7 +96,20 @@ func answered(h http.Handler, w http.ResponseWriter, r *http.Request) int {
 func (p *Proxy) Requests() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.requests
+	return len(p.requests)
+}
+
+// Before returns how many of them had come by a time; a zero time is the end.
+func (p *Proxy) Before(end time.Time) int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	n := 0
+	for _, came := range p.requests {
+		if end.IsZero() || came.Before(end) {
+			n++
+		}
+	}
+	return n
 }
 
 // Status returns that of the first answer, 0 for none.

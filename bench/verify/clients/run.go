@@ -9,7 +9,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"time"
 )
 
 // Job is what a script sends, and where to.
@@ -20,11 +22,13 @@ type Job struct {
 	Events string // names of node/job.cjs, with commas
 }
 
-// Outcome is what a script has printed of its client, and how it ended.
+// Outcome is what a script or a page has printed of its client, and how it ended.
 type Outcome struct {
-	Lines []string // "success", "failure WHY", "idle", in the order in which they came
-	Exit  int      // of the process
-	Text  string   // all of its output
+	Lines  []string  // "success", "failure WHY", in the order in which they came
+	Errors []string  // of a page: exceptions, and what the browser says about its requests
+	Idle   time.Time // from when on the client would do nothing by itself, zero if it ended before
+	Exit   int       // of the process, 0 for a page
+	Text   string    // all of its output
 }
 
 // Run runs a script of a folder until it ends by itself.
@@ -43,9 +47,15 @@ func Run(ctx context.Context, folder, script string, j Job) (*Outcome, error) {
 	}
 	o := &Outcome{Exit: cmd.ProcessState.ExitCode(), Text: out.String() + errs.String()}
 	for lines := bufio.NewScanner(&out); lines.Scan(); {
-		switch word, _, _ := strings.Cut(lines.Text(), " "); word {
-		case "success", "failure", "idle":
+		switch word, rest, _ := strings.Cut(lines.Text(), " "); word {
+		case "success", "failure":
 			o.Lines = append(o.Lines, lines.Text())
+		case "idle":
+			msec, err := strconv.ParseInt(rest, 10, 64)
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", script, err)
+			}
+			o.Idle = time.UnixMilli(msec)
 		}
 	}
 	return o, nil
@@ -64,19 +74,16 @@ func plainEnv() []string {
 	return env
 }
 
-// Does returns what the client did after the first answer. Requests is how many it made, of one
-// event.
-func (o *Outcome) Does(answer Answer, requests int) Does {
+// Does returns what the client did after the first answer: how many requests it made of one event,
+// and how many of them before it was idle.
+func (o *Outcome) Does(answer Answer, requests, before int) Does {
 	switch {
 	case answer == Accepted && requests == 1:
 		return Done
 	case requests < 2:
 		return Final
-	}
-	for _, line := range o.Lines {
-		if line == "idle" {
-			return Kept
-		}
+	case before < 2:
+		return Kept
 	}
 	return Again
 }

@@ -2,6 +2,7 @@ package clients
 
 import (
 	"fmt"
+	"path"
 	"strings"
 )
 
@@ -80,15 +81,15 @@ type Client struct {
 	Protocol string
 	// ID is the field by which an event is known if it comes again, "" for none.
 	ID string
-	// Script is the file in node/ that runs it.
+	// Script is the file that runs it: of node/, or a page of browser/, which ends in .html.
 	Script string
 	// Token is a format of the tracker's id of a site, with %d.
 	Token string
 	// Secret says that Token is a secret of the tracker's servers, which is made a write key of the
 	// site.
 	Secret bool
-	// Repeats is how often it sends an event again while it gets 503 each time, before it gives the
-	// event up. 0: never, or it was not waited for.
+	// Repeats is how often it sends an event again by itself while it gets 503 each time, before it
+	// gives the event up. 0: never, or it was not waited for.
 	Repeats int
 	// Note is what a cell has no room for.
 	Note string
@@ -97,13 +98,29 @@ type Client struct {
 }
 
 // slug returns the name of the script, which is unlike that of any other.
-func (c *Client) slug() string { return strings.TrimSuffix(c.Script, ".cjs") }
+func (c *Client) slug() string { return strings.TrimSuffix(c.Script, path.Ext(c.Script)) }
 
-// Node is the version of node that the clients ran in.
-const Node = "20.20.2"
+// InBrowser reports whether it runs in a page, and not in node.
+func (c *Client) InBrowser() bool { return path.Ext(c.Script) == ".html" }
+
+// folder returns where its script and its package are.
+func (c *Client) folder() string {
+	if c.InBrowser() {
+		return "browser"
+	}
+	return "node"
+}
+
+// What the clients ran in.
+const (
+	Node     = "20.20.2"
+	Chromium = "156"
+)
 
 // Table returns the clients and what each does.
-func Table() []Client {
+func Table() []Client { return append(nodeTable(), browserTable()...) }
+
+func nodeTable() []Client {
 	return []Client{
 		{
 			Name: "posthog-node", Version: "5.70.0", Protocol: "posthog", ID: "uuid",

@@ -35,7 +35,8 @@
 // The client is anonymousId, or else userId; traits and context.sessionId are passed over.
 //
 // /v1/m are measurements that analytics.js takes of itself; they are answered and passed over. /sourceConfig/ answers
-// RudderStack's analytics.js with settings in which nothing else gets its events.
+// RudderStack's analytics.js with settings in which nothing else gets its events, and
+// /v1/projects/KEY/settings Segment's, if its cdnURL is Millrace.
 //
 // A message that is none or has no site is left out; a request in which all are so is refused.
 //

@@ -1,6 +1,8 @@
 package segment
 
 import (
+	"encoding/json"
+
 	"github.com/valyala/fasthttp"
 
 	"millrace/ingest/protocol"
@@ -23,6 +25,7 @@ func Protocol() protocol.Protocol {
 	serve(messages{}, fasthttp.MethodPost, "/v1/batch", "/v1/b", "/v1/import", "/beacon/v1/batch")
 	serve(nothing{}, fasthttp.MethodPost, "/v1/m")
 	serve(settings{}, fasthttp.MethodGet, "/sourceConfig/", "/sourceConfig")
+	serve(projectSettings{}, fasthttp.MethodGet, "/v1/projects/{key}/settings")
 	return p
 }
 
@@ -79,6 +82,23 @@ func (settings) Accept(r *protocol.Request, _ protocol.Outcome) {
 	r.Ctx.Response.AppendBodyString(`{"source":{"id":"millrace","name":"millrace","enabled":true,"workspaceId":"millrace",` +
 		`"config":{"statsCollection":{"errors":{"enabled":false},"metrics":{"enabled":false}}},` +
 		`"connections":[],"destinations":[],"dataplanes":{}},"updatedAt":"2026-01-01T00:00:00.000Z"}`)
+}
+
+// projectSettings answers Segment's analytics.js, which asks the address cdnURL for the settings of a
+// write key and sends nothing before it has them. Where it sends to is said in the page.
+type projectSettings struct{ refuser }
+
+// Read returns no events.
+func (projectSettings) Read(*protocol.Request) ([]protocol.Input, *protocol.Refusal) { return nil, nil }
+
+// Accept answers.
+func (projectSettings) Accept(r *protocol.Request, _ protocol.Outcome) {
+	r.Ctx.SetContentType("application/json")
+	key, err := json.Marshal(r.PathValue("key"))
+	if err != nil {
+		panic(err) // a string has a JSON
+	}
+	r.Ctx.Response.AppendBodyString(`{"integrations":{"Segment.io":{"apiKey":` + string(key) + `}}}`)
 }
 
 // refuser answers refusals at all endpoints.

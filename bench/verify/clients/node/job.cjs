@@ -32,7 +32,7 @@ module.exports = {
   // idle calls fn when the client has nothing left that it would do by itself.
   idle: (fn) =>
     process.once('beforeExit', () => {
-      console.log('idle')
+      console.log('idle', Date.now())
       fn()
     }),
 }
