@@ -504,6 +504,7 @@ func TestValidate(t *testing.T) {
 	f(Options{}, "URL: is needed")
 	f(Options{URL: "stats.example.com"}, `URL: "stats.example.com" is not an address such as https://stats.example.com`)
 	f(Options{URL: "https://stats.example.com/?a=b"}, `URL: "https://stats.example.com/?a=b" has a query or a fragment`)
+	f(Options{URL: "https://s.example", Key: "0123456789abcdef\n"}, "Key: has a character that no key has, such as a line end")
 	f(Options{URL: "https://s.example", BatchEvents: 1001, BatchWait: -1, MaxPendingBytes: 1},
 		"BatchEvents: 1001 is not between 1 and 1000", "BatchWait: -1ns is not between 1ms and 1h0m0s", "MaxPendingBytes: 1 is less than 65536")
 }

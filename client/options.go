@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"strings"
 	"time"
 )
 
@@ -96,6 +97,9 @@ func (o Options) Validate() error {
 		bad("URL: %q is not an address such as https://stats.example.com", o.URL)
 	case u.RawQuery != "" || u.Fragment != "":
 		bad("URL: %q has a query or a fragment", o.URL)
+	}
+	if strings.ContainsFunc(o.Key, func(c rune) bool { return c <= ' ' || c > '~' }) {
+		bad("Key: has a character that no key has, such as a line end")
 	}
 	if o.BatchEvents < 1 || o.BatchEvents > mostBatchEvents {
 		bad("BatchEvents: %d is not between 1 and %d", o.BatchEvents, mostBatchEvents)
