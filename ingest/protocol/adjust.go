@@ -9,10 +9,10 @@ import (
 	"strings"
 
 	"github.com/cespare/xxhash/v2"
-	"github.com/valyala/fastjson"
 
 	"millrace/engine/event"
 	"millrace/ingest/identity"
+	"millrace/internal/strictjson"
 )
 
 // The protocols of browsers lose no event because of a field beside the matter: no one reads the
@@ -104,16 +104,16 @@ func (p *Parser) instead(s, clean string, field Fields) string {
 
 // LooseString is String for an address that may be left out: null and what is no string is "", and
 // blanks at its ends are no part of it. Of two the first counts, which was given before.
-func (p *Parser) LooseString(was string, v *fastjson.Value, most int, field Fields) string {
+func (p *Parser) LooseString(was string, v *strictjson.Value, most int, field Fields) string {
 	switch {
 	case p.seen&field != 0:
 		p.Adjust(field)
 		return was
-	case v.Type() == fastjson.TypeString:
+	case v.Type() == strictjson.TypeString:
 		p.seen |= field
 		b, _ := v.StringBytes()
 		return p.LooseText(View(bytes.TrimSpace(b)), most, field)
-	case v.Type() != fastjson.TypeNull:
+	case v.Type() != strictjson.TypeNull:
 		p.Adjust(field)
 	}
 	p.seen |= field
@@ -121,10 +121,10 @@ func (p *Parser) LooseString(was string, v *fastjson.Value, most int, field Fiel
 }
 
 // LooseNumber returns a number of 0 to most, rounded down; false for null and what is none.
-func (p *Parser) LooseNumber(v *fastjson.Value, most float64, field Fields) (int64, bool) {
+func (p *Parser) LooseNumber(v *strictjson.Value, most float64, field Fields) (int64, bool) {
 	n, err := v.Float64()
 	switch {
-	case v.Type() == fastjson.TypeNull:
+	case v.Type() == strictjson.TypeNull:
 		return 0, false
 	case err != nil || !(n >= 0 && n <= most):
 		p.Adjust(field)
@@ -212,7 +212,7 @@ func CurrencyOf(sites Sites, site, sent string) string {
 // LooseRevenue sets the revenue of an event from an amount, a number or the text of one, and reports
 // whether it is one. Without a currency it is none; an amount or a currency that can't be used is
 // left out.
-func (p *Parser) LooseRevenue(in *Input, amount *fastjson.Value, currency string) bool {
+func (p *Parser) LooseRevenue(in *Input, amount *strictjson.Value, currency string) bool {
 	text := p.ScalarOf(amount)
 	if text == "" || currency == "" {
 		return false
@@ -223,8 +223,8 @@ func (p *Parser) LooseRevenue(in *Input, amount *fastjson.Value, currency string
 
 // LooseData adds the properties of an object as LooseTree does. Of them revenue is the revenue, in
 // currency or else in the one given; an amount that is none, or has no currency, is a property.
-func (p *Parser) LooseData(in *Input, v *fastjson.Value, currency string) {
-	if v == nil || v.Type() == fastjson.TypeNull {
+func (p *Parser) LooseData(in *Input, v *strictjson.Value, currency string) {
+	if v == nil || v.Type() == strictjson.TypeNull {
 		return
 	}
 	obj, err := v.Object()
@@ -240,8 +240,8 @@ func (p *Parser) LooseData(in *Input, v *fastjson.Value, currency string) {
 }
 
 // LooseProps adds what can be used of an object to the properties of the event. Values are cut.
-func (p *Parser) LooseProps(v *fastjson.Value) {
-	if v.Type() == fastjson.TypeNull {
+func (p *Parser) LooseProps(v *strictjson.Value) {
+	if v.Type() == strictjson.TypeNull {
 		return
 	}
 	obj, err := v.Object()
@@ -249,7 +249,7 @@ func (p *Parser) LooseProps(v *fastjson.Value) {
 		p.Adjust(FieldProps)
 		return
 	}
-	obj.Visit(func(key []byte, v *fastjson.Value) {
+	obj.Visit(func(key []byte, v *strictjson.Value) {
 		if b, err := v.StringBytes(); err == nil {
 			p.LooseProp(View(key), View(b))
 			return
@@ -295,12 +295,12 @@ const maxDepth = 8
 // LooseTree adds the properties of an object behind a prefix, those of objects in it by keys with
 // dots, and lists as JSON; null means not given. Skip reports which keys of the outer object are
 // left out; nil is none.
-func (p *Parser) LooseTree(prefix string, obj *fastjson.Object, skip func(key string) bool) {
+func (p *Parser) LooseTree(prefix string, obj *strictjson.Object, skip func(key string) bool) {
 	p.looseTree(prefix, obj, skip, 1)
 }
 
-func (p *Parser) looseTree(prefix string, obj *fastjson.Object, skip func(key string) bool, depth int) {
-	obj.Visit(func(k []byte, v *fastjson.Value) {
+func (p *Parser) looseTree(prefix string, obj *strictjson.Object, skip func(key string) bool, depth int) {
+	obj.Visit(func(k []byte, v *strictjson.Value) {
 		key := View(k)
 		if skip != nil && skip(key) {
 			return
@@ -313,14 +313,14 @@ func (p *Parser) looseTree(prefix string, obj *fastjson.Object, skip func(key st
 }
 
 // LooseValue adds a property as LooseTree adds one of an object.
-func (p *Parser) LooseValue(key string, v *fastjson.Value) { p.looseValue(key, v, 1) }
+func (p *Parser) LooseValue(key string, v *strictjson.Value) { p.looseValue(key, v, 1) }
 
-func (p *Parser) looseValue(key string, v *fastjson.Value, depth int) {
+func (p *Parser) looseValue(key string, v *strictjson.Value, depth int) {
 	switch v.Type() {
-	case fastjson.TypeNull:
-	case fastjson.TypeString:
+	case strictjson.TypeNull:
+	case strictjson.TypeString:
 		p.LooseProp(key, View(v.GetStringBytes()))
-	case fastjson.TypeObject:
+	case strictjson.TypeObject:
 		if depth == maxDepth {
 			p.Adjust(FieldProps)
 			return

@@ -4,16 +4,14 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/valyala/fastjson"
-
 	"millrace/engine/event"
 	"millrace/internal/strictjson"
 )
 
 // Props reads custom properties: an object of strings, numbers and booleans, which become the text
 // they were sent as. Null means not given.
-func (p *Parser) Props(v *fastjson.Value) []event.Prop {
-	if v.Type() == fastjson.TypeNull {
+func (p *Parser) Props(v *strictjson.Value) []event.Prop {
+	if v.Type() == strictjson.TypeNull {
 		return nil
 	}
 	obj, err := v.Object()
@@ -26,7 +24,7 @@ func (p *Parser) Props(v *fastjson.Value) []event.Prop {
 		return nil
 	}
 	start := len(p.props)
-	obj.Visit(func(key []byte, v *fastjson.Value) {
+	obj.Visit(func(key []byte, v *strictjson.Value) {
 		if p.err == nil {
 			p.property(View(key), v)
 		}
@@ -36,19 +34,19 @@ func (p *Parser) Props(v *fastjson.Value) []event.Prop {
 	return props
 }
 
-func (p *Parser) property(key string, v *fastjson.Value) {
+func (p *Parser) property(key string, v *strictjson.Value) {
 	var value string
 	switch v.Type() {
-	case fastjson.TypeNull:
+	case strictjson.TypeNull:
 		return
-	case fastjson.TypeString:
+	case strictjson.TypeString:
 		b, _ := v.StringBytes()
 		value = View(b)
-	case fastjson.TypeTrue:
+	case strictjson.TypeTrue:
 		value = "true"
-	case fastjson.TypeFalse:
+	case strictjson.TypeFalse:
 		value = "false"
-	case fastjson.TypeNumber:
+	case strictjson.TypeNumber:
 		value = p.Number(v)
 		if _, err := v.Float64(); err != nil || !strictjson.Number(value) {
 			p.Fail("props", "the value of %q is not a number", Clip(key))
@@ -82,10 +80,10 @@ func (p *Parser) checkProps(props []event.Prop) {
 }
 
 // Interactive reads whether an event is a sign of the visitor's doing. Null means not given.
-func (p *Parser) Interactive(in *Input, v *fastjson.Value) {
+func (p *Parser) Interactive(in *Input, v *strictjson.Value) {
 	switch v.Type() {
-	case fastjson.TypeNull, fastjson.TypeTrue:
-	case fastjson.TypeFalse:
+	case strictjson.TypeNull, strictjson.TypeTrue:
+	case strictjson.TypeFalse:
 		in.NonInteractive = true
 	default:
 		p.Fail("interactive", "a JSON %s, want true or false", v.Type())
@@ -101,8 +99,8 @@ func (p *Parser) CheckInteractive(in *Input) {
 
 // Revenue reads {"amount":12.5,"currency":"EUR"}; amount may also be a string. Strict refuses other
 // fields, and a currency in other letters than capitals.
-func (p *Parser) Revenue(in *Input, v *fastjson.Value, strict bool) {
-	if v.Type() == fastjson.TypeNull {
+func (p *Parser) Revenue(in *Input, v *strictjson.Value, strict bool) {
+	if v.Type() == strictjson.TypeNull {
 		return
 	}
 	obj, err := v.Object()
@@ -111,16 +109,16 @@ func (p *Parser) Revenue(in *Input, v *fastjson.Value, strict bool) {
 		return
 	}
 	var amount, currency string
-	obj.Visit(func(key []byte, v *fastjson.Value) {
+	obj.Visit(func(key []byte, v *strictjson.Value) {
 		switch string(key) {
 		case "amount":
 			p.Once("revenue.amount", FieldAmount)
 			switch v.Type() {
-			case fastjson.TypeNumber:
+			case strictjson.TypeNumber:
 				if amount = p.Number(v); !strictjson.Number(amount) {
 					p.Fail("revenue.amount", "%q is not a number", Clip(amount))
 				}
-			case fastjson.TypeString:
+			case strictjson.TypeString:
 				b, _ := v.StringBytes()
 				amount = View(b)
 			default:

@@ -3,9 +3,8 @@ package protocol
 import (
 	"time"
 
-	"github.com/valyala/fastjson"
-
 	"millrace/engine/event"
+	"millrace/internal/strictjson"
 )
 
 // LooseTime returns a time as RFC 3339 has it, 0 for what is none or can't be the time of an event
@@ -23,16 +22,16 @@ func LooseTime(s string, now event.Time) event.Time {
 }
 
 // TextOf returns a view of a text, "" for anything else.
-func TextOf(v *fastjson.Value) string {
-	if v == nil || v.Type() != fastjson.TypeString {
+func TextOf(v *strictjson.Value) string {
+	if v == nil || v.Type() != strictjson.TypeString {
 		return ""
 	}
 	return View(v.GetStringBytes())
 }
 
 // ScalarOf returns a text or the text of a number, "" for anything else.
-func (p *Parser) ScalarOf(v *fastjson.Value) string {
-	if v != nil && v.Type() == fastjson.TypeNumber {
+func (p *Parser) ScalarOf(v *strictjson.Value) string {
+	if v != nil && v.Type() == strictjson.TypeNumber {
 		return p.Number(v)
 	}
 	return TextOf(v)

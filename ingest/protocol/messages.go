@@ -3,9 +3,8 @@ package protocol
 import (
 	"strings"
 
-	"github.com/valyala/fastjson"
-
 	"millrace/engine/event"
+	"millrace/internal/strictjson"
 )
 
 // Messages reads the messages of Segment's specification, {"type":"track","event":"…",
@@ -50,15 +49,15 @@ func (m *Messages) Read(body []byte) *FieldError {
 	switch {
 	case wrong != nil:
 		return wrong
-	case root.Type() != fastjson.TypeObject:
+	case root.Type() != strictjson.TypeObject:
 		return BadField("body", "a JSON %s, want an object", root.Type())
 	}
 	if m.Token == "" {
 		m.Token = TextOf(root.Get(WriteKey))
 	}
-	list := []*fastjson.Value{root}
+	list := []*strictjson.Value{root}
 	if batch := root.Get("batch"); batch != nil || m.Kind == "" {
-		if batch == nil || batch.Type() != fastjson.TypeArray {
+		if batch == nil || batch.Type() != strictjson.TypeArray {
 			return BadField("batch", "is no list")
 		}
 		list = batch.GetArray()
@@ -67,7 +66,7 @@ func (m *Messages) Read(body []byte) *FieldError {
 }
 
 // all adds the messages of a list. One that can't be taken is left out, unless there is no other.
-func (m *Messages) all(list []*fastjson.Value) *FieldError {
+func (m *Messages) all(list []*strictjson.Value) *FieldError {
 	if n := len(list); n == 0 || n > MaxEvents {
 		return BadField("batch", "%d messages, 1 to %d are allowed", n, MaxEvents)
 	}
@@ -80,8 +79,8 @@ func (m *Messages) all(list []*fastjson.Value) *FieldError {
 }
 
 // add adds the event of a message, none for one that is passed over.
-func (m *Messages) add(v *fastjson.Value) *FieldError {
-	if v.Type() != fastjson.TypeObject {
+func (m *Messages) add(v *strictjson.Value) *FieldError {
+	if v.Type() != strictjson.TypeObject {
 		return BadField("type", "is missing: a message is a JSON object, this is a JSON %s", v.Type())
 	}
 	kind := TextOf(v.Get("type"))
@@ -111,7 +110,7 @@ func (m *Messages) add(v *fastjson.Value) *FieldError {
 }
 
 // either returns the first of two values that is a text.
-func either(a, b *fastjson.Value) string {
+func either(a, b *strictjson.Value) string {
 	if s := TextOf(a); s != "" {
 		return s
 	}
@@ -119,7 +118,7 @@ func either(a, b *fastjson.Value) string {
 }
 
 // event adds the event of a message about a page.
-func (m *Messages) event(v, context, props *fastjson.Value, kind, name, page string) *FieldError {
+func (m *Messages) event(v, context, props *strictjson.Value, kind, name, page string) *FieldError {
 	url := m.LooseText(strings.TrimSpace(page), MaxURL, FieldURL)
 	if CheckURL(url) != "" {
 		url = ""
@@ -172,7 +171,7 @@ func isPing(name string) bool {
 const maxOnPage = 31 * 24 * event.Hour
 
 // ping makes the event a report on a page that is open; timeOnPage is RudderStack's, in ms.
-func (m *Messages) ping(in *Input, name string, props *fastjson.Value) {
+func (m *Messages) ping(in *Input, name string, props *strictjson.Value) {
 	// Non-interactive for engines of before pings, which take it for an event.
 	in.Name, in.Ping, in.NonInteractive = m.LooseName(name), true, true
 	if v := props.Get("timeOnPage"); v != nil {
@@ -183,7 +182,7 @@ func (m *Messages) ping(in *Input, name string, props *fastjson.Value) {
 }
 
 // campaignOf returns the campaign that a context has.
-func campaignOf(v *fastjson.Value) Campaign {
+func campaignOf(v *strictjson.Value) Campaign {
 	if v == nil {
 		return Campaign{}
 	}
@@ -193,7 +192,7 @@ func campaignOf(v *fastjson.Value) Campaign {
 }
 
 // columns sets what messages of all types have beside their page.
-func (m *Messages) columns(in *Input, v, context *fastjson.Value) {
+func (m *Messages) columns(in *Input, v, context *strictjson.Value) {
 	in.ID = m.LooseID(m.ScalarOf(v.Get("messageId")))
 	in.Language = m.LooseWhole(TextOf(context.Get("locale")), MaxLanguage, FieldLanguage, true)
 	width, height := m.ScalarOf(context.Get("screen", "width")), m.ScalarOf(context.Get("screen", "height"))
@@ -223,8 +222,8 @@ func (m *Messages) addText(key, value string) {
 }
 
 // addProps adds the properties of a message but for those to be left out.
-func (m *Messages) addProps(v *fastjson.Value, skip func(key string) bool) {
-	if v == nil || v.Type() == fastjson.TypeNull {
+func (m *Messages) addProps(v *strictjson.Value, skip func(key string) bool) {
+	if v == nil || v.Type() == strictjson.TypeNull {
 		return
 	}
 	obj, err := v.Object()
@@ -236,7 +235,7 @@ func (m *Messages) addProps(v *fastjson.Value, skip func(key string) bool) {
 }
 
 // pageProps adds the properties of a page. What they say of its address is in columns.
-func (m *Messages) pageProps(in *Input, v, context, props *fastjson.Value) {
+func (m *Messages) pageProps(in *Input, v, context, props *strictjson.Value) {
 	if own := props.Get("referrer"); own != nil {
 		in.Referrer = ""
 		m.referrer(in, TextOf(own))
@@ -259,7 +258,7 @@ func isOfPage(key string) bool {
 }
 
 // trackProps adds the properties of an event, and its revenue.
-func (m *Messages) trackProps(in *Input, name string, props *fastjson.Value) {
+func (m *Messages) trackProps(in *Input, name string, props *strictjson.Value) {
 	key := amountOf(name, props)
 	if key == "" {
 		m.addProps(props, nil)
@@ -273,7 +272,7 @@ func (m *Messages) trackProps(in *Input, name string, props *fastjson.Value) {
 }
 
 // amountOf returns the property that is the revenue of an event, "" if it has none.
-func amountOf(name string, props *fastjson.Value) string {
+func amountOf(name string, props *strictjson.Value) string {
 	keys := []string{"revenue"}
 	switch {
 	case isRefund(name), strings.EqualFold(name, "Order Completed"), strings.EqualFold(name, "Completed Order"):
@@ -282,7 +281,7 @@ func amountOf(name string, props *fastjson.Value) string {
 		return ""
 	}
 	for _, key := range keys {
-		if v := props.Get(key); v != nil && (v.Type() == fastjson.TypeNumber || v.Type() == fastjson.TypeString) {
+		if v := props.Get(key); v != nil && (v.Type() == strictjson.TypeNumber || v.Type() == strictjson.TypeString) {
 			return key
 		}
 	}

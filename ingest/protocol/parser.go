@@ -6,8 +6,6 @@ import (
 	"strings"
 	"unsafe"
 
-	"github.com/valyala/fastjson"
-
 	"millrace/engine/event"
 	"millrace/internal/strictjson"
 )
@@ -18,9 +16,10 @@ import (
 // What is wrong with a field is noted by Fail, and the first such note is the error of the whole
 // (Err); or the field is cut or left out, and noted as adjusted (see the methods with Loose).
 type Parser struct {
-	json   fastjson.Parser
+	json   strictjson.Parser
+	loose  bool // what json refuses was read after all
 	strict strictjson.Checker
-	sub    [2]fastjson.Parser // of JSON within strings
+	sub    [2]strictjson.Parser // of JSON within strings
 	inputs []Input
 	props  []event.Prop
 	arena  []byte
@@ -40,7 +39,12 @@ func (p *Parser) Reset() {
 // Next begins an event: it adds an empty one and returns it, valid until the next one is added, and
 // forgets which fields were seen.
 func (p *Parser) Next() *Input {
-	p.Add(Input{})
+	if n := len(p.inputs); n < cap(p.inputs) {
+		p.inputs = p.inputs[:n+1]
+		p.inputs[n] = Input{}
+	} else {
+		p.inputs = append(p.inputs, Input{})
+	}
 	p.err, p.seen, p.firstProp = nil, 0, len(p.props)
 	return &p.inputs[len(p.inputs)-1]
 }
@@ -61,16 +65,24 @@ func (p *Parser) Adjusted() Fields { return p.adjusted }
 
 // JSON reads a text as JSON. It takes some that is none (see Strict). The value is valid until the
 // next call.
-func (p *Parser) JSON(text []byte) (*fastjson.Value, error) {
-	v, err := p.json.ParseBytes(text)
+func (p *Parser) JSON(text []byte) (*strictjson.Value, error) {
+	v, ok := p.json.Parse(text)
+	if p.loose = !ok; ok {
+		return v, nil
+	}
+	v, err := strictjson.ParseLenient(text)
 	if err != nil {
 		return nil, SyntaxError(err)
 	}
 	return v, nil
 }
 
-// Strict returns an error for what JSON takes as JSON and is none, or has a key twice in an object.
+// Strict returns an error if the text that JSON has read last is none, or has a key twice in an
+// object.
 func (p *Parser) Strict(text []byte) error {
+	if !p.loose {
+		return nil
+	}
 	if err := p.strict.Check(text); err != nil {
 		return SyntaxError(err)
 	}
@@ -78,7 +90,7 @@ func (p *Parser) Strict(text []byte) error {
 }
 
 // Document reads a body that is JSON, strictly. The value is valid until the next call of JSON.
-func (p *Parser) Document(body []byte) (*fastjson.Value, *FieldError) {
+func (p *Parser) Document(body []byte) (*strictjson.Value, *FieldError) {
 	if body = bytes.TrimSpace(body); len(body) == 0 {
 		return nil, BadField("body", "is empty")
 	}
@@ -95,7 +107,7 @@ func (p *Parser) Document(body []byte) (*fastjson.Value, *FieldError) {
 // AddEach calls add for each value of a batch. What is wrong with one of them is its own matter: it
 // adjusts FieldName, or is one of unknown, if the error's path is that of the site. First is the
 // first error, for a batch of which nothing is left.
-func (p *Parser) AddEach(batch []*fastjson.Value, site string, add func(*fastjson.Value) *FieldError) (unknown int, first *FieldError) {
+func (p *Parser) AddEach(batch []*strictjson.Value, site string, add func(*strictjson.Value) *FieldError) (unknown int, first *FieldError) {
 	for _, v := range batch {
 		err := add(v)
 		if err == nil {
@@ -113,21 +125,10 @@ func (p *Parser) AddEach(batch []*fastjson.Value, site string, add func(*fastjso
 	return unknown, first
 }
 
-// StrictIfEscaped is Strict for events whose reader has a place for each of their fields and fails
-// at any other (Once, String, Props): then most is known to be JSON already, that no key comes
-// twice, that numbers are some, that texts have no control characters. What is left to look at are
-// escapes. A pass over each body would take a tenth of the time of a request of 100 events.
-func (p *Parser) StrictIfEscaped(text []byte) error {
-	if bytes.IndexByte(text, '\\') < 0 {
-		return nil
-	}
-	return p.Strict(text)
-}
-
 // Nested returns v, or what a string v holds as JSON; nil for nothing, and for what is none, which
 // adjusts a field. An event can have two such, 0 and 1.
-func (p *Parser) Nested(v *fastjson.Value, n int, field Fields) *fastjson.Value {
-	if v.Type() != fastjson.TypeString {
+func (p *Parser) Nested(v *strictjson.Value, n int, field Fields) *strictjson.Value {
+	if v.Type() != strictjson.TypeString {
 		return v
 	}
 	b, _ := v.StringBytes()
@@ -135,15 +136,12 @@ func (p *Parser) Nested(v *fastjson.Value, n int, field Fields) *fastjson.Value 
 }
 
 // NestedText is Nested of a text. What it returns is valid until the next call with the same n.
-func (p *Parser) NestedText(text []byte, n int, field Fields) *fastjson.Value {
+func (p *Parser) NestedText(text []byte, n int, field Fields) *strictjson.Value {
 	if len(text) == 0 {
 		return nil
 	}
-	v, err := p.sub[n].ParseBytes(text)
-	if err == nil {
-		err = p.strict.Check(text)
-	}
-	if err != nil {
+	v, ok := p.sub[n].Parse(text)
+	if !ok {
 		p.Adjust(field)
 		return nil
 	}
@@ -179,8 +177,8 @@ func (p *Parser) Once(path string, field Fields) bool {
 }
 
 // String returns a view of a string value, checked; null is "".
-func (p *Parser) String(v *fastjson.Value, path string, field Fields, most int) string {
-	if !p.Once(path, field) || v.Type() == fastjson.TypeNull {
+func (p *Parser) String(v *strictjson.Value, path string, field Fields, most int) string {
+	if !p.Once(path, field) || v.Type() == strictjson.TypeNull {
 		return ""
 	}
 	b, err := v.StringBytes()
@@ -234,9 +232,9 @@ func (p *Parser) Base64(s string) ([]byte, error) {
 }
 
 // Number returns the text of a number as it was sent.
-func (p *Parser) Number(v *fastjson.Value) string {
+func (p *Parser) Number(v *strictjson.Value) string {
 	start := len(p.arena)
-	p.arena = v.MarshalTo(p.arena)
+	p.arena = v.Append(p.arena)
 	return View(p.arena[start:])
 }
 

@@ -212,12 +212,12 @@ const manyKeys = 8 * fewKeys
 func (c *Checker) note(i, end int, escaped bool, first int, seen *marks, known map[string]bool) map[string]bool {
 	k := key{i + 1, end - 1}
 	if escaped {
-		c.unescaped = append(c.unescaped, unescape(c.b[i+1:end-1]))
+		c.unescaped = append(c.unescaped, appendUnescaped(make([]byte, 0, end-i), c.b[i+1:end-1]))
 		k = key{0, len(c.unescaped)}
 	}
 	text, keys := c.name(k), c.keys[first:]
 	if len(keys) < fewKeys {
-		if !seen.add(text) && c.has(keys, text) {
+		if !seen.add(view(text)) && c.has(keys, text) {
 			c.twice(i, text)
 		}
 		c.keys = append(c.keys, k)
@@ -251,11 +251,15 @@ func (c *Checker) has(keys []key, text []byte) bool {
 type marks [8]uint64
 
 // add adds the mark of a key, and reports whether it is new.
-func (m *marks) add(text []byte) bool {
+func (m *marks) add(key string) bool {
 	var a, b uint64
-	if n := len(text); n >= 8 {
+	text := bytesOf(key)
+	switch n := len(text); {
+	case n >= 8:
 		a, b = binary.LittleEndian.Uint64(text), binary.LittleEndian.Uint64(text[n-8:])
-	} else {
+	case n >= 4:
+		a, b = uint64(binary.LittleEndian.Uint32(text)), uint64(binary.LittleEndian.Uint32(text[n-4:]))
+	default:
 		for _, c := range text {
 			a = a<<8 | uint64(c)
 		}
@@ -433,28 +437,26 @@ func hexRune(b []byte) rune {
 	return r
 }
 
-// unescape returns what a string that has been checked stands for.
-func unescape(b []byte) []byte {
-	out := make([]byte, 0, len(b))
+// appendUnescaped appends what a string that has been checked stands for.
+func appendUnescaped(dst, b []byte) []byte {
 	for len(b) > 0 {
-		if b[0] != '\\' {
-			out = append(out, b[0])
-			b = b[1:]
-			continue
+		n := bytes.IndexByte(b, '\\')
+		if n < 0 {
+			return append(dst, b...)
 		}
-		n := escapeLen(b)
-		switch {
-		case n == 12:
-			out = utf8.AppendRune(out, utf16.DecodeRune(hexRune(b[2:]), hexRune(b[8:])))
-		case n == 6:
-			out = utf8.AppendRune(out, hexRune(b[2:]))
+		dst, b = append(dst, b[:n]...), b[n:]
+		switch n = escapeLen(b); n {
+		case 12:
+			dst = utf8.AppendRune(dst, utf16.DecodeRune(hexRune(b[2:]), hexRune(b[8:])))
+		case 6:
+			dst = utf8.AppendRune(dst, hexRune(b[2:]))
 		default:
-			out = append(out, map[byte]byte{'b': '\b', 'f': '\f', 'n': '\n', 'r': '\r', 't': '\t'}[b[1]])
-			if c := b[1]; c == '"' || c == '\\' || c == '/' {
-				out[len(out)-1] = c
-			}
+			dst = append(dst, escapes[b[1]])
 		}
 		b = b[n:]
 	}
-	return out
+	return dst
 }
+
+// escapes are what the letters behind a backslash stand for.
+var escapes = [256]byte{'"': '"', '\\': '\\', '/': '/', 'b': '\b', 'f': '\f', 'n': '\n', 'r': '\r', 't': '\t'}

@@ -11,14 +11,17 @@ import (
 )
 
 func TestCheck(t *testing.T) {
+	var p Parser
 	ok := func(s string) {
 		t.Helper()
+		agree(t, &p, []byte(s))
 		if err := Check([]byte(s)); err != nil {
 			t.Errorf("%s: %v", s, err)
 		}
 	}
 	bad := func(s, msg string) {
 		t.Helper()
+		agree(t, &p, []byte(s))
 		if err := Check([]byte(s)); err == nil || err.Error() != msg {
 			t.Errorf("%s\ngot  %v\nwant %s", s, err, msg)
 		}
@@ -99,15 +102,23 @@ func TestNumber(t *testing.T) {
 // Of many keys each is compared with all.
 func TestManyKeys(t *testing.T) {
 	var c Checker
+	var p Parser
 	for n := 1; n < 3*fewKeys; n++ {
 		var s strings.Builder
 		for i := range n {
 			fmt.Fprintf(&s, `"k%d":{"k0":0,"k1":1},`, i)
 		}
+		between := n%fewKeys > 1 && n%fewKeys < fewKeys-1
+		if !between {
+			agree(t, &p, []byte("{"+strings.TrimSuffix(s.String(), ",")+"}"))
+		}
 		if err := c.Check([]byte("{" + strings.TrimSuffix(s.String(), ",") + "}")); err != nil {
 			t.Fatal(n, err)
 		}
 		for _, again := range []int{0, n / 2, n - 1} {
+			if !between {
+				agree(t, &p, fmt.Appendf(nil, `{%s"k%d":1}`, s.String(), again))
+			}
 			if err := c.Check(fmt.Appendf(nil, `{%s"k%d":1}`, s.String(), again)); err == nil || !strings.Contains(err.Error(), "is given twice") {
 				t.Fatalf("k%d after %d: %v", again, n, err)
 			}
@@ -148,7 +159,8 @@ func TestPlain(t *testing.T) {
 	})
 }
 
-// FuzzCheck: what encoding/json refuses is refused; and what is accepted reads as what was written, with no key twice.
+// FuzzCheck: what encoding/json refuses is refused; what is accepted reads as what was written, with no key twice; and a
+// Parser reads that, and the same as fastjson does.
 func FuzzCheck(f *testing.F) {
 	for _, s := range []string{
 		`{"a":[1,-0.5e+3,null,true,false,"\u00e9\n"],"b":{}}`, `01`, `1.`, `NaN`, `"\ud800"`, `{"a":1,"a":2}`, `{"a":1,"\u0061":2}`,
@@ -157,7 +169,9 @@ func FuzzCheck(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	var c Checker
+	var p Parser
 	f.Fuzz(func(t *testing.T, b []byte) {
+		agree(t, &p, b)
 		err := c.Check(b)
 		if fresh := Check(b); fmt.Sprint(fresh) != fmt.Sprint(err) {
 			t.Fatalf("%q: %v, with a fresh checker %v", b, err, fresh)

@@ -3,11 +3,10 @@ package amplitude
 import (
 	"strings"
 
-	"github.com/valyala/fastjson"
-
 	"millrace/engine/event"
 	"millrace/ingest/identity"
 	"millrace/ingest/protocol"
+	"millrace/internal/strictjson"
 )
 
 // tokenPath names the token of a site in errors.
@@ -34,29 +33,29 @@ type payload struct {
 	device, user                                   string // device_id, user_id
 	kind, id, library, language, platform, version string
 	address, userAgent                             string // of trusted callers
-	time                                           *fastjson.Value
-	properties, groups, users                      *fastjson.Object
+	time                                           *strictjson.Value
+	properties, groups, users                      *strictjson.Object
 	sale, ownSale                                  sale // of the event, and of its properties
 
 	url, location, previous, referrer, title string // of the properties
 }
 
 // event adds an event, none for one that is not kept.
-func (rd *reader) event(v *fastjson.Value) *protocol.FieldError {
+func (rd *reader) event(v *strictjson.Value) *protocol.FieldError {
 	obj, err := v.Object()
 	if err != nil {
 		return protocol.BadField("events", "a JSON %s, want an object", v.Type())
 	}
 	p := &rd.payload
 	*p = payload{}
-	obj.Visit(func(key []byte, v *fastjson.Value) { rd.field(protocol.View(key), v) })
+	obj.Visit(func(key []byte, v *strictjson.Value) { rd.field(protocol.View(key), v) })
 	switch strings.TrimSpace(p.kind) {
 	case "":
 		return protocol.BadField("event_type", "is missing")
 	case "session_start", "session_end", "$identify", "$groupidentify", own + "Replay Captured":
 		return nil
 	}
-	p.properties.Visit(func(key []byte, v *fastjson.Value) { rd.property(protocol.View(key), v) })
+	p.properties.Visit(func(key []byte, v *strictjson.Value) { rd.property(protocol.View(key), v) })
 	if !rd.page && !strings.HasPrefix(p.library, "amplitude-ts/") && !strings.HasPrefix(p.library, "amplitude-js/") {
 		rd.server = true
 	}
@@ -92,7 +91,7 @@ func (rd *reader) event(v *fastjson.Value) *protocol.FieldError {
 }
 
 // field reads a field of the event.
-func (rd *reader) field(key string, v *fastjson.Value) {
+func (rd *reader) field(key string, v *strictjson.Value) {
 	p := &rd.payload
 	switch key {
 	case "event_type":
@@ -139,16 +138,16 @@ func (rd *reader) field(key string, v *fastjson.Value) {
 }
 
 // object returns an object of properties, nil for none.
-func (rd *reader) object(v *fastjson.Value) *fastjson.Object {
+func (rd *reader) object(v *strictjson.Value) *strictjson.Object {
 	obj := v.GetObject()
-	if obj == nil && v.Type() != fastjson.TypeNull {
+	if obj == nil && v.Type() != strictjson.TypeNull {
 		rd.Adjust(protocol.FieldProps)
 	}
 	return obj
 }
 
 // property reads an event's property that is a column, or a part of what it has earned.
-func (rd *reader) property(key string, v *fastjson.Value) {
+func (rd *reader) property(key string, v *strictjson.Value) {
 	p := &rd.payload
 	switch key {
 	case own + "Page Location":
@@ -226,7 +225,7 @@ func (rd *reader) kind(in *protocol.Input) {
 }
 
 // tree adds the properties of an object, nil for none.
-func (rd *reader) tree(obj *fastjson.Object, skip func(key string) bool) {
+func (rd *reader) tree(obj *strictjson.Object, skip func(key string) bool) {
 	if obj != nil {
 		rd.LooseTree("", obj, skip)
 	}

@@ -6,10 +6,10 @@ import (
 
 	"github.com/cespare/xxhash/v2"
 	"github.com/valyala/fasthttp"
-	"github.com/valyala/fastjson"
 
 	"millrace/engine/event"
 	"millrace/ingest/protocol"
+	"millrace/internal/strictjson"
 )
 
 // tokenPath names the token of a site in errors.
@@ -58,7 +58,7 @@ func (rd *reader) body(body []byte, batch bool) *protocol.FieldError {
 }
 
 // event adds an event.
-func (rd *reader) event(v *fastjson.Value) *protocol.FieldError {
+func (rd *reader) event(v *strictjson.Value) *protocol.FieldError {
 	obj, err := v.Object()
 	if err != nil {
 		return protocol.BadField("body", "a JSON %s, want an object", v.Type())
@@ -78,7 +78,7 @@ func (rd *reader) event(v *fastjson.Value) *protocol.FieldError {
 	in.URL = rd.LooseText(protocol.RefererPage(rd.head), protocol.MaxURL, protocol.FieldURL)
 	in.Language = rd.LooseWhole(protocol.TextOf(system.Get("locale")), protocol.MaxLanguage, protocol.FieldLanguage, true)
 	rd.NameEvent(in, name)
-	nested := props != nil && props.Type() == fastjson.TypeString
+	nested := props != nil && props.Type() == strictjson.TypeString
 	if nested {
 		props = rd.Nested(props, 0, protocol.FieldProps)
 	}
@@ -100,7 +100,7 @@ func (rd *reader) event(v *fastjson.Value) *protocol.FieldError {
 // id returns an id by which an event is known that an app sends again, "" for one that does not
 // say of which visit it is and when it was: apps send what they had no answer to once more, and have
 // no ids. Visits and times are the app's own, of which the time is exact to a millisecond at least.
-func (rd *reader) id(session, timestamp, name string, props *fastjson.Value) string {
+func (rd *reader) id(session, timestamp, name string, props *strictjson.Value) string {
 	if session == "" || timestamp == "" {
 		return ""
 	}

@@ -7,11 +7,11 @@ import (
 
 	"github.com/cespare/xxhash/v2"
 	"github.com/valyala/fasthttp"
-	"github.com/valyala/fastjson"
 
 	"millrace/engine/event"
 	"millrace/ingest/identity"
 	"millrace/ingest/protocol"
+	"millrace/internal/strictjson"
 )
 
 const (
@@ -58,7 +58,7 @@ func (r *reader) read(form *fasthttp.Args) *protocol.FieldError {
 	}
 	one := fasthttp.AcquireArgs()
 	defer fasthttp.ReleaseArgs(one)
-	unknown, first := r.AddEach(calls, appKey, func(v *fastjson.Value) *protocol.FieldError {
+	unknown, first := r.AddEach(calls, appKey, func(v *strictjson.Value) *protocol.FieldError {
 		one.Reset()
 		form.CopyTo(one)
 		one.Del("requests")
@@ -66,11 +66,11 @@ func (r *reader) read(form *fasthttp.Args) *protocol.FieldError {
 		if err != nil {
 			return protocol.BadField("requests", "has a JSON %s, want objects", v.Type())
 		}
-		obj.Visit(func(key []byte, v *fastjson.Value) {
-			if v.Type() == fastjson.TypeString {
+		obj.Visit(func(key []byte, v *strictjson.Value) {
+			if v.Type() == strictjson.TypeString {
 				one.SetBytesV(protocol.View(key), v.GetStringBytes())
 			} else {
-				one.SetBytesV(protocol.View(key), v.MarshalTo(nil))
+				one.SetBytesV(protocol.View(key), v.Append(nil))
 			}
 		})
 		return r.form(one)
@@ -164,7 +164,7 @@ func (r *reader) events(text []byte) *protocol.FieldError {
 		return protocol.BadField("events", "is no list of fewer than %d events", protocol.MaxEvents)
 	}
 	before, at := len(r.Inputs()), 0
-	unknown, first := r.AddEach(list, appKey, func(v *fastjson.Value) *protocol.FieldError {
+	unknown, first := r.AddEach(list, appKey, func(v *strictjson.Value) *protocol.FieldError {
 		at++
 		return r.event(v, at)
 	})
@@ -177,7 +177,7 @@ func (r *reader) events(text []byte) *protocol.FieldError {
 }
 
 // event adds the event that is at a position of its list, none for one that is passed over.
-func (r *reader) event(v *fastjson.Value, at int) *protocol.FieldError {
+func (r *reader) event(v *strictjson.Value, at int) *protocol.FieldError {
 	key, seg := protocol.TextOf(v.Get("key")), v.Get("segmentation")
 	switch {
 	case r.LooseName(key) == "":
@@ -234,7 +234,7 @@ func (r *reader) next(url string) (*protocol.Input, *protocol.FieldError) {
 
 // page returns the address of the page that a segmentation has, "" for none: view is a path, or an
 // address where a site has it so.
-func (r *reader) page(key string, seg *fastjson.Value) string {
+func (r *reader) page(key string, seg *strictjson.Value) string {
 	url := strings.TrimSpace(protocol.TextOf(seg.Get("view")))
 	if url == "" && key == own+"view" && r.origin != "" { // how long a view was has its name alone
 		url = strings.TrimSpace(protocol.TextOf(seg.Get("name")))
@@ -262,7 +262,7 @@ func (r *reader) ping(in *protocol.Input) {
 }
 
 // depth returns how far a page was scrolled.
-func depth(seg *fastjson.Value) event.Percent {
+func depth(seg *strictjson.Value) event.Percent {
 	y, height := seg.GetFloat64("y"), seg.GetFloat64("height")
 	if !(y >= 0 && height > 0) {
 		return 0
@@ -271,7 +271,7 @@ func depth(seg *fastjson.Value) event.Percent {
 }
 
 // number returns a time in seconds; false for what is none.
-func (r *reader) number(v *fastjson.Value) (float64, bool) {
+func (r *reader) number(v *strictjson.Value) (float64, bool) {
 	if v == nil {
 		return 0, false
 	}
@@ -284,7 +284,7 @@ func (r *reader) number(v *fastjson.Value) (float64, bool) {
 }
 
 // identify sets the id of an event, which is made of all that was sent where it has none.
-func (r *reader) identify(in *protocol.Input, v *fastjson.Value, at int) {
+func (r *reader) identify(in *protocol.Input, v *strictjson.Value, at int) {
 	if in.ID = r.LooseID(r.ScalarOf(v.Get("id"))); in.ID == "" {
 		in.ID = r.made(strconv.Itoa(at))
 	}
@@ -299,7 +299,7 @@ func (r *reader) made(what string) string {
 }
 
 // counted sets what an event has by its key.
-func (r *reader) counted(in *protocol.Input, key string, v, seg *fastjson.Value) {
+func (r *reader) counted(in *protocol.Input, key string, v, seg *strictjson.Value) {
 	view := key == own+"view"
 	switch name := protocol.TextOf(seg.Get("name")); {
 	case view && in.URL != "":
@@ -322,7 +322,7 @@ func (r *reader) counted(in *protocol.Input, key string, v, seg *fastjson.Value)
 		r.LooseTree("", obj, func(key string) bool {
 			return earned && key == "currency" || passedOver(key, view, in.URL != "")
 		})
-	} else if seg != nil && seg.Type() != fastjson.TypeNull {
+	} else if seg != nil && seg.Type() != strictjson.TypeNull {
 		r.Adjust(protocol.FieldProps)
 	}
 	in.Props = r.SortedProps()
@@ -342,7 +342,7 @@ func passedOver(key string, view, paged bool) bool {
 }
 
 // campaign returns the campaign of a view.
-func campaign(seg *fastjson.Value) protocol.Campaign {
+func campaign(seg *strictjson.Value) protocol.Campaign {
 	text := func(key string) string { return protocol.TextOf(seg.Get(key)) }
 	return protocol.Campaign{Source: text("utm_source"), Medium: text("utm_medium"), Name: text("utm_campaign"),
 		Term: text("utm_term"), Content: text("utm_content")}
@@ -357,7 +357,7 @@ func (r *reader) add(key, value string) {
 
 // revenue sets the revenue of an event, and reports whether it has one. A sum without a currency is a
 // property.
-func (r *reader) revenue(in *protocol.Input, sum, seg *fastjson.Value) bool {
+func (r *reader) revenue(in *protocol.Input, sum, seg *strictjson.Value) bool {
 	if r.LooseRevenue(in, sum, protocol.CurrencyOf(r.sites, in.Site, protocol.TextOf(seg.Get("currency")))) {
 		return true
 	}

@@ -6,10 +6,9 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/valyala/fastjson"
-
 	"millrace/engine/event"
 	"millrace/ingest/protocol"
+	"millrace/internal/strictjson"
 )
 
 // message is a finding of the validation, as Google's server writes it.
@@ -92,7 +91,7 @@ func (v *validation) site(sites protocol.Sites, token string) {
 }
 
 // event looks through the i-th event.
-func (v *validation) event(i int, e *fastjson.Value) {
+func (v *validation) event(i int, e *strictjson.Value) {
 	name := text(e.Get("name"))
 	switch {
 	case name == "":
@@ -124,14 +123,14 @@ func (v *validation) event(i int, e *fastjson.Value) {
 	if obj.Len() > maxParams {
 		v.add(tooMany, "events.params", "Event at index: [%d] has %d params, at most %d are allowed.", i, obj.Len(), maxParams)
 	}
-	obj.Visit(func(key []byte, value *fastjson.Value) { v.param(i, string(key), value) })
+	obj.Visit(func(key []byte, value *strictjson.Value) { v.param(i, string(key), value) })
 	if v.enforce && params.Get("value") != nil && text(params.Get("currency")) == "" {
 		v.add(valueRequired, "events.params.currency", "Event at index: [%d] has a value and no currency.", i)
 	}
 }
 
 // param looks at a parameter of the i-th event.
-func (v *validation) param(i int, key string, value *fastjson.Value) {
+func (v *validation) param(i int, key string, value *strictjson.Value) {
 	field := "events.params." + protocol.Clip(key)
 	switch {
 	case key == "" || !letter(key[0]) && key[0] != '_' || !word(strings.TrimPrefix(key, "gtag.")):
@@ -152,7 +151,7 @@ func (v *validation) param(i int, key string, value *fastjson.Value) {
 		v.add(outOfBounds, field, "Event at index: [%d] has a value of more than %d characters.", i, most)
 	}
 	_, err := strconv.ParseFloat(text(value), 64)
-	if key == "value" && value.Type() != fastjson.TypeNumber && err != nil {
+	if key == "value" && value.Type() != strictjson.TypeNumber && err != nil {
 		v.add(valueInvalid, field, "Event at index: [%d] has a value that is no number.", i)
 	}
 	if key == "currency" && !event.ValidCurrency(text(value)) {
@@ -174,7 +173,7 @@ func maxParam(key string) int {
 }
 
 // users looks through the properties of the user.
-func (v *validation) users(users *fastjson.Value) {
+func (v *validation) users(users *strictjson.Value) {
 	if users == nil {
 		return
 	}
@@ -186,7 +185,7 @@ func (v *validation) users(users *fastjson.Value) {
 	if obj.Len() > maxParams {
 		v.add(tooMany, "user_properties", "The request has %d user properties, at most %d are allowed.", obj.Len(), maxParams)
 	}
-	obj.Visit(func(key []byte, value *fastjson.Value) {
+	obj.Visit(func(key []byte, value *strictjson.Value) {
 		name, field := string(key), "user_properties."+protocol.Clip(string(key))
 		switch {
 		case reservedUser(name) || reserved(name):
@@ -203,7 +202,7 @@ func (v *validation) users(users *fastjson.Value) {
 }
 
 // time looks at a time in microseconds: recommended are the last 72 hours.
-func (v *validation) time(field string, value *fastjson.Value) {
+func (v *validation) time(field string, value *strictjson.Value) {
 	if value == nil {
 		return
 	}

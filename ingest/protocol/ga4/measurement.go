@@ -3,10 +3,9 @@ package ga4
 import (
 	"strconv"
 
-	"github.com/valyala/fastjson"
-
 	"millrace/engine/event"
 	"millrace/ingest/protocol"
+	"millrace/internal/strictjson"
 )
 
 // maxEvents is the most events of a request of the Measurement Protocol, which is Google's limit.
@@ -15,8 +14,8 @@ const maxEvents = 25
 // payload is a body of the Measurement Protocol, as far as it is about all of its events.
 type payload struct {
 	token          string
-	micros         *fastjson.Value
-	userProperties *fastjson.Value
+	micros         *strictjson.Value
+	userProperties *strictjson.Value
 	ip, agent      string
 	draft          draft // of device: language and screen
 }
@@ -62,20 +61,20 @@ func (r *reader) measurement(token string, body []byte) *protocol.FieldError {
 }
 
 // object reads a body that is one JSON object.
-func (r *reader) object(body []byte) (*fastjson.Value, *protocol.FieldError) {
+func (r *reader) object(body []byte) (*strictjson.Value, *protocol.FieldError) {
 	root, wrong := r.Document(body)
 	if wrong != nil {
 		return nil, wrong
 	}
-	if root.Type() != fastjson.TypeObject {
+	if root.Type() != strictjson.TypeObject {
 		return nil, protocol.BadField("body", "a JSON %s, want an object", root.Type())
 	}
 	return root, nil
 }
 
 // event reads an event of the list.
-func (r *reader) event(p *payload, v *fastjson.Value) *protocol.FieldError {
-	if v.Type() != fastjson.TypeObject {
+func (r *reader) event(p *payload, v *strictjson.Value) *protocol.FieldError {
+	if v.Type() != strictjson.TypeObject {
 		return protocol.BadField("name", "is missing: an event is a JSON object, this is a JSON %s", v.Type())
 	}
 	d := p.draft
@@ -106,7 +105,7 @@ func (r *reader) event(p *payload, v *fastjson.Value) *protocol.FieldError {
 
 // trustedFields sets what is taken of trusted callers alone: when it was, where the visitor is, and
 // with what.
-func (r *reader) trustedFields(in *protocol.Input, p *payload, at *fastjson.Value) {
+func (r *reader) trustedFields(in *protocol.Input, p *payload, at *strictjson.Value) {
 	in.IP = protocol.LooseAddr(p.ip)
 	in.UA = r.LooseText(p.agent, protocol.MaxUA, protocol.FieldUA)
 	if at == nil {
@@ -118,8 +117,8 @@ func (r *reader) trustedFields(in *protocol.Input, p *payload, at *fastjson.Valu
 }
 
 // micros returns a time that was sent in microseconds.
-func micros(v *fastjson.Value) (event.Time, error) {
-	if v.Type() == fastjson.TypeString {
+func micros(v *strictjson.Value) (event.Time, error) {
+	if v.Type() == strictjson.TypeString {
 		n, err := strconv.ParseInt(text(v), 10, 64)
 		return event.Time(n / 1000), err
 	}
@@ -128,18 +127,18 @@ func micros(v *fastjson.Value) (event.Time, error) {
 }
 
 // params reads the parameters of an event.
-func (r *reader) params(d *draft, v *fastjson.Value) {
+func (r *reader) params(d *draft, v *strictjson.Value) {
 	obj, err := v.Object()
 	if err != nil {
 		r.Adjust(protocol.FieldProps)
 		return
 	}
-	obj.Visit(func(key []byte, v *fastjson.Value) { r.param(d, protocol.View(key), v) })
+	obj.Visit(func(key []byte, v *strictjson.Value) { r.param(d, protocol.View(key), v) })
 }
 
 // param reads a parameter of an event. The ids of visits are passed over, and so is what stands for
 // the time and for debugging.
-func (r *reader) param(d *draft, key string, v *fastjson.Value) {
+func (r *reader) param(d *draft, key string, v *strictjson.Value) {
 	switch key {
 	case "page_location":
 		d.page = text(v)
@@ -180,8 +179,8 @@ func (r *reader) param(d *draft, key string, v *fastjson.Value) {
 
 // users adds the properties of the user, {"name":{"value":"…"}}; some libraries send the value
 // alone.
-func (r *reader) users(v *fastjson.Value) {
-	if v == nil || v.Type() == fastjson.TypeNull {
+func (r *reader) users(v *strictjson.Value) {
+	if v == nil || v.Type() == strictjson.TypeNull {
 		return
 	}
 	obj, err := v.Object()
@@ -189,8 +188,8 @@ func (r *reader) users(v *fastjson.Value) {
 		r.Adjust(protocol.FieldProps)
 		return
 	}
-	obj.Visit(func(key []byte, v *fastjson.Value) {
-		if v.Type() == fastjson.TypeObject {
+	obj.Visit(func(key []byte, v *strictjson.Value) {
+		if v.Type() == strictjson.TypeObject {
 			v = v.Get("value")
 		}
 		r.prop(protocol.View(key), v)
@@ -198,10 +197,10 @@ func (r *reader) users(v *fastjson.Value) {
 }
 
 // prop adds a property that is a text, a number or a boolean.
-func (r *reader) prop(key string, v *fastjson.Value) {
+func (r *reader) prop(key string, v *strictjson.Value) {
 	switch {
-	case v == nil || v.Type() == fastjson.TypeNull:
-	case v.Type() == fastjson.TypeObject || v.Type() == fastjson.TypeArray:
+	case v == nil || v.Type() == strictjson.TypeNull:
+	case v.Type() == strictjson.TypeObject || v.Type() == strictjson.TypeArray:
 		r.Adjust(protocol.FieldProps)
 	default:
 		r.LooseProp(key, r.scalar(v))
@@ -209,24 +208,24 @@ func (r *reader) prop(key string, v *fastjson.Value) {
 }
 
 // scalar returns a text, a number or a boolean as a text, "" for anything else.
-func (r *reader) scalar(v *fastjson.Value) string {
+func (r *reader) scalar(v *strictjson.Value) string {
 	if v == nil {
 		return ""
 	}
 	switch v.Type() {
-	case fastjson.TypeNumber:
+	case strictjson.TypeNumber:
 		return r.Number(v)
-	case fastjson.TypeTrue:
+	case strictjson.TypeTrue:
 		return "true"
-	case fastjson.TypeFalse:
+	case strictjson.TypeFalse:
 		return "false"
 	}
 	return text(v)
 }
 
 // text returns a view of a text, "" for anything else.
-func text(v *fastjson.Value) string {
-	if v == nil || v.Type() != fastjson.TypeString {
+func text(v *strictjson.Value) string {
+	if v == nil || v.Type() != strictjson.TypeString {
 		return ""
 	}
 	b, _ := v.StringBytes()

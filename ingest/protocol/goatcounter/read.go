@@ -4,11 +4,10 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/valyala/fastjson"
-
 	"millrace/engine/event"
 	"millrace/ingest/identity"
 	"millrace/ingest/protocol"
+	"millrace/internal/strictjson"
 )
 
 // maxHits is the most hits of a request to the API, as GoatCounter has it.
@@ -57,7 +56,7 @@ func (rd *reader) batch(body []byte, site string) *protocol.FieldError {
 }
 
 // hit adds a hit of the API.
-func (rd *reader) hit(v *fastjson.Value, site string) *protocol.FieldError {
+func (rd *reader) hit(v *strictjson.Value, site string) *protocol.FieldError {
 	text := func(key string) string { return protocol.TextOf(v.Get(key)) }
 	h := hit{
 		path: text("path"), title: text("title"), referrer: text("ref"), query: text("query"),
@@ -67,7 +66,7 @@ func (rd *reader) hit(v *fastjson.Value, site string) *protocol.FieldError {
 		return protocol.BadField("path", "is missing: it is the path of the page, or the name of an event")
 	}
 	size := v.Get("size")
-	if h.size = rd.ScalarOf(size); size != nil && size.Type() == fastjson.TypeArray {
+	if h.size = rd.ScalarOf(size); size != nil && size.Type() == strictjson.TypeArray {
 		h.size = rd.ScalarOf(size.Get("0"))
 	}
 	var at event.Time

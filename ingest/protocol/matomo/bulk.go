@@ -5,9 +5,9 @@ import (
 	"strings"
 
 	"github.com/valyala/fasthttp"
-	"github.com/valyala/fastjson"
 
 	"millrace/ingest/protocol"
+	"millrace/internal/strictjson"
 )
 
 // isBulk reports whether a body is a bulk, whatever its type says.
@@ -29,7 +29,7 @@ func readBulk(r *protocol.Request, rd *reader, body []byte) ([]protocol.Input, *
 	requests := root.Get("requests")
 	list := requests.GetArray()
 	switch {
-	case requests == nil || requests.Type() != fastjson.TypeArray:
+	case requests == nil || requests.Type() != strictjson.TypeArray:
 		return nil, protocol.BadRequest(protocol.ReasonInvalid, "requests", "is no list")
 	case len(list) == 0:
 		return nil, protocol.BadRequest(protocol.ReasonInvalid, "requests", "has no requests")
@@ -71,10 +71,10 @@ func readBulk(r *protocol.Request, rd *reader, body []byte) ([]protocol.Input, *
 
 // setValue reads a request of a bulk into the hit: an address of which the query counts, or an
 // object of parameters.
-func (rd *reader) setValue(args *fasthttp.Args, v *fastjson.Value) *protocol.FieldError {
+func (rd *reader) setValue(args *fasthttp.Args, v *strictjson.Value) *protocol.FieldError {
 	rd.own = true
 	switch v.Type() {
-	case fastjson.TypeString:
+	case strictjson.TypeString:
 		s, _ := v.StringBytes()
 		_, query, ok := bytes.Cut(s, []byte("?"))
 		if !ok {
@@ -83,11 +83,11 @@ func (rd *reader) setValue(args *fasthttp.Args, v *fastjson.Value) *protocol.Fie
 		args.ParseBytes(query)
 		rd.hit.setAll(args)
 		return nil
-	case fastjson.TypeObject:
-		v.GetObject().Visit(func(key []byte, v *fastjson.Value) {
+	case strictjson.TypeObject:
+		v.GetObject().Visit(func(key []byte, v *strictjson.Value) {
 			switch v.Type() {
-			case fastjson.TypeNull:
-			case fastjson.TypeString:
+			case strictjson.TypeNull:
+			case strictjson.TypeString:
 				s, _ := v.StringBytes()
 				rd.hit.set(protocol.View(key), protocol.View(s))
 			default:
@@ -100,16 +100,16 @@ func (rd *reader) setValue(args *fasthttp.Args, v *fastjson.Value) *protocol.Fie
 }
 
 // isOff reports whether a value is one that PHP takes for false.
-func isOff(v *fastjson.Value) bool {
+func isOff(v *strictjson.Value) bool {
 	if v == nil {
 		return false
 	}
 	switch v.Type() {
-	case fastjson.TypeFalse:
+	case strictjson.TypeFalse:
 		return true
-	case fastjson.TypeNumber:
+	case strictjson.TypeNumber:
 		return v.GetFloat64() == 0
-	case fastjson.TypeString:
+	case strictjson.TypeString:
 		s := strings.TrimSpace(protocol.View(v.GetStringBytes()))
 		return s == "" || s == "0"
 	}

@@ -6,11 +6,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/valyala/fastjson"
-
 	"millrace/engine/event"
 	"millrace/ingest/identity"
 	"millrace/ingest/protocol"
+	"millrace/internal/strictjson"
 )
 
 // reader makes events of hits.
@@ -248,12 +247,11 @@ func (rd *reader) revenue(in *protocol.Input) {
 
 // variables adds custom variables, {"1":["name","value"]}.
 func (rd *reader) variables(text string) {
-	var arena fastjson.Arena
-	v := rd.Nested(arena.NewString(text), 0, protocol.FieldProps)
+	v := rd.NestedText([]byte(text), 0, protocol.FieldProps)
 	if v == nil {
 		return
 	}
-	pair := func(v *fastjson.Value) {
+	pair := func(v *strictjson.Value) {
 		list := v.GetArray()
 		if len(list) != 2 {
 			rd.Adjust(protocol.FieldProps)
@@ -266,9 +264,9 @@ func (rd *reader) variables(text string) {
 		}
 	}
 	switch v.Type() {
-	case fastjson.TypeObject:
-		v.GetObject().Visit(func(_ []byte, v *fastjson.Value) { pair(v) })
-	case fastjson.TypeArray:
+	case strictjson.TypeObject:
+		v.GetObject().Visit(func(_ []byte, v *strictjson.Value) { pair(v) })
+	case strictjson.TypeArray:
 		for _, v := range v.GetArray() {
 			pair(v)
 		}
@@ -278,11 +276,11 @@ func (rd *reader) variables(text string) {
 }
 
 // text returns the text of a value.
-func (rd *reader) text(v *fastjson.Value) string {
+func (rd *reader) text(v *strictjson.Value) string {
 	switch v.Type() {
-	case fastjson.TypeNull:
+	case strictjson.TypeNull:
 		return ""
-	case fastjson.TypeString:
+	case strictjson.TypeString:
 		return protocol.View(v.GetStringBytes())
 	}
 	return rd.Number(v)

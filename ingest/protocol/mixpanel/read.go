@@ -5,10 +5,9 @@ import (
 	"math"
 	"strings"
 
-	"github.com/valyala/fastjson"
-
 	"millrace/engine/event"
 	"millrace/ingest/protocol"
+	"millrace/internal/strictjson"
 )
 
 // tokenPath names the token of a site in errors.
@@ -32,8 +31,8 @@ type payload struct {
 	name                                 string
 	token, id, url, referrer, title, lib string
 	address, currency                    string
-	width, height, amount, time, scroll  *fastjson.Value
-	properties                           *fastjson.Object
+	width, height, amount, time, scroll  *strictjson.Value
+	properties                           *strictjson.Object
 }
 
 // events adds the events of a text. What is wrong with one of them is its own matter, unless there
@@ -43,9 +42,9 @@ func (rd *reader) events(data []byte) *protocol.FieldError {
 	if err != nil {
 		return err
 	}
-	one := [1]*fastjson.Value{root}
+	one := [1]*strictjson.Value{root}
 	list := one[:]
-	if root.Type() == fastjson.TypeArray {
+	if root.Type() == strictjson.TypeArray {
 		list = root.GetArray()
 	}
 	switch {
@@ -80,7 +79,7 @@ func (rd *reader) events(data []byte) *protocol.FieldError {
 }
 
 // document returns a text that is JSON, or JSON in base64.
-func (rd *reader) document(data []byte) (*fastjson.Value, *protocol.FieldError) {
+func (rd *reader) document(data []byte) (*strictjson.Value, *protocol.FieldError) {
 	data = bytes.TrimSpace(data)
 	if len(data) == 0 {
 		return nil, protocol.BadField("data", "is missing")
@@ -103,7 +102,7 @@ func (rd *reader) document(data []byte) (*fastjson.Value, *protocol.FieldError) 
 }
 
 // event adds an event, none for one that is not kept.
-func (rd *reader) event(v *fastjson.Value) *protocol.FieldError {
+func (rd *reader) event(v *strictjson.Value) *protocol.FieldError {
 	obj, err := v.Object()
 	if err != nil {
 		return protocol.BadField("data", "a JSON %s, want an object", v.Type())
@@ -118,7 +117,7 @@ func (rd *reader) event(v *fastjson.Value) *protocol.FieldError {
 		return nil
 	}
 	if p.properties = obj.Get("properties").GetObject(); p.properties != nil {
-		p.properties.Visit(func(key []byte, v *fastjson.Value) { rd.field(protocol.View(key), v) })
+		p.properties.Visit(func(key []byte, v *strictjson.Value) { rd.field(protocol.View(key), v) })
 	}
 	if p.lib != "" && p.lib != "web" {
 		rd.server = true
@@ -157,7 +156,7 @@ func (rd *reader) event(v *fastjson.Value) *protocol.FieldError {
 }
 
 // field reads a property that is a column, or decides what becomes of the event.
-func (rd *reader) field(key string, v *fastjson.Value) {
+func (rd *reader) field(key string, v *strictjson.Value) {
 	p := &rd.payload
 	switch key {
 	case "$device_id":
@@ -194,13 +193,13 @@ func (rd *reader) field(key string, v *fastjson.Value) {
 }
 
 // text returns a text or a number; null is "", and what is none is adjusted.
-func (rd *reader) text(v *fastjson.Value, field protocol.Fields) string {
+func (rd *reader) text(v *strictjson.Value, field protocol.Fields) string {
 	switch v.Type() {
-	case fastjson.TypeString:
+	case strictjson.TypeString:
 		return protocol.View(v.GetStringBytes())
-	case fastjson.TypeNumber:
+	case strictjson.TypeNumber:
 		return rd.Number(v)
-	case fastjson.TypeNull:
+	case strictjson.TypeNull:
 	default:
 		rd.Adjust(field)
 	}
@@ -222,7 +221,7 @@ func (rd *reader) time() (event.Time, *protocol.FieldError) {
 }
 
 // timeOf returns a time in seconds or milliseconds, and what is wrong with it.
-func timeOf(v *fastjson.Value, now event.Time) (t event.Time, msg string) {
+func timeOf(v *strictjson.Value, now event.Time) (t event.Time, msg string) {
 	if v == nil {
 		return 0, "is missing"
 	}

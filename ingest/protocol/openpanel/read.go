@@ -3,11 +3,10 @@ package openpanel
 import (
 	"strings"
 
-	"github.com/valyala/fastjson"
-
 	"millrace/engine/event"
 	"millrace/ingest/identity"
 	"millrace/ingest/protocol"
+	"millrace/internal/strictjson"
 )
 
 // reader reads the event of one request.
@@ -27,7 +26,7 @@ func (r *reader) read(body []byte) *protocol.FieldError {
 	switch {
 	case wrong != nil:
 		return wrong
-	case root.Type() != fastjson.TypeObject:
+	case root.Type() != strictjson.TypeObject:
 		return protocol.BadField("body", "a JSON %s, want an object", root.Type())
 	}
 	switch kind := protocol.TextOf(root.Get("type")); kind {
@@ -43,7 +42,7 @@ func (r *reader) read(body []byte) *protocol.FieldError {
 }
 
 // track adds an event.
-func (r *reader) track(payload *fastjson.Value) *protocol.FieldError {
+func (r *reader) track(payload *strictjson.Value) *protocol.FieldError {
 	name := protocol.TextOf(payload.Get("name"))
 	if r.LooseName(name) == "" {
 		return protocol.BadField("payload.name", "is missing")
@@ -79,7 +78,7 @@ func (r *reader) track(payload *fastjson.Value) *protocol.FieldError {
 		r.LooseTree("", obj, func(key string) bool {
 			return strings.HasPrefix(key, "__") || earned && key == "currency"
 		})
-	} else if props != nil && props.Type() != fastjson.TypeNull {
+	} else if props != nil && props.Type() != strictjson.TypeNull {
 		r.Adjust(protocol.FieldProps)
 	}
 	in.Props = r.SortedProps()
@@ -106,7 +105,7 @@ func (r *reader) add(key, value string) {
 }
 
 // privileged sets what only trusted callers may.
-func (r *reader) privileged(in *protocol.Input, payload, props *fastjson.Value) {
+func (r *reader) privileged(in *protocol.Input, payload, props *strictjson.Value) {
 	if !r.trusted {
 		return
 	}
@@ -121,7 +120,7 @@ func (r *reader) privileged(in *protocol.Input, payload, props *fastjson.Value) 
 
 // revenue sets the revenue of an event, and reports whether it has one. An amount without a currency
 // is a property.
-func (r *reader) revenue(in *protocol.Input, props *fastjson.Value) bool {
+func (r *reader) revenue(in *protocol.Input, props *strictjson.Value) bool {
 	amount := props.Get("__revenue")
 	if r.LooseRevenue(in, amount, protocol.CurrencyOf(r.sites, in.Site, protocol.TextOf(props.Get("currency")))) {
 		return true

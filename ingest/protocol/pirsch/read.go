@@ -5,11 +5,11 @@ import (
 	"strings"
 
 	"github.com/valyala/fasthttp"
-	"github.com/valyala/fastjson"
 
 	"millrace/engine/event"
 	"millrace/ingest/identity"
 	"millrace/ingest/protocol"
+	"millrace/internal/strictjson"
 )
 
 // What names the site in errors: of what a page sends its code, of a server's the address.
@@ -81,7 +81,7 @@ func (rd *reader) body(k kind, body []byte, batch bool) *protocol.FieldError {
 		return protocol.BadField("body", "%d events, at most %d are allowed", len(list), protocol.MaxEvents)
 	}
 	var first *protocol.FieldError
-	rd.unknown, first = rd.AddEach(list, urlPath, func(v *fastjson.Value) *protocol.FieldError { return rd.object(k, v) })
+	rd.unknown, first = rd.AddEach(list, urlPath, func(v *strictjson.Value) *protocol.FieldError { return rd.object(k, v) })
 	if len(rd.Inputs()) == 0 {
 		return first
 	}
@@ -89,7 +89,7 @@ func (rd *reader) body(k kind, body []byte, batch bool) *protocol.FieldError {
 }
 
 // object adds the event of an object.
-func (rd *reader) object(k kind, v *fastjson.Value) *protocol.FieldError {
+func (rd *reader) object(k kind, v *strictjson.Value) *protocol.FieldError {
 	obj, err := v.Object()
 	if err != nil {
 		return protocol.BadField("body", "a JSON %s, want an object", v.Type())

@@ -4,12 +4,11 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/valyala/fastjson"
-
 	"millrace/engine/event"
 	"millrace/ingest/identity"
 	"millrace/ingest/protocol"
 	"millrace/internal/spelling"
+	"millrace/internal/strictjson"
 )
 
 // engagement is the name of the reports that Plausible's tracker sends while a page is read, and
@@ -45,7 +44,7 @@ func (b *body) read(text []byte) error {
 	if err != nil {
 		return protocol.BadField("body", "a JSON %s, want an object", root.Type())
 	}
-	obj.Visit(func(key []byte, v *fastjson.Value) {
+	obj.Visit(func(key []byte, v *strictjson.Value) {
 		if b.Err() == nil {
 			b.field(string(key), v)
 		}
@@ -62,7 +61,7 @@ func (b *body) read(text []byte) error {
 	return nil
 }
 
-func (b *body) field(key string, v *fastjson.Value) {
+func (b *body) field(key string, v *strictjson.Value) {
 	in := &b.in
 	switch key {
 	case "n", "name":
@@ -70,17 +69,17 @@ func (b *body) field(key string, v *fastjson.Value) {
 			return
 		}
 		switch v.Type() {
-		case fastjson.TypeNumber:
+		case strictjson.TypeNumber:
 			in.Name = b.Number(v)
-		case fastjson.TypeString:
+		case strictjson.TypeString:
 			s, _ := v.StringBytes()
 			in.Name = b.LooseName(protocol.View(s))
-		case fastjson.TypeNull:
+		case strictjson.TypeNull:
 		default:
 			b.Fail("name", "a JSON %s, want a string", v.Type())
 		}
 	case "u", "url":
-		if v.Type() != fastjson.TypeString && v.Type() != fastjson.TypeNull {
+		if v.Type() != strictjson.TypeString && v.Type() != strictjson.TypeNull {
 			b.Fail("url", "a JSON %s, want a string", v.Type())
 			return
 		}
@@ -106,7 +105,7 @@ func (b *body) field(key string, v *fastjson.Value) {
 		}
 	case "i", "interactive":
 		// What is no boolean means true, as Plausible reads it.
-		in.NonInteractive = v.Type() == fastjson.TypeFalse
+		in.NonInteractive = v.Type() == strictjson.TypeFalse
 	case "h", "hashMode":
 		in.HashRoute = truthy(v)
 	case "w", "screen_width":
@@ -116,32 +115,32 @@ func (b *body) field(key string, v *fastjson.Value) {
 		}
 	case "sd":
 		n, ok := b.LooseNumber(v, 100, protocol.FieldEngagement)
-		if b.depth = v.Type() != fastjson.TypeNull; ok {
+		if b.depth = v.Type() != strictjson.TypeNull; ok {
 			in.Scroll = event.PercentOf(n)
 		}
 	case "e":
 		n, ok := b.LooseNumber(v, float64(maxEngaged), protocol.FieldEngagement)
-		if b.msec = v.Type() != fastjson.TypeNull; ok {
+		if b.msec = v.Type() != strictjson.TypeNull; ok {
 			in.Engaged = event.Time(n)
 		}
 	case "id":
 		b.id(v)
 	case "v", "version":
-		b.version = v.Type() != fastjson.TypeNull
+		b.version = v.Type() != strictjson.TypeNull
 	}
 }
 
 // id reads the id of an event, which Plausible's own trackers do not send: a text, or a number as
 // Millrace's page script has it.
-func (b *body) id(v *fastjson.Value) {
+func (b *body) id(v *strictjson.Value) {
 	id := ""
 	switch v.Type() {
-	case fastjson.TypeNumber:
+	case strictjson.TypeNumber:
 		id = b.Number(v)
-	case fastjson.TypeString:
+	case strictjson.TypeString:
 		s, _ := v.StringBytes()
 		id = protocol.View(s)
-	case fastjson.TypeNull:
+	case strictjson.TypeNull:
 	default:
 		b.Adjust(protocol.FieldID)
 	}
@@ -151,9 +150,9 @@ func (b *body) id(v *fastjson.Value) {
 }
 
 // domainList returns the list of domains, in which controls are blanks.
-func (b *body) domainList(v *fastjson.Value) string {
+func (b *body) domainList(v *strictjson.Value) string {
 	const most = 10 * (event.MaxSiteLen + 1)
-	if v.Type() != fastjson.TypeString {
+	if v.Type() != strictjson.TypeString {
 		return b.String(v, "domain", protocol.FieldSite, most)
 	}
 	if !b.Once("domain", protocol.FieldSite) {
@@ -169,14 +168,14 @@ func (b *body) domainList(v *fastjson.Value) string {
 const maxEngaged = 31 * 24 * event.Hour
 
 // truthy reports whether a flag is set: the trackers send 1 and 0, libraries true and false.
-func truthy(v *fastjson.Value) bool {
+func truthy(v *strictjson.Value) bool {
 	switch v.Type() {
-	case fastjson.TypeTrue:
+	case strictjson.TypeTrue:
 		return true
-	case fastjson.TypeNumber:
+	case strictjson.TypeNumber:
 		n, err := v.Float64()
 		return err == nil && n != 0
-	case fastjson.TypeString:
+	case strictjson.TypeString:
 		b, _ := v.StringBytes()
 		return string(b) == "1" || string(b) == "true"
 	}

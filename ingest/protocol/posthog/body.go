@@ -4,9 +4,8 @@ import (
 	"bytes"
 	"encoding/base64"
 
-	"github.com/valyala/fastjson"
-
 	"millrace/ingest/protocol"
+	"millrace/internal/strictjson"
 )
 
 // isForm reports whether a body is a form with data=….
@@ -39,14 +38,14 @@ func (r *reader) read(body []byte) *protocol.FieldError {
 	if wrong != nil {
 		return wrong
 	}
-	list := []*fastjson.Value{root}
+	list := []*strictjson.Value{root}
 	switch root.Type() {
-	case fastjson.TypeArray:
+	case strictjson.TypeArray:
 		list = root.GetArray()
-	case fastjson.TypeObject:
+	case strictjson.TypeObject:
 		r.token = tokenOf(root)
 		if batch := root.Get("batch"); batch != nil {
-			if batch.Type() != fastjson.TypeArray {
+			if batch.Type() != strictjson.TypeArray {
 				return protocol.BadField("batch", "a JSON %s, want a list", batch.Type())
 			}
 			list = batch.GetArray()
@@ -58,7 +57,7 @@ func (r *reader) read(body []byte) *protocol.FieldError {
 }
 
 // all adds the events of a list. One that can't be taken is left out, unless there is no other.
-func (r *reader) all(list []*fastjson.Value) *protocol.FieldError {
+func (r *reader) all(list []*strictjson.Value) *protocol.FieldError {
 	if n := len(list); n == 0 || n > protocol.MaxEvents {
 		return protocol.BadField("batch", "%d events, 1 to %d are allowed", n, protocol.MaxEvents)
 	}
@@ -71,7 +70,7 @@ func (r *reader) all(list []*fastjson.Value) *protocol.FieldError {
 }
 
 // tokenOf returns the project's key that an object has.
-func tokenOf(v *fastjson.Value) string {
+func tokenOf(v *strictjson.Value) string {
 	for _, key := range [...]string{"api_key", "token", "$token"} {
 		if s := protocol.TextOf(v.Get(key)); s != "" {
 			return s

@@ -3,10 +3,9 @@ package posthog
 import (
 	"strings"
 
-	"github.com/valyala/fastjson"
-
 	"millrace/engine/event"
 	"millrace/ingest/protocol"
+	"millrace/internal/strictjson"
 )
 
 const (
@@ -34,10 +33,10 @@ type draft struct {
 	insertID         string
 	language, locale string
 	width, height    string
-	amount, currency *fastjson.Value
-	duration, scroll *fastjson.Value
+	amount, currency *strictjson.Value
+	duration, scroll *strictjson.Value
 	address, agent   string
-	exception        *fastjson.Value
+	exception        *strictjson.Value
 	campaign         protocol.Campaign
 }
 
@@ -54,8 +53,8 @@ func passedOver(name string) bool {
 }
 
 // add adds an event, none for one that is passed over.
-func (r *reader) add(v *fastjson.Value) *protocol.FieldError {
-	if v.Type() != fastjson.TypeObject {
+func (r *reader) add(v *strictjson.Value) *protocol.FieldError {
+	if v.Type() != strictjson.TypeObject {
 		return protocol.BadField("event", "is missing: an event is a JSON object, this is a JSON %s", v.Type())
 	}
 	name := r.LooseName(protocol.TextOf(v.Get("event")))
@@ -76,8 +75,8 @@ func (r *reader) add(v *fastjson.Value) *protocol.FieldError {
 	in.SetClient(protocol.TextOf(props.Get("$device_id")), protocol.TextOf(props.Get("distinct_id")), protocol.TextOf(v.Get("distinct_id")))
 	r.draft = draft{web: protocol.TextOf(props.Get("$lib")) == "web", own: name[0] == '$'}
 	if obj := props.GetObject(); obj != nil {
-		obj.Visit(func(key []byte, v *fastjson.Value) { r.property(in, protocol.View(key), v) })
-	} else if props != nil && props.Type() != fastjson.TypeNull {
+		obj.Visit(func(key []byte, v *strictjson.Value) { r.property(in, protocol.View(key), v) })
+	} else if props != nil && props.Type() != strictjson.TypeNull {
 		r.Adjust(protocol.FieldProps)
 	}
 	in.URL = r.WithCampaign(url, r.campaign)
@@ -88,7 +87,7 @@ func (r *reader) add(v *fastjson.Value) *protocol.FieldError {
 
 // site returns the site of an event: by the key of the project, which the event may have where the
 // body has none, or by the page.
-func (r *reader) site(v, props *fastjson.Value, url string) (string, *protocol.FieldError) {
+func (r *reader) site(v, props *strictjson.Value, url string) (string, *protocol.FieldError) {
 	token := r.token
 	if token == "" {
 		token = tokenOf(v)
@@ -115,7 +114,7 @@ func (r *reader) address(s string, field protocol.Fields) string {
 }
 
 // columns sets what stands beside the name.
-func (r *reader) columns(in *protocol.Input, v *fastjson.Value) {
+func (r *reader) columns(in *protocol.Input, v *strictjson.Value) {
 	d := &r.draft
 	id := r.ScalarOf(v.Get("uuid"))
 	if id == "" {

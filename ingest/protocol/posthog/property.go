@@ -3,14 +3,13 @@ package posthog
 import (
 	"strings"
 
-	"github.com/valyala/fastjson"
-
 	"millrace/ingest/protocol"
+	"millrace/internal/strictjson"
 )
 
 // property reads a property of an event.
-func (r *reader) property(in *protocol.Input, key string, v *fastjson.Value) {
-	if v.Type() == fastjson.TypeNull {
+func (r *reader) property(in *protocol.Input, key string, v *strictjson.Value) {
+	if v.Type() == strictjson.TypeNull {
 		return
 	}
 	if key != "" && key[0] == '$' {
@@ -44,7 +43,7 @@ func (r *reader) property(in *protocol.Input, key string, v *fastjson.Value) {
 
 // utm returns a parameter of a campaign. The one that posthog-js sends is that of the last page
 // which had one; the address of this one says whether it has.
-func (r *reader) utm(v *fastjson.Value) string {
+func (r *reader) utm(v *strictjson.Value) string {
 	if r.web {
 		return ""
 	}
@@ -63,7 +62,7 @@ func clickID(key string) bool {
 }
 
 // ownProperty reads a property that PostHog's library has set.
-func (r *reader) ownProperty(in *protocol.Input, key string, v *fastjson.Value) {
+func (r *reader) ownProperty(in *protocol.Input, key string, v *strictjson.Value) {
 	d := &r.draft
 	switch key {
 	case "$insert_id":
@@ -98,10 +97,10 @@ func (r *reader) ownProperty(in *protocol.Input, key string, v *fastjson.Value) 
 }
 
 // kept reports whether a property that PostHog's library has set is one of the event too.
-func kept(key string, v *fastjson.Value) bool {
+func kept(key string, v *strictjson.Value) bool {
 	switch key {
 	case "$screen_name", "$event_type", "$el_text", "$external_click_url", "$exception_type", "$exception_message":
 		return true
 	}
-	return strings.HasPrefix(key, "$web_vitals_") && v.Type() == fastjson.TypeNumber
+	return strings.HasPrefix(key, "$web_vitals_") && v.Type() == strictjson.TypeNumber
 }

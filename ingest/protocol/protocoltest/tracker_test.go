@@ -5,11 +5,11 @@ import (
 	"testing"
 
 	"github.com/valyala/fasthttp"
-	"github.com/valyala/fastjson"
 
 	"millrace/engine/event"
 	"millrace/ingest/protocol"
 	"millrace/ingest/protocol/protocoltest"
+	"millrace/internal/strictjson"
 )
 
 // Tracker is a made-up protocol with what the real ones have: a pattern of paths and tokens of
@@ -52,7 +52,7 @@ func (batches) Read(r *protocol.Request) ([]protocol.Input, *protocol.Refusal) {
 	for _, v := range root.GetArray("batch") {
 		in := p.Next()
 		in.Site = site
-		v.GetObject().Visit(func(key []byte, v *fastjson.Value) {
+		v.GetObject().Visit(func(key []byte, v *strictjson.Value) {
 			switch string(key) {
 			case "event":
 				in.Name = p.String(v, "event", protocol.FieldName, protocol.MaxName)

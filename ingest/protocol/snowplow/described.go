@@ -3,9 +3,8 @@ package snowplow
 import (
 	"strings"
 
-	"github.com/valyala/fastjson"
-
 	"millrace/ingest/protocol"
+	"millrace/internal/strictjson"
 )
 
 const (
@@ -17,7 +16,7 @@ const (
 // described is a self-describing event.
 type described struct {
 	vendor, name string
-	data         *fastjson.Object // nil for none
+	data         *strictjson.Object // nil for none
 }
 
 // describe checks the kind of the payload and reads the event of one that is self-describing.
@@ -48,7 +47,7 @@ func (rd *reader) describe() (d described, _ *protocol.FieldError) {
 }
 
 // schema returns vendor and name of what describes itself: iglu:VENDOR/NAME/FORMAT/VERSION.
-func schema(v *fastjson.Value) (vendor, name string, ok bool) {
+func schema(v *strictjson.Value) (vendor, name string, ok bool) {
 	rest, iglu := strings.CutPrefix(protocol.View(v.GetStringBytes("schema")), "iglu:")
 	vendor, rest, ok = strings.Cut(rest, "/")
 	name, _, _ = strings.Cut(rest, "/")
@@ -140,7 +139,7 @@ func passedOver(vendor string) bool {
 
 // earned sets the revenue of an action in a shop of its entity, and returns the key of the amount,
 // "" if there is none.
-func (rd *reader) earned(in *protocol.Input, d *described, entity string, data *fastjson.Value) string {
+func (rd *reader) earned(in *protocol.Input, d *described, entity string, data *strictjson.Value) string {
 	key, refund := "revenue", false
 	switch action := protocol.View(d.data.Get("type").GetStringBytes()); {
 	case action == "transaction" && entity == "transaction":

@@ -5,12 +5,12 @@ import (
 	"strings"
 
 	"github.com/valyala/fasthttp"
-	"github.com/valyala/fastjson"
 
 	"millrace/engine/event"
 	"millrace/ingest/identity"
 	"millrace/ingest/protocol"
 	"millrace/internal/spelling"
+	"millrace/internal/strictjson"
 )
 
 // tokenPath names the token of a site in errors.
@@ -58,19 +58,19 @@ var props = [...]struct{ field, name string }{
 }
 
 // object adds the event of an object.
-func (rd *reader) object(v *fastjson.Value) *protocol.FieldError {
+func (rd *reader) object(v *strictjson.Value) *protocol.FieldError {
 	obj, err := v.Object()
 	if err != nil {
 		return protocol.BadField("data", "a JSON %s, want an object", v.Type())
 	}
 	rd.payload = payload{}
-	obj.Visit(func(key []byte, v *fastjson.Value) {
+	obj.Visit(func(key []byte, v *strictjson.Value) {
 		switch v.Type() {
-		case fastjson.TypeString:
+		case strictjson.TypeString:
 			rd.payload.set(protocol.View(key), protocol.View(v.GetStringBytes()))
-		case fastjson.TypeNumber:
+		case strictjson.TypeNumber:
 			rd.payload.set(protocol.View(key), rd.Number(v))
-		case fastjson.TypeNull:
+		case strictjson.TypeNull:
 		default:
 			rd.Adjust(protocol.FieldUnknown)
 		}

@@ -4,12 +4,12 @@ import (
 	"strings"
 
 	"github.com/valyala/fasthttp"
-	"github.com/valyala/fastjson"
 
 	"millrace/engine/event"
 	"millrace/ingest/identity"
 	"millrace/ingest/protocol"
 	"millrace/internal/spelling"
+	"millrace/internal/strictjson"
 )
 
 // tokenPath names the token of a site in errors.
@@ -38,12 +38,12 @@ type reader struct {
 type payload struct {
 	pid, page, query, language, referrer, name string
 	campaign                                   protocol.Campaign
-	meta                                       *fastjson.Value
-	body                                       *fastjson.Object // of a failure
+	meta                                       *strictjson.Value
+	body                                       *strictjson.Object // of a failure
 }
 
 // event adds the event of a body.
-func (rd *reader) event(k kind, root *fastjson.Value) *protocol.FieldError {
+func (rd *reader) event(k kind, root *strictjson.Value) *protocol.FieldError {
 	obj, err := root.Object()
 	if err != nil {
 		return protocol.BadField("body", "a JSON %s, want an object", root.Type())

@@ -4,11 +4,10 @@ import (
 	"net/netip"
 	"strings"
 
-	"github.com/valyala/fastjson"
-
 	"millrace/engine/event"
 	"millrace/ingest/identity"
 	"millrace/ingest/protocol"
+	"millrace/internal/strictjson"
 )
 
 // maxEngaged is the longest time in use of an engagement, as Umami has it.
@@ -30,15 +29,15 @@ type payload struct {
 	website, url, hostname, referrer, title, language, screen, name, tag string
 	user                                                                 string // id, which the page has set by identify
 	address, userAgent                                                   string // of trusted callers
-	timestamp, data, engagement                                          *fastjson.Value
-	vitals                                                               [len(vitals)]*fastjson.Value
+	timestamp, data, engagement                                          *strictjson.Value
+	vitals                                                               [len(vitals)]*strictjson.Value
 }
 
 // vitals are the measurements of an event of the type performance.
 var vitals = [...]string{"lcp", "inp", "cls", "fcp", "ttfb", "duration"}
 
 // add adds an event, none for one with which something is wrong or that is none.
-func (rd *reader) add(v *fastjson.Value) *protocol.FieldError {
+func (rd *reader) add(v *strictjson.Value) *protocol.FieldError {
 	obj, err := v.Object()
 	if err != nil {
 		return protocol.BadField("body", "a JSON %s, want an object", v.Type())
@@ -52,11 +51,11 @@ func (rd *reader) add(v *fastjson.Value) *protocol.FieldError {
 		return protocol.BadField("type", "%s is none of event, identify, performance, engagement", protocol.Quote(kind))
 	}
 	in := obj.Get("payload")
-	if in == nil || in.Type() != fastjson.TypeObject {
+	if in == nil || in.Type() != strictjson.TypeObject {
 		return protocol.BadField("payload", "is no object")
 	}
 	rd.payload, rd.wrong = payload{}, nil
-	in.GetObject().Visit(func(key []byte, v *fastjson.Value) { rd.field(string(key), v) })
+	in.GetObject().Visit(func(key []byte, v *strictjson.Value) { rd.field(string(key), v) })
 	if rd.wrong != nil {
 		return rd.wrong
 	}
@@ -64,7 +63,7 @@ func (rd *reader) add(v *fastjson.Value) *protocol.FieldError {
 }
 
 // field reads a field of the payload.
-func (rd *reader) field(key string, v *fastjson.Value) {
+func (rd *reader) field(key string, v *strictjson.Value) {
 	p := &rd.payload
 	switch key {
 	case "website", "link", "pixel":
@@ -109,11 +108,11 @@ func (rd *reader) field(key string, v *fastjson.Value) {
 }
 
 // string returns a string that may be left out: null is "", and what is none is adjusted.
-func (rd *reader) string(v *fastjson.Value, field protocol.Fields) string {
-	if v.Type() == fastjson.TypeString {
+func (rd *reader) string(v *strictjson.Value, field protocol.Fields) string {
+	if v.Type() == strictjson.TypeString {
 		return protocol.View(v.GetStringBytes())
 	}
-	if v.Type() != fastjson.TypeNull {
+	if v.Type() != strictjson.TypeNull {
 		rd.Adjust(field)
 	}
 	return ""
@@ -121,13 +120,13 @@ func (rd *reader) string(v *fastjson.Value, field protocol.Fields) string {
 
 // name returns the name of an event. One that is no text is an error: without a name it would be a
 // view.
-func (rd *reader) name(v *fastjson.Value) string {
+func (rd *reader) name(v *strictjson.Value) string {
 	switch v.Type() {
-	case fastjson.TypeString:
+	case strictjson.TypeString:
 		return protocol.View(v.GetStringBytes())
-	case fastjson.TypeNumber:
+	case strictjson.TypeNumber:
 		return rd.Number(v)
-	case fastjson.TypeNull:
+	case strictjson.TypeNull:
 		return ""
 	}
 	if rd.wrong == nil {
@@ -195,7 +194,7 @@ func noSite(website, host string) *protocol.FieldError {
 // privileged returns what only trusted callers send.
 func (rd *reader) privileged() (at event.Time, addr netip.Addr, _ *protocol.FieldError) {
 	p := &rd.payload
-	timed := p.timestamp != nil && p.timestamp.Type() != fastjson.TypeNull
+	timed := p.timestamp != nil && p.timestamp.Type() != strictjson.TypeNull
 	if !rd.trusted && (timed || p.address != "") {
 		return 0, addr, rd.withoutPrivileges()
 	}
@@ -255,7 +254,7 @@ func (rd *reader) kind(in *protocol.Input, kind string) {
 	case "performance":
 		in.Name, in.NonInteractive = kind, true
 		for i, v := range p.vitals {
-			if v != nil && v.Type() == fastjson.TypeNumber {
+			if v != nil && v.Type() == strictjson.TypeNumber {
 				rd.LooseProp(vitals[i], rd.Number(v))
 			}
 		}

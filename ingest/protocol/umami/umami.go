@@ -2,9 +2,9 @@ package umami
 
 import (
 	"github.com/valyala/fasthttp"
-	"github.com/valyala/fastjson"
 
 	"millrace/ingest/protocol"
+	"millrace/internal/strictjson"
 )
 
 // Protocol returns the protocol.
@@ -156,7 +156,7 @@ func newReader(r *protocol.Request) reader {
 }
 
 // document returns the body as JSON.
-func document(r *protocol.Request) (*fastjson.Value, *protocol.Refusal) {
+func document(r *protocol.Request) (*strictjson.Value, *protocol.Refusal) {
 	r.Prefetched = protocol.Prefetched(&r.Ctx.Request.Header)
 	body, ref := r.Body()
 	if ref != nil {

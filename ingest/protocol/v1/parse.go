@@ -7,8 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/valyala/fastjson"
-
 	"millrace/engine/event"
 	"millrace/ingest/protocol"
 	"millrace/internal/strictjson"
@@ -37,7 +35,7 @@ func Parse(p *protocol.Parser, body []byte, trusted bool, now event.Time) ([]pro
 		}
 		return nil, err
 	}
-	if root.Type() != fastjson.TypeArray {
+	if root.Type() != strictjson.TypeArray {
 		if err := r.event(root); err != nil {
 			return nil, err
 		}
@@ -69,10 +67,9 @@ type reader struct {
 	now     event.Time
 }
 
-// checked returns the inputs that were read from a text, or an error if it is no JSON. FuzzParse
-// holds this against strictjson.
+// checked returns the inputs that were read from a text, or an error if it is no JSON.
 func (r *reader) checked(text []byte) ([]protocol.Input, error) {
-	if err := r.StrictIfEscaped(text); err != nil {
+	if err := r.Strict(text); err != nil {
 		return nil, err
 	}
 	return r.Inputs(), nil
@@ -110,13 +107,13 @@ func (r *reader) lines(body []byte, whole error) ([]protocol.Input, error) {
 }
 
 // event reads one event and adds it to the inputs.
-func (r *reader) event(v *fastjson.Value) *protocol.FieldError {
+func (r *reader) event(v *strictjson.Value) *protocol.FieldError {
 	obj, err := v.Object()
 	if err != nil {
 		return protocol.BadField("", "an event is a JSON object, this is a JSON %s", v.Type())
 	}
 	in := r.Next()
-	obj.Visit(func(key []byte, v *fastjson.Value) {
+	obj.Visit(func(key []byte, v *strictjson.Value) {
 		if r.Err() == nil {
 			r.field(in, key, v)
 		}
@@ -135,7 +132,7 @@ func (r *reader) event(v *fastjson.Value) *protocol.FieldError {
 	return r.Err()
 }
 
-func (r *reader) field(in *protocol.Input, key []byte, v *fastjson.Value) {
+func (r *reader) field(in *protocol.Input, key []byte, v *strictjson.Value) {
 	switch string(key) {
 	case "id":
 		in.ID = r.String(v, "id", protocol.FieldID, protocol.MaxID)
@@ -179,7 +176,7 @@ func (r *reader) field(in *protocol.Input, key []byte, v *fastjson.Value) {
 	}
 }
 
-func (r *reader) trustedField(in *protocol.Input, key []byte, v *fastjson.Value) {
+func (r *reader) trustedField(in *protocol.Input, key []byte, v *strictjson.Value) {
 	switch string(key) {
 	case "ts":
 		if r.Once("ts", protocol.FieldTime) {
@@ -203,19 +200,19 @@ func (r *reader) trustedField(in *protocol.Input, key []byte, v *fastjson.Value)
 	}
 }
 
-func (r *reader) time(v *fastjson.Value) event.Time {
+func (r *reader) time(v *strictjson.Value) event.Time {
 	var t event.Time
 	switch v.Type() {
-	case fastjson.TypeNull:
+	case strictjson.TypeNull:
 		return 0
-	case fastjson.TypeNumber:
+	case strictjson.TypeNumber:
 		n, err := v.Int64()
 		if err != nil || !strictjson.Number(r.Number(v)) {
 			r.Fail("ts", "%s is not a whole number of milliseconds", protocol.Clip(r.Number(v)))
 			return 0
 		}
 		t = event.Time(n)
-	case fastjson.TypeString:
+	case strictjson.TypeString:
 		b, _ := v.StringBytes()
 		std, err := time.Parse(time.RFC3339Nano, string(b))
 		if err != nil {
