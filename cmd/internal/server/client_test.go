@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"millrace/bench/verify/clients"
-	"millrace/client"
+	"millrace/ingest/client"
 )
 
 // TestClient: events that a Go program tracks are in the answer of a query once, whatever became of

@@ -8,7 +8,7 @@ import (
 	"net/http/httptest"
 	"time"
 
-	"millrace/client"
+	"millrace/ingest/client"
 )
 
 // A shop that counts views of its pages, and its orders.
