@@ -67,6 +67,9 @@ func (c *Collector) count(ctx *fasthttp.RequestCtx, ref *protocol.Refusal) {
 	c.metrics.refused[ref.Reason].Inc()
 	if ref.RetryAfter != "" {
 		ctx.Response.Header.Set("Retry-After", ref.RetryAfter)
+		// Without this no page can read it, and trackers that wait for as long guess: Segment's,
+		// Mixpanel's.
+		ctx.Response.Header.Set("Access-Control-Expose-Headers", "Retry-After")
 	}
 }
 

@@ -143,7 +143,7 @@ func browserTable() []Client {
 			},
 		},
 		{
-			Name: "countly-sdk-web", Version: "26.1.1", Protocol: "countly",
+			Name: "countly-sdk-web", Version: "26.1.1", Protocol: "countly", ID: "timestamp",
 			Script: "countly-sdk-web.html", Token: "countlyweb%d",
 			Note: "It sends again after a minute. Its events name no page",
 			Cells: map[Answer]Cell{
@@ -190,7 +190,7 @@ func browserTable() []Client {
 			},
 		},
 		{
-			Name: "@aptabase/web", Version: "0.5.0", Protocol: "aptabase",
+			Name: "@aptabase/web", Version: "0.5.0", Protocol: "aptabase", ID: "timestamp",
 			Script: "aptabase-browser.html", Token: "A-SH-%010d",
 			Note: "Its promise has no error. It has no views, and its events name no page",
 			Cells: map[Answer]Cell{
