@@ -6,15 +6,11 @@ import (
 	"time"
 )
 
-// countedConn counts its end, once, and sets few deadlines: a server sets three for each request,
-// each of which costs a timer, and most of them nothing waits for. One is handed on only before the
-// connection is read from or written to, and not if the one that is set is hardly earlier. So one
-// that is changed does not end a call that is waiting; servers change none then.
+// countedConn counts its end, once.
 type countedConn struct {
 	net.Conn
-	listener    *Listener
-	once        sync.Once
-	read, write deadline
+	listener *Listener
+	once     sync.Once
 }
 
 // Close implements net.Conn.
@@ -23,8 +19,17 @@ func (c *countedConn) Close() error {
 	return c.Conn.Close()
 }
 
+// lazyConn sets few deadlines: a server sets three for each request, each of which costs a timer,
+// and most of them nothing waits for. One is handed on only before the connection is read from or
+// written to, and not if the one that is set is hardly earlier. So one that is changed does not end
+// a call that is waiting, and all calls come from one goroutine.
+type lazyConn struct {
+	countedConn
+	read, write deadline
+}
+
 // Read implements net.Conn.
-func (c *countedConn) Read(b []byte) (int, error) {
+func (c *lazyConn) Read(b []byte) (int, error) {
 	if c.read.due() {
 		if err := c.Conn.SetReadDeadline(c.read.wanted); err != nil {
 			return 0, err
@@ -34,7 +39,7 @@ func (c *countedConn) Read(b []byte) (int, error) {
 }
 
 // Write implements net.Conn.
-func (c *countedConn) Write(b []byte) (int, error) {
+func (c *lazyConn) Write(b []byte) (int, error) {
 	if c.write.due() {
 		if err := c.Conn.SetWriteDeadline(c.write.wanted); err != nil {
 			return 0, err
@@ -44,19 +49,19 @@ func (c *countedConn) Write(b []byte) (int, error) {
 }
 
 // SetDeadline implements net.Conn.
-func (c *countedConn) SetDeadline(t time.Time) error {
+func (c *lazyConn) SetDeadline(t time.Time) error {
 	c.read.wanted, c.write.wanted = t, t
 	return nil
 }
 
 // SetReadDeadline implements net.Conn.
-func (c *countedConn) SetReadDeadline(t time.Time) error {
+func (c *lazyConn) SetReadDeadline(t time.Time) error {
 	c.read.wanted = t
 	return nil
 }
 
 // SetWriteDeadline implements net.Conn.
-func (c *countedConn) SetWriteDeadline(t time.Time) error {
+func (c *lazyConn) SetWriteDeadline(t time.Time) error {
 	c.write.wanted = t
 	return nil
 }

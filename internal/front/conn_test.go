@@ -1,7 +1,11 @@
 package front
 
 import (
+	"context"
+	"io"
+	"log/slog"
 	"net"
+	"net/http"
 	"testing"
 	"time"
 )
@@ -22,7 +26,7 @@ func (c *countingConn) SetWriteDeadline(t time.Time) error { c.writes++; c.last 
 // that is earlier, far later or none is.
 func TestFewDeadlines(t *testing.T) {
 	inner := &countingConn{}
-	c := &countedConn{Conn: inner}
+	c := &lazyConn{countedConn: countedConn{Conn: inner}}
 	now := time.Now()
 	f := func(reads int, want time.Time) {
 		t.Helper()
@@ -48,5 +52,32 @@ func TestFewDeadlines(t *testing.T) {
 	}
 	if _, err := c.Write(nil); err != nil || inner.writes != 1 || !inner.last.Equal(now) {
 		t.Errorf("%v; %d deadlines are set for a write, the last is %v", err, inner.writes, inner.last)
+	}
+}
+
+// TestNetHTTP: between two requests net/http waits for the next byte, and ends that by a deadline.
+func TestNetHTTP(t *testing.T) {
+	tcp, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ln := Listen(tcp, ListenerOptions{Name: "admin", MaxConns: 10, Log: slog.New(slog.DiscardHandler), Metrics: NewMetrics(nil)})
+	server := &http.Server{Handler: http.NotFoundHandler()}
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(ln) }()
+	client := &http.Client{Transport: &http.Transport{}}
+	resp, err := client.Get("http://" + tcp.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _ = io.Copy(io.Discard, resp.Body)
+	resp.Body.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	if err := server.Shutdown(ctx); err != nil {
+		t.Errorf("a connection that waits for its next request keeps the server: %v", err)
+	}
+	if err := <-served; err != http.ErrServerClosed {
+		t.Error(err)
 	}
 }

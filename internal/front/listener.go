@@ -17,8 +17,11 @@ type ListenerOptions struct {
 	Name string
 	// MaxConns is the most connections that are open at a time. Required.
 	MaxConns int
-	Log      *slog.Logger
-	Metrics  *Metrics
+	// LazyDeadlines is for a server that reads, writes and sets deadlines of a connection in one
+	// goroutine, as fasthttp does and net/http does not. They may come up to a second early.
+	LazyDeadlines bool
+	Log           *slog.Logger
+	Metrics       *Metrics
 }
 
 // Listener is a net.Listener whose Accept ends only when it is closed.
@@ -99,6 +102,9 @@ func (l *Listener) Accept() (net.Conn, error) {
 		case l.open.Add(1) > int64(l.opts.MaxConns):
 			l.refuse(conn)
 		default:
+			if l.opts.LazyDeadlines {
+				return &lazyConn{countedConn: countedConn{Conn: conn, listener: l}}, nil
+			}
 			return &countedConn{Conn: conn, listener: l}, nil
 		}
 	}

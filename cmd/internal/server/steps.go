@@ -58,7 +58,7 @@ func (s *server) bindPublic(context.Context) error {
 		return err
 	}
 	s.listener = front.Listen(ln, front.ListenerOptions{
-		Name: "public", MaxConns: front.MaxConns(), Log: s.log, Metrics: s.admin.Front,
+		Name: "public", MaxConns: front.MaxConns(), LazyDeadlines: true, Log: s.log, Metrics: s.admin.Front,
 	})
 	s.admin.Ready.AddWhy("listener", s.listener.Err)
 	s.closers.add("public address", s.listener.Close)
