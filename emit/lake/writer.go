@@ -172,7 +172,8 @@ func (a *Archiver) Run(ctx context.Context) error {
 	moving, stop := context.WithCancel(ctx)
 	var mover sync.WaitGroup
 	mover.Go(func() {
-		_ = a.retry(moving, "move old progress", func() error { return MoveProgress(moving, a.o.Store) }) // ends with the context alone
+		// It ends with the context, or at progress that can't be read, which whoever reads it reports.
+		_ = a.retry(moving, "move old progress", func() error { return MoveProgress(moving, a.o.Store) })
 	})
 	if a.o.Sole {
 		err = a.runToTheEnd(ctx, proc)

@@ -3,6 +3,7 @@ package server
 import (
 	"cmp"
 	"log/slog"
+	"net/netip"
 
 	"millrace/cmd/internal/datadir"
 	"millrace/engine/event"
@@ -79,6 +80,18 @@ func reportShards(sites []site.Site, partitions int32, log *slog.Logger) {
 			log.Warn("a site has more shards than there are partitions", "site", s.ID, "shards", s.Shards, "partitions", partitions)
 		}
 		log.Info("site is spread", "site", s.ID, "shards", s.Shards, "over partitions", len(used))
+	}
+}
+
+// reportTrust logs that everybody is a trusted proxy, who then may say to be at any address. It is
+// no error: a platform may send requests from anywhere and let nobody else reach the port.
+func reportTrust(proxies []netip.Prefix, log *slog.Logger) {
+	for _, p := range proxies {
+		if p.Bits() == 0 {
+			log.Warn("whoever reaches the port can make up visitors: all addresses are trusted proxies, whose X-Forwarded-For is believed",
+				"--trusted-proxies", p, "remedy", "name the address or network of the proxy, if others than it can reach the port")
+			return
+		}
 	}
 }
 

@@ -134,6 +134,7 @@ func (s *server) configureCollector(context.Context) error {
 			o.Places = s.places
 		}
 		reportShards(s.o.Access.Sites.Named(), o.Partitions, s.log)
+		reportTrust(s.o.Access.TrustedProxies, s.log)
 		o.Salts = noSalts{} // until openSalts
 		err = o.Validate()
 	}
