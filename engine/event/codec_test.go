@@ -3,6 +3,8 @@ package event
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
+	"math"
 	"reflect"
 	"sort"
 	"strings"
@@ -154,9 +156,46 @@ func TestPlainPrefix(t *testing.T) {
 	}
 }
 
+// TestPlainPrefixLengths has one byte that is not copied at each place of strings of each length, and none.
+func TestPlainPrefixLengths(t *testing.T) {
+	for n := range 34 {
+		s := []byte("the quick brown fox jumps over the")[:n]
+		for place := range n {
+			was := s[place]
+			for _, c := range []byte{0, 0x1f, '"', '\\', 0x80, 0xff} {
+				s[place] = c
+				if got := plainPrefix(string(s)); got != place {
+					t.Errorf("%q: %d bytes are plain, want %d", s, got, place)
+				}
+			}
+			s[place] = was
+		}
+		if got := plainPrefix(string(s)); got != n {
+			t.Errorf("%q: %d bytes are plain, want all", s, got)
+		}
+	}
+}
+
+// TestAppendTimes: the time of receipt is its own, whether it is that of the event or not.
+func TestAppendTimes(t *testing.T) {
+	for _, at := range []Time{0, 1, -1, 1_772_625_600_000, math.MaxInt64, math.MinInt64} {
+		for _, received := range []Time{at, 1_772_625_600_001, 0} {
+			e := Event{Time: at, Received: received, Visitor: 0x00f0123456789abc}
+			want := fmt.Sprintf(`"ts":%d,"received":%d,"visitor":"%016x"`, at, received, uint64(e.Visitor))
+			for room := range 200 { // where it is moved
+				if got := string(e.Append(make([]byte, 0, room))); !strings.Contains(got, want) {
+					t.Fatalf("got %s, want %s", got, want)
+				}
+			}
+		}
+	}
+}
+
 func BenchmarkAppend(b *testing.B) {
 	e := Event{ID: "0123456789abcdef01234567", Site: "www.example.com", Name: "pageview", URL: "https://www.example.com/products/shoes?utm_source=newsletter",
-		Referrer: "https://www.google.com/", UA: "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0.0.0 Safari/537.36", Language: "en"}
+		Referrer: "https://www.google.com/", UA: "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0.0.0 Safari/537.36", Language: "en",
+		Time: 1_772_625_600_000, Received: 1_772_625_600_000, Visitor: 0x0ca9b8a3add31f95, Screen: "1920x1080", Country: "DE", Client: "v1",
+		Props: []Prop{{"author", "Ada"}, {"plan", "pro"}}}
 	var dst []byte
 	b.ReportAllocs()
 	for b.Loop() {

@@ -28,9 +28,15 @@ func (e *Event) Append(dst []byte) []byte {
 	dst = append(dst, `,"name":`...)
 	dst = appendString(dst, e.Name)
 	dst = append(dst, `,"ts":`...)
+	from := len(dst)
 	dst = strconv.AppendInt(dst, int64(e.Time), 10)
+	digits := dst[from:]
 	dst = append(dst, `,"received":`...)
-	dst = strconv.AppendInt(dst, int64(e.Received), 10)
+	if e.Received == e.Time { // nearly always
+		dst = append(dst, digits...)
+	} else {
+		dst = strconv.AppendInt(dst, int64(e.Received), 10)
+	}
 	dst = append(dst, `,"visitor":"`...)
 	dst = appendVisitor(dst, e.Visitor)
 	dst = append(dst, '"')
@@ -109,10 +115,11 @@ func appendField(dst []byte, name, value string) []byte {
 
 func appendVisitor(dst []byte, v Visitor) []byte {
 	const hex = "0123456789abcdef"
-	for shift := 60; shift >= 0; shift -= 4 {
-		dst = append(dst, hex[v>>shift&15])
+	var b [16]byte
+	for i := range b {
+		b[i] = hex[v>>(60-4*i)&15]
 	}
-	return dst
+	return append(dst, b[:]...)
 }
 
 // appendString appends s as a JSON string (RFC 8259). Runs that need no escape are copied whole.
@@ -153,13 +160,21 @@ func appendString(dst []byte, s string) []byte {
 	return append(dst, '"')
 }
 
-// plainPrefix returns the length of what s begins with that is copied as it is: ASCII without control characters, quotes and
-// backslashes. It looks at eight bytes at once: a byte x is less than n if the subtraction borrows from its high bit, and it
-// is c if x^c is less than 1. A borrow may go on into the bytes above, but never reaches the lowest that is found.
+// plainPrefix returns the length of what s begins with that is copied as it is: ASCII without control
+// characters, quotes and backslashes. It looks at eight bytes at once, in the end at some again: a
+// byte x is less than n if the subtraction borrows from its high bit, and it is c if x^c is less than
+// 1. A borrow may go on into the bytes above, but never reaches the lowest that is found.
 func plainPrefix(s string) int {
 	const ones, high = 0x0101010101010101, 0x8080808080808080
-	i := 0
-	for ; len(s)-i >= 8; i += 8 {
+	last := len(s) - 8
+	if last < 0 {
+		i := 0
+		for i < len(s) && s[i] >= 0x20 && s[i] < utf8.RuneSelf && s[i] != '"' && s[i] != '\\' {
+			i++
+		}
+		return i
+	}
+	for i := 0; ; i = min(i+8, last) {
 		b := s[i : i+8]
 		w := uint64(b[0]) | uint64(b[1])<<8 | uint64(b[2])<<16 | uint64(b[3])<<24 |
 			uint64(b[4])<<32 | uint64(b[5])<<40 | uint64(b[6])<<48 | uint64(b[7])<<56
@@ -168,9 +183,8 @@ func plainPrefix(s string) int {
 		if found != 0 {
 			return i + bits.TrailingZeros64(found)/8
 		}
+		if i == last {
+			return len(s)
+		}
 	}
-	for i < len(s) && s[i] >= 0x20 && s[i] < utf8.RuneSelf && s[i] != '"' && s[i] != '\\' {
-		i++
-	}
-	return i
 }
