@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -88,8 +89,8 @@ func Open(ctx context.Context, opts Options) (*Collector, error) {
 		pending:    budget{most: opts.MaxPendingBytes},
 		ids:        idSource{prefix: idPrefix(opts.CollectorID, opts.Now())},
 		bodies:     protocol.NewBodies(opts.MaxBodyBytes),
-		bySite:     newLimiter[string](opts.SiteRate),
-		byAddress:  newLimiter[netip.Prefix](opts.AddressRate),
+		bySite:     newLimiter(opts.SiteRate, strings.Clone),
+		byAddress:  newLimiter[netip.Prefix](opts.AddressRate, nil),
 		newSites:   newNewSites(opts.NewSites),
 		quotas:     openQuotas(opts.Quotas, opts.Log),
 		siteCounts: newSiteCounts(opts.Protocols),

@@ -247,7 +247,7 @@ func (c *Collector) admit(inputs []protocol.Input, r *request, now time.Time) ([
 		for i, n := 0, 0; i < len(inputs); i += n {
 			for n = 1; i+n < len(inputs) && inputs[i+n].Site == inputs[i].Site; n++ {
 			}
-			if !c.bySite.allow(strings.Clone(inputs[i].Site), n, now) {
+			if !c.bySite.allow(inputs[i].Site, n, now) {
 				return nil, refuseRate
 			}
 		}

@@ -15,6 +15,7 @@ import (
 type limiter[K comparable] struct {
 	rate   rate.Limit
 	burst  int
+	keep   func(K) K // copies a key that is kept; nil where it may be kept as it is
 	seed   maphash.Seed
 	shards [16]limiterShard[K]
 }
@@ -27,12 +28,12 @@ type limiterShard[K comparable] struct {
 // limiterKeys is how many keys a generation of a shard holds; all in all 16 x 2 x 4096, about 20 MB.
 const limiterKeys = 4096
 
-// newLimiter returns a limiter of perSecond events, nil for no limit.
-func newLimiter[K comparable](perSecond float64) *limiter[K] {
+// newLimiter returns a limiter of perSecond events, nil for no limit. Keep is as in limiter.
+func newLimiter[K comparable](perSecond float64, keep func(K) K) *limiter[K] {
 	if perSecond == 0 {
 		return nil
 	}
-	return &limiter[K]{rate: rate.Limit(perSecond), burst: max(int(2*perSecond), 1), seed: maphash.MakeSeed()}
+	return &limiter[K]{rate: rate.Limit(perSecond), burst: max(int(2*perSecond), 1), keep: keep, seed: maphash.MakeSeed()}
 }
 
 // allow takes n tokens of key, or none. A request for more than a burst passes when the bucket is full.
@@ -50,6 +51,9 @@ func (l *limiter[K]) allow(key K, n int, now time.Time) bool {
 		}
 		if s.young == nil || len(s.young) >= limiterKeys {
 			s.old, s.young = s.young, make(map[K]*rate.Limiter)
+		}
+		if l.keep != nil {
+			key = l.keep(key)
 		}
 		s.young[key] = b
 	}
