@@ -15,10 +15,12 @@ import (
 	"millrace/engine/event"
 	"millrace/engine/visit"
 	"millrace/engine/window"
+	"millrace/internal/testparallel"
 	"millrace/state"
 )
 
 func TestMain(m *testing.M) {
+	testparallel.Raise()
 	goleak.VerifyTestMain(m,
 		// Sarama's metrics library starts one per process, for good.
 		goleak.IgnoreTopFunction("github.com/rcrowley/go-metrics.(*meterArbiter).tick"),

@@ -22,9 +22,11 @@ import (
 	"millrace/ingest/identity"
 	"millrace/ingest/protocol/all"
 	"millrace/internal/front"
+	"millrace/internal/testparallel"
 )
 
 func TestMain(m *testing.M) {
+	testparallel.Raise()
 	goleak.VerifyTestMain(m,
 		// Sarama, with which the tests on Kafka empty the cluster, has metrics that tick for ever.
 		goleak.IgnoreAnyFunction("github.com/rcrowley/go-metrics.(*meterArbiter).tick"),
