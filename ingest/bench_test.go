@@ -108,13 +108,12 @@ func benchmarkRequest(b *testing.B, method, uri, body string, events int, header
 // newUnlingering returns a collector whose records have so many events: with one request at a time a
 // record would linger, and full records are what load makes. They go nowhere.
 func newUnlingering(tb testing.TB, events int) *Collector {
-	c := mustOpen(tb, mustCluster(tb), func(o *Options) { o.TickEvery = 10 * time.Second })
+	c := mustOpen(tb, mustCluster(tb), func(o *Options) { o.TickEvery, o.MaxRecordEvents = 10*time.Second, events })
 	for _, p := range c.partitions {
 		p.mu.Lock() // a tick may be on its way
 		p.out = nowhere{}
 		p.mu.Unlock()
 	}
-	c.opts.MaxRecordEvents = events
 	return c
 }
 
