@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
-	"os"
 	"runtime"
 	"strconv"
 	"sync/atomic"
@@ -19,13 +18,7 @@ import (
 	"millrace/engine/event"
 	"millrace/engine/window"
 	"millrace/internal/influxdb"
-	"millrace/internal/testparallel"
 )
-
-func TestMain(m *testing.M) {
-	testparallel.Raise()
-	os.Exit(m.Run())
-}
 
 // TestConsumer runs the suite of all sinks on the fake, and on the real InfluxDB.
 func TestConsumer(t *testing.T) {
