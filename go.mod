@@ -2,6 +2,9 @@ module millrace
 
 go 1.26.0
 
+// Pebble's C library for a compression that nothing here uses; why is in its doc comment.
+replace github.com/DataDog/zstd => ./internal/zstd
+
 require (
 	github.com/IBM/sarama v1.61.1
 	github.com/alecthomas/kong v1.17.0

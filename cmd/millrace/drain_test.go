@@ -3,6 +3,7 @@ package main
 import (
 	"net/http"
 	"os"
+	"os/signal"
 	"strings"
 	"syscall"
 	"testing"
@@ -52,6 +53,10 @@ func TestDrainCutShort(t *testing.T) {
 	if s.err != nil {
 		t.Errorf("after Ctrl-C: %v", s.err)
 	}
+	// What a test under nohup starts would ignore the end of the terminal, too, and not end.
+	caught := make(chan os.Signal, 1)
+	signal.Notify(caught, syscall.SIGHUP)
+	defer signal.Stop(caught)
 	s = mustServe(t, localPlace(t))
 	mustSignal(t, s, syscall.SIGHUP)
 	<-s.ended
