@@ -2,7 +2,9 @@ package umami
 
 import (
 	"net/netip"
+	"net/url"
 	"strings"
+	"unicode/utf8"
 
 	"millrace/engine/event"
 	"millrace/ingest/identity"
@@ -77,7 +79,7 @@ func (rd *reader) field(key string, v *strictjson.Value) {
 	case "referrer":
 		p.referrer = strings.TrimSpace(rd.string(v, protocol.FieldReferrer))
 	case "title":
-		p.title = strings.TrimSpace(rd.string(v, protocol.FieldProps))
+		p.title = strings.TrimSpace(plain(rd.string(v, protocol.FieldProps)))
 	case "tag":
 		p.tag = rd.string(v, protocol.FieldProps)
 	case "language":
@@ -105,6 +107,39 @@ func (rd *reader) field(key string, v *strictjson.Value) {
 			}
 		}
 	}
+}
+
+// plain undoes the escaping of a title as Umami does, for whichever script has sent it: those of 2.10
+// to 2.15 escape it.
+func plain(s string) string {
+	if !strings.Contains(s, "%") {
+		return s
+	}
+	if plain, err := url.PathUnescape(s); err == nil && utf8.ValidString(plain) {
+		return plain
+	}
+	return s
+}
+
+// once undoes the second of two escapings: "%25C3" is "%C3". The scripts of 2.10 to 2.15 escape
+// addresses that are escaped; they are those that send a path, as do older ones, which escape nothing.
+func once(s string) string {
+	if !strings.Contains(s, "%25") {
+		return s
+	}
+	b := make([]byte, 0, len(s))
+	for s != "" {
+		if len(s) >= 5 && s[:3] == "%25" && isHex(s[3]) && isHex(s[4]) {
+			b, s = append(b, '%', s[3], s[4]), s[5:]
+			continue
+		}
+		b, s = append(b, s[0]), s[1:]
+	}
+	return string(b)
+}
+
+func isHex(c byte) bool {
+	return '0' <= c && c <= '9' || 'a' <= c|0x20 && c|0x20 <= 'f'
 }
 
 // string returns a string that may be left out: null is "", and what is none is adjusted.
@@ -138,6 +173,9 @@ func (rd *reader) name(v *strictjson.Value) string {
 // event adds the event of the payload.
 func (rd *reader) event(kind string) *protocol.FieldError {
 	p := &rd.payload
+	if rd.page && strings.HasPrefix(p.url, "/") {
+		p.url, p.referrer = once(p.url), once(p.referrer)
+	}
 	host := ""
 	if p.hostname != "" {
 		host = protocol.HostOf("https://" + p.hostname)

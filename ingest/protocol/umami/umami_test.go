@@ -93,6 +93,7 @@ func FuzzRead(f *testing.F) {
 		"", "[]", "{", `{"type":"event"}`, `{"type":"event","payload":{"website":"u"}}`,
 		`{"type":"event","payload":{"hostname":"www.a.example","url":"/x#y","referrer":"r","title":"t","tag":"g","name":"pageview","screen":"1x1","language":"de"}}`,
 		`{"type":"event","payload":{"website":"u","url":"https://b.example/","name":"\u0000","data":{"a":{"b":[1]},"revenue":1,"currency":"eur"}}}`,
+		`{"type":"event","payload":{"website":"u","title":"%00%e2%82%ac"}}`,
 		`{"type":"identify","payload":{"website":"u","id":"x","data":{}}}`,
 		`{"type":"performance","payload":{"website":"u","lcp":1.5,"cls":0,"duration":7}}`,
 		`{"type":"engagement","payload":{"website":"u","engagement":5000}}`,
