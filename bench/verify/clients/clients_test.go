@@ -138,6 +138,11 @@ func mustHarness(t *testing.T, folder string) *harness {
 			t.Error(err)
 		}
 	})
+	for _, p := range Parts() {
+		if err := p.Install(ctx, filepath.Join(folder, "browser")); err != nil {
+			t.Fatal(err)
+		}
+	}
 	h.pages = StartPages(filepath.Join(folder, "browser"))
 	t.Cleanup(h.pages.Close)
 	drive := os.Getenv(chromium.Variable)

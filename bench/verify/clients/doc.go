@@ -35,7 +35,10 @@
 // To add a client: its package in node/package.json or browser/package.json with an exact version
 // (npm install --omit-lockfile-registry-resolved makes the lock file, without the host of a
 // registry), a script or a page, a row of nodeTable or browserTable, and testdata/counted by
-// -rewrite. A page has its package as a site would have it: /packages/ are the installed ones.
+// -rewrite. A page has its package as a site would have it: /packages/ are the installed ones. Of a
+// script that is published inside a whole program, in a package or a Go module, there is one file
+// (Parts), which the test fetches. Matomo's page script is in no registry of packages, and so is
+// not here; the libraries for pages of that name load it.
 //
 // Invariants:
 //   - Nothing of a client is changed but the address that it sends to, by the way it documents.

@@ -37,5 +37,5 @@
 //
 // The sources are GoatCounter's code and manual (public/count.js, handlers, tpl/help/pixel.md, of
 // 2026-08-21, and older scripts to count.v1.js), and what count.js of that day was recorded to send
-// in Chromium 156. No package of npm has it.
+// in Chromium 156. No package of npm has it; the tests of the clients take it from the Go module.
 package goatcounter

@@ -7,3 +7,17 @@
 job.sends = (name) => job.events.split(',').includes(name)
 job.success = () => console.log('success')
 job.failure = (why) => console.log('failure', String(why?.message ?? why))
+
+// What a bundler makes of require(name): the files of a package in CommonJS, each run once, with the packages that it requires in made.
+job.commonJS = async (name, files, made) => {
+  const texts = {}
+  for (const file of files) texts['./' + file] = await (await fetch(`/packages/${name}/${file}`)).text()
+  const require = (file) => {
+    if (!made[file]) {
+      made[file] = {}
+      new Function('exports', 'require', texts[file])(made[file], require)
+    }
+    return made[file]
+  }
+  return require('./' + files.at(-1))
+}
