@@ -38,7 +38,7 @@ type Table interface {
 	Committed(partition int32, next int64)
 }
 
-// Options are the settings of a Processor. All but Rules, Standby, Fired and Observe are required.
+// Options are the settings of a Processor. All but Rules, Standby, Fired, Observe and Reading are required.
 type Options struct {
 	Cluster *kafka.Cluster
 	// Table is the journal, and Store returns the open store of one of its partitions.
@@ -60,6 +60,8 @@ type Options struct {
 	// Observe, if set, is told the state of a partition's core after each record, from the partition's
 	// goroutine.
 	Observe func(partition int32, s Snapshot)
+	// Reading, if set, learns how far the events are read.
+	Reading *kafka.Reading
 }
 
 // Snapshot is what metrics tell about a partition.
@@ -119,6 +121,7 @@ func New(o Options) (*Processor, error) {
 		Log:      o.Log,
 		OnCommit: p.onCommit,
 		OnOldest: p.onOldest,
+		Reading:  o.Reading,
 		OnProduced: func(m *sarama.ProducerMessage) {
 			switch m.Topic {
 			case table:

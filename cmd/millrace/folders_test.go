@@ -70,6 +70,36 @@ func TestFolderRemovedUnderServer(t *testing.T) {
 	ends("broker", remove("broker"), "embedded broker", "removed", "put the folder back", `millrace replay --s3`)
 	ends("log of a partition", remove("broker/partitions/millrace.events-0"), "embedded broker", "millrace.events-0 was removed")
 
+	t.Run("log's file", func(t *testing.T) {
+		at, s := serve(t)
+		notReady := func(query, want string) error {
+			code, body, err := get(s.admin + "/readyz?verbose" + query)
+			if err != nil || code != http.StatusServiceUnavailable || !strings.Contains(body, want) {
+				return fmt.Errorf("%d %s, %v; want %s", code, body, err, want)
+			}
+			return nil
+		}
+		segment := filepath.Join(at.data, "broker/partitions/millrace.events-0/0.dat")
+		replaced := 0
+		waitFor(t, 30*time.Second, func() error { // until it has been looked at before
+			raw, err := os.ReadFile(segment)
+			err = errors.Join(err, os.Rename(segment, fmt.Sprintf("%s.%d", segment, replaced)), os.WriteFile(segment, raw, 0o600))
+			if err != nil {
+				t.Fatal(err)
+			}
+			replaced++
+			return notReady("&role=collect", "millrace.events-0: 0.dat was replaced while it was in use; ")
+		})
+		// The first is the one that is written to.
+		if err := os.Truncate(segment+".0", 0); err != nil {
+			t.Fatal(err)
+		}
+		waitFor(t, time.Minute, func() error { return notReady("", "process: not for ") })
+		if err := notReady("", "millrace.events/0: its records can't be read: none has come since offset "); err != nil {
+			t.Error(err)
+		}
+	})
+
 	// goesOn: what comes after is counted and archived.
 	goesOn := func(name string, spoil func(data string) error) {
 		t.Run(name, func(t *testing.T) {

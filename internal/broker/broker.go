@@ -121,6 +121,7 @@ type Broker struct {
 	cluster *kfake.Cluster
 	ln      *listener
 	opened  time.Time
+	watch   watch
 
 	stop      chan struct{}
 	retention sync.WaitGroup

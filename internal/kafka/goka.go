@@ -29,6 +29,8 @@ type GroupOptions struct {
 	// are finished for goka, but that the processor holds on to. It is called from one goroutine
 	// per session.
 	Limit func(topic string, partition int32) int64
+	// Reading learns how far the partitions are read. May be nil.
+	Reading *Reading
 	// OnProduced is called with each record that the brokers have acknowledged, before goka learns
 	// of it. It is called from one goroutine for all partitions, so it must be quick. May be nil.
 	OnProduced func(m *sarama.ProducerMessage)

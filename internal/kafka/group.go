@@ -29,6 +29,7 @@ type group struct {
 	onCommit func(topic string, partition int32, next int64)
 	onOldest func(topic string, partition int32, taken time.Time)
 	limit    func(topic string, partition int32) int64
+	reading  *Reading // nil: none
 
 	errs chan error            // what watch passes on
 	done chan struct{}         // closed when watch has ended
@@ -48,7 +49,7 @@ func (c *Cluster) newGroup(name, clientID string, o GroupOptions) (sarama.Consum
 		return nil, fmt.Errorf("join consumer group %s: %w", name, err)
 	}
 	g := &group{
-		ConsumerGroup: cg, client: client, name: name, log: o.Log, onCommit: o.OnCommit, onOldest: o.OnOldest, limit: o.Limit,
+		ConsumerGroup: cg, client: client, name: name, log: o.Log, onCommit: o.OnCommit, onOldest: o.OnOldest, limit: o.Limit, reading: o.Reading,
 		errs: make(chan error, 16), done: make(chan struct{}),
 	}
 	go g.watch()
@@ -61,6 +62,7 @@ func (g *group) watch() {
 	defer close(g.done)
 	defer close(g.errs)
 	for err := range g.ConsumerGroup.Errors() {
+		g.reading.failed(err)
 		if errors.Is(err, sarama.ErrOffsetOutOfRange) {
 			err = fmt.Errorf("consumer group %s: its offset is not in the topic: records have expired unread, or the topic was made anew; set the group's offset by hand to say where to go on: %w", g.name, err)
 			g.lost.CompareAndSwap(nil, &err)
@@ -130,9 +132,11 @@ func (h *handler) ConsumeClaim(_ sarama.ConsumerGroupSession, c sarama.ConsumerG
 	ctx, cancel := context.WithCancel(h.sess.Context())
 	wrapped := &claim{ConsumerGroupClaim: c, out: make(chan *sarama.ConsumerMessage)}
 	done := make(chan struct{})
+	at := h.group.reading.enter(topicPartition{c.Topic(), c.Partition()}, c.InitialOffset())
 	go func() {
 		defer close(done)
-		wrapped.forward(ctx, p)
+		defer h.group.reading.leave(at)
+		wrapped.forward(ctx, p, at)
 	}()
 	err := h.inner.ConsumeClaim(h.sess, wrapped)
 	cancel()
@@ -148,7 +152,7 @@ type claim struct {
 
 func (c *claim) Messages() <-chan *sarama.ConsumerMessage { return c.out }
 
-func (c *claim) forward(ctx context.Context, p *Prefix) {
+func (c *claim) forward(ctx context.Context, p *Prefix, at *place) {
 	defer close(c.out)
 	for {
 		select {
@@ -157,11 +161,14 @@ func (c *claim) forward(ctx context.Context, p *Prefix) {
 				return
 			}
 			p.Deliver(m.Offset)
+			at.busy.Store(true)
+			at.next.Store(m.Offset + 1)
 			select {
 			case c.out <- m:
 			case <-ctx.Done():
 				return
 			}
+			at.busy.Store(false)
 		case <-ctx.Done():
 			return
 		}

@@ -73,6 +73,7 @@ func (p *process) run(ctx context.Context) error {
 		Standby:    p.o.Standby,
 		Fired:      p.metrics.Fired,
 		Observe:    p.times.observe,
+		Reading:    p.o.Reading,
 	})
 	if err != nil {
 		return err

@@ -42,8 +42,9 @@ type Task struct {
 // Common is what every task uses. All fields are required.
 type Common struct {
 	Cluster    *kafka.Cluster
-	Prober     *kgo.Client // tries rights
-	Partitions int32       // of each topic
+	Prober     *kgo.Client    // tries rights
+	Partitions int32          // of each topic
+	Reading    *kafka.Reading // learns how far the role reads
 	Metrics    prometheus.Registerer
 	Log        *slog.Logger
 }
@@ -53,7 +54,7 @@ func (c *Common) goka() []goka.ProcessorOption { return c.gokaWith(nil) }
 
 // gokaWith returns them with a limit of what is read, which may be nil.
 func (c *Common) gokaWith(limit func(topic string, partition int32) int64) []goka.ProcessorOption {
-	return c.Cluster.GokaOptions(kafka.GroupOptions{Hasher: event.NewHasher, Log: c.Log, Limit: limit})
+	return c.Cluster.GokaOptions(kafka.GroupOptions{Hasher: event.NewHasher, Log: c.Log, Limit: limit, Reading: c.Reading})
 }
 
 // probe tries what a role does with topics.

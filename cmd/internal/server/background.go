@@ -39,15 +39,17 @@ type background struct {
 }
 
 // start keeps a role running while it can do its work, unless the guard refuses it, and makes it a
-// condition of readiness. Stop stops it.
-func (b *background) start(t roles.Task) {
+// condition of readiness, and that its records reach it. Reads looks at that now and then. Stop stops
+// it.
+func (b *background) start(t roles.Task, reads func(context.Context) error) {
 	g := gate.New(gate.Options{Name: t.Role, Probe: t.Probe, Waiting: t.Waiting, Log: b.log})
 	var refused onceError
 	run := func(ctx context.Context) error { return kafka.ExplainTime(t.Run(ctx)) }
 	task := supervise.Start(context.Background(), t.Role, b.log, b.guard.Role(t.Role, g.Guard(run), refused.set))
 	b.tasks = append(b.tasks, task)
+	m := b.look(t.Role+" reads", away, reads)
 	b.ready.AddWhy(t.Role, func() error {
-		if err := cmp.Or(refused.get(), g.Why()); err != nil || t.Ready == nil {
+		if err := cmp.Or(refused.get(), g.Why(), m.Why()); err != nil || t.Ready == nil {
 			return err
 		}
 		return t.Ready()
@@ -75,9 +77,15 @@ func (b *background) keep(name string, run func(context.Context) error) {
 // monitor probes something again and again, and makes it a condition of readiness for some roles.
 // Tolerance is how long probes may fail before that counts.
 func (b *background) monitor(name string, of []string, tolerance time.Duration, probe func(context.Context) error) {
+	m := b.look(name, tolerance, probe)
+	b.ready.AddFor(of, name, m.Why)
+}
+
+// look probes something again and again.
+func (b *background) look(name string, tolerance time.Duration, probe func(context.Context) error) *gate.Monitor {
 	m := gate.NewMonitor(gate.MonitorOptions{Name: name, Probe: probe, Every: probeEvery, Tolerance: tolerance, Log: b.log})
 	b.keep("look at "+name, m.Run)
-	b.ready.AddFor(of, name, m.Why)
+	return m
 }
 
 // inBackground calls run in a goroutine, and returns what ends its context and waits for it.

@@ -29,6 +29,8 @@ type cluster struct {
 	*kafka.Cluster
 	clients  []kgo.Opt
 	remember func() error // is called after topics were made; nil for a cluster that is given
+	// check looks at the log's files; nil for a cluster that is given.
+	check func(context.Context) error
 }
 
 // clientOptions are how franz-go clients reach the cluster, none without one.
@@ -79,6 +81,13 @@ func embeddedCluster(e embedded, closers *closers) (*cluster, error) {
 		Cluster:  &kafka.Cluster{Brokers: b.Addrs(), Dialer: b.Dialer(), Replication: 1},
 		clients:  []kgo.Opt{kgo.SeedBrokers(b.Addrs()...), kgo.Dialer(b.DialContext)},
 		remember: b.Remember,
+		check: func(ctx context.Context) error {
+			err := b.Check(ctx)
+			if errors.Is(err, broker.ErrDamaged) {
+				return fmt.Errorf("%w; what is taken in now may be lost: stop the process, which archives what it can; the next start says what can be done", err)
+			}
+			return err
+		},
 	}, nil
 }
 

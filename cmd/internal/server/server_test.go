@@ -33,8 +33,8 @@ func TestOrder(t *testing.T) {
 	want := []string{
 		"demo history", "demo",
 		"listener", "collector",
-		"watch", "processors",
-		"rules", "folders", "look at query", "look at kafka", "prober", "salts", "salt of imports",
+		"watch", "look at emit reads", "look at process reads", "look at archive reads", "processors",
+		"rules", "folders", "look at query", "look at kafka", "prober", "look at log", "salts", "salt of imports",
 		"rollup store's socket", "rollup store",
 		"broker's socket", "broker",
 		"public address", "admin port", "data folder",

@@ -18,6 +18,7 @@ import (
 	"millrace/ingest/geo"
 	"millrace/ingest/salt"
 	"millrace/internal/front"
+	"millrace/internal/kafka"
 	"millrace/query"
 )
 
@@ -229,8 +230,12 @@ func (s *server) openSalts(ctx context.Context) error {
 	return nil
 }
 
-// startMonitors probes Kafka and the rollup store that is queried, for as long as the process runs.
+// startMonitors probes Kafka, the embedded broker's files and the rollup store that is queried, for
+// as long as the process runs.
 func (s *server) startMonitors(context.Context) error {
+	if s.cluster != nil && s.cluster.check != nil {
+		s.background.monitor("log", nil, 0, s.cluster.check)
+	}
 	if s.cluster != nil {
 		client, err := kgo.NewClient(s.cluster.clientOptions()...)
 		if err != nil {
@@ -300,14 +305,15 @@ func (s *server) startRoles(context.Context) error {
 		if !s.o.has(r.role) {
 			continue
 		}
+		var reading kafka.Reading
 		t, err := r.task(roles.Common{
-			Cluster: s.cluster.Cluster, Prober: s.prober, Partitions: s.o.Kafka.Partitions,
+			Cluster: s.cluster.Cluster, Prober: s.prober, Partitions: s.o.Kafka.Partitions, Reading: &reading,
 			Metrics: s.admin.Registry, Log: s.log,
 		})
 		if err != nil {
 			return fmt.Errorf("start role %s: %w", r.role, err)
 		}
-		s.background.start(t)
+		s.background.start(t, func(ctx context.Context) error { return reading.Check(ctx, s.prober) })
 	}
 	if len(s.background.tasks) > 0 {
 		s.background.keep("watch", s.guard.Watch)
