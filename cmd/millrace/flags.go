@@ -16,8 +16,8 @@ import (
 // storeFlags are the addresses of the stores. serve, replay and import share them.
 type storeFlags struct {
 	Data   string `default:"./data" group:"Storage" help:"Folder for everything that is kept on this machine."`
-	Influx string `placeholder:"URL" group:"Storage" help:"InfluxDB for the rollups, http://user:password@host:8086/database (1.x, 2.x and 3.x). Default: a store in the data folder."`
-	S3     string `name:"s3" env:"MILLRACE_S3" placeholder:"URL" group:"Storage" help:"Bucket for the archive, s3://key:secret@host:9000/bucket/prefix?region=…&tls=true. Default: a folder in the data folder."`
+	Influx string `placeholder:"URL" group:"Storage" help:"InfluxDB for the rollups, http://user:password@host:8086/database (1.x, 2.x and 3.x), with ?password-file=, ?token-file= and ?ca= for files. Default: a store in the data folder."`
+	S3     string `name:"s3" env:"MILLRACE_S3" placeholder:"URL" group:"Storage" help:"Bucket for the archive, s3://key:secret@host:9000/bucket/prefix?region=…&tls=true&ca=FILE&style=host&credentials=FILE&profile=NAME. Without key and secret they are looked for as Amazon's programs do, AWS_ACCESS_KEY_ID first. Default: a folder in the data folder."`
 
 	InfluxFile string `placeholder:"FILE" group:"Storage" help:"File with the value of --influx: other users of the machine can read arguments."`
 	S3File     string `name:"s3-file" env:"MILLRACE_S3_FILE" placeholder:"FILE" group:"Storage" help:"File with the value of --s3."`

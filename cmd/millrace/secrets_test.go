@@ -49,10 +49,10 @@ func TestErrorsShowNoSecret(t *testing.T) {
 	f("--write-keys", "a@"+s+"!", s+"long-enough@"+s+"/", "sha256:"+s, s[:15])
 	f("--query-keys", "a@"+s+"!", "any,"+s[4:15])
 	f("--influx", s, "influx://u:"+s+"@host/db", "http://u:"+s+"/x@host:8086/db", "http://u:123/"+s+"@host:8086/db", "http://u:%zz"+s+"@host/db",
-		"u:"+s+"@host:8086/db", "http://u:"+s+"@host:8086/", "http://host/db?token=%zz"+s, "http://host/db?token=a&"+s+"=1", "http://u:"+s+"@host/db?org=x", "//u:"+s+"@host/db")
+		"u:"+s+"@host:8086/db", "http://u:"+s+"@host:8086/", "http://host/db?token=%zz"+s, "http://host/db?token=a&"+s+"=1", "http://u:"+s+"@host/db?org=x", "http://u:"+s+"@host/db?password-file=/f", "https://u:"+s+"@host/db?ca=/none", "http://host/db?token="+s+"&token-file=/f", "//u:"+s+"@host/db")
 	f("--s3", "s3://k:"+s+"@/b", "s3://k:"+s+"@host", "s3:k:"+s+"@host/bucket", "s3://k:"+s+"/x@host:9000/bucket", "s3://k:12/"+s+"@host:9000/bucket", "s3://:"+s+"@host/b",
 		"s3://k:%zz"+s+"@host/b", "s3://k:"+s+"@host/b?x=y", "http://k:"+s+"@host:9000/b", "http://k:%zz"+s+"@host/b", "https://k:"+s+"/x@host/b",
-		"s4://k:"+s+"@host/b", "k:"+s+"@host:9000/b", "s3://k:"+s+"@host/b//c d")
+		"s4://k:"+s+"@host/b", "k:"+s+"@host:9000/b", "s3://k:"+s+"@host/b//c d", "s3://k:"+s+"@host/b?credentials=/f", "s3://k:"+s+"@host/b?style=x", "s3://k:"+s+"@host/b?%zz")
 	f("--kafka", "u:"+s+"@k1:9092", "kafka://u:"+s+"/x@k1:9092", "kafka://u:"+s+",b@k1:9092", "k0:9092,u:"+s+",x@k1", s+"@k1")
 	f("--listen", "u:"+s+"@localhost:80", "http://u:"+s+"/x@localhost:80")
 	f("--secret", "-"+s)
@@ -101,6 +101,13 @@ func TestSecretsByFile(t *testing.T) {
 		}
 	}
 	mustRefuse(t, []string{"--secret-file", filepath.Join(dir, "none"), "--s3-file", filepath.Join(dir, "none")}, "--secret-file", "--s3-file")
+	// Files of secrets that addresses name.
+	none := filepath.Join(dir, "none")
+	mustRefuse(t, []string{"--influx", "http://u@h/db?password-file=" + none}, "--influx", "password-file: read "+none+": no such file")
+	mustRefuse(t, []string{"--influx", "http://h/db?token-file=" + file(s+"\n"+s)}, "--influx", "2 lines")
+	mustRefuse(t, []string{"--s3", "s3://h:9000/b?credentials=" + file("[default]\naws_secret_access_key "+s)}, "--s3", "it is malformed")
+	mustRefuse(t, []string{"--s3", "s3://h:9000/b?credentials=" + none}, "--s3", none+": no such file")
+	mustRefuse(t, []string{"--s3", "s3://k:" + s + "@h:9000/b?ca=" + file(s)}, "--s3", "no PEM block")
 }
 
 // TestSecretsAreNotShown starts serve with each secret, half of them in files, and looks everywhere.

@@ -360,7 +360,8 @@ func TestOpen(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, address := range []string{"", "ftp://x/y", "file://relative", file, "minio:9000/bucket", "k:hunter2@minio/bucket", "s3://host", "s3://key@host/bucket",
-		"s3://k:s@host/bucket?tls=perhaps", "s3://k:s@host/bucket?color=red", "s3://k:s@host/bucket/../x", "s3://k:hunter2%@host/b"} {
+		"s3://k:s@host/bucket?tls=perhaps", "s3://k:s@host/bucket?color=red", "s3://k:s@host/bucket/../x", "s3://k:hunter2@host/bucket?profile=x", "s3://k:s@host/bucket?style=dns",
+		"s3://k:s@127.0.0.1/bucket?ca=x.pem", "s3://k:s@host/bucket?ca=/none.pem", "s3://k:hunter2@host/bucket?a=%zz", "s3://k:hunter2%@host/b"} {
 		if _, err := Open(address); err == nil {
 			t.Errorf("Open(%q): no error", address)
 		} else if strings.Contains(err.Error(), "hunter2") {
@@ -377,10 +378,12 @@ func TestParseS3(t *testing.T) {
 			t.Errorf("ParseS3(%q):\n got %+v, %v\nwant %+v", address, got, err, want)
 		}
 	}
-	f("s3://127.0.0.1:9000/lake", S3Config{Endpoint: "127.0.0.1:9000", Bucket: "lake", Region: "us-east-1"})
-	f("s3://k:s%2Fx@[::1]:9000/lake/a/b/", S3Config{Endpoint: "[::1]:9000", Bucket: "lake", Prefix: "a/b", Region: "us-east-1", AccessKey: "k", Secret: "s/x"})
+	f("s3://127.0.0.1:9000/lake", S3Config{Endpoint: "127.0.0.1:9000", Bucket: "lake"})
+	f("s3://k:s%2Fx@[::1]:9000/lake/a/b/", S3Config{Endpoint: "[::1]:9000", Bucket: "lake", Prefix: "a/b", AccessKey: "k", Secret: "s/x"})
 	f("s3://k:s@s3.example.com/lake?region=eu-1", S3Config{Endpoint: "s3.example.com", Bucket: "lake", Region: "eu-1", TLS: true, AccessKey: "k", Secret: "s"})
-	f("s3://k:s@minio:9000/lake?tls=false", S3Config{Endpoint: "minio:9000", Bucket: "lake", Region: "us-east-1", AccessKey: "k", Secret: "s"})
+	f("s3://minio:9000/lake?ca=%2Fetc%2Fca.pem&style=host&profile=archive&credentials=/run/aws",
+		S3Config{Endpoint: "minio:9000", Bucket: "lake", TLS: true, CA: "/etc/ca.pem", Style: StyleHost, CredentialsFile: "/run/aws", Profile: "archive"})
+	f("s3://k:s@minio:9000/lake?tls=false", S3Config{Endpoint: "minio:9000", Bucket: "lake", AccessKey: "k", Secret: "s"})
 }
 
 // Nothing listens on port 1: the error says so, quickly, and without the secret.

@@ -15,10 +15,30 @@
 //		…
 //	}
 //
-// Credentials that the address leaves out come from AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and
-// AWS_SESSION_TOKEN, and failing these from MINIO_ROOT_USER and MINIO_ROOT_PASSWORD. A key or
-// secret with the characters / : @ ? # in it is written percent-encoded. tls is true unless the
-// host is a loopback address; region is us-east-1 by default.
+// tls is true unless the host is a loopback address. A key or secret with the characters / : @ ? #
+// in it is written percent-encoded. More settings of a bucket, behind the ? and with & between them:
+//
+//	region=eu-central-1   signs the requests; see S3Config.Region
+//	ca=FILE               PEM file of authorities to trust besides the system's
+//	style=path|host       https://host/bucket/… or https://bucket.host/…
+//	credentials=FILE      a shared credentials file, as Amazon's programs have it
+//	profile=NAME          a section of that file, or of the one of the user
+//
+// Credentials that the address leaves out are looked for in this order; the first source that is
+// configured is used, and if it fails that is an error:
+//
+//  1. AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN; MINIO_ROOT_USER and
+//     MINIO_ROOT_PASSWORD
+//  2. a web identity: AWS_WEB_IDENTITY_TOKEN_FILE, AWS_ROLE_ARN, AWS_ENDPOINT_URL_STS
+//  3. the shared credentials file: AWS_SHARED_CREDENTIALS_FILE, AWS_PROFILE, ~/.aws/credentials
+//  4. AWS_CONTAINER_CREDENTIALS_RELATIVE_URI or …_FULL_URI
+//  5. the metadata of a machine in Amazon's cloud, for Amazon's S3 or with
+//     AWS_EC2_METADATA_SERVICE_ENDPOINT
+//
+// Files are read again when they change, and what expires is renewed. Without any source requests
+// are anonymous.
+//
+// A server of buckets may be tried before it is relied on, by [Prober].
 //
 // Invariants:
 //   - Put is atomic: a reader sees the old object, the new one or none, never a part. When Put has

@@ -3,105 +3,54 @@ package blob
 import (
 	"bytes"
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
-	"iter"
 	"net"
-	"net/netip"
-	"net/url"
-	"strconv"
+	"net/http"
 	"strings"
+	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/minio/minio-go/v7"
 	"github.com/minio/minio-go/v7/pkg/credentials"
+
+	"millrace/internal/certs"
 )
-
-// S3Config is where a bucket is.
-type S3Config struct {
-	Endpoint  string // host or host:port
-	Bucket    string
-	Prefix    string // before every key, without slashes at its ends; "" for none
-	Region    string // "" means us-east-1
-	TLS       bool
-	AccessKey string // "" means: from the environment
-	Secret    string
-}
-
-// ParseS3 reads an address of the form s3://KEY:SECRET@host:port/bucket/prefix?region=R&tls=true.
-func ParseS3(address string) (S3Config, error) {
-	var c S3Config
-	u, err := url.Parse(address)
-	if err != nil || strings.Contains(u.Host+u.Path, "@") {
-		// The error of url.Parse quotes the address, and with it the secret. One with an unescaped
-		// / is taken for host and path.
-		return c, errors.New("open bucket: the address is not a URL; percent-encode / : @ ? # in key and secret")
-	}
-	bad := func(format string, args ...any) (S3Config, error) {
-		if u.Opaque != "" || u.Host == "" { // "s3:KEY:SECRET@host/bucket"
-			return c, fmt.Errorf("open bucket: %s", fmt.Sprintf(format, args...))
-		}
-		return c, fmt.Errorf("open bucket %s: %s", (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String(), fmt.Sprintf(format, args...))
-	}
-	bucket, prefix, _ := strings.Cut(strings.Trim(u.Path, "/"), "/")
-	if u.Scheme != "s3" || u.Hostname() == "" || bucket == "" {
-		return bad("want s3://KEY:SECRET@host:port/bucket/prefix")
-	}
-	c = S3Config{Endpoint: u.Host, Bucket: bucket, Prefix: prefix, Region: "us-east-1", TLS: !loopback(u.Hostname())}
-	if prefix != "" {
-		if err := ValidKey(prefix); err != nil {
-			return bad("prefix: %v", err)
-		}
-	}
-	c.AccessKey = u.User.Username()
-	c.Secret, _ = u.User.Password()
-	if (c.AccessKey == "") != (c.Secret == "") {
-		return bad("key and secret go together")
-	}
-	for name, values := range u.Query() {
-		switch name {
-		case "region":
-			c.Region = values[0]
-		case "tls":
-			if c.TLS, err = strconv.ParseBool(values[0]); err != nil {
-				return bad("tls=%q: want true or false", values[0])
-			}
-		default:
-			return bad("unknown setting %q: want region or tls", name)
-		}
-	}
-	return c, nil
-}
-
-func loopback(host string) bool {
-	if ip, err := netip.ParseAddr(host); err == nil {
-		return ip.IsLoopback()
-	}
-	return host == "localhost" || strings.HasSuffix(host, ".localhost")
-}
 
 // S3 is a Store in a bucket of a server that speaks S3.
 type S3 struct {
 	client *minio.Client
-	cfg    S3Config
+	cfg    S3Config // without the secret
+
+	// For lists, which the library can't make as they are needed, see listPage.
+	http    *http.Client
+	creds   *credentials.Credentials
+	noToken atomic.Bool // the server's continuation tokens don't work
 }
 
 var _ Store = (*S3)(nil)
 
 // OpenS3 makes a store of a bucket that exists. It makes no request; see Check.
 func OpenS3(cfg S3Config) (*S3, error) {
-	if cfg.Region == "" {
-		cfg.Region = "us-east-1"
+	transport, err := minio.DefaultTransport(cfg.TLS)
+	if err == nil && cfg.CA != "" {
+		transport.TLSClientConfig.RootCAs, err = certs.Pool(cfg.CA)
 	}
-	creds := credentials.NewStaticV4(cfg.AccessKey, cfg.Secret, "")
-	if cfg.AccessKey == "" {
-		creds = credentials.NewChainCredentials([]credentials.Provider{&credentials.EnvAWS{}, &credentials.EnvMinio{}})
+	if err != nil {
+		return nil, fmt.Errorf("open bucket %q at %s: %w", cfg.Bucket, cfg.Endpoint, err)
 	}
-	client, err := minio.New(cfg.Endpoint, &minio.Options{
-		Creds:  creds,
-		Secure: cfg.TLS,
-		Region: cfg.Region, // given, so that no request is spent on asking for it
+	cfg.Region = cfg.region()
+	s := &S3{cfg: cfg, http: &http.Client{Transport: transport}, creds: cfg.credentials(transport.TLSClientConfig)}
+	s.http.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	s.client, err = minio.New(cfg.Endpoint, &minio.Options{
+		Creds:        s.creds,
+		Secure:       cfg.TLS,
+		Transport:    transport,
+		Region:       cfg.Region, // given, so that no request is spent on asking for it
+		BucketLookup: cfg.lookup(),
 		// Retrying is the caller's: it holds a commit meanwhile and counts the failures. One repeat
 		// covers a kept-alive connection that the server has closed.
 		MaxRetries: 2,
@@ -109,8 +58,8 @@ func OpenS3(cfg S3Config) (*S3, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open bucket %q at %s: %w", cfg.Bucket, cfg.Endpoint, err)
 	}
-	cfg.Secret = ""
-	return &S3{client: client, cfg: cfg}, nil
+	s.cfg.Secret = ""
+	return s, nil
 }
 
 func (s *S3) String() string {
@@ -225,31 +174,6 @@ func (s *S3) Delete(ctx context.Context, key string) error {
 	return err
 }
 
-// List pages through the bucket.
-func (s *S3) List(ctx context.Context, prefix, after string) iter.Seq2[Info, error] {
-	return func(yield func(Info, error) bool) {
-		opts := minio.ListObjectsOptions{Prefix: s.name(prefix), Recursive: true}
-		if after != "" {
-			opts.StartAfter = s.name(after)
-		}
-		for obj := range s.client.ListObjectsIter(ctx, s.cfg.Bucket, opts) {
-			if obj.Err != nil {
-				yield(Info{}, s.wrap("list", prefix, obj.Err))
-				return
-			}
-			key := strings.TrimPrefix(obj.Key, s.name(""))
-			// The comparison is not trusted to the server, and other programs' objects are not
-			// ours.
-			if key <= after || ValidKey(key) != nil {
-				continue
-			}
-			if !yield(Info{Key: key, Size: obj.Size}, nil) {
-				return
-			}
-		}
-	}
-}
-
 // Check requests the bucket.
 func (s *S3) Check(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
@@ -270,22 +194,55 @@ func (s *S3) wrap(verb, key string, err error) error {
 	}
 	var resp minio.ErrorResponse
 	if errors.As(err, &resp) {
-		switch {
-		case resp.Code == minio.NoSuchBucket:
-			err = fmt.Errorf("the bucket does not exist: create it, or correct its name: %w", err)
-		case resp.Code == minio.NoSuchKey || resp.Code == "NotFound":
-			err = ErrNotFound
-		// Some servers have codes of their own for a key they do not know, such as
-		// XAdminUserNotFound.
-		case resp.Code == "InvalidAccessKeyId" || resp.Code == "SignatureDoesNotMatch" || strings.HasSuffix(resp.Code, "UserNotFound"):
-			err = fmt.Errorf("the server refuses the credentials: check key and secret: %w", err)
-		case resp.Code == minio.AccessDenied || resp.StatusCode == 403:
-			err = fmt.Errorf("access denied: the credentials do not allow this: %w", err)
-		}
+		err = s.explain(&resp, err)
 	}
 	var netErr *net.OpError
-	if errors.As(err, &netErr) && netErr.Op == "dial" {
+	var unknown x509.UnknownAuthorityError
+	switch {
+	case errors.As(err, &netErr) && netErr.Op == "dial":
 		err = fmt.Errorf("the server can't be reached: %w", err)
+	case errors.As(err, &unknown):
+		err = fmt.Errorf("the server's certificate is of an authority that is not trusted: give its PEM file with ca=FILE in the address: %w", err)
+	case strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
+		err = fmt.Errorf("the server does not speak TLS: write tls=false in the address, or correct the port: %w", err)
+	case !s.cfg.TLS && (errors.Is(err, syscall.ECONNRESET) || strings.Contains(err.Error(), "malformed HTTP response")):
+		err = fmt.Errorf("the server ended the connection; if it speaks TLS, write tls=true in the address: %w", err)
 	}
 	return fmt.Errorf("%s %q in %s: %w", verb, key, s, err)
+}
+
+// explain adds the remedy to an answer of the server. Credentials that it does not take are found
+// anew before the next request.
+func (s *S3) explain(resp *minio.ErrorResponse, err error) error {
+	text := strings.ToLower(resp.Message)
+	switch code := resp.Code; {
+	case code == minio.NoSuchBucket:
+		return fmt.Errorf("the bucket does not exist: create it, or correct its name: %w", err)
+	case code == minio.NoSuchKey || code == "NotFound":
+		return ErrNotFound
+	case resp.StatusCode == http.StatusBadRequest && !s.cfg.TLS && strings.Contains(text, "https"):
+		return fmt.Errorf("the server speaks TLS: write tls=true in the address: %w", err)
+	case code == minio.AuthorizationHeaderMalformed && strings.Contains(text, "region"), code == "InvalidRegion":
+		return fmt.Errorf("the server is of another region than %q: write region=… in the address: %w", s.cfg.Region, err)
+	case code == "RequestTimeTooSkewed":
+		return fmt.Errorf("the clock of this machine, or that of the server, is wrong: %w", err)
+	case code == "ExpiredToken" || code == "InvalidToken":
+		s.creds.Expire()
+		return fmt.Errorf("the server refuses the session token, which has expired or is another server's: %w", err)
+	}
+	if resp.StatusCode == http.StatusForbidden || resp.Code == minio.AccessDenied {
+		if v, found := s.creds.Get(); found == nil && v.SignerType.IsAnonymous() {
+			return fmt.Errorf("access denied, and no credentials were found: give them in the address (s3://KEY:SECRET@…), "+
+				"by AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or by credentials=FILE in the address: %w", err)
+		}
+	}
+	switch code := resp.Code; {
+	// Some servers have codes of their own for a key they do not know, such as XAdminUserNotFound.
+	case code == "InvalidAccessKeyId" || code == "SignatureDoesNotMatch" || strings.HasSuffix(code, "UserNotFound"):
+		s.creds.Expire()
+		return fmt.Errorf("the server refuses the credentials: check key and secret: %w", err)
+	case code == minio.AccessDenied || resp.StatusCode == http.StatusForbidden:
+		return fmt.Errorf("access denied: the credentials do not allow this: %w", err)
+	}
+	return err
 }

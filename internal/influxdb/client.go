@@ -3,8 +3,11 @@ package influxdb
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -12,6 +15,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"millrace/internal/certs"
 )
 
 // Client makes requests of one database.
@@ -19,21 +24,32 @@ type Client struct {
 	cfg     Config
 	timeout time.Duration
 	http    *http.Client
+	broken  error // why no request can be made, nil
+
+	password, token secret
 }
 
 // NewClient returns a Client. Timeout bounds a write, and of a query the wait for each chunk of its answer. Transport
 // may be nil.
 func NewClient(cfg Config, timeout time.Duration, transport http.RoundTripper) *Client {
+	c := &Client{cfg: cfg, timeout: timeout}
+	c.password.value, c.password.path = cfg.Password, cfg.PasswordFile
+	c.token.value, c.token.path = cfg.Token, cfg.TokenFile
 	if transport == nil {
 		t := http.DefaultTransport.(*http.Transport).Clone()
 		t.MaxIdleConnsPerHost = 8
+		if cfg.CA != "" {
+			t.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12}
+			t.TLSClientConfig.RootCAs, c.broken = certs.Pool(cfg.CA)
+		}
 		transport = t
 	}
-	return &Client{cfg: cfg, timeout: timeout, http: &http.Client{
+	c.http = &http.Client{
 		Transport: transport,
 		// A redirected POST becomes a GET that answers 200 and writes nothing.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}}
+	}
+	return c
 }
 
 // Config returns what the Client was made with.
@@ -104,15 +120,20 @@ func (c *Client) post(ctx context.Context, where string, params url.Values, h ht
 	}
 	req.Header = h
 	req.Header.Set("User-Agent", "millrace")
+	password, passwordErr := c.password.get()
+	token, tokenErr := c.token.get()
+	if err := errors.Join(c.broken, passwordErr, tokenErr); err != nil {
+		return nil, fmt.Errorf("make request to %s: %w", c.cfg, err)
+	}
 	switch {
 	case c.cfg.User != "":
-		req.SetBasicAuth(c.cfg.User, c.cfg.Password)
-	case c.cfg.Token != "":
-		req.Header.Set("Authorization", "Token "+c.cfg.Token)
+		req.SetBasicAuth(c.cfg.User, password)
+	case token != "":
+		req.Header.Set("Authorization", "Token "+token)
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return nil, err // names method, address and cause
+		return nil, explain(err)
 	}
 	if resp.StatusCode/100 == 2 {
 		return resp, nil
@@ -120,9 +141,23 @@ func (c *Client) post(ctx context.Context, where string, params url.Values, h ht
 	defer resp.Body.Close()
 	return nil, &StatusError{
 		Code:       resp.StatusCode,
-		Message:    clip(c.cfg.redact(message(resp))),
+		Message:    clip(redact(message(resp), c.cfg.User, password, token)),
 		RetryAfter: retryAfter(resp.Header.Get("Retry-After"), time.Now()),
 	}
+}
+
+// explain adds the remedy to the error of a request that had no answer, which names method, address and cause.
+func explain(err error) error {
+	var unknown x509.UnknownAuthorityError
+	switch {
+	case errors.As(err, &unknown):
+		return fmt.Errorf("the certificate is of an authority that is not trusted: give its PEM file with ?ca=FILE in the URL: %w", err)
+	case strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
+		return fmt.Errorf("the server does not speak TLS: write http://: %w", err)
+	case strings.Contains(err.Error(), "malformed HTTP response"):
+		return fmt.Errorf("if the server speaks TLS, write https://: %w", err)
+	}
+	return err
 }
 
 // message finds the server's words: {"error":…} in 1.x and 3.x, {"message":…} in 2.x, a page from a proxy.
@@ -139,9 +174,9 @@ func message(resp *http.Response) string {
 }
 
 // redact takes what is secret out of the words of a server: some show the request that they refuse.
-func (c *Config) redact(text string) string {
-	basic := base64.StdEncoding.EncodeToString([]byte(c.User + ":" + c.Password))
-	for _, secret := range []string{basic, c.Password, c.Token, url.QueryEscape(c.Password), url.QueryEscape(c.Token)} {
+func redact(text, user, password, token string) string {
+	basic := base64.StdEncoding.EncodeToString([]byte(user + ":" + password))
+	for _, secret := range []string{basic, password, token, url.QueryEscape(password), url.QueryEscape(token)} {
 		if secret != "" {
 			text = strings.ReplaceAll(text, secret, "…")
 		}

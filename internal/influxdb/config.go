@@ -7,6 +7,9 @@ import (
 	"path"
 	"strings"
 	"unicode"
+
+	"millrace/internal/certs"
+	"millrace/internal/secretfile"
 )
 
 // Config says where a database is and how to get in.
@@ -19,6 +22,10 @@ type Config struct {
 	User, Password string
 	// Token is sent as "Authorization: Token …" if there is no User.
 	Token string
+	// PasswordFile and TokenFile are files with a Password and a Token, which are read again when they change.
+	PasswordFile, TokenFile string
+	// CA is a PEM file of authorities that are trusted besides the system's, for https.
+	CA string
 	// Org and Bucket select the write API of 2.x if both are given. Reading needs a mapping of DB to the bucket
 	// there; 2.x makes one by itself for a bucket that is named as the database.
 	Org, Bucket string
@@ -26,7 +33,7 @@ type Config struct {
 
 // ParseURL reads a Config from
 //
-//	http[s]://[user:password@]host:port[/prefix]/db[?rp=…&token=…&org=…&bucket=…]
+//	http[s]://[user[:password]@]host:port[/prefix]/db[?rp=…&token=…&org=…&bucket=…&password-file=…&token-file=…&ca=…]
 //
 // With org and bucket the database may be left out: it is the bucket then.
 func ParseURL(s string) (Config, error) {
@@ -62,11 +69,17 @@ func ParseURL(s string) (Config, error) {
 			c.Org = v[0]
 		case "bucket":
 			c.Bucket = v[0]
+		case "password-file":
+			c.PasswordFile = v[0]
+		case "token-file":
+			c.TokenFile = v[0]
+		case "ca":
+			c.CA = v[0]
 		default:
 			if q.Has("token") { // whose end it may be, behind an unescaped &
 				key = "…"
 			}
-			return Config{}, fmt.Errorf("influx URL: unknown parameter %q (there are rp, token, org, bucket)", key)
+			return Config{}, fmt.Errorf("influx URL: unknown parameter %q (there are rp, token, org, bucket, password-file, token-file, ca)", key)
 		}
 	}
 	if c.DB == "" {
@@ -75,7 +88,7 @@ func ParseURL(s string) (Config, error) {
 	return c, c.Validate()
 }
 
-// Validate reports what is missing or contradictory.
+// Validate reports what is missing or contradictory, and files that can't be read.
 func (c *Config) Validate() error {
 	var errs []error
 	if c.DB == "" {
@@ -83,6 +96,29 @@ func (c *Config) Validate() error {
 	}
 	if (c.Org == "") != (c.Bucket == "") {
 		errs = append(errs, errors.New("influx URL: org and bucket go together"))
+	}
+	if c.PasswordFile != "" && (c.User == "" || c.Password != "") {
+		errs = append(errs, errors.New("influx URL: password-file wants a user, and no password: http://user@host:port/database?password-file=…"))
+	}
+	if c.TokenFile != "" && (c.User != "" || c.Token != "") {
+		errs = append(errs, errors.New("influx URL: token-file wants neither a user nor a token"))
+	}
+	for name, path := range map[string]string{"password-file": c.PasswordFile, "token-file": c.TokenFile} {
+		if path == "" {
+			continue
+		}
+		if _, err := secretfile.Read(path, false); err != nil {
+			errs = append(errs, fmt.Errorf("influx URL: %s: read %s: %w", name, path, err))
+		}
+	}
+	switch {
+	case c.CA == "":
+	case c.Base.Scheme != "https":
+		errs = append(errs, errors.New("influx URL: ca is for https"))
+	default:
+		if _, err := certs.Pool(c.CA); err != nil {
+			errs = append(errs, fmt.Errorf("influx URL: ca: %w", err))
+		}
 	}
 	for _, s := range []string{c.DB, c.RP, c.Org, c.Bucket} {
 		if strings.ContainsFunc(s, unicode.IsControl) {

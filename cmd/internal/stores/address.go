@@ -52,7 +52,10 @@ func validLake(address string) error {
 	}
 	path, err := blob.FolderOf(address)
 	if err == nil && path == "" {
-		_, err = blob.ParseS3(address)
+		var bucket blob.S3Config
+		if bucket, err = blob.ParseS3(address); err == nil {
+			err = bucket.Validate()
+		}
 	}
 	if err != nil {
 		return fmt.Errorf("--s3: %w", err)
