@@ -141,6 +141,8 @@ type Archiver struct {
 	o     Options
 	stats struct{ rows, objects, bytes, segments, skipped, failures atomic.Int64 }
 
+	probeReported atomic.Bool // what the first probe has found is logged
+
 	mu         sync.Mutex // guards the following, not what partitions point to
 	partitions map[int32]*partition
 	waits      map[*wait]struct{}
