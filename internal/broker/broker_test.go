@@ -11,6 +11,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"go.uber.org/goleak"
+
+	"millrace/internal/testparallel"
 )
 
 func TestMain(m *testing.M) {
@@ -18,6 +20,7 @@ func TestMain(m *testing.M) {
 		killChild()
 		return
 	}
+	testparallel.Raise()
 	goleak.VerifyTestMain(m,
 		// Sarama's metrics library starts one per process, for good.
 		goleak.IgnoreTopFunction("github.com/rcrowley/go-metrics.(*meterArbiter).tick"))
@@ -52,6 +55,7 @@ func TestOptionsValidate(t *testing.T) {
 }
 
 func TestEverythingIsThereAfterReopen(t *testing.T) {
+	t.Parallel()
 	f := func(o Options) {
 		t.Helper()
 		o.Dir = t.TempDir()
@@ -86,6 +90,7 @@ func TestEverythingIsThereAfterReopen(t *testing.T) {
 }
 
 func TestInMemory(t *testing.T) {
+	t.Parallel()
 	b := mustOpen(t, Options{})
 	c := mustClient(t, b)
 	mustCreate(t, c, testTopic, 1, nil)
@@ -95,6 +100,7 @@ func TestInMemory(t *testing.T) {
 }
 
 func TestOneProcessPerFolder(t *testing.T) {
+	t.Parallel()
 	o := Options{Dir: t.TempDir()}
 	b := mustOpen(t, o)
 	_, err := Open(o)
@@ -106,6 +112,7 @@ func TestOneProcessPerFolder(t *testing.T) {
 }
 
 func TestDialsNothingElse(t *testing.T) {
+	t.Parallel()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -130,6 +137,7 @@ func TestDialsNothingElse(t *testing.T) {
 }
 
 func TestClose(t *testing.T) {
+	t.Parallel()
 	b := mustOpen(t, Options{Dir: t.TempDir()})
 	idle, err := b.Dialer().Dial("tcp", b.Addrs()[0])
 	if err != nil {

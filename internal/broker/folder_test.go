@@ -80,9 +80,11 @@ func cut(n int) func([]byte) []byte { return func(raw []byte) []byte { return ra
 // What a crash can leave is repaired: lost is how many records at the end may go, and nothing else
 // may.
 func TestOpenRepairs(t *testing.T) {
+	t.Parallel()
 	f := func(name string, lost int, damage func(t *testing.T, dir string, segments []string)) {
 		t.Helper()
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			crashed, closed := crashedFolder(t)
 			for _, dir := range []string{crashed, closed} {
 				damage(t, dir, segmentPaths(t, dir))
@@ -174,9 +176,11 @@ func TestOpenRepairs(t *testing.T) {
 
 // What no crash leaves is refused, and the folder stays as it was.
 func TestOpenRefusesDamage(t *testing.T) {
+	t.Parallel()
 	f := func(name, want string, damage func(t *testing.T, dir string, segments []string)) {
 		t.Helper()
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			crashed, closed := crashedFolder(t)
 			for _, dir := range []string{crashed, closed} {
 				damage(t, dir, segmentPaths(t, dir))
@@ -243,6 +247,7 @@ func folderSizes(t *testing.T, dir string) string {
 // kfake alone puts such a partition back to offset 0: a group that has committed would miss what
 // comes.
 func TestEmptiedPartitionKeepsItsOffset(t *testing.T) {
+	t.Parallel()
 	o := Options{Dir: t.TempDir()}
 	b := mustOpen(t, o)
 	c := mustClient(t, b)

@@ -54,6 +54,7 @@ func killChild() {
 }
 
 func TestKill9LosesNothingAcked(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	rng := rand.New(rand.NewPCG(1, 2))
 	acked := make(map[int64]int) // number by offset

@@ -55,6 +55,7 @@ func TestTopicRetention(t *testing.T) {
 
 // Old segments leave the disk, also after a restart, and the offsets go on.
 func TestRetentionDeletesSegments(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	o := Options{Dir: dir, SegmentBytes: minSegmentBytes, RetentionEvery: 20 * time.Millisecond}
 	b := mustOpen(t, o)
@@ -95,6 +96,7 @@ func TestRetentionDeletesSegments(t *testing.T) {
 
 // In memory, kfake's own retention runs.
 func TestRetentionInMemory(t *testing.T) {
+	t.Parallel()
 	b := mustOpen(t, Options{RetentionEvery: 20 * time.Millisecond})
 	c := mustClient(t, b)
 	mustCreate(t, c, testTopic, 1, map[string]string{"retention.ms": "100"})
@@ -130,6 +132,7 @@ func logBytes(t *testing.T, dir string) (n int64) {
 
 // A record larger than a segment, and than Kafka's default limit, is one batch like any other.
 func TestLargeRecord(t *testing.T) {
+	t.Parallel()
 	o := Options{Dir: t.TempDir(), SegmentBytes: minSegmentBytes}
 	b := mustOpen(t, o)
 	c := mustClient(t, b, kgo.ProducerBatchMaxBytes(maxMessageBytes), kgo.ProducerBatchCompression(kgo.NoCompression()),

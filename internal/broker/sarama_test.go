@@ -51,6 +51,7 @@ func (h *takeN) ConsumeClaim(s sarama.ConsumerGroupSession, claim sarama.Consume
 // Sarama, and so goka, produces and consumes in a group without a port; the group goes on after a
 // restart.
 func TestSarama(t *testing.T) {
+	t.Parallel()
 	o := Options{Dir: t.TempDir()}
 	consumed := 0
 	for round := range 2 {

@@ -91,6 +91,7 @@ func testEnsureTopics(t *testing.T, c *Cluster) {
 // A broker that takes connections and says nothing, and one that is not there: a clear error, in
 // time.
 func TestUnreachable(t *testing.T) {
+	t.Parallel()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

@@ -92,6 +92,7 @@ func testCommitsPrefix(t *testing.T, c *Cluster) {
 // kept, and Sarama keeps the largest mark: it commits behind the last acknowledged record, and the
 // failed one is never seen again.
 func TestFailedProduceHoldsCommit(t *testing.T) {
+	t.Parallel()
 	const n, bad = 30, 7
 	f := func(t *testing.T, want int64, opts func(*Cluster) []goka.ProcessorOption) {
 		fake, c := mustFake(t)
@@ -150,6 +151,7 @@ func keyOf(bad bool) string {
 
 // A committed offset that the topic no longer has ends the processor with an error that says so.
 func TestOffsetOutOfRange(t *testing.T) {
+	t.Parallel()
 	f, c := mustFake(t)
 	mustEnsure(t, c, Topic{Name: testTopic, Partitions: 1}, Topic{Name: "out", Partitions: 1})
 	mustProduce(t, c, testTopic, 10)

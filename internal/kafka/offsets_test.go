@@ -10,6 +10,7 @@ import (
 
 // Ends and commits are known from before there is a group on; a connection that was closed says so.
 func TestOffsets(t *testing.T) {
+	t.Parallel()
 	c := mustBroker(t)
 	mustEnsure(t, c, Topic{Name: testTopic, Partitions: 2}, Topic{Name: "out", Partitions: 2})
 	o, err := c.OpenOffsets()
@@ -53,6 +54,7 @@ func TestOffsets(t *testing.T) {
 // A rebalance waits for its slowest member: one that has to give a partition up comes back at once,
 // and not after the 5 s that goka waits between two sessions.
 func TestRebalanceWithoutPause(t *testing.T) {
+	t.Parallel()
 	c := mustBroker(t)
 	c.SessionTimeout = 6 * time.Second // a heartbeat each second, by whose answer the first learns of the second
 	mustEnsure(t, c, Topic{Name: testTopic, Partitions: 2}, Topic{Name: "out", Partitions: 2})
