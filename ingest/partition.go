@@ -181,20 +181,20 @@ func (p *partition) add(inputs []protocol.Input, r *request) (cost int, ok bool)
 		}
 		r.of[i] = len(r.batches) - 1
 		p.receive(in, now)
-		cost += p.append(in)
+		cost += p.append(in, &r.encoder)
 	}
 	return cost, true
 }
 
 // append puts an event into the open batch, which it seals when that is full, and returns how many
 // bytes it has there. REQUIRES: p.mu and p.open != nil.
-func (p *partition) append(in *protocol.Input) int {
+func (p *partition) append(in *protocol.Input, x *event.Encoder) int {
 	b := p.open
 	before := len(b.record)
 	if b.n > 0 {
 		b.record = append(b.record, ',')
 	}
-	b.record = p.c.appendEvent(b.record, in, p.id64[:0])
+	b.record = p.c.appendEvent(b.record, x, in, p.id64[:0])
 	b.n++
 	cost := len(b.record) - before
 	if b.n >= p.c.opts.MaxRecordEvents || b.eventBytes() >= p.c.opts.MaxRecordBytes {
@@ -217,12 +217,12 @@ func (p *partition) receive(in *protocol.Input, now event.Time) {
 }
 
 // appendEvent appends the JSON of an event; room is for an id.
-func (c *Collector) appendEvent(dst []byte, in *protocol.Input, room []byte) []byte {
+func (c *Collector) appendEvent(dst []byte, x *event.Encoder, in *protocol.Input, room []byte) []byte {
 	if in.Serial == 0 {
-		return in.Append(dst)
+		return x.Append(dst, &in.Event, in.Plain)
 	}
 	in.ID = protocol.View(c.ids.append(room, in.Repeat, in.Serial))
-	dst = in.Append(dst)
+	dst = x.Append(dst, &in.Event, in.Plain)
 	in.ID = "" // room is another event's next
 	return dst
 }

@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"millrace/engine/event"
 	"millrace/ingest/protocol"
 )
 
@@ -21,6 +22,7 @@ type request struct {
 	// site, for more than one input.
 	partitions []int32
 	visitors   map[string]protocol.Visitor
+	encoder    event.Encoder
 	debug      bool // nothing is stored: the sender wants to see what would be
 	// untrusted says that the sender wants to be treated as any visitor.
 	untrusted bool
@@ -43,6 +45,7 @@ func (r *request) release() bool {
 	r.head = headers{forwarded: r.head.forwarded[:0]}
 	r.who, r.policies, r.Sites, r.inputs = caller{}, nil, nil, nil
 	r.debug, r.untrusted = false, false
+	r.encoder.Reset()
 	clear(r.batches)
 	clear(r.visitors)
 	clear(r.left)

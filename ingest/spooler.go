@@ -164,7 +164,7 @@ func (s *spooler) keep(inputs []protocol.Input, r *request) *protocol.Refusal {
 		if e.N == 0 || in.Received < e.From {
 			e.From = in.Received
 		}
-		e.Events = s.c.appendEvent(e.Events, in, room[:0])
+		e.Events = s.c.appendEvent(e.Events, &r.encoder, in, room[:0])
 		e.N++
 	}
 	err := s.log.Append(entries)

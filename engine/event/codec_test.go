@@ -51,6 +51,36 @@ func anyEvent(t *rapid.T) Event {
 	return e
 }
 
+// An Encoder writes what Append writes, whatever it remembers.
+func TestEncoder(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var x Encoder
+		var events []Event
+		for range 3 {
+			events = append(events, anyEvent(t))
+		}
+		at := rapid.SliceOfN(rapid.IntRange(0, len(events)-1), 1, 12).Draw(t, "order")
+		for _, i := range at {
+			e := events[i]
+			if rapid.Bool().Draw(t, "another's") {
+				e.UA, e.Country, e.Received = events[0].UA, events[0].Country, e.Time
+			}
+			if got, want := x.Append(nil, &e, false), e.Append(nil); string(got) != string(want) {
+				t.Fatalf("got  %s\nwant %s", got, want)
+			}
+			if rapid.Bool().Draw(t, "reset") {
+				x.Reset()
+			}
+		}
+	})
+	e := Event{ID: "1", Site: "a.example", Name: "x", Time: 5, Received: 5, Visitor: 0x0123456789abcdef, URL: "https://a/",
+		UA: `"`, City: "é", Props: []Prop{{"a", "b~ "}}, Client: "v1"}
+	var x Encoder
+	if got, want := x.Append(nil, &e, true), e.Append(nil); string(got) != string(want) {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
 func TestEventComesBack(t *testing.T) {
 	var d Decoder
 	rapid.Check(t, func(t *rapid.T) {

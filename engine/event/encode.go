@@ -1,9 +1,11 @@
 package event
 
 import (
+	"encoding/binary"
 	"math/bits"
 	"strconv"
 	"unicode/utf8"
+	"unsafe"
 )
 
 // AppendEnvelope appends the JSON of an envelope whose events were encoded by Append already and joined by
@@ -20,23 +22,18 @@ func AppendEnvelope(dst []byte, collector string, low Time, events []byte) []byt
 
 // Append appends the JSON of one event. Fields that are empty are left out. Invalid UTF-8 becomes U+FFFD, so
 // that the result is always valid JSON.
-func (e *Event) Append(dst []byte) []byte {
+func (e *Event) Append(dst []byte) []byte { return e.append(dst, nil, false) }
+
+// append appends the JSON of an event. Plain says that its texts are encoded as they are, but for
+// those that an Encoder remembers; x is nil for none.
+func (e *Event) append(dst []byte, x *Encoder, plain bool) []byte {
 	dst = append(dst, `{"id":`...)
-	dst = appendString(dst, e.ID)
+	dst = appendText(dst, e.ID, plain)
 	dst = append(dst, `,"site":`...)
-	dst = appendString(dst, e.Site)
+	dst = appendText(dst, e.Site, plain)
 	dst = append(dst, `,"name":`...)
-	dst = appendString(dst, e.Name)
-	dst = append(dst, `,"ts":`...)
-	from := len(dst)
-	dst = strconv.AppendInt(dst, int64(e.Time), 10)
-	digits := dst[from:]
-	dst = append(dst, `,"received":`...)
-	if e.Received == e.Time { // nearly always
-		dst = append(dst, digits...)
-	} else {
-		dst = strconv.AppendInt(dst, int64(e.Received), 10)
-	}
+	dst = appendText(dst, e.Name, plain)
+	dst = x.appendTimes(dst, e)
 	dst = append(dst, `,"visitor":"`...)
 	dst = appendVisitor(dst, e.Visitor)
 	dst = append(dst, '"')
@@ -45,17 +42,14 @@ func (e *Event) Append(dst []byte) []byte {
 		dst = appendVisitor(dst, e.VisitorPrev)
 		dst = append(dst, '"')
 	}
-	dst = appendField(dst, `,"url":`, e.URL)
-	dst = appendField(dst, `,"referrer":`, e.Referrer)
-	dst = appendField(dst, `,"ua":`, e.UA)
-	dst = appendField(dst, `,"language":`, e.Language)
-	dst = appendField(dst, `,"screen":`, e.Screen)
-	dst = appendField(dst, `,"country":`, e.Country)
-	dst = appendField(dst, `,"region":`, e.Region)
-	dst = appendField(dst, `,"city":`, e.City)
+	dst = appendField(dst, `,"url":`, e.URL, plain)
+	dst = appendField(dst, `,"referrer":`, e.Referrer, plain)
+	dst = x.appendAgent(dst, e)
+	dst = appendField(dst, `,"screen":`, e.Screen, plain)
+	dst = x.appendPlace(dst, e)
 	if len(e.Props) > 0 {
 		dst = append(dst, `,"props":`...)
-		dst = AppendProps(dst, e.Props)
+		dst = appendProps(dst, e.Props, plain)
 	}
 	if e.Currency != "" {
 		dst = append(dst, `,"revenue":{"amount":"`...)
@@ -67,8 +61,8 @@ func (e *Event) Append(dst []byte) []byte {
 	if e.NonInteractive {
 		dst = append(dst, `,"non_interactive":true`...)
 	}
-	dst = appendField(dst, `,"client":`, e.Client)
-	dst = appendField(dst, `,"bot":`, e.Bot)
+	dst = appendField(dst, `,"client":`, e.Client, plain)
+	dst = appendField(dst, `,"bot":`, e.Bot, false)
 	if e.Ping {
 		dst = e.appendPing(dst)
 	}
@@ -76,6 +70,29 @@ func (e *Event) Append(dst []byte) []byte {
 		dst = append(dst, `,"hash":true`...)
 	}
 	return append(dst, '}')
+}
+
+func (e *Event) appendTimes(dst []byte) []byte {
+	dst = append(dst, `,"ts":`...)
+	from := len(dst)
+	dst = strconv.AppendInt(dst, int64(e.Time), 10)
+	digits := dst[from:]
+	dst = append(dst, `,"received":`...)
+	if e.Received == e.Time { // nearly always
+		return append(dst, digits...)
+	}
+	return strconv.AppendInt(dst, int64(e.Received), 10)
+}
+
+func (e *Event) appendAgent(dst []byte) []byte {
+	dst = appendField(dst, `,"ua":`, e.UA, false)
+	return appendField(dst, `,"language":`, e.Language, false)
+}
+
+func (e *Event) appendPlace(dst []byte) []byte {
+	dst = appendField(dst, `,"country":`, e.Country, false)
+	dst = appendField(dst, `,"region":`, e.Region, false)
+	return appendField(dst, `,"city":`, e.City, false)
 }
 
 func (e *Event) appendPing(dst []byte) []byte {
@@ -92,34 +109,53 @@ func (e *Event) appendPing(dst []byte) []byte {
 }
 
 // AppendProps appends the properties as a JSON object of strings.
-func AppendProps(dst []byte, props []Prop) []byte {
+func AppendProps(dst []byte, props []Prop) []byte { return appendProps(dst, props, false) }
+
+func appendProps(dst []byte, props []Prop, plain bool) []byte {
 	dst = append(dst, '{')
-	for i, p := range props {
+	for i := range props {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		dst = appendString(dst, p.Key)
+		dst = appendText(dst, props[i].Key, plain)
 		dst = append(dst, ':')
-		dst = appendString(dst, p.Value)
+		dst = appendText(dst, props[i].Value, plain)
 	}
 	return append(dst, '}')
 }
 
-func appendField(dst []byte, name, value string) []byte {
+func appendField(dst []byte, name, value string, plain bool) []byte {
 	if value == "" {
 		return dst
 	}
-	dst = append(dst, name...)
-	return appendString(dst, value)
+	return appendText(append(dst, name...), value, plain)
 }
 
-func appendVisitor(dst []byte, v Visitor) []byte {
-	const hex = "0123456789abcdef"
-	var b [16]byte
-	for i := range b {
-		b[i] = hex[v>>(60-4*i)&15]
+// appendText is appendString, of which a plain text needs no look.
+func appendText(dst []byte, s string, plain bool) []byte {
+	if !plain {
+		return appendString(dst, s)
 	}
-	return append(dst, b[:]...)
+	dst = append(append(dst, '"'), s...)
+	return append(dst, '"')
+}
+
+// appendVisitor appends 16 hexadecimal digits.
+func appendVisitor(dst []byte, v Visitor) []byte {
+	dst = binary.LittleEndian.AppendUint64(dst, hexOf(uint32(v>>32)))
+	return binary.LittleEndian.AppendUint64(dst, hexOf(uint32(v)))
+}
+
+// hexOf returns the 8 hexadecimal digits of n, the first one in the lowest byte: it spreads the
+// digits over the bytes, and adds to each what makes it a character.
+func hexOf(n uint32) uint64 {
+	const ones = 0x0101_0101_0101_0101
+	w := uint64(bits.ReverseBytes32(n))
+	w = (w | w<<16) & 0x0000_ffff_0000_ffff
+	w = (w | w<<8) & 0x00ff_00ff_00ff_00ff
+	w = (w>>4 | w<<8) & (0xf * ones)
+	letters := (w + 6*ones) >> 4 & ones
+	return w + '0'*ones + letters*('a'-'9'-1)
 }
 
 // appendString appends s as a JSON string (RFC 8259). Runs that need no escape are copied whole.
@@ -162,8 +198,9 @@ func appendString(dst []byte, s string) []byte {
 
 // plainPrefix returns the length of what s begins with that is copied as it is: ASCII without control
 // characters, quotes and backslashes. It looks at eight bytes at once, in the end at some again: a
-// byte x is less than n if the subtraction borrows from its high bit, and it is c if x^c is less than
-// 1. A borrow may go on into the bytes above, but never reaches the lowest that is found.
+// byte x is less than n if the subtraction borrows from its high bit; a backslash is less than 1 with
+// its own bits turned, a quote less than 0x21 with the bit of 2 turned, as control characters are. A
+// borrow may go on into the bytes above, but never reaches the lowest that is found.
 func plainPrefix(s string) int {
 	const ones, high = 0x0101010101010101, 0x8080808080808080
 	last := len(s) - 8
@@ -174,12 +211,10 @@ func plainPrefix(s string) int {
 		}
 		return i
 	}
+	b := unsafe.Slice(unsafe.StringData(s), len(s))
 	for i := 0; ; i = min(i+8, last) {
-		b := s[i : i+8]
-		w := uint64(b[0]) | uint64(b[1])<<8 | uint64(b[2])<<16 | uint64(b[3])<<24 |
-			uint64(b[4])<<32 | uint64(b[5])<<40 | uint64(b[6])<<48 | uint64(b[7])<<56
-		quote, backslash := w^ones*'"', w^ones*'\\'
-		found := (w | (w-ones*0x20)&^w | (quote-ones)&^quote | (backslash-ones)&^backslash) & high
+		w := binary.LittleEndian.Uint64(b[i:])
+		found := (w | ((w ^ ones*2) - ones*0x21) | ((w ^ ones*'\\') - ones)) & high
 		if found != 0 {
 			return i + bits.TrailingZeros64(found)/8
 		}

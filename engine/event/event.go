@@ -239,14 +239,20 @@ func validSite(s string) bool {
 	if len(s) == 0 || len(s) > MaxSiteLen {
 		return false
 	}
+	all := byte(1)
 	for i := 0; i < len(s); i++ {
-		c := s[i]
-		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '.' && c != '-' {
-			return false
-		}
+		all &= siteChars[s[i]]
 	}
-	return true
+	return all != 0
 }
+
+// siteChars has 1 for the characters that a site id may have.
+var siteChars = func() (of [256]byte) {
+	for _, c := range []byte("abcdefghijklmnopqrstuvwxyz0123456789.-") {
+		of[c] = 1
+	}
+	return of
+}()
 
 func isDigits(s string) bool {
 	for i := 0; i < len(s); i++ {

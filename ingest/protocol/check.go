@@ -61,7 +61,7 @@ func CheckSite(s string) string {
 // CheckURL returns what is wrong with s as the address of a page. It is no parser: what looks like
 // an address is kept as it was sent.
 func CheckURL(s string) string {
-	if s == "" {
+	if s == "" || isWeb(s, "https://") || isWeb(s, "http://") {
 		return ""
 	}
 	scheme, rest, ok := strings.Cut(s, "://")
@@ -69,6 +69,12 @@ func CheckURL(s string) string {
 		return Quote(s) + " is not a full address such as https://example.com/page"
 	}
 	return ""
+}
+
+// isWeb reports whether s is a full address that begins with a scheme and "://".
+func isWeb(s, scheme string) bool {
+	n := len(scheme)
+	return len(s) > n && s[:n] == scheme && s[n] != '/'
 }
 
 func isScheme(s string) bool {
@@ -87,18 +93,23 @@ func CheckScreen(s string) string {
 	if s == "" {
 		return ""
 	}
-	w, h, ok := strings.Cut(s, "x")
-	if !ok || !isNumber(w) || !isNumber(h) {
-		return Quote(s) + " is not WIDTHxHEIGHT, such as 1280x720"
-	}
-	return ""
-}
-
-func isNumber(s string) bool {
-	for i := 0; i < len(s); i++ {
-		if s[i] < '0' || s[i] > '9' {
-			return false
+	w := digits(s)
+	if w >= 1 && w <= mostPixels && w < len(s) && s[w] == 'x' {
+		if h := len(s) - w - 1; h >= 1 && h <= mostPixels && digits(s[w+1:]) == h {
+			return ""
 		}
 	}
-	return len(s) >= 1 && len(s) <= 6
+	return Quote(s) + " is not WIDTHxHEIGHT, such as 1280x720"
+}
+
+// mostPixels is how many digits a width and a height have at most.
+const mostPixels = 6
+
+// digits returns how many digits s begins with.
+func digits(s string) int {
+	n := 0
+	for n < len(s) && s[n]-'0' <= 9 {
+		n++
+	}
+	return n
 }

@@ -54,6 +54,11 @@ func (p *Parser) property(key string, v *strictjson.Value) {
 	default:
 		p.Fail("props", "the value of %q is a JSON %s, want a string, number or boolean", Clip(key), v.Type())
 	}
+	if v.Plain() && key != "" && len(key) <= MaxPropKey && len(value) <= MaxPropValue {
+		p.props = append(p.props, event.Prop{Key: key, Value: value})
+		return
+	}
+	p.plain = false
 	p.addProp(key, value)
 }
 
@@ -71,6 +76,13 @@ func (p *Parser) addProp(key, value string) {
 
 // checkProps sorts props by key and fails if a key is there twice.
 func (p *Parser) checkProps(props []event.Prop) {
+	sorted := true
+	for i := 1; i < len(props) && sorted; i++ {
+		sorted = props[i-1].Key < props[i].Key
+	}
+	if sorted {
+		return
+	}
 	slices.SortFunc(props, func(a, b event.Prop) int { return strings.Compare(a.Key, b.Key) })
 	for i := 1; i < len(props); i++ {
 		if props[i].Key == props[i-1].Key {

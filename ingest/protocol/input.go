@@ -26,6 +26,11 @@ type Input struct {
 	// Objects is set where the tracker reports that its visitor has refused to be recognised.
 	Objects bool
 
+	// Plain says that the texts of the event which its sender gave are ASCII without control
+	// characters, quotes and backslashes: they are encoded as they are. Those that Complete sets are
+	// not meant.
+	Plain bool
+
 	// Repeat is the fingerprint by which the event is known if its sender sends it again by itself
 	// (event.CutRepeat), for one that has no ID; 0 if there is none. The collector sets it.
 	Repeat uint64

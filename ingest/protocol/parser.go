@@ -27,6 +27,7 @@ type Parser struct {
 	err       *FieldError
 	seen      Fields // of the event at hand
 	firstProp int    // of the event at hand, in props
+	plain     bool   // of the event at hand: all texts are, so far (Input.Plain)
 	adjusted  Fields // of all events
 }
 
@@ -45,7 +46,7 @@ func (p *Parser) Next() *Input {
 	} else {
 		p.inputs = append(p.inputs, Input{})
 	}
-	p.err, p.seen, p.firstProp = nil, 0, len(p.props)
+	p.err, p.seen, p.firstProp, p.plain = nil, 0, len(p.props), true
 	return &p.inputs[len(p.inputs)-1]
 }
 
@@ -76,6 +77,18 @@ func (p *Parser) JSON(text []byte) (*strictjson.Value, error) {
 	}
 	return v, nil
 }
+
+// Begin begins to read a text as JSON in parts (strictjson.Parser.Begin). What is read lasts as long
+// as the events.
+func (p *Parser) Begin(text []byte) *strictjson.Parser {
+	p.loose = false
+	p.json.Begin(text)
+	return &p.json
+}
+
+// Plain reports whether all texts of the event were plain that String and Props have read since Next
+// (Input.Plain).
+func (p *Parser) Plain() bool { return p.plain }
 
 // Strict returns an error if the text that JSON has read last is none, or has a key twice in an
 // object.
@@ -187,7 +200,10 @@ func (p *Parser) String(v *strictjson.Value, path string, field Fields, most int
 		return ""
 	}
 	s := View(b)
-	p.Check(path, CheckText(s, most))
+	if !v.Plain() || len(s) > most {
+		p.plain = false
+		p.Check(path, CheckText(s, most))
+	}
 	return s
 }
 

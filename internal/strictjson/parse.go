@@ -4,21 +4,26 @@ import (
 	"encoding/binary"
 	"math/bits"
 	"unicode/utf8"
+	"unsafe"
 )
 
 // Parser reads JSON into Values, in the memory of which it reuses. The zero value is ready. It
 // belongs to one goroutine at a time.
 type Parser struct {
-	b     []byte // the text and a padding of zeros, which end whatever is read
-	end   int    // of the text
-	slabs [][]Value
-	slab  int      // the one that Values are taken from
-	used  int      // how many of it are taken
-	open  []*Value // of the objects and arrays that are open, those of the innermost last
-	kids  []*Value // of those that are closed
-	arena []byte   // what strings with escapes stand for
-	check Checker  // of numbers, and with memory for keys
-	bad   bool
+	b      []byte // the text and a padding of zeros, which end whatever is read
+	end    int    // of the text
+	slabs  [][]Value
+	slab   int      // the one that Values are taken from
+	used   int      // how many of it are taken
+	open   []*Value // of the objects and arrays that are open, those of the innermost last
+	kids   []*Value // of those that are closed
+	arena  []byte   // what strings with escapes stand for
+	check  Checker  // of numbers, and with memory for keys
+	plain  bool     // the string that was read last is (Value.Plain)
+	pos    int      // where a text goes on that is read in parts
+	within int      // how many objects and arrays it is within there
+	field  Value    // the last one that Field has read, if it is a string
+	bad    bool
 }
 
 const (
@@ -33,12 +38,15 @@ const (
 // until the next call. It returns false for a text that Check refuses, and for one with a value
 // within MaxDepth others.
 func (p *Parser) Parse(text []byte) (*Value, bool) {
-	p.b = append(append(p.b[:0], text...), make([]byte, padding)...)
-	p.end, p.slab, p.used, p.bad = len(text), 0, 0, false
-	p.open, p.kids, p.arena = p.open[:0], p.kids[:0], p.arena[:0]
-	p.check.b, p.check.err = p.b, nil
+	p.Begin(text)
 	v, i := p.value(p.space(0), 0)
 	return v, !p.bad && p.space(i) == p.end
+}
+
+// forget gives the memory of all Values back.
+func (p *Parser) forget() {
+	p.slab, p.used = 0, 0
+	p.open, p.kids = p.open[:0], p.kids[:0]
 }
 
 // Every method below takes the position to read at and returns the one behind what it has read.
@@ -50,6 +58,13 @@ func (p *Parser) fail() int {
 }
 
 func (p *Parser) space(i int) int {
+	if p.b[i] > ' ' {
+		return i
+	}
+	return p.blanks(i)
+}
+
+func (p *Parser) blanks(i int) int {
 	for {
 		switch p.b[i] {
 		case ' ', '\t', '\n', '\r':
@@ -82,6 +97,7 @@ func (p *Parser) value(i, depth int) (*Value, int) {
 	case '"':
 		v.kind = TypeString
 		v.text, i = p.text(i + 1)
+		v.plain = p.plain
 		return v, i
 	case '{':
 		return v, p.object(v, i, depth)
@@ -98,7 +114,7 @@ func (p *Parser) value(i, depth int) (*Value, int) {
 	if p.check.err != nil {
 		return v, p.fail()
 	}
-	v.kind, v.text = TypeNumber, view(p.b[i:end])
+	v.kind, v.text, v.plain = TypeNumber, view(p.b[i:end]), true
 	return v, end
 }
 
@@ -107,7 +123,7 @@ func (p *Parser) literal(v *Value, i int, kind Type, word string) int {
 	if end > p.end || string(p.b[i:end]) != word {
 		return p.fail()
 	}
-	v.kind, v.text = kind, word
+	v.kind, v.text, v.plain = kind, word, true
 	return end
 }
 
@@ -149,6 +165,7 @@ func (p *Parser) object(v *Value, start, depth int) int {
 		if key, i = p.text(i + 1); p.bad {
 			return i
 		}
+		plain := p.plain
 		if len(p.open)-first < fewKeys {
 			if !seen.add(key) && p.has(first, key) {
 				return p.fail()
@@ -167,7 +184,7 @@ func (p *Parser) object(v *Value, start, depth int) int {
 		}
 		var kid *Value
 		kid, i = p.value(p.space(i+1), depth)
-		kid.key = key
+		kid.key, kid.plain = key, kid.plain && plain
 		p.open = append(p.open, kid)
 		i = p.space(i)
 		switch p.b[i] {
@@ -213,33 +230,43 @@ func (p *Parser) close(v *Value, kind Type, first, start, end int) int {
 	return end
 }
 
-// text reads a string of which the first quote has been read. It looks at 8 bytes at a time, as
-// plain does.
+// text reads a string of which the first quote has been read. It looks at 8 bytes at a time while
+// they are plain (Value.Plain). They are there for each byte of the text and its end: behind it is
+// the padding, in which a string ends.
 func (p *Parser) text(start int) (string, int) {
-	const ones, highs = 0x0101_0101_0101_0101, 0x8080_8080_8080_8080
-	b, wide := p.b, uint64(0)
-	for i := start; i <= p.end; i += 8 {
-		w := binary.LittleEndian.Uint64(b[i:])
-		q, s := w^('"'*ones), w^('\\'*ones)
-		m := ((q-ones)&^q | (s-ones)&^s | (w-0x20*ones)&^w) & highs
+	b, end := unsafe.Pointer(unsafe.SliceData(p.b)), p.end
+	for i := start; i <= end; i += 8 {
+		m := notPlain(binary.LittleEndian.Uint64((*[8]byte)(unsafe.Add(b, i))[:]))
 		if m == 0 {
-			wide |= w & highs
 			continue
 		}
-		n := bits.TrailingZeros64(m) / 8
-		wide |= w & highs & (1<<(8*n) - 1)
-		i += n
-		switch b[i] {
-		case '"':
-			s := view(b[start:i])
-			if wide != 0 && !utf8.ValidString(s) {
-				return "", p.fail()
-			}
-			return s, i + 1
-		case '\\':
-			return p.escaped(start, i)
+		i += bits.TrailingZeros64(m) / 8
+		if *(*byte)(unsafe.Add(b, i)) != '"' {
+			return p.oddText(start, i)
 		}
-		break // a control character, or the end of the text
+		p.plain = true
+		return unsafe.String((*byte)(unsafe.Add(b, start)), i-start), i + 1
+	}
+	return "", p.fail()
+}
+
+// notPlain returns a mask of 8 bytes, of which the lowest bit that is set is in the first byte that
+// is a quote, a backslash, a control character or above 0x7e. A byte with the bit of 2 turned is
+// below 0x21 if it is a quote or below 0x20. Borrows and carries go into later bytes alone.
+func notPlain(w uint64) uint64 {
+	const ones, highs = 0x0101_0101_0101_0101, 0x8080_8080_8080_8080
+	return (w | (w + ones) | ((w ^ 2*ones) - 0x21*ones) | ((w ^ '\\'*ones) - ones)) & highs
+}
+
+// oddText is text of a string that is not plain; what is before i is.
+func (p *Parser) oddText(start, i int) (string, int) {
+	p.plain = false
+	switch i = plain(p.b, i); {
+	case i >= p.end: // a quote or backslash in the padding there is none
+	case p.b[i] == '\\':
+		return p.escaped(start, i)
+	case p.b[i] == '"' && utf8.Valid(p.b[start:i]):
+		return view(p.b[start:i]), i + 1
 	}
 	return "", p.fail()
 }

@@ -1,6 +1,7 @@
 package strictjson
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/valyala/fastjson"
@@ -24,9 +25,40 @@ func agree(t *testing.T, p *Parser, text []byte) {
 	if ok {
 		same(t, got, want)
 	}
+	inParts(t, p, text, ok)
 	if loose, err := ParseLenient(text); err == nil {
 		want, _ := fastjson.ParseBytes(text)
 		sameKids(t, loose, want)
+	}
+}
+
+// inParts reads an object in parts, and holds that against the object as a whole if it is one. Two
+// keys of it may be alike.
+func inParts(t *testing.T, p *Parser, text []byte, whole bool) {
+	t.Helper()
+	var q Parser
+	want, _ := q.Parse(text)
+	n := 0
+	p.Begin(text)
+	if !p.Take('{') {
+		return
+	}
+	for more := true; more; more = p.Take(',') {
+		key, v := p.Field()
+		if whole && len(want.kids) > 0 {
+			kid := want.kids[n]
+			if key != kid.key || v.kind != kid.kind || v.text != kid.text || kid.plain && !v.plain {
+				t.Fatalf("%q: in parts %q is %+v, want %+v", text, key, v, kid)
+			}
+		}
+		n++
+	}
+	if read := p.Take('}') && p.Ended(); whole && len(want.kids) > 0 {
+		if n != len(want.kids) || !read {
+			t.Fatalf("%q: %d fields in parts, to the end: %v", text, n, read)
+		}
+	} else if err, _ := Check(text).(*Error); read && (err == nil || !strings.Contains(err.Msg, "twice")) {
+		t.Fatalf("%q is read in parts, and should not be: %v", text, err)
 	}
 }
 

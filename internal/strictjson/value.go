@@ -39,6 +39,8 @@ type Value struct {
 	text string // of a string what it stands for, of all others as they were sent
 	kids []*Value
 	kind Type
+	// plain is of what is no object and no array: see Plain.
+	plain bool
 }
 
 // Object is a Value that is an object.
@@ -70,6 +72,11 @@ func (v *Value) StringBytes() ([]byte, error) {
 	}
 	return bytesOf(v.text), nil
 }
+
+// Plain reports whether a string, number or the like, and its key in an object, was seen to be of
+// ASCII without control characters, quotes and backslashes, as most are: what it stands for needs no
+// further look. It may be false of one that is.
+func (v *Value) Plain() bool { return v.plain }
 
 // Float64 returns a number. It is an error if the Value is none, or too large.
 func (v *Value) Float64() (float64, error) {

@@ -1,6 +1,8 @@
 package v1
 
 import (
+	"bytes"
+	"reflect"
 	"testing"
 	"time"
 
@@ -34,6 +36,51 @@ func FuzzParse(f *testing.F) {
 		if !protocoltest.Strict(body) {
 			t.Fatalf("%q is no JSON, and was taken", body)
 		}
+		sameWhole(t, inputs, body, trusted, now)
 		protocoltest.CheckInputs(t, inputs, trusted, now)
 	})
+}
+
+// sameWhole fails the test if inputs are not those that are read where the body is read as a whole.
+func sameWhole(t *testing.T, inputs []protocol.Input, body []byte, trusted bool, now event.Time) {
+	t.Helper()
+	r := reader{&protocol.Parser{}, trusted, now}
+	want, err := r.whole(bytes.Trim(body, blanks))
+	if err != nil || len(inputs) != len(want) {
+		t.Fatalf("%q: %d events, as a whole %d: %v", body, len(inputs), len(want), err)
+	}
+	for i := range want {
+		if !reflect.DeepEqual(inputs[i], want[i]) {
+			t.Fatalf("%q: got  %+v\nwant %+v", body, inputs[i], want[i])
+		}
+	}
+}
+
+// What is read in parts is what is read as a whole, whatever the order, blanks and escapes; and it is
+// read in parts.
+func TestStream(t *testing.T) {
+	f := func(body string, events int, plain bool) {
+		t.Helper()
+		const now = 1_700_000_000_000
+		r := reader{&protocol.Parser{}, true, now}
+		if !r.stream([]byte(body)) || len(r.Inputs()) != events {
+			t.Fatalf("%s: %d events", body, len(r.Inputs()))
+		}
+		for i := range r.Inputs() {
+			if r.Inputs()[i].Plain != plain {
+				t.Errorf("%s: event %d is plain: %v", body, i, !plain)
+			}
+		}
+		sameWhole(t, r.Inputs(), []byte(body), true, now)
+	}
+	f(oneEvent, 1, true)
+	f(`[{"name":"x" , "site":"a.example"},`+"\n\t"+`{"site":"a.example","name":"y z~!"} ]`, 2, true)
+	f(`{"site":"a.example","name":"x","props":{"b":1e5,"a":true,"c":"d"},"revenue":{"amount":"1.5","currency":"EUR"},`+
+		`"ts":1699999999999,"ip":"1.2.3.4","visitor":"v","interactive":false,"id":"1","url":"https://a/b","referrer":null}`, 1, true)
+	f(`{"site":"a.example","name":"x","url":"https:\/\/a.example\/"}`, 1, false)
+	f(`{"site":"a.example","name":"\u00e9"}`, 1, false)
+	f(`{"site":"a.example","name":"é"}`, 1, false)
+	f(`{"site":"a.example","name":"x","props":{"é":"a"}}`, 1, false)
+	f(`{"site":"a.example","name":"x","props":{"a":"\""}}`, 1, false)
+	f(`{"site":"a.example","name":"x","props":{"\u0061":1}}`, 1, false)
 }

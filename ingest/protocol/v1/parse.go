@@ -28,7 +28,16 @@ func Parse(p *protocol.Parser, body []byte, trusted bool, now event.Time) ([]pro
 	if len(body) == 0 {
 		return nil, protocol.BadField("", "the body is empty")
 	}
-	root, err := p.JSON(body)
+	if r.stream(body) {
+		return p.Inputs(), nil
+	}
+	p.Reset()
+	return r.whole(body)
+}
+
+// whole reads a body that stream does not, or finds out what is wrong with it.
+func (r *reader) whole(body []byte) ([]protocol.Input, error) {
+	root, err := r.JSON(body)
 	if err != nil {
 		if body[0] == '{' && bytes.IndexByte(body, '\n') >= 0 {
 			return r.lines(body, err)
@@ -106,6 +115,34 @@ func (r *reader) lines(body []byte, whole error) ([]protocol.Input, error) {
 	return r.Inputs(), nil
 }
 
+// stream reads a body that is one event or an array of events, all of them valid, as nearly all are.
+// What it does not read is read anew by whole.
+func (r *reader) stream(body []byte) bool {
+	text := r.Begin(body)
+	if !text.Take('[') {
+		return r.streamEvent(text) && text.Ended()
+	}
+	for more := true; more; more = text.Take(',') {
+		if len(r.Inputs()) == protocol.MaxEvents || !r.streamEvent(text) {
+			return false
+		}
+	}
+	return text.Take(']') && text.Ended()
+}
+
+// streamEvent is event of what comes next. A key that comes twice is an error of its field.
+func (r *reader) streamEvent(text *strictjson.Parser) bool {
+	if !text.Take('{') {
+		return false
+	}
+	in := r.Next()
+	for more := true; more && r.Err() == nil; more = text.Take(',') {
+		key, v := text.Field()
+		r.field(in, key, v)
+	}
+	return r.complete(in) == nil && text.Take('}')
+}
+
 // event reads one event and adds it to the inputs.
 func (r *reader) event(v *strictjson.Value) *protocol.FieldError {
 	obj, err := v.Object()
@@ -115,9 +152,15 @@ func (r *reader) event(v *strictjson.Value) *protocol.FieldError {
 	in := r.Next()
 	obj.Visit(func(key []byte, v *strictjson.Value) {
 		if r.Err() == nil {
-			r.field(in, key, v)
+			r.field(in, protocol.View(key), v)
 		}
 	})
+	return r.complete(in)
+}
+
+// complete checks what an event has to have when all of its fields have been read.
+func (r *reader) complete(in *protocol.Input) *protocol.FieldError {
+	in.Plain = r.Plain()
 	switch {
 	case r.Err() != nil:
 	case in.Site == "":
@@ -132,8 +175,8 @@ func (r *reader) event(v *strictjson.Value) *protocol.FieldError {
 	return r.Err()
 }
 
-func (r *reader) field(in *protocol.Input, key []byte, v *strictjson.Value) {
-	switch string(key) {
+func (r *reader) field(in *protocol.Input, key string, v *strictjson.Value) {
+	switch key {
 	case "id":
 		in.ID = r.String(v, "id", protocol.FieldID, protocol.MaxID)
 	case "site":
@@ -167,17 +210,17 @@ func (r *reader) field(in *protocol.Input, key []byte, v *strictjson.Value) {
 		}
 	case "ts", "ip", "ua", "visitor":
 		if !r.trusted {
-			r.Fail(string(key), "only trusted callers may send it: from the loopback interface, or with a write key")
+			r.Fail(key, "only trusted callers may send it: from the loopback interface, or with a write key")
 			return
 		}
 		r.trustedField(in, key, v)
 	default:
-		r.Fail(protocol.Clip(string(key)), "unknown field")
+		r.Fail(protocol.Clip(key), "unknown field")
 	}
 }
 
-func (r *reader) trustedField(in *protocol.Input, key []byte, v *strictjson.Value) {
-	switch string(key) {
+func (r *reader) trustedField(in *protocol.Input, key string, v *strictjson.Value) {
+	switch key {
 	case "ts":
 		if r.Once("ts", protocol.FieldTime) {
 			in.Time = r.time(v)
