@@ -25,15 +25,22 @@ func (c *Collector) arrived(e *endpoint, r *request, kept []protocol.Input) {
 		}
 		left--
 	}
-	for i := 0; i < len(kept); i += entry.Events {
+	for i := 0; i < len(kept) && left > 0; i += entry.Events {
 		first := &kept[i]
 		n := 1
-		for i+n < len(kept) && kept[i+n].Site == first.Site && kept[i+n].Name == first.Name {
+		for i+n < len(kept) && kept[i+n].Number == first.Number && kept[i+n].Name == first.Name {
 			n++
 		}
 		entry.Site, entry.Name, entry.URL, entry.Events = first.Site, first.Name, first.URL, n
-		c.siteCounts.of(first.Site).add(e.number, countStored, n)
 		add()
+	}
+	for i := range kept {
+		r.sites.of(&kept[i]).stored++
+	}
+	for i := range r.sites.list {
+		if s := &r.sites.list[i]; s.stored > 0 {
+			c.siteCounts.of(s.id).add(e.number, countStored, s.stored)
+		}
 	}
 	entry.Outcome = arrivals.Dropped
 	for i := 0; i < len(r.left); i += entry.Events {

@@ -78,8 +78,7 @@ func (c *Collector) explain(e *endpoint, kept []protocol.Input, r *request) *pro
 	from := c.sender(e, r)
 	for i := range kept {
 		in := &kept[i]
-		pol, _ := r.policies.of(in.Site)
-		if !in.Complete(c.identity, ruleOf(pol, r.objects(in)), &from, r.Now) {
+		if !in.Complete(c.identity, ruleOf(r.sites.of(in).policy, r.objects(in)), &from, nil, r.Now) {
 			return refuseSalt
 		}
 		in.Received = r.Now

@@ -40,8 +40,7 @@ func (c *Collector) filter(inputs []protocol.Input, r *request) []protocol.Input
 	all := true
 	for i := range inputs {
 		in := &inputs[i]
-		pol, _ := r.policies.of(in.Site)
-		reason := r.reasonAgainst(pol, in)
+		reason := r.reasonAgainst(r.sites.of(in).policy, in)
 		if reason == "" {
 			if !all {
 				r.kept = append(r.kept, *in)

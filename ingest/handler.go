@@ -147,7 +147,7 @@ func (c *Collector) serve(e *endpoint, r *request, now time.Time) *protocol.Refu
 	if r.debug {
 		return c.explain(e, kept, r)
 	}
-	if ref := c.admitNew(r.policies, kept, now); ref != nil {
+	if ref := c.admitNew(kept, r, now); ref != nil {
 		return ref
 	}
 	if kept, ref = c.takeQuota(kept, r, now); ref != nil {
@@ -234,8 +234,13 @@ func (c *Collector) adjusted(ctx *fasthttp.RequestCtx, fields protocol.Fields) {
 // admit checks the sites of all inputs and returns those that are counted.
 func (c *Collector) admit(inputs []protocol.Input, r *request, now time.Time) ([]protocol.Input, *protocol.Refusal) {
 	for i := range inputs {
-		site := inputs[i].Site
-		if _, ok := r.policies.of(site); !ok {
+		site, fresh := inputs[i].Site, false
+		if inputs[i].Number, fresh = r.sites.number(site); !fresh {
+			continue
+		}
+		pol, ok := r.policies.of(site)
+		r.sites.of(&inputs[i]).policy = pol
+		if !ok {
 			return nil, protocol.BadRequest(protocol.ReasonSite, protocol.InputPath(inputs, i, "site"), protocol.Quote(site)+" is not a configured site")
 		}
 		if !r.who.allows(site) {
@@ -262,18 +267,15 @@ func (c *Collector) store(e *endpoint, inputs []protocol.Input, r *request) *pro
 	if page {
 		sent = sumOf(&r.Request)
 	}
-	if len(inputs) > 1 {
-		from.Visitors = r.visitors
-	}
 	most := 0
 	for i := range inputs {
 		in := &inputs[i]
-		pol, _ := r.policies.of(in.Site)
-		if !in.Complete(c.identity, ruleOf(pol, r.objects(in)), &from, r.Now) {
+		s := r.sites.of(in)
+		if !in.Complete(c.identity, ruleOf(s.policy, r.objects(in)), &from, &s.visitor, r.Now) {
 			return refuseSalt
 		}
-		if page {
-			in.Repeat = repeatOf(in, i, sent)
+		if page && in.ID == "" {
+			in.Repeat, r.room = repeatOf(in, i, sent, r.room[:0])
 		}
 		most += recordOverhead + in.MostBytes()
 	}
@@ -332,7 +334,7 @@ func (c *Collector) sender(e *endpoint, r *request) protocol.Sender {
 func (c *Collector) add(inputs []protocol.Input, r *request, most int) bool {
 	r.batches, r.partitions = r.batches[:0], r.partitions[:0]
 	for i := range inputs {
-		r.partitions = append(r.partitions, c.partition(&inputs[i]).id)
+		r.partitions = append(r.partitions, r.sites.partition(&inputs[i], len(c.partitions)))
 	}
 	r.of = slices.Grow(r.of[:0], len(inputs))[:len(inputs)]
 	open, used := true, 0

@@ -80,20 +80,19 @@ func (n *newSites) allow(site string, now time.Time) bool {
 // admitNew refuses a request if one of its sites is a new one too many. Those before it are known
 // from then on, so that a request with more new sites than a burst has passes when it has been sent
 // again often enough.
-func (c *Collector) admitNew(p *policies, inputs []protocol.Input, now time.Time) *protocol.Refusal {
+func (c *Collector) admitNew(inputs []protocol.Input, r *request, now time.Time) *protocol.Refusal {
 	if c.newSites == nil {
 		return nil
 	}
-	last := ""
 	for i := range inputs {
-		site := inputs[i].Site
-		if site == last || p.Configured(site) {
+		s := r.sites.of(&inputs[i])
+		if s.admitted {
 			continue
 		}
-		if !c.newSites.allow(site, now) {
+		s.admitted = true
+		if !r.policies.Configured(s.id) && !c.newSites.allow(s.id, now) {
 			return refuseNewSites
 		}
-		last = site
 	}
 	return nil
 }

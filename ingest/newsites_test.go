@@ -20,11 +20,14 @@ func TestNewSites(t *testing.T) {
 	})
 	c.newSites.began = now
 	send := func(at time.Time, sites ...string) *protocol.Refusal {
+		r := c.newRequest()
+		r.policies = c.policies.Load()
 		inputs := make([]protocol.Input, len(sites))
 		for i, s := range sites {
 			inputs[i].Site = s
+			inputs[i].Number, _ = r.sites.number(s)
 		}
-		return c.admitNew(c.policies.Load(), inputs, at)
+		return c.admitNew(inputs, r, at)
 	}
 	const burst = 60
 	for i := range burst {

@@ -193,7 +193,7 @@ func (c *Collector) takeQuota(inputs []protocol.Input, r *request, now time.Time
 	n := 0
 	for i := range inputs {
 		in := &inputs[i]
-		pol, _ := r.policies.of(in.Site)
+		pol := r.sites.of(in).policy
 		if pol.Quota.Limited() {
 			if wait := c.quotas.take(pol, now); wait > 0 && pol.Quota.Refuse {
 				c.giveQuota(r)

@@ -42,14 +42,15 @@ func sumOf(r *protocol.Request) uint64 {
 // visitors two equal events are two.
 //
 // The hash has no key: the visitor in it is a keyed one, and stands beside it in the log.
-func repeatOf(in *protocol.Input, index int, sent uint64) uint64 {
-	var room [512]byte
-	b := binary.LittleEndian.AppendUint64(room[:0], uint64(in.Visitor))
+//
+// Room is memory that is used, and returned.
+func repeatOf(in *protocol.Input, index int, sent uint64, room []byte) (uint64, []byte) {
+	b := binary.LittleEndian.AppendUint64(room, uint64(in.Visitor))
 	b = binary.LittleEndian.AppendUint64(b, uint64(index))
 	b = binary.LittleEndian.AppendUint64(b, sent)
 	for _, s := range [...]string{in.Site, in.Name, in.URL} {
 		b = append(b, s...)
 		b = append(b, '\n') // which none of them has
 	}
-	return max(xxhash.Sum64(b), 1)
+	return max(xxhash.Sum64(b), 1), b
 }

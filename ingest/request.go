@@ -8,29 +8,28 @@ import (
 // request is what serving one request needs; it is reused.
 type request struct {
 	protocol.Request
-	policies *policies // that it is served by
-	who      caller
-	head     headers
-	memory   reservation
-	inputs   []protocol.Input // as they were read; nil before
-	kept     []protocol.Input
-	left     []leftOut // events that are answered and not counted
-	quota    []string  // sites whose quotas have counted an event, once for each
-	batches  []*batch
-	of       []int // by input: which of the batches has it, or toSpool
-	// partitions are the ids of those that the inputs are of, and visitors those of the sender by
-	// site, for more than one input.
-	partitions []int32
-	visitors   map[string]protocol.Visitor
+	policies   *policies // that it is served by
+	who        caller
+	head       headers
+	memory     reservation
+	inputs     []protocol.Input // as they were read; nil before
+	kept       []protocol.Input
+	left       []leftOut // events that are answered and not counted
+	quota      []string  // sites whose quotas have counted an event, once for each
+	batches    []*batch
+	of         []int   // by input: which of the batches has it, or toSpool
+	partitions []int32 // the ids of those that the inputs are of
+	sites      requestSites
 	encoder    event.Encoder
-	debug      bool // nothing is stored: the sender wants to see what would be
+	room       []byte // for repeatOf
+	debug      bool   // nothing is stored: the sender wants to see what would be
 	// untrusted says that the sender wants to be treated as any visitor.
 	untrusted bool
 	broken    bool // reading it has ended in a panic
 }
 
 func (c *Collector) newRequest() *request {
-	r := &request{memory: reservation{budget: &c.pending}, visitors: map[string]protocol.Visitor{}}
+	r := &request{memory: reservation{budget: &c.pending}}
 	r.Bodies, r.Memory, r.Secrets = c.bodies, &r.memory, r
 	return r
 }
@@ -47,7 +46,7 @@ func (r *request) release() bool {
 	r.debug, r.untrusted = false, false
 	r.encoder.Reset()
 	clear(r.batches)
-	clear(r.visitors)
+	r.sites.reset()
 	clear(r.left)
 	clear(r.quota)
 	r.left, r.quota = r.left[:0], r.quota[:0]

@@ -62,7 +62,7 @@ func (s *events) take(line []byte, _ bool) (skip, fault string) {
 	}
 	in := &inputs[0]
 	from := protocol.Sender{Client: accesslog.Client, Server: accesslog.Client + event.ServerSuffix}
-	in.Complete(s.id, s.rules(in.Site), &from, in.Time) // an import has all salts
+	in.Complete(s.id, s.rules(in.Site), &from, nil, in.Time) // an import has all salts
 	in.Received = in.Time
 	if in.ID == "" {
 		in.ID = accesslog.LineID(s.id.Digest(in.Site, line), s.rank(line))

@@ -20,26 +20,25 @@ type Sender struct {
 	UA, Language string
 	// Client is the protocol, as in event.Event.
 	Client string
-	// Visitors are who the sender is at sites, which Complete notes and looks up: a batch is mostly of
-	// few sites. Nil for none.
-	Visitors map[string]Visitor
 	// Server is the client of inputs without a user agent where the request is a server's own,
 	// whose UA is not the visitor's; "" where it is not.
 	Server string
 }
 
-// Visitor is who a sender is at a site now, as in Input.
+// Visitor is who a sender is at a site now, as in Input, once that is known.
 type Visitor struct {
+	known     bool
 	cur, prev event.Visitor
 	shard     uint16
 }
 
 // Complete fills in what the sender did not give: user agent, language, place, visitor, shard and
-// client. The visitor is hashed under the salt of the event's own date at the site, or of now's where
+// client. Who is who the sender is at the site, which it notes and looks up; nil for nowhere. The
+// visitor is hashed under the salt of the event's own date at the site, or of now's where
 // no time is given; false is returned if there is no salt, and the Input must not be used then.
 // Afterwards the Input has no address any more. What remains to the caller is ID, Time and Received.
-func (in *Input) Complete(id *identity.Identity, rule identity.Rule, from *Sender, now event.Time) (ok bool) {
-	known := from.Visitors != nil && !in.IP.IsValid() && in.UA == "" && in.Time == 0
+func (in *Input) Complete(id *identity.Identity, rule identity.Rule, from *Sender, who *Visitor, now event.Time) (ok bool) {
+	senders := who != nil && !in.IP.IsValid() && in.UA == "" && in.Time == 0
 	addr, place := from.Addr, from.Place
 	if in.IP.IsValid() {
 		addr, place = in.IP, identity.Locate(identity.Place{}, from.Places, in.IP)
@@ -64,11 +63,9 @@ func (in *Input) Complete(id *identity.Identity, rule identity.Rule, from *Sende
 		in.Visitor, in.Shard = id.Client(in.Site, in.ClientID), id.ClientShard(in.Site, in.ClientID, rule.Shards)
 		return true
 	}
-	if known {
-		if v, ok := from.Visitors[in.Site]; ok {
-			in.Visitor, in.VisitorPrev, in.Shard = v.cur, v.prev, v.shard
-			return true
-		}
+	if senders && who.known {
+		in.Visitor, in.VisitorPrev, in.Shard = who.cur, who.prev, who.shard
+		return true
 	}
 	m := identity.Moment{At: now, Now: now, Zone: rule.Zone}
 	if in.Time != 0 {
@@ -76,8 +73,8 @@ func (in *Input) Complete(id *identity.Identity, rule identity.Rule, from *Sende
 	}
 	in.Visitor, in.VisitorPrev, ok = id.Visitor(in.Site, addr, in.UA, m)
 	in.Shard = id.Shard(in.Site, addr, in.UA, rule.Shards)
-	if known && ok {
-		from.Visitors[in.Site] = Visitor{in.Visitor, in.VisitorPrev, in.Shard}
+	if senders && ok {
+		*who = Visitor{true, in.Visitor, in.VisitorPrev, in.Shard}
 	}
 	return ok
 }

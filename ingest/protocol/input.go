@@ -38,6 +38,9 @@ type Input struct {
 	// none. The collector sets it.
 	Serial uint64
 
+	// Number is that of the event's site among those of its request. The collector sets it.
+	Number int32
+
 	// Shard is the part that the visitor is in, set by Complete. It is the same on all days.
 	Shard uint16
 }
