@@ -80,17 +80,18 @@ func (c *serveCommand) publicURL(up server.Up) string {
 		return up.URL
 	}
 	asked, _, _ := net.SplitHostPort(c.Listen)
+	scheme, _, _ := strings.Cut(up.URL, "://")
 	if ip := net.ParseIP(host); ip == nil || !ip.IsUnspecified() {
 		if asked != "" && net.ParseIP(asked) == nil {
 			host = asked // a name, as it was given
 		}
-		return "http://" + net.JoinHostPort(host, port)
+		return scheme + "://" + net.JoinHostPort(host, port)
 	}
 	name, err := os.Hostname()
 	if err != nil || !plainPath.MatchString(name) {
 		return up.URL
 	}
-	return "http://" + net.JoinHostPort(name, port)
+	return scheme + "://" + net.JoinHostPort(name, port)
 }
 
 // commandURL is the address for a command: the public one, if there is one and it may be used

@@ -21,6 +21,8 @@ import (
 type serveCommand struct {
 	Roles     []string `default:"collect,process,emit,archive,query" group:"Process" help:"Roles of this process. collect takes beacons, process counts them, emit writes the numbers to the rollup store, archive keeps the events, query answers questions."`
 	Listen    string   `default:"127.0.0.1:8080" group:"Process" help:"Address for beacons and questions."`
+	TLSCert   string   `name:"tls-cert" placeholder:"FILE" group:"Process" help:"PEM file of a certificate, and of those that lead to its authority: --listen speaks TLS with it. Read again when it changes."`
+	TLSKey    string   `name:"tls-key" placeholder:"FILE" group:"Process" help:"PEM file of the key of --tls-cert."`
 	PublicURL string   `name:"public-url" placeholder:"URL" group:"Process" help:"Address under which browsers reach this server, such as https://stats.example.com, for the snippet and the commands that are printed. Default: that of --listen."`
 	Admin     string   `default:"127.0.0.1:8081" group:"Process" help:"Address for /livez, /readyz, /metrics and profiles. On a loopback address it is for this machine alone; on another keep it from the public."`
 	Demo      bool     `group:"Process" help:"Also send believable live traffic for three made-up sites to itself, and make up a month of their past at the first start."`
@@ -92,7 +94,7 @@ func (c *serveCommand) Run(p *process, logs *logFlags) error {
 func (c *serveCommand) options() (*server.Options, error) {
 	access, accessErr := c.access()
 	o := &server.Options{
-		Roles: c.Roles, Listen: c.Listen, Admin: c.Admin,
+		Roles: c.Roles, Listen: c.Listen, Admin: c.Admin, TLSCert: c.TLSCert, TLSKey: c.TLSKey,
 		Data: c.Data, Influx: c.Influx, S3: c.S3,
 		Kafka: server.KafkaOptions{
 			Brokers: c.Kafka, Partitions: c.Partitions, Replication: c.Replication, Retention: c.Retention,

@@ -4,8 +4,15 @@
 //
 //	pool, err := certs.Pool("/etc/millrace/ca.pem") // to trust a server
 //
+//	pair, err := certs.Open(certs.Options{Cert: "cert.pem", Key: "key.pem", Log: log}) // to be one
+//	listener = tls.NewListener(listener, pair.Config())
+//	go pair.Watch(ctx)
+//
 // Invariants:
 //   - Errors name the file and what is wrong with it, and have nothing of a key.
+//   - A Pair that was opened always has a certificate: files that become useless leave it the one
+//     that it has.
 //
-// internal/blob and internal/influxdb trust servers by it. It makes no connection.
+// internal/blob and internal/influxdb trust servers by it, cmd/internal/server serves by it. It
+// makes no connection.
 package certs

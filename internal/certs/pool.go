@@ -17,24 +17,29 @@ func Pool(path string) (*x509.CertPool, error) {
 	if err != nil {
 		pool = x509.NewCertPool() // a system without any
 	}
-	n := 0
-	for rest := text; ; {
-		var block *pem.Block
-		if block, rest = pem.Decode(rest); block == nil {
-			break
-		}
-		if block.Type != "CERTIFICATE" {
-			continue
-		}
-		cert, err := x509.ParseCertificate(block.Bytes)
+	blocks := blocksOf(text, "CERTIFICATE")
+	for i, block := range blocks {
+		cert, err := x509.ParseCertificate(block)
 		if err != nil {
-			return nil, fmt.Errorf("read certificate authorities: certificate %d of %s: %w", n+1, path, err)
+			return nil, fmt.Errorf("read certificate authorities: certificate %d of %s: %w", i+1, path, err)
 		}
 		pool.AddCert(cert)
-		n++
 	}
-	if n == 0 {
+	if len(blocks) == 0 {
 		return nil, fmt.Errorf("read certificate authorities: %s has no PEM block -----BEGIN CERTIFICATE-----", path)
 	}
 	return pool, nil
+}
+
+// blocksOf returns what the blocks of a type have in a PEM file.
+func blocksOf(text []byte, of string) (blocks [][]byte) {
+	for {
+		var block *pem.Block
+		if block, text = pem.Decode(text); block == nil {
+			return blocks
+		}
+		if block.Type == of {
+			blocks = append(blocks, block.Bytes)
+		}
+	}
 }

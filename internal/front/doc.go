@@ -10,6 +10,8 @@
 //	server := front.NewServer(front.ServerOptions{Handler: handle, Log: log, Metrics: m})
 //	go func() { done <- server.Serve(ln) }()
 //
+// TLS wraps a listener for clients that speak TLS, and answers those that speak plain HTTP with 400.
+//
 // NewServer returns a fasthttp server with the limits that fasthttp leaves open. Requests that can't be read are answered by it with
 // JSON and CORS headers: a page may read why its beacon was refused.
 //

@@ -22,6 +22,7 @@ const (
 	kindTimeout        kind = "timeout"          // 408
 	kindCut            kind = "cut_off"          // the connection ended within a request
 	kindConnection     kind = "connection"       // reading or writing failed otherwise
+	kindHandshake      kind = "tls_handshake"    // a client and TLS do not agree, or it speaks plain HTTP
 	kindServer         kind = "server"           // what the server itself complains of
 	kindPanic          kind = "panic"
 )
@@ -41,11 +42,14 @@ func kindOf(err error) kind {
 	var small *fasthttp.ErrSmallBuffer
 	var timeout net.Error
 	var op *net.OpError
+	var handshake *handshakeError
 	switch {
 	case errors.As(err, &small):
 		return kindHeaderTooLarge
 	case errors.As(err, &timeout) && timeout.Timeout():
 		return kindTimeout
+	case errors.As(err, &handshake):
+		return kindHandshake
 	case errors.Is(err, fasthttp.ErrBodyTooLarge):
 		return kindBody
 	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):

@@ -1,6 +1,8 @@
 package metrics
 
 import (
+	"time"
+
 	"github.com/prometheus/client_golang/prometheus"
 
 	"millrace/emit"
@@ -48,4 +50,19 @@ func Archive(r prometheus.Registerer, a *lake.Archiver) {
 	stat("bytes", "Bytes written to the archive.", func(s lake.Stats) int64 { return s.Bytes })
 	stat("skipped", "Records that could not be decoded.", func(s lake.Stats) int64 { return s.Skipped })
 	stat("failures", "Failed requests to the store, each of which is repeated.", func(s lake.Stats) int64 { return s.Failures })
+}
+
+// Certificate are the metrics of the certificate of the public address. Remaining is how long it is
+// good for, and failing why what its files have now is not in use.
+func Certificate(r prometheus.Registerer, remaining func() time.Duration, failing func() error) {
+	r.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "millrace_tls_certificate_remaining_days", Help: "Days that the certificate in use is good for; negative once it has expired.",
+	}, func() float64 { return remaining().Hours() / 24 }), prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "millrace_tls_reload_failing", Help: "1 while the files of certificate and key have changed to what can't be used, and the old ones are in use.",
+	}, func() float64 {
+		if failing() != nil {
+			return 1
+		}
+		return 0
+	}))
 }

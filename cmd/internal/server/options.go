@@ -20,6 +20,10 @@ type Options struct {
 	// Listen is the address for beacons and queries, HOST:PORT (--listen). It is not used without
 	// the roles collect and query.
 	Listen string
+	// TLSCert and TLSKey are PEM files of a certificate and its key, with which the public address
+	// speaks TLS alone; they are read again when they change (--tls-cert, --tls-key). Default: plain
+	// HTTP.
+	TLSCert, TLSKey string
 	// Admin is the address for operators, HOST:PORT (--admin).
 	Admin string
 	// Data is the folder of this process, made if it is missing (--data).

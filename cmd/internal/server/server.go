@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 	"millrace/cmd/internal/stores"
 	"millrace/ingest"
 	"millrace/ingest/geo"
+	"millrace/internal/certs"
 	"millrace/internal/front"
 )
 
@@ -68,6 +70,7 @@ type server struct {
 
 	dir        *datadir.Dir
 	admin      *admin.Port
+	certs      *certs.Pair     // nil without --tls-cert
 	listener   *front.Listener // on the public address; nil without Collect and Query
 	places     *geo.DB         // nil without --geo-mmdb
 	cluster    *cluster        // nil without a role that uses Kafka
@@ -96,7 +99,7 @@ func newServer(o Options) *server {
 func (s *server) start(ctx context.Context) error {
 	steps := []func(context.Context) error{
 		// What can be refused by itself.
-		s.openFolder, s.openAdmin, s.bindPublic, s.openPlaces,
+		s.openFolder, s.openAdmin, s.openCertificate, s.bindPublic, s.openPlaces,
 		s.openCluster, s.makeGuard, s.configureCollector,
 		// What the log is compared with, and the comparison.
 		s.openTopics, s.openStores, s.openStoreSocket, s.checkLog, s.openSalts,
@@ -122,6 +125,9 @@ func (s *server) up() Up {
 	if s.public != nil {
 		u.Listen = s.public.listener.Addr().String()
 		u.URL = urlOf(u.Listen)
+		if s.certs != nil {
+			u.URL = "https" + strings.TrimPrefix(u.URL, "http")
+		}
 	}
 	return u
 }

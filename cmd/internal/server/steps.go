@@ -11,12 +11,14 @@ import (
 
 	"millrace/cmd/internal/admin"
 	"millrace/cmd/internal/datadir"
+	"millrace/cmd/internal/metrics"
 	"millrace/cmd/internal/roles"
 	"millrace/cmd/internal/stores"
 	"millrace/cmd/internal/storesocket"
 	"millrace/ingest"
 	"millrace/ingest/geo"
 	"millrace/ingest/salt"
+	"millrace/internal/certs"
 	"millrace/internal/front"
 	"millrace/internal/kafka"
 	"millrace/query"
@@ -49,6 +51,21 @@ func (s *server) openAdmin(context.Context) error {
 	return nil
 }
 
+// openCertificate reads what the public address speaks TLS with, and follows its files.
+func (s *server) openCertificate(context.Context) error {
+	if s.o.TLSCert == "" || !s.o.has(roles.Collect) && !s.o.has(roles.Query) {
+		return nil
+	}
+	pair, err := certs.Open(certs.Options{Cert: s.o.TLSCert, Key: s.o.TLSKey, Log: s.log})
+	if err != nil {
+		return fmt.Errorf("--tls-cert, --tls-key: %w", err)
+	}
+	s.certs = pair
+	metrics.Certificate(s.admin.Registry, pair.Remaining, pair.Err)
+	s.closers.add("certificate", inBackground(pair.Watch))
+	return nil
+}
+
 // bindPublic takes the public address; connections wait in the kernel until openPublic.
 func (s *server) bindPublic(context.Context) error {
 	if !s.o.has(roles.Collect) && !s.o.has(roles.Query) {
@@ -59,7 +76,7 @@ func (s *server) bindPublic(context.Context) error {
 		return err
 	}
 	s.listener = front.Listen(ln, front.ListenerOptions{
-		Name: "public", MaxConns: front.MaxConns(), LazyDeadlines: true, Log: s.log, Metrics: s.admin.Front,
+		Name: "public", MaxConns: front.MaxConns(), LazyDeadlines: s.certs == nil, Log: s.log, Metrics: s.admin.Front,
 	})
 	s.admin.Ready.AddWhy("listener", s.listener.Err)
 	s.closers.add("public address", s.listener.Close)
@@ -356,6 +373,9 @@ func (s *server) openPublic(ctx context.Context) error {
 	o.MaxBody, o.Draining = int(s.o.Collector.MaxBody), &s.draining
 	o.Log, o.Metrics = s.log, s.admin.Front
 	s.public = &public{listener: s.listener, served: make(chan error, 1)}
+	if s.certs != nil {
+		s.public.listener = front.TLS(s.listener, s.certs.Config())
+	}
 	if !s.o.has(roles.Collect) {
 		s.public.server = front.NewServer(o)
 	} else {

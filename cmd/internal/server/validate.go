@@ -64,6 +64,12 @@ func (o *Options) validateServing(f *findings) {
 	if err == nil && port != "0" && o.Listen == o.Admin && (o.has(roles.Collect) || o.has(roles.Query)) {
 		f.add("--listen and --admin are both %s: give one of them another port", o.Listen)
 	}
+	if (o.TLSCert == "") != (o.TLSKey == "") {
+		f.add("--tls-cert and --tls-key go together; they may name one file that has both")
+	}
+	if o.TLSCert != "" && o.Demo {
+		f.add("--demo sends its traffic to this server in plain HTTP: leave out --tls-cert and --tls-key")
+	}
 	if o.Drain < 0 || o.Drain > mostDrain {
 		f.add("--drain: %s is not from 0 to 10m", duration.Text(o.Drain))
 	}
