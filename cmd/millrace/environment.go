@@ -82,7 +82,7 @@ var serviceLink = regexp.MustCompile(`^MILLRACE_(?:\w+_)?(?:SERVICE_HOST|SERVICE
 func reservedVariable(name, value string) bool {
 	switch {
 	case strings.HasPrefix(name, "MILLRACE_TEST_"),
-		name == "MILLRACE_KAFKA_PORT", name == "MILLRACE_KAFKA_HOME", name == "MILLRACE_SERVICES_DIR": // deploy's scripts'
+		name == "MILLRACE_KAFKA_PORT", name == "MILLRACE_KAFKA_HOME", name == "MILLRACE_KAFKA_VERSION", name == "MILLRACE_SERVICES_DIR": // deploy's scripts'
 		return true
 	case strings.HasSuffix(name, "PORT") && !strings.Contains(name, "_SERVICE_") && !strings.HasSuffix(name, "_TCP_PORT") &&
 		!strings.HasSuffix(name, "_UDP_PORT") && !strings.HasSuffix(name, "_SCTP_PORT"):

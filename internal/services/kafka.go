@@ -31,8 +31,12 @@ type KafkaOptions struct {
 	// Port is the first of twice as many ports as there are brokers: one for each to listen on, then one for each as a
 	// controller. 0 is free ones.
 	Port int
-	// Home is an unpacked Kafka of version 4; "" is one that Maven installs.
+	// Home is an unpacked Kafka of version 3.9 or 4; "" is one that Maven installs.
 	Home string
+	// Version is the one that Maven installs, for a cluster without Home; "" is KafkaVersion().
+	Version string
+	// Secure adds the listeners of SecureListeners to the one in plain text, with certificates, users and an authorizer.
+	Secure bool
 	// Heap is the largest heap of a broker, as Java writes sizes; "" is 256m, above 200m is needed.
 	Heap string
 	// Detached brokers outlive this process. Others are killed when it ends, however it ends.
@@ -63,7 +67,10 @@ type kafkaConf struct {
 	Brokers   []kafkaPorts
 }
 
-type kafkaPorts struct{ Port, Controller int }
+type kafkaPorts struct {
+	Port, Controller int
+	Listeners        map[string]int `json:",omitempty"` // of a secure cluster, by name
+}
 
 // ErrKafkaExists is returned for a folder that has a cluster.
 var ErrKafkaExists = errors.New("there is a Kafka cluster already")
@@ -93,7 +100,7 @@ func (m *Manager) StartKafka(ctx context.Context, o KafkaOptions) (*Kafka, error
 	if conf.Java, err = findJava(); err != nil {
 		return nil, err
 	}
-	if conf.Libs, err = m.kafkaLibs(ctx, o.Home); err != nil {
+	if conf.Libs, err = m.kafkaLibs(ctx, o.Home, o.Version); err != nil {
 		return nil, err
 	}
 	// A free port may be taken before the broker has it: then others are tried.
@@ -109,6 +116,11 @@ func startKafka(ctx context.Context, dir string, conf kafkaConf, o KafkaOptions)
 	var err error
 	if conf.Brokers, err = kafkaPortsFrom(o.Port, o.Brokers); err != nil {
 		return nil, err
+	}
+	if o.Secure {
+		if err := addListeners(conf.Brokers); err != nil {
+			return nil, err
+		}
 	}
 	k := newKafka(dir, conf)
 	err = k.create(ctx)
@@ -152,6 +164,11 @@ func newKafka(dir string, conf kafkaConf) *Kafka {
 
 // create writes the folder and formats the brokers' data folders.
 func (k *Kafka) create(ctx context.Context) error {
+	if k.Secure() {
+		if err := k.makeCertificates(); err != nil {
+			return err
+		}
+	}
 	for _, b := range k.brokers {
 		if err := b.configure(); err != nil {
 			return fmt.Errorf("make a folder for broker %d: %w", b.id, err)
@@ -165,7 +182,7 @@ func (k *Kafka) create(ctx context.Context) error {
 		return fmt.Errorf("make Kafka cluster: %w", err)
 	}
 	return k.each(func(b *kafkaBroker) error {
-		return formatKafka(ctx, k.conf.Java, k.conf.Libs, k.conf.ClusterID, b.file("server.properties"))
+		return formatKafka(ctx, k.conf.Java, k.conf.Libs, k.conf.ClusterID, b.file("server.properties"), k.scramArguments()...)
 	})
 }
 
@@ -310,6 +327,25 @@ func kafkaPortsFrom(first, n int) ([]kafkaPorts, error) {
 		}
 	}
 	return ports, nil
+}
+
+// addListeners gives each broker free ports for its secure listeners.
+func addListeners(brokers []kafkaPorts) error {
+	taken := map[int]bool{}
+	for _, b := range brokers {
+		taken[b.Port], taken[b.Controller] = true, true
+	}
+	for i := range brokers {
+		brokers[i].Listeners = map[string]int{}
+		for _, name := range SecureListeners() {
+			port, err := lowPort(taken)
+			if err != nil {
+				return err
+			}
+			brokers[i].Listeners[name] = port
+		}
+	}
+	return nil
 }
 
 // lowPort returns a free port below those that the system gives to connections: a client that dials the port of a broker

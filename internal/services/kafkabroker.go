@@ -28,10 +28,10 @@ var kafkaLogging []byte
 const kafkaProperties = `process.roles=broker,controller
 node.id=%[1]d
 controller.quorum.voters=%[2]s
-listeners=PLAINTEXT://127.0.0.1:%[3]d,CONTROLLER://127.0.0.1:%[4]d
-advertised.listeners=PLAINTEXT://127.0.0.1:%[3]d
+listeners=PLAINTEXT://127.0.0.1:%[3]d%[8]s,CONTROLLER://127.0.0.1:%[4]d
+advertised.listeners=PLAINTEXT://127.0.0.1:%[3]d%[8]s
 controller.listener.names=CONTROLLER
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT%[9]s
 log.dirs=%[5]s
 auto.create.topics.enable=false
 default.replication.factor=%[6]d
@@ -49,7 +49,7 @@ group.initial.rebalance.delay.ms=0
 log.cleaner.dedupe.buffer.size=4194304
 num.network.threads=2
 num.io.threads=4
-`
+%[10]s`
 
 // kafkaReady is how long a broker may take to answer; a second is usual, but three on a busy machine take their time.
 const kafkaReady = 2 * time.Minute
@@ -84,8 +84,9 @@ func (b *kafkaBroker) configure() error {
 	}
 	copies := min(len(all), 3)
 	mine := all[b.id-1]
+	listeners, protocols, security := b.cluster.secureProperties(mine.Listeners)
 	text := fmt.Sprintf(kafkaProperties, b.id, strings.Join(voters, ","), mine.Port, mine.Controller,
-		filepath.ToSlash(b.file("data")), copies, max(1, copies-1))
+		filepath.ToSlash(b.file("data")), copies, max(1, copies-1), listeners, protocols, security)
 	if err := os.WriteFile(b.file("server.properties"), []byte(text), 0o600); err != nil {
 		return err
 	}

@@ -1,6 +1,8 @@
 package services
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	_ "embed"
 	"errors"
@@ -19,18 +21,18 @@ var kafkaPOM []byte
 
 var pomVersion = regexp.MustCompile(`<artifactId>kafka_2\.13</artifactId>\s*<version>([^<]+)</version>`)
 
-// KafkaVersion is the version that Maven installs.
+// KafkaVersion is the version that Maven installs unless told another.
 func KafkaVersion() string { return string(pomVersion.FindSubmatch(kafkaPOM)[1]) }
 
 // errNoKafka tells what can be done about a Kafka that can't be had.
-func errNoKafka(tool string, err error) error {
+func errNoKafka(version, tool string, err error) error {
 	return fmt.Errorf("install Kafka %s: %s is needed: %w; install it, or unpack a Kafka of version 4 and name its folder with MILLRACE_KAFKA_HOME",
-		KafkaVersion(), tool, err)
+		version, tool, err)
 }
 
 // kafkaLibs returns the folder of jars that a broker needs: that of an installation if one is named, else one that Maven fills
 // once for each version.
-func (m *Manager) kafkaLibs(ctx context.Context, home string) (string, error) {
+func (m *Manager) kafkaLibs(ctx context.Context, home, version string) (string, error) {
 	if home != "" {
 		libs := filepath.Join(home, "libs")
 		if !hasKafka(libs) {
@@ -42,22 +44,23 @@ func (m *Manager) kafkaLibs(ctx context.Context, home string) (string, error) {
 	if all == "" {
 		all = filepath.Join(m.Dir, "bin")
 	}
-	libs, err := filepath.Abs(filepath.Join(all, "kafka-"+KafkaVersion()))
+	version = cmp.Or(version, KafkaVersion())
+	libs, err := filepath.Abs(filepath.Join(all, "kafka-"+version))
 	if err != nil || hasKafka(libs) {
 		return libs, err
 	}
-	if err := m.installKafka(ctx, all, libs); err != nil {
+	if err := m.installKafka(ctx, version, all, libs); err != nil {
 		return "", err
 	}
 	return libs, nil
 }
 
-func (m *Manager) installKafka(ctx context.Context, all, libs string) error {
+func (m *Manager) installKafka(ctx context.Context, version, all, libs string) error {
 	mvn, err := exec.LookPath("mvn")
 	if err != nil {
-		return errNoKafka("Maven's command mvn", err)
+		return errNoKafka(version, "Maven's command mvn", err)
 	}
-	m.logf("fetching Kafka %s and what it needs with Maven, once: about 45 MB …", KafkaVersion())
+	m.logf("fetching Kafka %s and what it needs with Maven, once: about 45 MB …", version)
 	if err := os.MkdirAll(all, 0o755); err != nil {
 		return fmt.Errorf("install Kafka: %w", err)
 	}
@@ -68,7 +71,7 @@ func (m *Manager) installKafka(ctx context.Context, all, libs string) error {
 	}
 	defer os.RemoveAll(tmp)
 	pom := filepath.Join(tmp, "pom.xml")
-	if err := os.WriteFile(pom, kafkaPOM, 0o644); err != nil {
+	if err := os.WriteFile(pom, bytes.ReplaceAll(kafkaPOM, []byte("<version>"+KafkaVersion()+"<"), []byte("<version>"+version+"<")), 0o644); err != nil {
 		return fmt.Errorf("install Kafka: %w", err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, buildTimeout)
@@ -77,7 +80,7 @@ func (m *Manager) installKafka(ctx context.Context, all, libs string) error {
 		"-DoutputDirectory="+filepath.Join(tmp, "libs"), "-DincludeScope=runtime")
 	cmd.Dir = tmp
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("install Kafka %s with Maven: %w\n%s", KafkaVersion(), err, tail(string(out), 20))
+		return fmt.Errorf("install Kafka %s with Maven: %w\n%s", version, err, tail(string(out), 20))
 	}
 	if err := os.Rename(filepath.Join(tmp, "libs"), libs); err != nil && !hasKafka(libs) {
 		return fmt.Errorf("install Kafka: %w", err)
@@ -103,9 +106,11 @@ func findJava() (string, error) {
 }
 
 // formatKafka prepares the empty data folder of a broker.
-func formatKafka(ctx context.Context, java, libs, clusterID, conf string) error {
-	cmd := exec.CommandContext(ctx, java, "-Xmx128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
-		"-cp", filepath.Join(libs, "*"), "kafka.tools.StorageTool", "format", "--cluster-id", clusterID, "--config", conf)
+func formatKafka(ctx context.Context, java, libs, clusterID, conf string, more ...string) error {
+	args := []string{"-Xmx128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Dfile.encoding=UTF-8", "-Dsun.jnu.encoding=UTF-8",
+		"-cp", filepath.Join(libs, "*"), "kafka.tools.StorageTool", "format", "--cluster-id", clusterID, "--config", conf}
+	cmd := exec.CommandContext(ctx, java, append(args, more...)...)
+	cmd.Env = append(os.Environ(), "LC_ALL=C.UTF-8") // by which java reads its arguments
 	out, err := cmd.CombinedOutput()
 	if ctx.Err() != nil {
 		err = ctx.Err()

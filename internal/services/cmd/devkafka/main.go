@@ -20,7 +20,8 @@ func main() {
 	os.Exit(script.Run("dev-kafka", usage, os.Args[1:], os.Stdout, os.Stderr, command))
 }
 
-const usage = `usage: dev-kafka.sh up [1 | 3]             start a Kafka cluster of so many brokers (default: 1)
+const usage = `usage: dev-kafka.sh up [1 | 3] [secure]    start a Kafka cluster of so many brokers (default: 1); secure adds listeners with
+                                           TLS and logins, and an authorizer
        dev-kafka.sh env                    print the environment of the running one
        dev-kafka.sh down                   stop it and remove its data
        dev-kafka.sh stop | kill | pause | resume | start BROKER
@@ -29,6 +30,7 @@ const usage = `usage: dev-kafka.sh up [1 | 3]             start a Kafka cluster 
 up and env print lines for a shell:  eval "$(deploy/dev-kafka.sh up 3)"
 
 MILLRACE_KAFKA_HOME    an unpacked Kafka of version 4; without it Maven fetches one
+MILLRACE_KAFKA_VERSION the version that Maven fetches, such as 3.9.2
 MILLRACE_KAFKA_PORT    first of twice as many ports as brokers; without it free ones
 MILLRACE_SERVICES_DIR  folder for programs and data; without it millrace-services in the user's folder for caches
 `
@@ -65,7 +67,10 @@ func command(ctx context.Context, m *services.Manager, name string, args []strin
 
 // up starts a cluster, or what is missing of one that is there.
 func up(ctx context.Context, m *services.Manager, args []string) (*services.Kafka, error) {
-	brokers := 1
+	brokers, secure := 1, false
+	if n := len(args); n > 0 && args[n-1] == "secure" {
+		secure, args = true, args[:n-1]
+	}
 	if len(args) > 0 {
 		var err error
 		if brokers, err = strconv.Atoi(args[0]); err != nil || len(args) > 1 {
@@ -95,6 +100,7 @@ func up(ctx context.Context, m *services.Manager, args []string) (*services.Kafk
 	}
 	return m.StartKafka(ctx, services.KafkaOptions{
 		Brokers: brokers, Port: port, Home: os.Getenv("MILLRACE_KAFKA_HOME"), Detached: true,
+		Version: os.Getenv("MILLRACE_KAFKA_VERSION"), Secure: secure,
 	})
 }
 
@@ -120,5 +126,12 @@ func broker(ctx context.Context, k *services.Kafka, name, arg string) error {
 
 func printEnv(w io.Writer, k *services.Kafka) {
 	fmt.Fprintf(w, "export %s=%s\n", services.KafkaVariable, strings.Join(k.Addrs(), ","))
+	if k.Secure() {
+		fmt.Fprintf(w, "export %s=%s\n", services.KafkaSecureVariable, k.Dir())
+		for _, name := range services.SecureListeners() {
+			fmt.Fprintf(w, "# %-9s %s\n", name, strings.Join(k.ListenersAt(name), ","))
+		}
+		fmt.Fprintf(w, "# certificates: %s\n", k.TLSDir())
+	}
 	fmt.Fprintf(w, "# logs: %s\n", filepath.Dir(filepath.Dir(k.Log(1)))+"/*/log")
 }
