@@ -280,7 +280,7 @@ func (c *Collector) store(e *endpoint, inputs []protocol.Input, r *request) *pro
 		most += recordOverhead + in.MostBytes()
 	}
 	if c.someAway(inputs) && !c.spools(r) {
-		return refuseKafka
+		return c.refusal(c.health.cause())
 	}
 	if !r.memory.Reserve(most) {
 		return protocol.NoMemory()
@@ -302,13 +302,23 @@ func (c *Collector) store(e *endpoint, inputs []protocol.Input, r *request) *pro
 	if (failed != nil || slices.Contains(r.of, toSpool)) && c.spools(r) {
 		return c.spooler.keep(inputs, r)
 	}
-	if errors.Is(failed, kerr.InvalidTimestamp) {
-		return refuseClock
-	}
 	if failed != nil {
-		return refuseKafka
+		return c.refusal(failed)
 	}
 	return nil
+}
+
+// refusal returns the answer to a request whose events Kafka did not take.
+func (c *Collector) refusal(failed error) *protocol.Refusal {
+	switch {
+	case errors.Is(failed, kerr.InvalidTimestamp):
+		return refuseClock
+	case isDenied(failed):
+		return refuseRight
+	case errors.Is(failed, kerr.MessageTooLarge), errors.Is(failed, kerr.RecordListTooLarge):
+		return refuseSize
+	}
+	return refuseKafka
 }
 
 // sender is who sent a request, as its events are completed by.

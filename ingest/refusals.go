@@ -23,4 +23,8 @@ var (
 	refuseClock = &protocol.Refusal{Status: fasthttp.StatusServiceUnavailable, Reason: protocol.ReasonKafka, RetryAfter: "2",
 		Msg: "kafka refuses the time of the records: this collector's clock is ahead of kafka's by more than an hour, " +
 			"or what its message.timestamp.after.max.ms is; once it is set right, try again with the same ids"}
+	refuseRight = &protocol.Refusal{Status: fasthttp.StatusServiceUnavailable, Reason: protocol.ReasonKafka, RetryAfter: "10",
+		Msg: "kafka refuses the records: this collector lacks the right to write them; once it has it, try again with the same ids"}
+	refuseSize = &protocol.Refusal{Status: fasthttp.StatusServiceUnavailable, Reason: protocol.ReasonKafka, RetryAfter: "10",
+		Msg: "kafka refuses the record because of its size: max.message.bytes of the topic is too small; once it is raised, try again with the same ids"}
 )
