@@ -8,6 +8,7 @@ import (
 	"millrace/cmd/internal/duration"
 	"millrace/cmd/internal/hostport"
 	"millrace/internal/deadletter"
+	"millrace/internal/kafka"
 )
 
 // deadCommand looks after what could not be read.
@@ -29,6 +30,8 @@ On a data folder these commands also work while serve runs on it.`
 type deadFlags struct {
 	Data  string   `default:"./data" group:"Kafka" help:"Data folder of the embedded broker."`
 	Kafka []string `placeholder:"HOST:PORT" group:"Kafka" help:"Brokers to start from. Default: the embedded broker of the data folder."`
+
+	brokerFlags `embed:"" prefix:"kafka-"`
 }
 
 // filterFlags choose letters.
@@ -55,7 +58,11 @@ func (f *deadFlags) with(log *slog.Logger, fn func(*deadletter.Box) error) error
 	if err := hostport.Brokers(f.Kafka); err != nil {
 		return err
 	}
-	return deadletters.With(deadletters.Options{Data: f.Data, Kafka: f.Kafka, Log: log}, fn)
+	at := kafka.Cluster{Brokers: f.Kafka, Security: f.security(), Rack: f.Rack}
+	if err := first(at.Validate()); err != nil {
+		return usagef("%w", err)
+	}
+	return deadletters.With(deadletters.Options{Data: f.Data, Kafka: at, Log: log}, fn)
 }
 
 func parseCoords(texts []string) ([]deadletter.Coord, error) {

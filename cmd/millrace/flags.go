@@ -11,6 +11,7 @@ import (
 
 	"millrace/cmd/internal/offline"
 	"millrace/cmd/internal/stores"
+	"millrace/internal/kafka"
 )
 
 // storeFlags are the addresses of the stores. serve, replay and import share them.
@@ -43,7 +44,33 @@ type kafkaFlags struct {
 	Replication    int16         `default:"0" group:"Kafka" help:"Copies of topics that are created; 0 means 3, or as many as there are brokers."`
 	Retention      time.Duration `default:"24h" group:"Kafka" help:"How long events stay in the log at least. It bounds the outage of a store that loses nothing. A lower one changes no topic that is there."`
 	SessionTimeout time.Duration `default:"0s" group:"Kafka" help:"How long a process may be silent before its partitions go to others; 0 is 20s, and 6s with --standby. Brokers take 6s to 30m by default."`
-	SyncWrites     bool          `group:"Kafka" help:"Embedded broker: sync each write to the disk before the beacon is answered. Without it a power loss, but no crash, may lose the last seconds."`
+	brokerFlags    `embed:"" prefix:"kafka-"`
+	SyncWrites     bool `group:"Kafka" help:"Embedded broker: sync each write to the disk before the beacon is answered. Without it a power loss, but no crash, may lose the last seconds."`
+}
+
+// brokerFlags say how brokers of --kafka are connected to, and as whom. All commands that do it share them.
+type brokerFlags struct {
+	TLS            bool              `name:"tls" group:"Kafka" help:"Connect to the brokers by TLS. The other --kafka-tls-… imply it."`
+	TLSCA          string            `name:"tls-ca" placeholder:"FILE" group:"Kafka" help:"Certificates of the authorities of the brokers, in PEM. Default: the system's. Files of certificates and tokens are read again for each connection."`
+	TLSCert        string            `name:"tls-cert" placeholder:"FILE" group:"Kafka" help:"Certificate that is shown to the brokers, in PEM."`
+	TLSKey         string            `name:"tls-key" placeholder:"FILE" group:"Kafka" help:"Key of --kafka-tls-cert, in PEM."`
+	TLSServerName  string            `name:"tls-server-name" placeholder:"NAME" group:"Kafka" help:"Name that the brokers' certificates have. Default: the host of each broker's address."`
+	SASL           string            `name:"sasl" placeholder:"HOW" group:"Kafka" help:"How to log in: plain, scram-sha-256, scram-sha-512 or oauthbearer. Default: not at all."`
+	User           string            `placeholder:"NAME" group:"Kafka" help:"User of --kafka-sasl; with --kafka-token-url the client's id."`
+	Password       string            `placeholder:"TEXT" group:"Kafka" help:"Password of --kafka-user; with --kafka-token-url the client's secret."`
+	PasswordFile   string            `placeholder:"FILE" group:"Kafka" help:"File with the value of --kafka-password: other users of the machine can read arguments."`
+	TokenFile      string            `placeholder:"FILE" group:"Kafka" help:"File with the token of oauthbearer, which another program renews."`
+	TokenURL       string            `name:"token-url" placeholder:"URL" group:"Kafka" help:"Where tokens of oauthbearer are requested, by OAuth's client credentials."`
+	TokenScope     string            `placeholder:"TEXT" group:"Kafka" help:"Scope of the tokens that are requested."`
+	SASLExtensions map[string]string `name:"sasl-extensions" placeholder:"KEY=VALUE" group:"Kafka" help:"What goes along with a token, such as logicalCluster=lkc-1; several with semicolons between them."`
+	Rack           string            `placeholder:"NAME" group:"Kafka" help:"Where this process is, by the brokers' broker.rack, so that it reads from the nearest copy."`
+}
+
+func (f *brokerFlags) security() *kafka.Security {
+	return &kafka.Security{
+		TLS: f.TLS, CA: f.TLSCA, Cert: f.TLSCert, Key: f.TLSKey, ServerName: f.TLSServerName, SASL: f.SASL, User: f.User, Password: f.Password,
+		TokenFile: f.TokenFile, TokenURL: f.TokenURL, Scope: f.TokenScope, Extensions: f.SASLExtensions,
+	}
 }
 
 // accessFlags decide who may send and query what.

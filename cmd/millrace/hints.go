@@ -26,6 +26,9 @@ func synonyms() map[string]string {
 		"config": "config-file configfile config-path conf conf-file cfg settings c f",
 		"kafka": "broker brokers kafka-broker kafka-brokers broker-list bootstrap bootstrap-server bootstrap-servers " +
 			"kafka-bootstrap-servers kafka-servers kafka-address kafka-addr kafka-url kafka-host seed-brokers",
+		"kafka-sasl":   "sasl sasl-mechanism sasl-mechanisms sasl.mechanism sasl.mechanisms kafka-sasl-mechanism security-protocol security.protocol",
+		"kafka-user":   "kafka-username sasl-username sasl.username sasl-user kafka-client-id client-id",
+		"kafka-tls-ca": "kafka-ca ssl.ca.location ssl-ca tls-ca ca-file cacert kafka-tls-ca-file kafka-ca-file",
 		"s3": "bucket s3-bucket s3-url s3-uri s3-endpoint s3-address bucket-url object-store object-storage " +
 			"lake archive archive-url minio gcs",
 		"influx": "influxdb influx-url influx-address influx-host influxdb-url influxdb-host influxdb-address influx-addr " +

@@ -54,6 +54,19 @@ func TestErrorsShowNoSecret(t *testing.T) {
 		"s3://k:%zz"+s+"@host/b", "s3://k:"+s+"@host/b?x=y", "http://k:"+s+"@host:9000/b", "http://k:%zz"+s+"@host/b", "https://k:"+s+"/x@host/b",
 		"s4://k:"+s+"@host/b", "k:"+s+"@host:9000/b", "s3://k:"+s+"@host/b//c d", "s3://k:"+s+"@host/b?credentials=/f", "s3://k:"+s+"@host/b?style=x", "s3://k:"+s+"@host/b?%zz")
 	f("--kafka", "u:"+s+"@k1:9092", "kafka://u:"+s+"/x@k1:9092", "kafka://u:"+s+",b@k1:9092", "k0:9092,u:"+s+",x@k1", s+"@k1")
+	for _, how := range []string{"plain", "scram-sha-512", "oauthbearer", "none"} {
+		mustRefuse(t, []string{"--kafka", "127.0.0.1:1", "--kafka-password", s, "--kafka-sasl", how}, "--kafka-sasl")
+	}
+	mustRefuse(t, []string{"--kafka", "127.0.0.1:1", "--kafka-password", s}, "--kafka-password")
+	mustRefuse(t, []string{"--kafka-user", s, "--kafka-password", s, "--kafka-sasl", "plain"}, "need --kafka")
+	f("--kafka-password", "-"+s)
+	for _, url := range []string{"https://u:" + s + "@host/token", "host/token?key=" + s, "https:///" + s} {
+		mustRefuse(t, []string{"--kafka", "127.0.0.1:1", "--kafka-sasl", "oauthbearer", "--kafka-user", "u", "--kafka-password", s, "--kafka-token-url", url}, "--kafka-token-url")
+	}
+	token := filepath.Join(t.TempDir(), "token")
+	mustWrite(t, token, s+"\n"+s+"\n", 0o600)
+	mustRefuse(t, []string{"--kafka", "127.0.0.1:1", "--kafka-sasl", "oauthbearer", "--kafka-token-file", token}, "--kafka-token-file", "2 lines")
+	mustRefuse(t, []string{"--kafka", "127.0.0.1:1", "--kafka-tls-ca", token}, "--kafka-tls-ca", "no certificate in PEM")
 	f("--listen", "u:"+s+"@localhost:80", "http://u:"+s+"/x@localhost:80")
 	f("--secret", "-"+s)
 	f("--influx", "-"+s, "--"+s)
@@ -83,7 +96,7 @@ func TestSecretsByFile(t *testing.T) {
 		return path
 	}
 	const s = theSecret
-	for _, name := range []string{"secret", "write-keys", "query-keys", "influx", "s3"} {
+	for _, name := range []string{"secret", "write-keys", "query-keys", "influx", "s3", "kafka-password"} {
 		flag := "--" + name + "-file"
 		bad := file("!" + s + "@" + s + "!\n")
 		mustRefuse(t, []string{flag, bad}, "--"+name)

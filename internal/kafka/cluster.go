@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -25,12 +24,31 @@ type Cluster struct {
 	Brokers []string
 	// Dialer opens connections; nil is TCP.
 	Dialer proxy.Dialer
+	// Security is how connections are encrypted and as whom clients log in; nil is plain text
+	// without a login.
+	Security *Security
+	// Rack is where this process is, by the names that brokers have in broker.rack: records are
+	// read from the nearest copy where the brokers allow it. "" is from the leader.
+	Rack string
 	// Replication is the number of copies of a topic that EnsureTopics makes; 0 means as many as
 	// there are brokers, at most 3.
 	Replication int16
 	// SessionTimeout is how long a member of a group may be silent before others get its
 	// partitions; 0 is 20 s. A broker takes 6 s to 30 min unless configured otherwise.
 	SessionTimeout time.Duration
+}
+
+// Validate returns what is wrong with how the brokers are reached, in the words of the flags: errors.Join
+// of one error for each finding, or nil.
+func (c *Cluster) Validate() error {
+	s := c.Security
+	if s == nil {
+		s = &Security{}
+	}
+	if len(c.Brokers) == 0 && (s.UsesTLS() || s.SASL != "" || c.Rack != "") {
+		return errors.Join(errors.New("--kafka-tls, --kafka-sasl and --kafka-rack need --kafka: there is no other broker to connect to"))
+	}
+	return s.Validate()
 }
 
 // defaultSession is the SessionTimeout of a Cluster that has none.
@@ -40,12 +58,10 @@ const defaultSession = 20 * time.Second
 func (c *Cluster) Config() *sarama.Config {
 	cfg := goka.DefaultConfig()
 	cfg.Version = sarama.V2_8_0_0
-	if c.Dialer != nil {
-		cfg.Net.Proxy.Enable = true
-		cfg.Net.Proxy.Dialer = c.Dialer
-	}
 	cfg.Net.MaxOpenRequests = 1 // what Sarama requires of an idempotent producer
-	cfg.Net.DialTimeout = 5 * time.Second
+	cfg.Net.DialTimeout = dialTimeout
+	c.secure(cfg)
+	cfg.RackID = c.Rack
 	cfg.Producer.RequiredAcks = sarama.WaitForAll
 	cfg.Producer.Idempotent = true
 	cfg.Producer.Compression = sarama.CompressionSnappy
@@ -70,117 +86,6 @@ func (c *Cluster) Config() *sarama.Config {
 	return cfg
 }
 
-// Topic is a topic as it has to be.
-type Topic struct {
-	Name       string
-	Partitions int32
-	// Retention is how long records are kept at least; 0 means for ever.
-	Retention time.Duration
-	// Settings are further ones of a topic that is made, by Kafka's names; they win. Newer are those
-	// that a broker may be too old to know.
-	Settings, Newer map[string]string
-}
-
-// forever is the retention.ms of a topic that keeps its records.
-const forever = -1
-
-// brokerRetention is the retention.ms of a topic that has none of its own, Kafka's
-// log.retention.hours of 168.
-const brokerRetention = 168 * 60 * 60 * 1000
-
-// retentionMS returns the topic's retention.ms.
-func (t Topic) retentionMS() int64 {
-	if t.Retention <= 0 {
-		return forever
-	}
-	return t.Retention.Milliseconds()
-}
-
-// ErrPartitions is returned for a topic that is there with another number of partitions.
-var ErrPartitions = errors.New("wrong number of partitions")
-
-// EnsureTopics creates the topics that are missing, and returns once all brokers know of them. One
-// that is there must have the right number of partitions. Its retention is raised if it is less
-// than the one given, since the caller counts on that; its other settings are left alone.
-func (c *Cluster) EnsureTopics(ctx context.Context, topics ...Topic) error {
-	admin, err := c.admin(ctx)
-	if err != nil {
-		return err
-	}
-	defer admin.Close()
-	have, err := admin.ListTopics()
-	if err != nil {
-		return fmt.Errorf("list topics of %s: %w", strings.Join(c.Brokers, ","), err)
-	}
-	repl, err := c.replication(admin)
-	if err != nil {
-		return err
-	}
-	for _, t := range topics {
-		if d, ok := have[t.Name]; ok {
-			if d.NumPartitions != t.Partitions {
-				return fmt.Errorf("topic %s has %d partitions, configured are %d: %w; partitions can't be changed under live state",
-					t.Name, d.NumPartitions, t.Partitions, ErrPartitions)
-			}
-			if err := raiseRetention(admin, t, d.ConfigEntries["retention.ms"]); err != nil {
-				return err
-			}
-			continue
-		}
-		policy, most, retention := "delete", strconv.Itoa(MaxRecordBytes), strconv.FormatInt(t.retentionMS(), 10)
-		entries := map[string]*string{"cleanup.policy": &policy, "retention.ms": &retention, "max.message.bytes": &most}
-		if repl >= 3 {
-			// With the brokers' default of 1 a leader alone acknowledges records, and takes them
-			// along when it dies. With two copies nothing could be written while one broker is
-			// away: there the operator chooses.
-			two := "2"
-			entries["min.insync.replicas"] = &two
-		}
-		for name, value := range t.Settings {
-			entries[name] = &value
-		}
-		for name, value := range t.Newer {
-			entries[name] = &value
-		}
-		detail := &sarama.TopicDetail{NumPartitions: t.Partitions, ReplicationFactor: repl, ConfigEntries: entries}
-		err := admin.CreateTopic(t.Name, detail, false)
-		if errors.Is(err, sarama.ErrInvalidConfig) && len(t.Newer) > 0 {
-			for name := range t.Newer {
-				delete(entries, name)
-			}
-			err = admin.CreateTopic(t.Name, detail, false)
-		}
-		if err != nil && !errors.Is(err, sarama.ErrTopicAlreadyExists) {
-			return fmt.Errorf("create topic %s: %w", t.Name, err)
-		}
-	}
-	return c.settle(ctx, admin, topics)
-}
-
-// raiseRetention makes a topic keep its records for as long as t has it, if it has a shorter
-// retention.ms; nil is the default.
-func raiseRetention(admin sarama.ClusterAdmin, t Topic, entry *string) error {
-	has := int64(brokerRetention)
-	if entry != nil {
-		var err error
-		if has, err = strconv.ParseInt(*entry, 10, 64); err != nil {
-			return fmt.Errorf("topic %s: retention.ms %q is not a number", t.Name, *entry)
-		}
-	}
-	want := t.retentionMS()
-	if has == forever || want != forever && has >= want {
-		return nil
-	}
-	value := strconv.FormatInt(want, 10)
-	err := admin.IncrementalAlterConfig(sarama.TopicResource, t.Name, map[string]sarama.IncrementalAlterConfigsEntry{
-		"retention.ms": {Operation: sarama.IncrementalAlterConfigsOperationSet, Value: &value},
-	}, false)
-	if err != nil {
-		return fmt.Errorf("topic %s keeps records for %d ms, which is too short: set its retention.ms to %s: %w", t.Name, has, value, err)
-	}
-	return nil
-}
-
 // admin connects within the bounds of ctx. Sarama's own connecting can't be cancelled, so a
 // connection that comes too late is closed in the background.
 func (c *Cluster) admin(ctx context.Context) (sarama.ClusterAdmin, error) {
@@ -198,7 +103,7 @@ func (c *Cluster) admin(ctx context.Context) (sarama.ClusterAdmin, error) {
 	select {
 	case r := <-done:
 		if r.err != nil {
-			return nil, fmt.Errorf("connect to Kafka at %s: %w", strings.Join(c.Brokers, ","), r.err)
+			return nil, fmt.Errorf("connect to Kafka at %s: %w", strings.Join(c.Brokers, ","), c.Explain(ctx, r.err))
 		}
 		return r.admin, nil
 	case <-ctx.Done():

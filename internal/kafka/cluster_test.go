@@ -52,7 +52,7 @@ func testEnsureTopics(t *testing.T, c *Cluster) {
 	// Retention is raised, whoever has made the topic, and nothing else is touched.
 	made := map[string]string{"kept": "172800000", "short": "3600000"}
 	for topic, ms := range made {
-		size := "12345"
+		size := "1048588"
 		err := admin.CreateTopic(topic, &sarama.TopicDetail{NumPartitions: 1, ReplicationFactor: 1,
 			ConfigEntries: map[string]*string{"retention.ms": &ms, "max.message.bytes": &size}}, false)
 		if err != nil {
@@ -78,9 +78,35 @@ func testEnsureTopics(t *testing.T, c *Cluster) {
 		if got["retention.ms"] != test.want {
 			t.Errorf("%+v: retention.ms is %s, want %s", test.topic, got["retention.ms"], test.want)
 		}
-		if made[test.topic.Name] != "" && got["max.message.bytes"] != "12345" {
+		if made[test.topic.Name] != "" && got["max.message.bytes"] != "1048588" {
 			t.Errorf("%+v: max.message.bytes is %s", test.topic, got["max.message.bytes"])
 		}
+	}
+	// What makes room for records is raised too: a bound in bytes would delete what is to be kept, and a small record would
+	// be all that is taken.
+	bound, small := "300000", "10000"
+	err = admin.CreateTopic("bounded", &sarama.TopicDetail{NumPartitions: 1, ReplicationFactor: 1,
+		ConfigEntries: map[string]*string{"retention.bytes": &bound, "max.message.bytes": &small}}, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mustEnsure(t, c, Topic{Name: "bounded", Partitions: 1, Retention: oneDay})
+	if got := settings("bounded"); got["retention.bytes"] != "-1" || got["max.message.bytes"] != "15728640" || got["retention.ms"] != "604800000" && got["retention.ms"] != "" {
+		t.Errorf("bounded: %v", got)
+	}
+	// Compaction is refused, but where it is asked for.
+	for _, policy := range []string{"compact", "compact,delete", "delete,compact"} {
+		name := "by-" + strings.ReplaceAll(policy, ",", "-")
+		err = admin.CreateTopic(name, &sarama.TopicDetail{NumPartitions: 1, ReplicationFactor: 1, ConfigEntries: map[string]*string{"cleanup.policy": &policy}}, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = c.EnsureTopics(t.Context(), Topic{Name: name, Partitions: 1, Retention: oneDay})
+		if !errors.Is(err, ErrCompacted) || !strings.Contains(err.Error(), "topic "+name+" has cleanup.policy="+policy) ||
+			!strings.Contains(err.Error(), "--entity-name "+name+" --add-config cleanup.policy=delete") {
+			t.Errorf("%s: %v", policy, err)
+		}
+		mustEnsure(t, c, Topic{Name: name, Partitions: 1, Retention: oneDay, Settings: map[string]string{"cleanup.policy": policy}})
 	}
 	err = c.EnsureTopics(t.Context(), Topic{Name: "d", Partitions: 1}, Topic{Name: "a", Partitions: 4})
 	if !errors.Is(err, ErrPartitions) || !strings.Contains(err.Error(), "topic a has 3 partitions, configured are 4") {
@@ -202,8 +228,8 @@ func TestRetentionRefused(t *testing.T) {
 		return resp, nil, true
 	})
 	err := c.EnsureTopics(t.Context(), Topic{Name: "a", Partitions: 1, Retention: 2 * time.Hour})
-	if !errors.Is(err, sarama.ErrTopicAuthorizationFailed) || !strings.Contains(err.Error(), "topic a keeps records for 3600000 ms") ||
-		!strings.Contains(err.Error(), "retention.ms to 7200000") {
+	if !errors.Is(err, sarama.ErrTopicAuthorizationFailed) || !strings.Contains(err.Error(), "topic a has retention.ms=3600000") ||
+		!strings.Contains(err.Error(), "--entity-name a --add-config retention.ms=7200000") {
 		t.Errorf("refused: %v", err)
 	}
 	mustEnsure(t, c, Topic{Name: "a", Partitions: 1, Retention: time.Hour}) // needs no altering

@@ -35,6 +35,10 @@ func CheckUses(ctx context.Context, client *kgo.Client, uses ...Use) error {
 	req.IncludeTopicAuthorizedOperations = true
 	byName := map[string]Use{}
 	for _, u := range uses {
+		if known, ok := byName[u.Topic]; ok { // several roles may use it
+			byName[u.Topic] = Use{u.Topic, u.Read || known.Read, u.Write || known.Write}
+			continue
+		}
 		t := kmsg.NewMetadataRequestTopic()
 		t.Topic = kmsg.StringPtr(u.Topic)
 		req.Topics = append(req.Topics, t)

@@ -41,6 +41,7 @@ func TestCheckUses(t *testing.T) {
 	f("", Use{Topic: "windows", Read: true}, Use{Topic: "events", Write: true})
 	f("topic windows: this process may not write it", Use{Topic: "windows", Read: true, Write: true})
 	f("topic events: this process may not read it", Use{Topic: "windows", Read: true}, Use{Topic: "events", Read: true, Write: true})
+	f("topic windows: this process may not write it", Use{Topic: "windows", Write: true}, Use{Topic: "windows", Read: true})
 	f("topic hidden: TOPIC_AUTHORIZATION_FAILED", Use{Topic: "hidden", Read: true})
 	f("topic none: ", Use{Topic: "none", Read: true})
 }

@@ -21,12 +21,15 @@ func (c *Cluster) settle(ctx context.Context, admin sarama.ClusterAdmin, topics 
 	}
 	cfg := c.Config()
 	cfg.Net.DialTimeout, cfg.Net.ReadTimeout, cfg.Net.WriteTimeout = time.Second, 2*time.Second, 2*time.Second
+	c.secure(cfg) // with that timeout
 	names := make([]string, len(topics))
 	for i, t := range topics {
 		names[i] = t.Name
 	}
 	for _, b := range brokers {
-		if err := settleOn(ctx, b.Addr(), cfg, names); err != nil {
+		if err := settleOn(ctx, b.Addr(), cfg, names); isDenied(err) {
+			return err
+		} else if err != nil {
 			return fmt.Errorf("wait for broker %s to know of new topics: %w", b.Addr(), err)
 		}
 	}
@@ -44,9 +47,8 @@ func settleOn(ctx context.Context, addr string, cfg *sarama.Config, names []stri
 		if err != nil {
 			return nil // it does not answer
 		}
-		err = settled(answer)
-		if err == nil {
-			return nil
+		if err = settled(answer); err == nil || isDenied(err) {
+			return err
 		}
 		select {
 		case <-ctx.Done():
@@ -59,6 +61,10 @@ func settleOn(ctx context.Context, addr string, cfg *sarama.Config, names []stri
 // settled returns what is not yet right with a topic.
 func settled(answer *sarama.MetadataResponse) error {
 	for _, t := range answer.Topics {
+		if t.Err == sarama.ErrTopicAuthorizationFailed {
+			return fmt.Errorf("topic %s: it is there, and this user may not see it: give the user Describe on it, "+
+				"which Read and Write bring along: %w", t.Name, t.Err)
+		}
 		if t.Err != sarama.ErrNoError {
 			return fmt.Errorf("topic %s: %w", t.Name, t.Err)
 		}

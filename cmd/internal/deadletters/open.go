@@ -1,6 +1,7 @@
 package deadletters
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -15,6 +16,7 @@ import (
 	"millrace/cmd/internal/datadir"
 	"millrace/internal/broker"
 	"millrace/internal/deadletter"
+	"millrace/internal/kafka"
 )
 
 // dialTimeout bounds a connection to Kafka.
@@ -22,8 +24,8 @@ const dialTimeout = 8 * time.Second
 
 // Options say where the letters are.
 type Options struct {
-	// Kafka are brokers to start from. Empty is the embedded broker of the data folder Data.
-	Kafka []string
+	// Kafka is the cluster. Without Brokers it is the embedded broker of the data folder Data.
+	Kafka kafka.Cluster
 	Data  string
 	Log   *slog.Logger
 }
@@ -40,7 +42,7 @@ func With(o Options, fn func(*deadletter.Box) error) (err error) {
 		return err
 	}
 	defer box.Close()
-	switch err = fn(box); {
+	switch err = o.Kafka.Explain(context.Background(), fn(box)); {
 	case errors.Is(err, brokersocket.ErrNone):
 		return fmt.Errorf("data folder %s is %w, which has no embedded broker that could be asked: "+
 			"if it is a serve with --kafka, say --kafka here too; else wait until it has ended", o.Data, datadir.ErrInUse)
@@ -53,8 +55,8 @@ func With(o Options, fn func(*deadletter.Box) error) (err error) {
 // reach returns how clients reach the broker, and what closes the way there.
 func (o *Options) reach() (opts []kgo.Opt, done func() error, err error) {
 	done = func() error { return nil }
-	if len(o.Kafka) > 0 {
-		return []kgo.Opt{kgo.SeedBrokers(o.Kafka...)}, done, nil
+	if len(o.Kafka.Brokers) > 0 {
+		return o.Kafka.ClientOptions(), done, nil
 	}
 	if _, err := os.Stat(filepath.Join(o.Data, "broker")); errors.Is(err, fs.ErrNotExist) {
 		return nil, nil, fmt.Errorf("there is no embedded broker's log in %s; name the data folder with --data, or a Kafka with --kafka", o.Data)

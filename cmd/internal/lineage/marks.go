@@ -117,6 +117,6 @@ func (g *Guard) nothingUnread(v *view, archived []Mark) error {
 	if gap == "" {
 		return nil
 	}
-	return fmt.Errorf("%w: %s: they have expired in an outage longer than --retention, or somebody deleted them; to go on with what is left, stop, %s, "+
+	return fmt.Errorf("%w: %s: they have expired in an outage longer than --retention, or by a retention.bytes of the topic that was in force, or somebody deleted them; to go on with what is left, stop, %s, "+
 		"start; the minutes of what was deleted stay incomplete", errGap, gap, strings.Join(cure, ", "))
 }

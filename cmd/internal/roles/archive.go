@@ -10,7 +10,6 @@ import (
 	"millrace/emit/lake"
 	"millrace/engine"
 	"millrace/internal/blob"
-	"millrace/internal/kafka"
 )
 
 // ArchiveOptions configure the role archive. All fields but Sole are required.
@@ -44,7 +43,7 @@ func NewArchive(o ArchiveOptions) (Task, error) {
 	}
 	metrics.Archive(o.Metrics, a)
 	probe := func(ctx context.Context) error {
-		if err := o.probe(ctx, kafka.Use{Topic: engine.EventsTopic, Read: true}); err != nil {
+		if err := o.probe(ctx, Archive); err != nil {
 			return err
 		}
 		return a.Probe(ctx)

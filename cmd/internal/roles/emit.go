@@ -7,9 +7,6 @@ import (
 	"millrace/cmd/internal/stores"
 	"millrace/emit"
 	"millrace/emit/local"
-	"millrace/engine"
-	"millrace/internal/deadletter"
-	"millrace/internal/kafka"
 )
 
 // NewEmitLocal returns the role emit into the local rollup store.
@@ -40,7 +37,7 @@ func NewEmitInflux(c Common, db *stores.Influx) (Task, error) {
 // probeEmit returns a probe of the topics and then of the store.
 func (c *Common) probeEmit(store func(context.Context) error) func(context.Context) error {
 	return func(ctx context.Context) error {
-		err := c.probe(ctx, kafka.Use{Topic: engine.WindowsTopic, Read: true}, kafka.Use{Topic: deadletter.Topic, Write: true})
+		err := c.probe(ctx, Emit)
 		if err != nil {
 			return err
 		}

@@ -12,8 +12,6 @@ import (
 	"millrace/cmd/internal/metrics"
 	"millrace/engine"
 	"millrace/engine/event"
-	"millrace/internal/deadletter"
-	"millrace/internal/kafka"
 	"millrace/state"
 )
 
@@ -91,12 +89,7 @@ func (p *process) ready() error {
 }
 
 func (p *process) probe(ctx context.Context) error {
-	err := p.o.probe(ctx,
-		kafka.Use{Topic: engine.EventsTopic, Read: true},
-		kafka.Use{Topic: engine.WindowsTopic, Write: true},
-		kafka.Use{Topic: kafka.TableTopic(engine.Group), Read: true, Write: true},
-		kafka.Use{Topic: deadletter.Topic, Write: true})
-	if err != nil {
+	if err := p.o.probe(ctx, Process); err != nil {
 		return err
 	}
 	return writableFolder(p.o.State.Dir)

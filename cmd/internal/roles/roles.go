@@ -9,7 +9,10 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"millrace/engine"
 	"millrace/engine/event"
+	"millrace/ingest/salt"
+	"millrace/internal/deadletter"
 	"millrace/internal/kafka"
 )
 
@@ -58,6 +61,23 @@ func (c *Common) gokaWith(limit func(topic string, partition int32) int64) []gok
 }
 
 // probe tries what a role does with topics.
-func (c *Common) probe(ctx context.Context, uses ...kafka.Use) error {
-	return kafka.CheckUses(ctx, c.Prober, uses...)
+func (c *Common) probe(ctx context.Context, role string) error {
+	return kafka.CheckUses(ctx, c.Prober, Uses(role)...)
+}
+
+// Uses returns what a role does with topics; none of query, which uses none.
+func Uses(role string) []kafka.Use {
+	events := kafka.Use{Topic: engine.EventsTopic, Read: true}
+	letters := kafka.Use{Topic: deadletter.Topic, Write: true}
+	switch role {
+	case Collect:
+		return []kafka.Use{{Topic: engine.EventsTopic, Write: true}, {Topic: salt.Topic, Read: true, Write: true}}
+	case Process:
+		return []kafka.Use{events, {Topic: engine.WindowsTopic, Write: true}, {Topic: kafka.TableTopic(engine.Group), Read: true, Write: true}, letters}
+	case Emit:
+		return []kafka.Use{{Topic: engine.WindowsTopic, Read: true}, letters}
+	case Archive:
+		return []kafka.Use{events}
+	}
+	return nil
 }

@@ -43,10 +43,10 @@ func (c *cluster) clientOptions() []kgo.Opt {
 
 // givenCluster is that of --kafka.
 func givenCluster(o KafkaOptions, sessionTimeout time.Duration) *cluster {
-	return &cluster{
-		Cluster: &kafka.Cluster{Brokers: o.Brokers, Replication: o.Replication, SessionTimeout: sessionTimeout},
-		clients: []kgo.Opt{kgo.SeedBrokers(o.Brokers...)},
+	c := &kafka.Cluster{
+		Brokers: o.Brokers, Security: o.Security, Rack: o.Rack, Replication: o.Replication, SessionTimeout: sessionTimeout,
 	}
+	return &cluster{Cluster: c, clients: c.ClientOptions()}
 }
 
 // embedded are the settings of the embedded broker.
@@ -132,7 +132,8 @@ func (c *cluster) ensure(ctx context.Context, topics []kafka.Topic, startAnew fu
 }
 
 // bounded calls f, which Sarama does not let be cancelled, and waits for it until ctx ends. What
-// f does then it does in the background of a process that is about to end.
+// f does then it does in the background of a process that is about to end. An f that knows of ctx has
+// a moment to say why it did not get on.
 func bounded(ctx context.Context, f func() error) error {
 	done := make(chan error, 1)
 	go func() { done <- f() }()
@@ -140,6 +141,11 @@ func bounded(ctx context.Context, f func() error) error {
 	case err := <-done:
 		return err
 	case <-ctx.Done():
+	}
+	select {
+	case err := <-done:
+		return err
+	case <-time.After(time.Second):
 		return fmt.Errorf("no answer from Kafka: %w", ctx.Err())
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"millrace/cmd/internal/roles"
 	"millrace/engine"
 	"millrace/engine/event"
+	"millrace/internal/kafka"
 	"millrace/internal/site"
 )
 
@@ -72,6 +73,11 @@ type KafkaOptions struct {
 	// SessionTimeout is how long a member of a consumer group may be silent, 1 s or more
 	// (--session-timeout). Default, 0: 20 s, and 6 s with Standby.
 	SessionTimeout time.Duration
+	// Security is how the brokers are connected to, and as whom (--kafka-tls, --kafka-sasl and what
+	// belongs to them); nil is plain text without a login.
+	Security *kafka.Security
+	// Rack is where this process is, by broker.rack; "" is nowhere (--kafka-rack).
+	Rack string
 	// SyncWrites has the embedded broker sync each write to the disk (--sync-writes).
 	SyncWrites bool
 }

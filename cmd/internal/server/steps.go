@@ -105,6 +105,12 @@ func (s *server) openCluster(context.Context) (err error) {
 		return nil
 	case len(s.o.Kafka.Brokers) > 0:
 		s.cluster = givenCluster(s.o.Kafka, s.o.sessionTimeout())
+		if security := s.o.Kafka.Security; security != nil {
+			security.Log = s.log
+			if security.SendsClearPassword() {
+				s.log.Warn("the password or token for Kafka can be read on the network: use a listener with TLS, and --kafka-tls", "sasl", security.SASL)
+			}
+		}
 		return nil
 	}
 	s.cluster, err = embeddedCluster(embedded{
@@ -268,7 +274,7 @@ func (s *server) startMonitors(context.Context) error {
 			}
 		}
 		if len(of) > 0 {
-			s.background.monitor("kafka", of, away, client.Ping)
+			s.background.monitor("kafka", of, away, s.probeKafka(client, of))
 		}
 	}
 	switch {
@@ -294,6 +300,21 @@ func (s *server) watchFolders(context.Context) error {
 		s.background.keep("folders", func(ctx context.Context) error { return watchFolders(ctx, looks, s.fail) })
 	}
 	return nil
+}
+
+// probeKafka returns a probe of the brokers and of the rights that roles need: a role whose right to
+// read is taken away while it runs would only wait, and report nothing.
+func (s *server) probeKafka(client *kgo.Client, of []string) func(context.Context) error {
+	var uses []kafka.Use
+	for _, role := range of {
+		uses = append(uses, roles.Uses(role)...)
+	}
+	return func(ctx context.Context) error {
+		if err := client.Ping(ctx); err != nil {
+			return s.cluster.Explain(ctx, err)
+		}
+		return kafka.CheckUses(ctx, client, uses...)
+	}
 }
 
 // leaveRules leaves the engine's rules with the archive. A role that counts has another process

@@ -13,6 +13,7 @@ import (
 	"millrace/cmd/internal/roles"
 	"millrace/ingest"
 	"millrace/ingest/spool"
+	"millrace/internal/kafka"
 )
 
 // findings are what is wrong with options, in the words of serve's flags.
@@ -96,6 +97,10 @@ func (o *Options) validateKafka(f *findings) {
 	}
 	if o.Engine.Standby && (embedded || !o.has(roles.Process)) {
 		f.add("--standby needs --kafka and the role %s: it follows the state of other processes", roles.Process)
+	}
+	at := kafka.Cluster{Brokers: k.Brokers, Security: k.Security, Rack: k.Rack}
+	if wrong, ok := at.Validate().(interface{ Unwrap() []error }); ok {
+		*f = append(*f, wrong.Unwrap()...)
 	}
 	if k.Replication < 0 {
 		f.add("--replication: %d is negative", k.Replication)
