@@ -16,7 +16,9 @@ import (
 // the collector is not healthy either, although it has a spool; clients that never send again are kept in that.
 func TestKafkaRefuses(t *testing.T) {
 	cluster := mustCluster(t)
-	c := mustOpen(t, cluster, func(o *Options) { o.AckTimeout, o.Spool = time.Minute, &spool.Options{Dir: t.TempDir(), MaxBytes: 1 << 20} })
+	c := mustOpen(t, cluster, func(o *Options) {
+		o.AckTimeout, o.Spool = time.Minute, &spool.Options{Dir: t.TempDir(), MaxBytes: 1 << 20}
+	})
 	eventually(t, "the collector is healthy", func() bool { return c.Health() == nil })
 	f := func(err *kerr.Error, want string) {
 		t.Helper()
