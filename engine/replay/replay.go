@@ -331,6 +331,10 @@ func (o Options) CompleteFrom(ctx context.Context) (event.Time, error) {
 	return ceil(began+beganSlack, event.Hour) + newRun(o).reach, nil
 }
 
+// Reach returns how far before and behind a range a replay reads: events that lie further apart have nothing to do with each
+// other.
+func (o Options) Reach() event.Time { return newRun(o).reach }
+
 // plan makes out the range, the hours and logs to read and the sites.
 func (r *run) plan(ctx context.Context) error {
 	from, to := r.o.From, r.o.To

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
-	"slices"
 	"strings"
 
 	"millrace/engine"
@@ -27,7 +26,7 @@ const lateSlack = 2 * event.Minute
 // later, ReplaceSettled leaves as it is.
 func (s *Session) ahead(ctx context.Context, a *archived, r engine.Rules) (func(window.Kind, string, event.Time) bool, error) {
 	if s.Stores.Served != nil {
-		return s.firedBehind(ctx, a), nil
+		return s.firedIn(ctx, s.Stores.Served, a), nil
 	}
 	if s.Stores.Local == nil {
 		complete, streams, err := NewLake(s.Stores.Lake).CompleteUntil(ctx)
@@ -47,19 +46,6 @@ func (s *Session) ahead(ctx context.Context, a *archived, r engine.Rules) (func(
 		}
 	})
 	return func(k window.Kind, site string, start event.Time) bool { return fired[id{k, site, start}] }, err
-}
-
-// firedBehind is ahead for the store of a running serve. An error is kept in failed; the window is
-// then left as it is.
-func (s *Session) firedBehind(ctx context.Context, a *archived) func(window.Kind, string, event.Time) bool {
-	return func(k window.Kind, site string, start event.Time) bool {
-		ws, err := s.Stores.Served.Fired(ctx, k, site, start)
-		if err != nil {
-			s.failed = errors.Join(err, ctx.Err())
-			return true
-		}
-		return slices.ContainsFunc(ws, func(w window.Window) bool { return w.Version > a.version(site, w.Shard) })
-	}
 }
 
 // warnLeft reports windows that replay has computed and the running serve has kept as they are.

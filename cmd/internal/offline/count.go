@@ -13,6 +13,7 @@ import (
 
 // Count makes the rollup store hold the archive's windows of the imported range.
 func (i *Import) Count(ctx context.Context) error {
+	defer i.done()
 	if len(i.sites) == 0 {
 		return nil
 	}

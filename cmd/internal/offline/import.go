@@ -89,6 +89,8 @@ type Import struct {
 	unsettled event.Time
 	recent    int64 // events of minutes before the end that may change
 	behind    int64 // events behind the end of the stream
+
+	release func() // of Session.hold; nil: nothing was written yet
 }
 
 // NewImport begins an import, and reads where the archived stream ends. Where there is none, serve
@@ -122,6 +124,7 @@ func newImport(s *Session, o ImportOptions, r engine.Rules) *Import {
 // Run imports the files and counts what got into the archive, also if one of them fails on the way.
 // The report is nil where nothing was counted; it may come with an error about some of the files.
 func (i *Import) Run(ctx context.Context, files []*importer.File) (*ImportReport, error) {
+	defer i.done()
 	var errs []error
 	for _, f := range files {
 		err := i.Add(ctx, f)
@@ -169,11 +172,22 @@ func (i *Import) warn() {
 // errNoLine is wrapped by the error about a file whose lines are all malformed.
 var errNoLine = errors.New("not one line could be read")
 
-// Add writes one file into the archive.
+// done ends what Add has begun: the archive has nothing more that is not counted.
+func (i *Import) done() {
+	if i.release != nil {
+		i.release()
+	}
+	i.release = nil
+}
+
+// Add writes one file into the archive. Count, or the end of ctx, is to follow.
 func (i *Import) Add(ctx context.Context, f *importer.File) error {
 	topic, err := lake.ImportTopic(f.Digest(i.o.Site))
 	if err != nil {
 		return err
+	}
+	if i.release == nil {
+		i.release = i.s.hold(ctx, "import")
 	}
 	r, err := f.Read(i.o.Site, i.o.Identity, i.o.Rules)
 	if err != nil {

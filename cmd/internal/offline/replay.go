@@ -60,6 +60,9 @@ func (s *Session) Replay(ctx context.Context, o ReplayOptions) (replay.Report, e
 			return replay.Report{}, err
 		}
 	}
+	if o.Mode == replay.Write {
+		defer s.hold(ctx, "replay")()
+	}
 	report, err := s.replayOnce(ctx, &o)
 	// Beside a serve at work the archive may be read a moment before the store has counted what it
 	// got.
@@ -109,23 +112,31 @@ func (s *Session) replayOptions(ctx context.Context, o *ReplayOptions) (replay.O
 
 // base returns what a replay of this session has in any case.
 func (s *Session) base(ctx context.Context, newDeriver func() engine.Deriver) (replay.Options, error) {
+	r, a, err := s.common(ctx, newDeriver)
+	if err != nil {
+		return r, err
+	}
+	r.Ahead, err = s.ahead(ctx, a, r.Rules)
+	return r, err
+}
+
+// common is base without Ahead, with how far the archive is.
+func (s *Session) common(ctx context.Context, newDeriver func() engine.Deriver) (replay.Options, *archived, error) {
 	l := NewLake(s.Stores.Lake)
 	a, err := readArchived(ctx, l)
 	if err != nil {
-		return replay.Options{}, err
+		return replay.Options{}, nil, err
 	}
 	stream, err := s.streamRules(ctx)
 	if err != nil {
-		return replay.Options{}, err
+		return replay.Options{}, nil, err
 	}
-	r := replay.Options{
+	return replay.Options{
 		Lake: l, Reader: s.Stores.Rollups(), Sink: s.Stores.ReplaySink(), NewDeriver: newDeriver,
 		Rules: stream, Limit: stream.Values,
 		MaxDifferences: 1, // none is shown
 		Partitions:     a.partitions, Version: a.version,
-	}
-	r.Ahead, err = s.ahead(ctx, a, stream)
-	return r, err
+	}, a, nil
 }
 
 // openEnd sets the end of a verification that has none: what the stream has not yet made final in

@@ -47,6 +47,7 @@ type Session struct {
 
 	// beside is the serve that has Dir; nil: the command has the folder to itself, or needs none.
 	beside  *storesocket.Client
+	locked  bool // Dir's lock is this command's
 	bucket  bool // the archive was given by its address
 	closers []func() error
 	failed  error // of a look at the store that had no way to return it
@@ -111,6 +112,7 @@ func (s *Session) openFolder(o *Options) error {
 		return fmt.Errorf("there is no data folder %s; name it with --data", o.Data)
 	}
 	dir, err := datadir.Open(o.Data)
+	s.locked = err == nil
 	if errors.Is(err, datadir.ErrInUse) {
 		if dir, err = s.openBeside(o, err); err == nil && o.Influx == "" && !s.beside.HasStore() {
 			s.Dir = dir
