@@ -25,6 +25,7 @@ type Readiness struct {
 
 	mu         sync.Mutex // guards what follows
 	conditions []condition
+	remarks    []remark
 	draining   bool
 	started    bool
 }
@@ -35,6 +36,12 @@ type condition struct {
 	why  func() error  // why it does not hold, nil if it does
 	of   []string      // the roles that it counts for; none: the whole process
 	note func() string // more of it while it holds; nil: nothing
+}
+
+// remark is a line of ?verbose that is no condition.
+type remark struct {
+	name string
+	text func() string
 }
 
 // errNotYet is the reason of a condition that is a plain yes or no.
@@ -82,6 +89,25 @@ func (r *Readiness) Note(name string, note func() string) {
 			r.conditions[i].note = note
 		}
 	}
+}
+
+// Remark adds a line to ?verbose about something that makes nothing ready or not. Text is called as
+// why is.
+func (r *Readiness) Remark(name string, text func() string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.remarks = append(r.remarks, remark{name, text})
+}
+
+// remarkLines returns the lines of all remarks.
+func (r *Readiness) remarkLines() (lines string) {
+	r.mu.Lock()
+	remarks := slices.Clone(r.remarks)
+	r.mu.Unlock()
+	for _, m := range remarks {
+		lines += "    " + m.name + ": " + strings.Join(strings.Fields(m.text()), " ") + "\n"
+	}
+	return lines
 }
 
 // Start declares the list complete; before that the answer is no.
@@ -171,6 +197,9 @@ func (r *Readiness) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 			line += c.more(why)
 		}
 		body += line + "\n"
+	}
+	if query.Has("verbose") {
+		body += r.remarkLines()
 	}
 	w.WriteHeader(code)
 	fmt.Fprint(w, body)

@@ -23,7 +23,7 @@
 //     (package lineage); the collector's settings
 //  3. topics; stores and their socket; the comparison of the log
 //  4. monitors, the watch of folders, the engine's rules, which are left with the archive (package
-//     rules), then the roles in the background: archive, process, emit
+//     rules), then the roles in the background: archive, process, emit; the self-audit
 //  5. the collector and the query API, which answer from here on; the watch of the file of sites;
 //     the demo
 //
@@ -73,6 +73,7 @@
 //	cluster     broker and topics        guard       is the log the one that the state was made of
 //	stores      rollups and archive      rules       the engine's rules, left with the archive
 //	collector   Options to ingest.Options            sites       the file of sites, followed
+//	audit       the self-audit, and what is counted by, left with the archive
 //	background  the roles, their gates and conditions            demo    made-up traffic
 //
 // cmd/millrace calls Run; tests run several servers in a process. The package reads no flags,

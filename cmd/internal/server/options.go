@@ -41,6 +41,9 @@ type Options struct {
 
 	// ArchiveEvery is how often events are written to the archive, 1 s or more (--archive-every).
 	ArchiveEvery time.Duration
+	// AuditShare is the share of a processor core, 0 to 1, that the self-audit may use; 0: there is
+	// none (--audit-share).
+	AuditShare float64
 	// Demo also sends made-up traffic for three sites to this server, and makes up their past at
 	// the first start (--demo). It needs the role collect and Access.LoopbackTrust.
 	Demo bool

@@ -18,6 +18,7 @@ import (
 	"millrace/ingest"
 	"millrace/ingest/geo"
 	"millrace/ingest/salt"
+	"millrace/internal/blob"
 	"millrace/internal/certs"
 	"millrace/internal/front"
 	"millrace/internal/kafka"
@@ -320,17 +321,32 @@ func (s *server) probeKafka(client *kgo.Client, of []string) func(context.Contex
 // leaveRules leaves the engine's rules with the archive. A role that counts has another process
 // archive, perhaps: it leaves them too, if it was given that archive's address.
 func (s *server) leaveRules(ctx context.Context) error {
-	archive := s.stores.Lake
-	if archive == nil && s.o.has(roles.Process) && s.o.S3 != "" {
-		var err error
-		if archive, err = stores.OpenLake(s.o.S3, ""); err != nil {
-			return err
-		}
-	}
+	archive, err := s.archiveOfRules()
 	if archive != nil {
 		leaveRules(ctx, archive, s.o.Engine.Rules(), &s.closers, s.log)
 	}
-	return nil
+	return err
+}
+
+// leaveCounting leaves with the archive what a role that counts counts by, likewise.
+func (s *server) leaveCounting(ctx context.Context) error {
+	if !s.o.has(roles.Process) {
+		return nil
+	}
+	archive, err := s.archiveOfRules()
+	if archive != nil {
+		leaveCounting(ctx, archive, s.dir, countedBy(s.o.Version, s.o.Access.Sites), s.o.Engine.Rules(), &s.closers, s.log)
+	}
+	return err
+}
+
+// archiveOfRules returns the archive of this process, or the one whose address a role that counts
+// was given; nil if there is none.
+func (s *server) archiveOfRules() (blob.Store, error) {
+	if s.stores.Lake != nil || !s.o.has(roles.Process) || s.o.S3 == "" {
+		return s.stores.Lake, nil
+	}
+	return stores.OpenLake(s.o.S3, "")
 }
 
 // startRoles starts the roles that run in the background: archive, process and emit.

@@ -33,6 +33,9 @@ func (o *Options) Validate() error {
 	if o.ArchiveEvery < time.Second {
 		f.add("--archive-every: %s is less than 1s", duration.Text(o.ArchiveEvery))
 	}
+	if o.AuditShare < 0 || o.AuditShare > 1 {
+		f.add("--audit-share: %v is not from 0 to 1", o.AuditShare)
+	}
 	o.Collector.validate(&f)
 	return errors.Join(f...)
 }

@@ -105,6 +105,19 @@ func OpenInflux(address string, dead emitinflux.DeadLetter, log *slog.Logger) (*
 	return &Influx{sink, reader}, nil
 }
 
+// OpenInfluxReader is OpenInflux for those who only read: there is no Sink. It makes no request.
+func OpenInfluxReader(address string) (*Influx, error) {
+	cfg, err := influxdb.ParseURL(address)
+	if err != nil {
+		return nil, fmt.Errorf("--influx: %w", err)
+	}
+	reader, err := emitinflux.NewReader(emitinflux.ReaderOptions{DB: cfg})
+	if err != nil {
+		return nil, fmt.Errorf("--influx: %w", err)
+	}
+	return &Influx{Reader: reader}, nil
+}
+
 // OpenLake opens the archive at an address, or in a folder if the address is empty.
 func OpenLake(address, folder string) (blob.Store, error) {
 	if address == "" {
