@@ -48,5 +48,5 @@ func NewArchive(o ArchiveOptions) (Task, error) {
 		}
 		return a.Probe(ctx)
 	}
-	return Task{Role: Archive, Probe: probe, Waiting: a.Waiting, Run: a.Run}, nil
+	return Task{Role: Archive, Group: lake.Group, Topic: engine.EventsTopic, Probe: probe, Waiting: a.Waiting, Run: a.Run}, nil
 }

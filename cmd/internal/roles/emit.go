@@ -6,7 +6,9 @@ import (
 	"millrace/cmd/internal/metrics"
 	"millrace/cmd/internal/stores"
 	"millrace/emit"
+	"millrace/emit/influx"
 	"millrace/emit/local"
+	"millrace/engine"
 )
 
 // NewEmitLocal returns the role emit into the local rollup store.
@@ -21,7 +23,7 @@ func NewEmitLocal(c Common, store *local.Store) (Task, error) {
 		return Task{}, err
 	}
 	metrics.Local(c.Metrics, e)
-	return Task{Role: Emit, Probe: c.probeEmit(store.Check), Run: e.Run}, nil
+	return Task{Role: Emit, Group: local.Group, Topic: engine.WindowsTopic, Probe: c.probeEmit(store.Check), Run: e.Run}, nil
 }
 
 // NewEmitInflux returns the role emit into an InfluxDB.
@@ -31,7 +33,7 @@ func NewEmitInflux(c Common, db *stores.Influx) (Task, error) {
 		return Task{}, err
 	}
 	metrics.Influx(c.Metrics, db.Sink)
-	return Task{Role: Emit, Probe: c.probeEmit(db.Probe), Waiting: db.Sink.Waiting, Run: e.Run}, nil
+	return Task{Role: Emit, Group: influx.Group, Topic: engine.WindowsTopic, Probe: c.probeEmit(db.Probe), Waiting: db.Sink.Waiting, Run: e.Run}, nil
 }
 
 // probeEmit returns a probe of the topics and then of the store.

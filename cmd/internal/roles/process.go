@@ -47,7 +47,7 @@ type ProcessOptions struct {
 func NewProcess(o ProcessOptions) Task {
 	p := &process{o: o, metrics: metrics.NewEngine(), times: newTimes(o.Log)}
 	o.Metrics.MustRegister(p.metrics)
-	return Task{Role: Process, Probe: p.probe, Ready: p.ready, Run: p.run}
+	return Task{Role: Process, Group: engine.Group, Topic: engine.EventsTopic, Probe: p.probe, Ready: p.ready, Run: p.run}
 }
 
 type process struct {

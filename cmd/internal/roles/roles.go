@@ -31,6 +31,8 @@ func All() []string { return []string{Collect, Process, Emit, Archive, Query} }
 // Task is a role that is ready to run in the background.
 type Task struct {
 	Role string
+	// Group is the consumer group of the role, and Topic what it reads.
+	Group, Topic string
 	// Probe tries the rights that Run uses, and returns what is wrong.
 	Probe func(context.Context) error
 	// Waiting returns since when Run has waited for something outside, and why; the zero time if

@@ -33,7 +33,7 @@ func TestOrder(t *testing.T) {
 	want := []string{
 		"demo history", "demo",
 		"listener", "collector",
-		"watch", "look at emit reads", "look at process reads", "look at archive reads", "processors",
+		"watch", "headroom", "look at emit reads", "look at process reads", "look at archive reads", "processors",
 		"rules", "folders", "look at query", "look at kafka", "prober", "look at log", "salts", "salt of imports",
 		"rollup store's socket", "rollup store",
 		"broker's socket", "broker",

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -352,6 +353,8 @@ func (s *server) archiveOfRules() (blob.Store, error) {
 // startRoles starts the roles that run in the background: archive, process and emit.
 func (s *server) startRoles(context.Context) error {
 	s.closers.add("processors", s.background.stop)
+	var groups []func(context.Context)
+	headroom := metrics.NewHeadroom()
 	for _, r := range []struct {
 		role string
 		task func(roles.Common) (roles.Task, error)
@@ -368,6 +371,21 @@ func (s *server) startRoles(context.Context) error {
 			return fmt.Errorf("start role %s: %w", r.role, err)
 		}
 		s.background.start(t, func(ctx context.Context) error { return reading.Check(ctx, s.prober) })
+		groups = append(groups, func(ctx context.Context) {
+			headroom.Keep(ctx, t.Group, func(ctx context.Context) (map[int32]time.Duration, error) {
+				return kafka.Headroom(ctx, s.prober, t.Group, t.Topic, s.o.Kafka.Retention, time.Now())
+			})
+		})
+	}
+	if len(groups) > 0 {
+		s.admin.Registry.MustRegister(headroom)
+		s.closers.add("headroom", inBackground(func(ctx context.Context) {
+			var wg sync.WaitGroup
+			for _, keep := range groups {
+				wg.Go(func() { keep(ctx) })
+			}
+			wg.Wait()
+		}))
 	}
 	if len(s.background.tasks) > 0 {
 		s.background.keep("watch", s.guard.Watch)
