@@ -10,6 +10,7 @@
 // package that does the work, and prints what that returns:
 //
 //	serve           cmd/internal/server
+//	check           cmd/internal/check, with the probes of server
 //	replay, import  cmd/internal/offline
 //	sites           internal/site
 //	dead            cmd/internal/deadletters

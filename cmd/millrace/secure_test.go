@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/base64"
 	"fmt"
 	"io"
@@ -222,8 +223,22 @@ func TestKafkaRights(t *testing.T) {
 	}
 	refused("create topic millrace.events", "give this user Create", "kafka-topics.sh --bootstrap-server "+k.ListenersAt(services.ListenSASLTLS)[0]+
 		" --create --topic millrace.events --partitions 4 --replication-factor 1 --config cleanup.policy=delete", "--topic millrace.salts --partitions 1")
+	probed := func(code int, want ...string) {
+		t.Helper()
+		var out, errs bytes.Buffer
+		if got := run(t.Context(), append([]string{"check", "--data", t.TempDir()}, login...), strings.NewReader(""), &out, &errs); got != code {
+			t.Errorf("check exits with %d, want %d\n%s%s", got, code, out.String(), errs.String())
+		}
+		for _, w := range want {
+			if !strings.Contains(out.String(), w) {
+				t.Errorf("no %q in\n%s", w, out.String())
+			}
+		}
+	}
+	probed(exitError, "ok    kafka ", "1 brokers, cluster ", "by TLS, SCRAM-SHA-512", "FAIL  topic millrace.events ", "--create --topic millrace.events", "ok    group millrace.emit-local")
 	creates := kadm.NewACLs().Allow(principals...).Topics("millrace.").ResourcePatternType(kadm.ACLPatternPrefixed).Operations(kadm.OpCreate)
 	k.create(creates)
+	probed(exitOK, "ok    topic millrace.events ", "is not there, serve makes it")
 	s, err := startServer(t, append([]string{"serve", "--data", t.TempDir()}, login...))
 	if err != nil {
 		t.Fatal(err)
@@ -258,6 +273,15 @@ func TestKafkaRights(t *testing.T) {
 	k.revoke(read)
 	ready()
 	s.mustStop(t)
+	probed(exitOK, "ok    topic millrace.events ", "4 partitions\n")
+	group := kadm.NewACLs().Deny(principals...).DenyHosts().Groups("millrace.emit-local").ResourcePatternType(kadm.ACLPatternLiteral).Operations(kadm.OpDelete)
+	k.create(group)
+	probed(exitError, "this user lacks Delete on it")
+	k.revoke(group)
+	write = deny(engine.WindowsTopic, kadm.OpWrite)
+	k.create(write)
+	probed(exitError, "topic millrace.windows: this process may not write it")
+	k.revoke(write)
 
 	for _, d := range []struct {
 		what *kadm.ACLBuilder
@@ -268,6 +292,7 @@ func TestKafkaRights(t *testing.T) {
 	} {
 		k.create(d.what)
 		refused(d.want)
+		probed(exitError, d.want)
 		k.revoke(d.what)
 	}
 }

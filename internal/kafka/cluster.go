@@ -148,11 +148,7 @@ func (c *Cluster) Partitions(ctx context.Context, topic string) (int32, error) {
 		return 0, err
 	}
 	defer admin.Close()
-	topics, err := admin.ListTopics()
-	if err != nil {
-		return 0, fmt.Errorf("list topics of %s: %w", strings.Join(c.Brokers, ","), err)
-	}
-	return topics[topic].NumPartitions, nil
+	return partitionsOf(admin, topic)
 }
 
 // Ends returns the offset behind the last record of each partition of a topic.

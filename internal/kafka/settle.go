@@ -62,8 +62,7 @@ func settleOn(ctx context.Context, addr string, cfg *sarama.Config, names []stri
 func settled(answer *sarama.MetadataResponse) error {
 	for _, t := range answer.Topics {
 		if t.Err == sarama.ErrTopicAuthorizationFailed {
-			return fmt.Errorf("topic %s: it is there, and this user may not see it: give the user Describe on it, "+
-				"which Read and Write bring along: %w", t.Name, t.Err)
+			return hiddenError(t.Name, t.Err)
 		}
 		if t.Err != sarama.ErrNoError {
 			return fmt.Errorf("topic %s: %w", t.Name, t.Err)

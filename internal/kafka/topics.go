@@ -80,39 +80,55 @@ func (c *Cluster) EnsureTopics(ctx context.Context, topics ...Topic) error {
 		return err
 	}
 	defer admin.Close()
-	have, err := admin.ListTopics()
-	if err != nil {
-		return fmt.Errorf("list topics of %s: %w", strings.Join(c.Brokers, ","), err)
-	}
-	repl, err := c.replication(admin)
+	copies, err := c.replication(admin)
 	if err != nil {
 		return err
 	}
-	var missing []Topic
-	for _, t := range topics {
-		d, ok := have[t.Name]
-		if !ok {
-			missing = append(missing, t)
-			continue
-		}
-		if d.NumPartitions != t.Partitions {
-			return fmt.Errorf("topic %s has %d partitions, configured are %d: %w; partitions can't be changed under live state",
-				t.Name, d.NumPartitions, t.Partitions, ErrPartitions)
-		}
-		if err := c.correct(admin, t); err != nil {
-			return err
-		}
-	}
-	for i, t := range missing {
-		if err := c.create(admin, t, repl); err != nil {
-			return c.explainCreate(err, missing[i:], repl)
+	for i, t := range topics {
+		if _, err := c.ensure(admin, t, copies, false); err != nil {
+			return c.explainCreate(admin, err, topics[i:], copies)
 		}
 	}
 	return c.settle(ctx, admin, topics)
 }
 
-// create makes a topic. One that is there, but hidden, is no error here: settle finds it.
-func (c *Cluster) create(admin sarama.ClusterAdmin, t Topic, copies int16) error {
+// ensure does what EnsureTopics does with one topic, or only tries whether it may. It returns what
+// there was to do, "" for nothing.
+func (c *Cluster) ensure(admin sarama.ClusterAdmin, t Topic, copies int16, try bool) (would string, err error) {
+	partitions, err := partitionsOf(admin, t.Name)
+	switch {
+	case err != nil:
+		return "", err
+	case partitions == 0:
+		return "is not there, serve makes it", c.create(admin, t, copies, try)
+	case partitions != t.Partitions:
+		return "", fmt.Errorf("topic %s has %d partitions, configured are %d: %w; partitions can't be changed under live state",
+			t.Name, partitions, t.Partitions, ErrPartitions)
+	}
+	return c.correct(admin, t, try)
+}
+
+// partitionsOf returns the number of partitions of a topic, 0 of one that is not there or that this
+// user may not see. Sarama's ListTopics would read the settings of all topics of the cluster.
+func partitionsOf(admin sarama.ClusterAdmin, topic string) (int32, error) {
+	found, err := admin.DescribeTopics([]string{topic})
+	if err != nil {
+		return 0, fmt.Errorf("ask Kafka for topic %s: %w", topic, err)
+	}
+	for _, m := range found {
+		if m.Name == topic && (m.Err == sarama.ErrNoError || m.Err == sarama.ErrLeaderNotAvailable) {
+			return int32(len(m.Partitions)), nil
+		}
+	}
+	return 0, nil
+}
+
+// errCreate is wrapped by the error of a topic that was not made.
+var errCreate = errors.New("create topic")
+
+// create makes a topic, or tries whether it may. One that is there, but hidden, is no error when it
+// is to be made: settle finds it.
+func (c *Cluster) create(admin sarama.ClusterAdmin, t Topic, copies int16, try bool) error {
 	detail := &sarama.TopicDetail{NumPartitions: t.Partitions, ReplicationFactor: copies, ConfigEntries: map[string]*string{}}
 	for name, value := range t.settings(copies) {
 		detail.ConfigEntries[name] = &value
@@ -120,27 +136,38 @@ func (c *Cluster) create(admin sarama.ClusterAdmin, t Topic, copies int16) error
 	for name, value := range t.Newer {
 		detail.ConfigEntries[name] = &value
 	}
-	err := admin.CreateTopic(t.Name, detail, false)
+	err := admin.CreateTopic(t.Name, detail, try)
 	if errors.Is(err, sarama.ErrInvalidConfig) && len(t.Newer) > 0 {
 		for name := range t.Newer {
 			delete(detail.ConfigEntries, name)
 		}
-		err = admin.CreateTopic(t.Name, detail, false)
+		err = admin.CreateTopic(t.Name, detail, try)
 	}
-	if err != nil && !errors.Is(err, sarama.ErrTopicAlreadyExists) {
-		return fmt.Errorf("create topic %s: %w", t.Name, err)
+	switch {
+	case errors.Is(err, sarama.ErrTopicAlreadyExists) && try:
+		return hiddenError(t.Name, err)
+	case err != nil && !errors.Is(err, sarama.ErrTopicAlreadyExists):
+		return fmt.Errorf("%w %s: %w", errCreate, t.Name, err)
 	}
 	return nil
 }
 
+// hiddenError is that of a topic that is there and that this user may not see.
+func hiddenError(topic string, err error) error {
+	return fmt.Errorf("topic %s: it is there, and this user may not see it: give the user Describe on it, which Read and Write bring along: %w", topic, err)
+}
+
 // explainCreate adds to the error of a topic that may not be made how an administrator makes those
 // that are missing.
-func (c *Cluster) explainCreate(err error, missing []Topic, copies int16) error {
-	if !isDenied(err) && !errors.Is(err, sarama.ErrPolicyViolation) {
+func (c *Cluster) explainCreate(admin sarama.ClusterAdmin, err error, topics []Topic, copies int16) error {
+	if !errors.Is(err, errCreate) || !isDenied(err) && !errors.Is(err, sarama.ErrPolicyViolation) {
 		return err
 	}
 	var b strings.Builder
-	for _, t := range missing {
+	for _, t := range topics {
+		if n, err := partitionsOf(admin, t.Name); err != nil || n > 0 {
+			continue
+		}
 		fmt.Fprintf(&b, "\n  kafka-topics.sh --bootstrap-server %s --create --topic %s --partitions %d --replication-factor %d", c.first(), t.Name, t.Partitions, copies)
 		s := t.settings(copies)
 		for _, name := range slices.Sorted(maps.Keys(s)) {
@@ -163,20 +190,21 @@ func isDenied(err error) bool {
 // first returns a broker for commands that are shown.
 func (c *Cluster) first() string { return slices.Concat(c.Brokers, []string{"HOST:PORT"})[0] }
 
-// correct changes what is too little of the settings of a topic that is there.
-func (c *Cluster) correct(admin sarama.ClusterAdmin, t Topic) error {
+// correct changes what is too little of the settings of a topic that is there, or tries whether it
+// may.
+func (c *Cluster) correct(admin sarama.ClusterAdmin, t Topic, try bool) (would string, err error) {
 	has, err := describe(admin, t.Name)
 	if err != nil {
-		return err
+		return "", err
 	}
 	policy := has["cleanup.policy"]
 	if t.Settings["cleanup.policy"] == "" && slices.Contains(strings.Split(policy, ","), "compact") {
-		return fmt.Errorf("topic %s has cleanup.policy=%s, by which Kafka deletes all records of a partition but the last: %w; "+
+		return "", fmt.Errorf("topic %s has cleanup.policy=%s, by which Kafka deletes all records of a partition but the last: %w; "+
 			"set that before anything is written to it: %s", t.Name, policy, ErrCompacted, c.alterCommand(t.Name, "cleanup.policy=delete"))
 	}
 	change, err := t.tooLittle(has)
 	if err != nil || len(change) == 0 {
-		return err
+		return "", err
 	}
 	entries := map[string]sarama.IncrementalAlterConfigsEntry{}
 	var now, want []string
@@ -185,11 +213,11 @@ func (c *Cluster) correct(admin sarama.ClusterAdmin, t Topic) error {
 		entries[name] = sarama.IncrementalAlterConfigsEntry{Operation: sarama.IncrementalAlterConfigsOperationSet, Value: &value}
 		now, want = append(now, name+"="+cmp.Or(has[name], "(default)")), append(want, name+"="+value)
 	}
-	if err := admin.IncrementalAlterConfig(sarama.TopicResource, t.Name, entries, false); err != nil {
-		return fmt.Errorf("topic %s has %s, which is too little, and it can't be changed from here: %s: %w", t.Name, strings.Join(now, " and "),
+	if err := admin.IncrementalAlterConfig(sarama.TopicResource, t.Name, entries, try); err != nil {
+		return "", fmt.Errorf("topic %s has %s, which is too little, and it can't be changed from here: %s: %w", t.Name, strings.Join(now, " and "),
 			c.alterCommand(t.Name, strings.Join(want, ",")), err)
 	}
-	return nil
+	return fmt.Sprintf("has %s, serve sets %s", strings.Join(now, ", "), strings.Join(want, ", ")), nil
 }
 
 // tooLittle returns the settings that have to be changed, and to what.

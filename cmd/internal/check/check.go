@@ -1,0 +1,61 @@
+package check
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+)
+
+// within is how long one probe may take.
+const within = 20 * time.Second
+
+// Probe is one thing that is tried.
+type Probe struct {
+	// Name is what is tried, in a few words, each once in a list.
+	Name string
+	// Needs is the name of a probe before this one; where that fails this one is not tried. "" is
+	// none.
+	Needs string
+	// Run tries it, and returns what was found, in a few words, or what is wrong and how to mend it.
+	// It ends with its context.
+	Run func(context.Context) (found string, err error)
+}
+
+// Run tries all, prints a line for each, and returns how many failed or were not tried.
+func Run(ctx context.Context, w io.Writer, probes []Probe) (failed int) {
+	width := 0
+	for _, p := range probes {
+		width = max(width, len(p.Name))
+	}
+	bad := map[string]bool{}
+	for _, p := range probes {
+		result, text := "ok", ""
+		if p.Needs != "" && bad[p.Needs] {
+			result, text = "-", "not tried, it needs "+p.Needs
+		} else {
+			var err error
+			if text, err = try(ctx, p); err != nil {
+				result, text = "FAIL", err.Error()
+			}
+		}
+		if result != "ok" {
+			failed++
+			bad[p.Name] = true
+		}
+		text = strings.ReplaceAll(strings.TrimSpace(text), "\n", "\n"+strings.Repeat(" ", 6))
+		fmt.Fprintln(w, strings.TrimSpace(fmt.Sprintf("%-4s  %-*s  %s", result, width, p.Name, text)))
+	}
+	return failed
+}
+
+func try(ctx context.Context, p Probe) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, within)
+	defer cancel()
+	found, err := p.Run(ctx)
+	if err != nil && ctx.Err() != nil {
+		return "", fmt.Errorf("no answer within %v: %w", within, err)
+	}
+	return found, err
+}

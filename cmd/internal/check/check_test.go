@@ -1,0 +1,33 @@
+package check
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+)
+
+func TestRun(t *testing.T) {
+	tried := ""
+	probe := func(name, needs, found string, err error) Probe {
+		return Probe{name, needs, func(context.Context) (string, error) { tried += name; return found, err }}
+	}
+	var out strings.Builder
+	failed := Run(t.Context(), &out, []Probe{
+		probe("a", "", "3 of it", nil),
+		probe("long", "a", "", errors.New("wrong; type\n  this\n")),
+		probe("c", "long", "", nil),
+		probe("d", "c", "", nil), // what it needs was not tried
+		probe("e", "a", "", nil),
+	})
+	const want = `ok    a     3 of it
+FAIL  long  wrong; type
+        this
+-     c     not tried, it needs long
+-     d     not tried, it needs c
+ok    e
+`
+	if out.String() != want || failed != 3 || tried != "alonge" {
+		t.Errorf("%d failed, tried %q:\n%s", failed, tried, out.String())
+	}
+}

@@ -1,0 +1,56 @@
+package server
+
+import (
+	"context"
+	"slices"
+
+	"millrace/cmd/internal/check"
+	"millrace/cmd/internal/roles"
+	"millrace/emit/influx"
+	"millrace/emit/lake"
+	"millrace/emit/local"
+	"millrace/engine"
+	"millrace/internal/kafka"
+)
+
+// Probes returns what a server of these options would use, each to be tried by itself. REQUIRES:
+// Validate has returned nil.
+func (o *Options) Probes() []check.Probe {
+	return o.kafkaProbes()
+}
+
+// kafkaProbes try the cluster of --kafka: that its brokers can be reached, what a start would do with
+// the topics, and the rights of the roles.
+func (o *Options) kafkaProbes() []check.Probe {
+	if len(o.Kafka.Brokers) == 0 || !o.usesKafka() {
+		return nil
+	}
+	c := givenCluster(o.Kafka, o.sessionTimeout()).Cluster
+	list := []check.Probe{{Name: "kafka", Run: c.Reach}}
+	var uses []kafka.Use
+	for _, role := range o.Roles {
+		uses = append(uses, roles.Uses(role)...)
+	}
+	life := roles.State{Rules: o.Engine.Rules()}.Life()
+	for _, t := range topics(o.Kafka, o.Engine.Lateness, life) {
+		of := slices.DeleteFunc(slices.Clone(uses), func(u kafka.Use) bool { return u.Topic != t.Name })
+		list = append(list, check.Probe{Name: "topic " + t.Name, Needs: "kafka", Run: func(ctx context.Context) (string, error) {
+			return c.TryTopic(ctx, t, of...)
+		}})
+	}
+	group := func(role, name string, rewinds bool) {
+		if o.has(role) {
+			list = append(list, check.Probe{Name: "group " + name, Needs: "kafka", Run: func(ctx context.Context) (string, error) {
+				return "", c.TryGroup(ctx, name, rewinds)
+			}})
+		}
+	}
+	group(roles.Process, engine.Group, false)
+	group(roles.Archive, lake.Group, false)
+	if o.Influx != "" {
+		group(roles.Emit, influx.Group, false)
+	} else {
+		group(roles.Emit, local.Group, true)
+	}
+	return list
+}

@@ -1,0 +1,31 @@
+package main
+
+import (
+	"fmt"
+
+	"millrace/cmd/internal/check"
+)
+
+// checkCommand tries what a serve of the same flags would use.
+type checkCommand struct {
+	serveCommand `embed:""`
+}
+
+// Help is the text behind the list of flags.
+func (checkCommand) Help() string {
+	return `Tries what serve would use with the same flags, variables and config file, prints a line for each thing, and changes nothing. The exit
+code is 0 if all is right, and 1 if not. It may run beside a serve.`
+}
+
+func (c *checkCommand) Run(p *process, logs *logFlags) error {
+	o, err := c.options()
+	if err != nil {
+		return err
+	}
+	o.Log = logs.open(p.stderr)
+	probes := o.Probes()
+	if failed := check.Run(p.ctx, p.stdout, probes); failed > 0 {
+		return fmt.Errorf("%d of %d are not as they have to be", failed, len(probes))
+	}
+	return nil
+}
