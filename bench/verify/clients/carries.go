@@ -29,8 +29,12 @@ func Carries(name string) func(*http.Request) bool {
 			if strings.Contains(form, name) {
 				return true
 			}
-			if values, err := url.ParseQuery(form); err == nil {
-				data, err := base64.StdEncoding.DecodeString(values.Get("data"))
+			values, err := url.ParseQuery(form)
+			if err != nil {
+				continue
+			}
+			for _, key := range []string{"data", "data_list"} {
+				data, err := base64.StdEncoding.DecodeString(values.Get(key))
 				if err == nil && bytes.Contains(data, []byte(name)) {
 					return true
 				}

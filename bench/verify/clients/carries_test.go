@@ -29,5 +29,6 @@ func TestCarries(t *testing.T) {
 	f("/g/collect?en=Order", "", true)
 	f("/g/collect?en=page_view", "", false)
 	f("/track/", "data=W3siZXZlbnQiOiJPcmRlciJ9XQ%3D%3D", true)
+	f("/sa.gif", "data_list=W3siZXZlbnQiOiJPcmRlciJ9XQ%3D%3D", true)
 	f("/flags/", "data=e30%3D", false)
 }

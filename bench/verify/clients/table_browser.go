@@ -283,5 +283,37 @@ func browserTable() []Client {
 				Lost:        {0, Final, Failure, 1},
 			},
 		},
+		{
+			Name: "sa-sdk-javascript", Version: "1.27.11", Protocol: "sensors", ID: "_track_id",
+			Script: "sensors.html", Token: "sensors%d",
+			Note: "It sends images",
+			Cells: map[Answer]Cell{
+				Accepted:    {200, Done, Nothing, 1},
+				Invalid:     {400, Final, Nothing, 0},
+				TooLarge:    {200, Final, Nothing, 0},
+				TooMany:     {429, Final, Nothing, 0},
+				Unavailable: {503, Final, Nothing, 0},
+				Mistake:     {500, Final, Nothing, 0},
+				NoCollector: {502, Final, Nothing, 0},
+				Closed:      {0, Final, Nothing, 0},
+				Lost:        {0, Final, Nothing, 1},
+			},
+		},
+		{
+			Name: "sa-sdk-javascript", Version: "1.27.11", Use: "batch_send", Protocol: "sensors", ID: "_track_id",
+			Script: "sensors-batch.html", Token: "sensorslist%d",
+			Note: "It sends again every 6 s, without end: what is refused for ever is answered with 200",
+			Cells: map[Answer]Cell{
+				Accepted:    {200, Done, Nothing, 1},
+				Invalid:     {200, Final, Nothing, 0},
+				TooLarge:    {200, Final, Nothing, 0},
+				TooMany:     {429, Again, Nothing, 1},
+				Unavailable: {503, Again, Nothing, 1},
+				Mistake:     {200, Final, Nothing, 0},
+				NoCollector: {502, Again, Nothing, 1},
+				Closed:      {0, Again, Nothing, 1},
+				Lost:        {0, Again, Nothing, 1},
+			},
+		},
 	}
 }

@@ -17,6 +17,7 @@ import (
 	"millrace/ingest/protocol/posthog"
 	"millrace/ingest/protocol/script"
 	"millrace/ingest/protocol/segment"
+	"millrace/ingest/protocol/sensors"
 	"millrace/ingest/protocol/snowplow"
 	"millrace/ingest/protocol/swetrix"
 	"millrace/ingest/protocol/ua"
@@ -47,5 +48,6 @@ func Protocols(scriptPaths ...string) []protocol.Protocol {
 		swetrix.Protocol(),
 		aptabase.Protocol(),
 		goatcounter.Protocol(),
+		sensors.Protocol(),
 	}
 }
