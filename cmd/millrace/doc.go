@@ -2,9 +2,10 @@
 //
 // In go a command line, MILLRACE_* variables and a YAML file, which say the same things under the
 // same names; out come running roles (serve), rollups computed again (replay), an imported file
-// (import), a checked file of sites (sites), dead letters (dead), measurements (bench) and an exit
-// code: 0 for success, 1 for a failure or a difference that replay --verify found, 2 for a mistake
-// in the flags, 3 for a replay --verify that had nothing to compare.
+// (import), what serve would use, tried (check), a checked file of sites (sites), dead letters
+// (dead), measurements (bench) and an exit code: 0 for success, 1 for a failure or a difference that
+// replay --verify found, 2 for a mistake in the flags, 3 for a replay --verify that had nothing to
+// compare.
 //
 // A command is a struct of flags with a method Run. Run turns the flags into the Options of the
 // package that does the work, and prints what that returns:

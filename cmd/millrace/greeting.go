@@ -80,7 +80,10 @@ func (c *serveCommand) publicURL(up server.Up) string {
 		return up.URL
 	}
 	asked, _, _ := net.SplitHostPort(c.Listen)
-	scheme, _, _ := strings.Cut(up.URL, "://")
+	scheme := "http"
+	if c.TLSCert != "" {
+		scheme = "https"
+	}
 	if ip := net.ParseIP(host); ip == nil || !ip.IsUnspecified() {
 		if asked != "" && net.ParseIP(asked) == nil {
 			host = asked // a name, as it was given

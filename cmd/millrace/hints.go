@@ -272,7 +272,7 @@ func flagOwners(node *kong.Node) map[string][]string {
 	owners := map[string][]string{}
 	var walk func(*kong.Node)
 	walk = func(n *kong.Node) {
-		if n.Parent != nil && !n.Hidden {
+		if n.Parent != nil && !n.Hidden && cli.NameOf(n) != " check" { // which has those of serve
 			for _, f := range n.Flags {
 				owners[f.Name] = append(owners[f.Name], strings.TrimSpace(cli.NameOf(n)))
 			}

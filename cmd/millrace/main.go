@@ -34,7 +34,7 @@ type commandLine struct {
 	ShowVersion versionFlag `name:"version" short:"v" env:"-" help:"Print the version."`
 
 	Serve   serveCommand   `cmd:"" help:"Take beacons, count them, archive them and answer questions."`
-	Check   checkCommand   `cmd:"" help:"Try what serve would use: brokers, rights, topics."`
+	Check   checkCommand   `cmd:"" help:"Try what serve would use: folder, certificate, brokers, topics, bucket, database, rights."`
 	Replay  replayCommand  `cmd:"" help:"Compute rollups again from the archived events."`
 	Import  importCommand  `cmd:"" help:"Read access logs or events from files into the archive and count them."`
 	Sites   sitesCommand   `cmd:"" help:"Check a file of sites."`

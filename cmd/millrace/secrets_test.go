@@ -127,6 +127,23 @@ func TestSecretsByFile(t *testing.T) {
 func TestSecretsAreNotShown(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
+	file := func(name, text string) string {
+		mustWrite(t, filepath.Join(dir, name), text, 0o600)
+		return filepath.Join(dir, name)
+	}
+	t.Run("in addresses", func(t *testing.T) {
+		t.Parallel()
+		secretsAreNotShown(t, "http://u:"+theSecret+"@127.0.0.1:1/db?token="+theSecret, "s3://key:"+theSecret+"@127.0.0.1:1/bucket")
+	})
+	t.Run("in files that addresses name", func(t *testing.T) {
+		t.Parallel()
+		secretsAreNotShown(t, "http://u@127.0.0.1:1/db?password-file="+file("password", theSecret),
+			"s3://127.0.0.1:1/bucket?credentials="+file("aws", "[default]\naws_access_key_id = k\naws_secret_access_key = "+theSecret+"\n"))
+	})
+}
+
+func secretsAreNotShown(t *testing.T, influx, s3 string) {
+	dir := t.TempDir()
 	keys := filepath.Join(dir, "keys")
 	mustWrite(t, keys, "# of the dashboard\n"+theSecret+"-query@a.example.com\n\n"+theSecret+"-second\r\n", 0o644)
 	secret := strings.Repeat("5ec2e7", 11)[:64]
@@ -134,7 +151,7 @@ func TestSecretsAreNotShown(t *testing.T) {
 	mustWrite(t, secretFile, secret+"\n", 0o600)
 	at := localPlace(t)
 	s, err := launchServer(t, append(at.args("serve"), "--log-level", "debug", "--query-keys-file", keys, "--secret-file", secretFile,
-		"--write-keys", theSecret+"-write", "--influx", "http://u:"+theSecret+"@127.0.0.1:1/db?token="+theSecret, "--s3", "s3://key:"+theSecret+"@127.0.0.1:1/bucket"))
+		"--write-keys", theSecret+"-write", "--influx", influx, "--s3", s3))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,8 +16,8 @@ const probeKey = progressPrefix + "probe.parquet"
 // oldProbeKey is what a build before wrote.
 const oldProbeKey = oldProgressPrefix + "probe.json"
 
-// probeObjects are what a bucket is probed with. They lie where probeKey does.
-var probeObjects = blob.ProbeObjects{
+// ProbeObjects are what a bucket is probed with. They lie where probeKey does.
+var ProbeObjects = blob.ProbeObjects{
 	Prefix: progressPrefix + "probe-",
 	Suffix: ".parquet",
 	Body:   func(text string) ([]byte, error) { return emptyObject("millrace.probe", text) },
@@ -29,7 +29,7 @@ var probeObjects = blob.ProbeObjects{
 // be archived into, since the offsets that are committed then are those of lost events.
 func (a *Archiver) Probe(ctx context.Context) error {
 	if p, ok := a.o.Store.(blob.Prober); ok {
-		report, err := p.Probe(ctx, probeObjects)
+		report, err := p.Probe(ctx, ProbeObjects)
 		a.reportProbe(&report)
 		return err
 	}

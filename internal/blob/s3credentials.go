@@ -16,6 +16,7 @@ import (
 	"github.com/minio/minio-go/v7/pkg/credentials"
 
 	"millrace/internal/certs"
+	"millrace/internal/secretfile"
 )
 
 // credentialTime bounds a request for credentials.
@@ -219,9 +220,9 @@ func (c *S3Config) Validate() error {
 	if c.CredentialsFile == "" {
 		return nil
 	}
-	text, err := os.ReadFile(c.CredentialsFile)
+	text, err := secretfile.Bytes(c.CredentialsFile, secretfile.MaxBytes)
 	if err != nil {
-		return wrap(fmt.Errorf("credentials: %w", err))
+		return wrap(fmt.Errorf("credentials: read %s: %w", c.CredentialsFile, err))
 	}
 	if bytes.Contains(text, []byte("sso_")) || bytes.Contains(text, []byte("credential_process")) {
 		return nil

@@ -11,6 +11,8 @@ import (
 	"os"
 	"sync/atomic"
 	"time"
+
+	"millrace/internal/secretfile"
 )
 
 // Options name the files of a Pair. Cert, Key and Log are required.
@@ -32,8 +34,9 @@ type Pair struct {
 	loaded  stamp                 // of current
 }
 
-// Days of a certificate that is about to end: from so many on there is a WARN each day.
-const endsSoon = 14
+// EndsSoon is how long before its end a certificate is to be renewed: from then on there is a WARN each
+// day.
+const EndsSoon = 14 * 24 * time.Hour
 
 // Open reads a certificate and its key. One that has expired, or is not good yet, is an error: no
 // client would take it.
@@ -53,13 +56,13 @@ func Open(o Options) (*Pair, error) {
 
 // read reads a pair that is good at a moment.
 func read(certFile, keyFile string, now time.Time) (*tls.Certificate, error) {
-	certText, err := os.ReadFile(certFile)
+	certText, err := secretfile.Bytes(certFile, secretfile.MaxBytes)
 	if err != nil {
-		return nil, fmt.Errorf("read certificate: %w", err)
+		return nil, fmt.Errorf("read certificate %s: %w", certFile, err)
 	}
-	keyText, err := os.ReadFile(keyFile)
+	keyText, err := secretfile.Bytes(keyFile, secretfile.MaxBytes)
 	if err != nil {
-		return nil, fmt.Errorf("read key: %w", err)
+		return nil, fmt.Errorf("read key %s: %w", keyFile, err)
 	}
 	cert, err := tls.X509KeyPair(certText, keyText)
 	if err != nil {
@@ -181,7 +184,7 @@ func (p *Pair) Watch(ctx context.Context) {
 // warn logs once a day that the certificate is about to end, or has ended.
 func (p *Pair) warn(last *time.Time) {
 	left := p.Remaining()
-	if left > endsSoon*24*time.Hour || time.Since(*last) < 24*time.Hour {
+	if left > EndsSoon || time.Since(*last) < 24*time.Hour {
 		return
 	}
 	*last = time.Now()

@@ -4,14 +4,15 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"fmt"
-	"os"
+
+	"millrace/internal/secretfile"
 )
 
 // Pool returns the authorities that the system trusts and those of a PEM file.
 func Pool(path string) (*x509.CertPool, error) {
-	text, err := os.ReadFile(path)
+	text, err := secretfile.Bytes(path, secretfile.MaxBytes)
 	if err != nil {
-		return nil, fmt.Errorf("read certificate authorities: %w", err)
+		return nil, fmt.Errorf("read certificate authorities of %s: %w", path, err)
 	}
 	pool, err := x509.SystemCertPool()
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -112,9 +113,14 @@ func (c *Client) CreateDatabase(ctx context.Context) error {
 
 // post returns an answer with a status of success, or an error.
 func (c *Client) post(ctx context.Context, where string, params url.Values, h http.Header, body io.Reader) (*http.Response, error) {
+	return c.do(ctx, http.MethodPost, where, params, h, body)
+}
+
+// do is post for any method.
+func (c *Client) do(ctx context.Context, method, where string, params url.Values, h http.Header, body io.Reader) (*http.Response, error) {
 	u := c.cfg.Base.JoinPath(where)
 	u.RawQuery = params.Encode()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, u.String(), body)
+	req, err := http.NewRequestWithContext(ctx, method, u.String(), body)
 	if err != nil {
 		return nil, fmt.Errorf("make request to %s: %w", c.cfg, err)
 	}
@@ -149,7 +155,10 @@ func (c *Client) post(ctx context.Context, where string, params url.Values, h ht
 // explain adds the remedy to the error of a request that had no answer, which names method, address and cause.
 func explain(err error) error {
 	var unknown x509.UnknownAuthorityError
+	var network *net.OpError
 	switch {
+	case errors.As(err, &network) && network.Op == "dial":
+		return fmt.Errorf("the server can't be reached: %w", err)
 	case errors.As(err, &unknown):
 		return fmt.Errorf("the certificate is of an authority that is not trusted: give its PEM file with ?ca=FILE in the URL: %w", err)
 	case strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):

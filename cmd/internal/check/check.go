@@ -2,6 +2,7 @@ package check
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -19,9 +20,15 @@ type Probe struct {
 	// none.
 	Needs string
 	// Run tries it, and returns what was found, in a few words, or what is wrong and how to mend it.
-	// It ends with its context.
+	// A Warning is no failure. It ends with its context.
 	Run func(context.Context) (found string, err error)
 }
+
+// Warning is the error of a probe that has found what to look at, and what keeps nothing from
+// working.
+type Warning string
+
+func (w Warning) Error() string { return string(w) }
 
 // Run tries all, prints a line for each, and returns how many failed or were not tried.
 func Run(ctx context.Context, w io.Writer, probes []Probe) (failed int) {
@@ -36,11 +43,14 @@ func Run(ctx context.Context, w io.Writer, probes []Probe) (failed int) {
 			result, text = "-", "not tried, it needs "+p.Needs
 		} else {
 			var err error
-			if text, err = try(ctx, p); err != nil {
+			var warning Warning
+			if text, err = try(ctx, p); errors.As(err, &warning) {
+				result, text = "warn", string(warning)
+			} else if err != nil {
 				result, text = "FAIL", err.Error()
 			}
 		}
-		if result != "ok" {
+		if result != "ok" && result != "warn" {
 			failed++
 			bad[p.Name] = true
 		}

@@ -3,6 +3,7 @@ package check
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 )
@@ -19,6 +20,8 @@ func TestRun(t *testing.T) {
 		probe("c", "long", "", nil),
 		probe("d", "c", "", nil), // what it needs was not tried
 		probe("e", "a", "", nil),
+		probe("f", "", "", fmt.Errorf("of f: %w", Warning("look here"))),
+		probe("g", "f", "", nil),
 	})
 	const want = `ok    a     3 of it
 FAIL  long  wrong; type
@@ -26,8 +29,10 @@ FAIL  long  wrong; type
 -     c     not tried, it needs long
 -     d     not tried, it needs c
 ok    e
+warn  f     look here
+ok    g
 `
-	if out.String() != want || failed != 3 || tried != "alonge" {
+	if out.String() != want || failed != 3 || tried != "alongefg" {
 		t.Errorf("%d failed, tried %q:\n%s", failed, tried, out.String())
 	}
 }

@@ -1,0 +1,126 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"millrace/cmd/internal/check"
+	"millrace/cmd/internal/roles"
+	"millrace/cmd/internal/stores"
+	"millrace/emit/lake"
+	"millrace/internal/blob"
+	"millrace/internal/certs"
+	"millrace/internal/influxdb"
+)
+
+// probeTime bounds a request of a probe.
+const probeTime = 15 * time.Second
+
+// certificateProbes try the files of --tls-cert and --tls-key.
+func (o *Options) certificateProbes() []check.Probe {
+	if o.TLSCert == "" {
+		return nil
+	}
+	return []check.Probe{{Name: "certificate", Run: func(context.Context) (string, error) {
+		pair, err := certs.Open(certs.Options{Cert: o.TLSCert, Key: o.TLSKey, Log: slog.New(slog.DiscardHandler)})
+		if err != nil {
+			return "", err
+		}
+		text := fmt.Sprintf("%s is good for %d days", o.TLSCert, int(pair.Remaining().Hours()/24))
+		if pair.Remaining() < certs.EndsSoon {
+			return "", check.Warning(text + ": renew it")
+		}
+		return text, nil
+	}}}
+}
+
+// archiveProbes try the bucket or folder of --s3. Without it the archive is in the data folder.
+func (o *Options) archiveProbes() []check.Probe {
+	if o.S3 == "" {
+		return nil
+	}
+	return []check.Probe{{Name: "archive", Run: func(ctx context.Context) (string, error) {
+		store, err := stores.OpenLake(o.S3, "")
+		if err != nil {
+			return "", err
+		}
+		if !o.has(roles.Archive) {
+			if err := store.Check(ctx); err != nil {
+				return "", err
+			}
+			return store.String() + " can be listed", nil
+		}
+		bucket, ok := store.(blob.Prober)
+		if !ok {
+			if err := store.Check(ctx); err != nil {
+				return "", err
+			}
+			return store.String() + " can be written", nil
+		}
+		report, err := bucket.Probe(ctx, lake.ProbeObjects)
+		if err != nil {
+			return "", err
+		}
+		found := store.String() + " keeps and lists what is put there"
+		if notes := strings.Join(report.Notes, "; "); notes != "" {
+			found += "; " + notes
+		}
+		if len(report.Left) > 0 {
+			return "", check.Warning(fmt.Sprintf("%s; %s could not be removed, and does no harm: %v", found, strings.Join(report.Left, " and "), report.WhyLeft))
+		}
+		return found, nil
+	}}}
+}
+
+// influxProbes try the database of --influx.
+func (o *Options) influxProbes() []check.Probe {
+	writes, reads := o.has(roles.Emit), o.has(roles.Query)
+	if o.Influx == "" || !writes && !reads {
+		return nil
+	}
+	cfg, cfgErr := influxdb.ParseURL(o.Influx)
+	client := influxdb.NewClient(cfg, probeTime, nil)
+	quiet := slog.New(slog.DiscardHandler)
+	rights := func(ctx context.Context) (string, error) {
+		db, err := stores.OpenInflux(o.Influx, stores.LogDead(quiet), quiet)
+		if err != nil {
+			return "", err
+		}
+		defer db.Close()
+		if writes {
+			if err := db.Sink.Probe(ctx); err != nil {
+				return "", err
+			}
+		}
+		if reads {
+			if err := db.Reader.Check(ctx); err != nil {
+				return "", err
+			}
+		}
+		return cfg.String() + " can be " + map[[2]bool]string{{true, true}: "written and read", {true, false}: "written", {false, true}: "read"}[[2]bool{writes, reads}], nil
+	}
+	return []check.Probe{
+		{Name: "influxdb", Run: func(ctx context.Context) (string, error) {
+			defer client.CloseIdle()
+			version, err := client.Ping(ctx)
+			return version, errors.Join(cfgErr, err)
+		}},
+		{Name: "influxdb rights", Needs: "influxdb", Run: rights},
+		{Name: "influxdb retention", Needs: "influxdb", Run: func(ctx context.Context) (string, error) {
+			defer client.CloseIdle()
+			kept, err := client.Retention(ctx)
+			switch {
+			case err != nil:
+				return "", check.Warning("not known: " + err.Error())
+			case kept == 0:
+				return "rollups are kept for ever", nil
+			}
+			return "", check.Warning(fmt.Sprintf("the server removes rollups after %d days, and answers of earlier times are empty: ALTER RETENTION POLICY … DURATION INF keeps them",
+				int(kept/(24*time.Hour))))
+		}},
+	}
+}
