@@ -39,11 +39,17 @@ func (c *Collector) caller(ctx *fasthttp.RequestCtx, head *headers, basicToken b
 		return who, nil
 	}
 	found := local.RemotePeer
-	if peer.IsLoopback() {
+	switch {
+	case !peer.IsLoopback():
+	case len(head.forwarded) > 0 && len(head.forwarded[0]) > 0:
+		found = local.ProxyHeader // as Fasthttp finds
+	default:
 		found = local.Fasthttp(ctx)
 	}
 	who.trusted = !c.opts.NoLoopbackTrust && found == local.Yes
-	c.proxies.Look(peer, head.forwarded, found, proxy)
+	if !proxy || who.addr == peer { // else the proxy has named its client
+		c.proxies.Look(peer, head.forwarded, found, proxy)
+	}
 	return who, nil
 }
 
@@ -51,6 +57,8 @@ func (c *Collector) caller(ctx *fasthttp.RequestCtx, head *headers, basicToken b
 type headers struct {
 	optOut                  bool // Sec-GPC or DNT
 	page                    bool // see protocol.FromPage
+	noCORS                  bool // the page can't read the answer
+	debug                   []byte
 	authorization, language []byte
 	forwarded               [][]byte // X-Forwarded-For
 }
@@ -68,6 +76,10 @@ func (head *headers) read(h *fasthttp.RequestHeader) {
 			setFirst(&head.language, value)
 		case "X-Forwarded-For":
 			head.forwarded = append(head.forwarded, value)
+		case "Sec-Fetch-Mode":
+			head.noCORS = head.noCORS || string(value) == "no-cors"
+		case debugHeader:
+			setFirst(&head.debug, value)
 		default:
 			head.page = head.page || protocol.IsOfPage(name) && len(value) > 0
 		}

@@ -53,7 +53,7 @@ type debugEvent struct {
 
 // wantsDebug looks whether a request asks for it, and refuses one that may not.
 func (r *request) wantsDebug() *protocol.Refusal {
-	value := r.Ctx.Request.Header.Peek(debugHeader)
+	value := r.head.debug
 	switch {
 	case len(value) == 0:
 		return nil

@@ -72,14 +72,15 @@ type partition struct {
 	away  atomic.Bool
 	acked atomic.Int64
 
-	mu     sync.Mutex // guards the fields below and the order of TryProduce
-	lowest event.Time // the last low, but for hold
-	kept   int        // events in the spool, or on their way there
-	hold   event.Time // the earliest receive time of those that were kept since there were none
-	open   *batch     // nil if there is no event
-	linger *time.Timer
-	closed bool
-	id64   [protocol.MaxID + event.MaxRepeatPrefix]byte // room for a generated id
+	mu      sync.Mutex // guards the fields below and the order of TryProduce
+	lowest  event.Time // the last low, but for hold
+	kept    int        // events in the spool, or on their way there
+	hold    event.Time // the earliest receive time of those that were kept since there were none
+	open    *batch     // nil if there is no event
+	linger  *time.Timer
+	closed  bool
+	encoder event.Encoder                                // of the request that adds events
+	id64    [protocol.MaxID + event.MaxRepeatPrefix]byte // room for a generated id
 }
 
 // batch is the events of one record. Its done is closed when the record is acknowledged, has failed or has taken too long;
@@ -181,20 +182,21 @@ func (p *partition) add(inputs []protocol.Input, r *request) (cost int, ok bool)
 		}
 		r.of[i] = len(r.batches) - 1
 		p.receive(in, now)
-		cost += p.append(in, &r.encoder)
+		cost += p.append(in)
 	}
+	p.encoder.Reset() // it has views
 	return cost, true
 }
 
 // append puts an event into the open batch, which it seals when that is full, and returns how many
 // bytes it has there. REQUIRES: p.mu and p.open != nil.
-func (p *partition) append(in *protocol.Input, x *event.Encoder) int {
+func (p *partition) append(in *protocol.Input) int {
 	b := p.open
 	before := len(b.record)
 	if b.n > 0 {
 		b.record = append(b.record, ',')
 	}
-	b.record = p.c.appendEvent(b.record, x, in, p.id64[:0])
+	b.record = p.c.appendEvent(b.record, &p.encoder, in, p.id64[:0])
 	b.n++
 	cost := len(b.record) - before
 	if b.n >= p.c.opts.MaxRecordEvents || b.eventBytes() >= p.c.opts.MaxRecordBytes {

@@ -1,7 +1,6 @@
 package ingest
 
 import (
-	"millrace/engine/event"
 	"millrace/ingest/protocol"
 )
 
@@ -20,7 +19,6 @@ type request struct {
 	of         []int   // by input: which of the batches has it, or toSpool
 	partitions []int32 // the ids of those that the inputs are of
 	sites      requestSites
-	encoder    event.Encoder
 	room       []byte // for repeatOf
 	debug      bool   // nothing is stored: the sender wants to see what would be
 	// untrusted says that the sender wants to be treated as any visitor.
@@ -44,7 +42,6 @@ func (r *request) release() bool {
 	r.head = headers{forwarded: r.head.forwarded[:0]}
 	r.who, r.policies, r.Sites, r.inputs = caller{}, nil, nil, nil
 	r.debug, r.untrusted = false, false
-	r.encoder.Reset()
 	clear(r.batches)
 	r.sites.reset()
 	clear(r.left)

@@ -91,7 +91,7 @@ func (c *Collector) openSpool() error {
 // that can't read the answer (mode no-cors, as sendBeacon has it) sends nothing again, whatever its
 // tracker would do.
 func (c *Collector) spools(r *request) bool {
-	return c.spooler != nil && (r.NeverResends || string(r.Ctx.Request.Header.Peek("Sec-Fetch-Mode")) == "no-cors")
+	return c.spooler != nil && (r.NeverResends || r.head.noCORS)
 }
 
 // someAway reports whether Kafka is known not to take an event of a request.
@@ -144,6 +144,7 @@ func (p *partition) letGo(n int) {
 // keep puts the events of a request that Kafka has not taken into the spool.
 func (s *spooler) keep(inputs []protocol.Input, r *request) *protocol.Refusal {
 	var entries []spool.Entry
+	var encoder event.Encoder
 	var room [protocol.MaxID + event.MaxRepeatPrefix]byte
 	for i := range inputs {
 		in, after := &inputs[i], spool.None
@@ -164,7 +165,7 @@ func (s *spooler) keep(inputs []protocol.Input, r *request) *protocol.Refusal {
 		if e.N == 0 || in.Received < e.From {
 			e.From = in.Received
 		}
-		e.Events = s.c.appendEvent(e.Events, &r.encoder, in, room[:0])
+		e.Events = s.c.appendEvent(e.Events, &encoder, in, room[:0])
 		e.N++
 	}
 	err := s.log.Append(entries)

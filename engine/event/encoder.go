@@ -14,9 +14,10 @@ type Encoder struct {
 	times                 []byte
 }
 
-// Reset forgets everything.
+// Reset forgets the texts.
 func (x *Encoder) Reset() {
-	*x = Encoder{agent: x.agent[:0], place: x.place[:0], times: x.times[:0]}
+	x.ua, x.language, x.agent = "", "", x.agent[:0]
+	x.country, x.region, x.city, x.place = "", "", "", x.place[:0]
 }
 
 // Append appends the JSON of one event. Plain says of ID, Site, Name, URL, Referrer, Screen, Client and

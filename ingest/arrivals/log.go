@@ -121,7 +121,10 @@ func cut(s string, most int) string {
 
 // pageOf returns host and path of an address.
 func pageOf(url string) string {
-	if i := strings.IndexAny(url, "?#"); i >= 0 {
+	if i := strings.IndexByte(url, '?'); i >= 0 {
+		url = url[:i]
+	}
+	if i := strings.IndexByte(url, '#'); i >= 0 {
 		url = url[:i]
 	}
 	if _, rest, ok := strings.Cut(url, "://"); ok {

@@ -85,6 +85,16 @@ func (p *Parser) LooseName(s string) string {
 	return strings.Trim(p.LooseWords(s, MaxName, FieldName), " ")
 }
 
+// LooseNameOf is LooseName of a string.
+func (p *Parser) LooseNameOf(v *strictjson.Value) string {
+	b, _ := v.StringBytes()
+	if v.Plain() && len(b) <= MaxName {
+		return strings.Trim(View(b), " ")
+	}
+	p.plain = false
+	return p.LooseName(View(b))
+}
+
 // NameEvent sets the name of an event that is no view to its tracker. One that would count as a
 // view, or has no name that is left, is "event" with what it was called as the property name.
 func (p *Parser) NameEvent(in *Input, name string) {
@@ -112,6 +122,10 @@ func (p *Parser) LooseString(was string, v *strictjson.Value, most int, field Fi
 	case v.Type() == strictjson.TypeString:
 		p.seen |= field
 		b, _ := v.StringBytes()
+		if v.Plain() && len(b) <= most {
+			return strings.Trim(View(b), " ")
+		}
+		p.plain = false
 		return p.LooseText(View(bytes.TrimSpace(b)), most, field)
 	case v.Type() != strictjson.TypeNull:
 		p.Adjust(field)
@@ -250,6 +264,10 @@ func (p *Parser) LooseProps(v *strictjson.Value) {
 		return
 	}
 	obj.Visit(func(key []byte, v *strictjson.Value) {
+		if p.plainProp(View(key), v) {
+			return
+		}
+		p.plain = false
 		if b, err := v.StringBytes(); err == nil {
 			p.LooseProp(View(key), View(b))
 			return
@@ -263,6 +281,19 @@ func (p *Parser) LooseProps(v *strictjson.Value) {
 			p.LooseProp(last.Key, last.Value)
 		}
 	})
+}
+
+// plainProp adds a property that is a plain text and can be used as it is, or returns false.
+func (p *Parser) plainProp(key string, v *strictjson.Value) bool {
+	if v.Type() != strictjson.TypeString || !v.Plain() || len(p.props)-p.firstProp == MaxProps {
+		return false
+	}
+	b, _ := v.StringBytes()
+	if key == "" || len(key) > MaxPropKey || len(b) > MaxPropValue {
+		return false
+	}
+	p.props = append(p.props, event.Prop{Key: key, Value: View(b)})
+	return true
 }
 
 // LooseProp adds a property to those of the event, unless they are as many as there may be.
@@ -281,6 +312,9 @@ func (p *Parser) LooseProp(key, value string) {
 // key the first that was added.
 func (p *Parser) SortedProps() []event.Prop {
 	props := p.props[p.firstProp:len(p.props):len(p.props)]
+	if areSorted(props) {
+		return props
+	}
 	slices.SortStableFunc(props, func(a, b event.Prop) int { return strings.Compare(a.Key, b.Key) })
 	once := slices.CompactFunc(props, func(a, b event.Prop) bool { return a.Key == b.Key })
 	if len(once) < len(props) {

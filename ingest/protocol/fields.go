@@ -76,11 +76,7 @@ func (p *Parser) addProp(key, value string) {
 
 // checkProps sorts props by key and fails if a key is there twice.
 func (p *Parser) checkProps(props []event.Prop) {
-	sorted := true
-	for i := 1; i < len(props) && sorted; i++ {
-		sorted = props[i-1].Key < props[i].Key
-	}
-	if sorted {
+	if areSorted(props) {
 		return
 	}
 	slices.SortFunc(props, func(a, b event.Prop) int { return strings.Compare(a.Key, b.Key) })
@@ -89,6 +85,16 @@ func (p *Parser) checkProps(props []event.Prop) {
 			p.Fail("props", "the key %q is given twice", Clip(props[i].Key))
 		}
 	}
+}
+
+// areSorted reports whether each key is behind the one before.
+func areSorted(props []event.Prop) bool {
+	for i := 1; i < len(props); i++ {
+		if props[i-1].Key >= props[i].Key {
+			return false
+		}
+	}
+	return true
 }
 
 // Interactive reads whether an event is a sign of the visitor's doing. Null means not given.

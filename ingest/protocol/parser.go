@@ -34,7 +34,7 @@ type Parser struct {
 // Reset forgets all events and errors.
 func (p *Parser) Reset() {
 	p.inputs, p.props, p.arena = p.inputs[:0], p.props[:0], p.arena[:0]
-	p.err, p.seen, p.firstProp, p.adjusted = nil, 0, 0, 0
+	p.err, p.seen, p.firstProp, p.adjusted, p.plain = nil, 0, 0, 0, true
 }
 
 // Next begins an event: it adds an empty one and returns it, valid until the next one is added, and
@@ -86,9 +86,12 @@ func (p *Parser) Begin(text []byte) *strictjson.Parser {
 	return &p.json
 }
 
-// Plain reports whether all texts of the event were plain that String and Props have read since Next
-// (Input.Plain).
+// Plain reports whether all texts of the event were plain that String, LooseString, LooseNameOf, Props
+// and LooseProps have read since Next or Reset (Input.Plain).
 func (p *Parser) Plain() bool { return p.plain }
+
+// NotPlain notes that the event has a text that is not plain, or may not be.
+func (p *Parser) NotPlain() { p.plain = false }
 
 // Strict returns an error if the text that JSON has read last is none, or has a key twice in an
 // object.

@@ -24,8 +24,11 @@ func itoa(n int) string { return strconv.Itoa(n) }
 
 // FirstLanguage returns the first tag of an Accept-Language header, "" if it is no tag.
 func FirstLanguage(header string) string {
-	if i := strings.IndexAny(header, ",;"); i >= 0 {
-		header = header[:i]
+	for i := range len(header) {
+		if header[i] == ',' || header[i] == ';' {
+			header = header[:i]
+			break
+		}
 	}
 	header = strings.TrimSpace(header)
 	if len(header) > MaxLanguage {

@@ -78,6 +78,9 @@ func WithoutWWW(host string) string {
 // ASCII returns a host as DNS and site ids have it: in lower case, with Punycode in place of letters
 // beyond ASCII. What is no name of a host is only put into lower case.
 func ASCII(host string) string {
+	if isLowerASCII(host) {
+		return host
+	}
 	host = strings.ToLower(host)
 	if strings.IndexFunc(host, func(r rune) bool { return r >= 0x80 }) < 0 || !ValidHost(host) {
 		return host
@@ -86,6 +89,16 @@ func ASCII(host string) string {
 		return ascii
 	}
 	return host
+}
+
+// isLowerASCII reports whether a text is ASCII without capitals.
+func isLowerASCII(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c >= 0x80 || c-'A' <= 'Z'-'A' {
+			return false
+		}
+	}
+	return true
 }
 
 // isForeign reports whether a host has letters beyond ASCII, in any form.

@@ -72,8 +72,7 @@ func (b *body) field(key string, v *strictjson.Value) {
 		case strictjson.TypeNumber:
 			in.Name = b.Number(v)
 		case strictjson.TypeString:
-			s, _ := v.StringBytes()
-			in.Name = b.LooseName(protocol.View(s))
+			in.Name = b.LooseNameOf(v)
 		case strictjson.TypeNull:
 		default:
 			b.Fail("name", "a JSON %s, want a string", v.Type())
@@ -144,6 +143,9 @@ func (b *body) id(v *strictjson.Value) {
 	default:
 		b.Adjust(protocol.FieldID)
 	}
+	if !v.Plain() {
+		b.NotPlain()
+	}
 	if b.First(protocol.FieldID) {
 		b.in.ID = b.LooseID(id)
 	}
@@ -208,6 +210,7 @@ func (b *body) event() {
 
 // sites adds an input for each site of the domains.
 func (b *body) sites() {
+	b.in.Plain = b.Plain()
 	for domains := b.domains; domains != ""; {
 		site, rest, _ := strings.Cut(domains, ",")
 		domains = rest

@@ -1,7 +1,6 @@
 package plausible
 
 import (
-	"slices"
 	"strconv"
 	"strings"
 
@@ -51,9 +50,12 @@ func known(r *protocol.Request, unfit []string) ([]protocol.Input, *protocol.Ref
 		switch {
 		case !ok:
 			unknown = append(unknown, inputs[i].Site)
-		case !slices.ContainsFunc(kept, func(k protocol.Input) bool { return k.Site == site }):
+		case !has(kept, site):
 			inputs[i].Site = site
-			kept = append(kept, inputs[i])
+			if n := len(kept); n < i {
+				inputs[n] = inputs[i]
+			}
+			kept = inputs[:len(kept)+1]
 		}
 	}
 	if len(kept) == 0 {
@@ -69,6 +71,16 @@ func known(r *protocol.Request, unfit []string) ([]protocol.Input, *protocol.Ref
 	}
 	r.Unknown = len(unknown)
 	return kept, nil
+}
+
+// has reports whether one of the inputs is of a site.
+func has(inputs []protocol.Input, site string) bool {
+	for i := range inputs {
+		if inputs[i].Site == site {
+			return true
+		}
+	}
+	return false
 }
 
 // maxNamed is how many sites an error names.
