@@ -23,8 +23,8 @@
 //     are taken all the same.
 //   - Memory is bounded by Options.MaxPendingBytes, whatever clients send and however long Kafka is
 //     away. It is reserved before it is used; what is over it is refused with 503 and Retry-After.
-//   - No address leaves the package. What is derived from it is the country and a keyed hash
-//     (package ingest/identity).
+//   - No address leaves the package. What is derived from it is country, region, city and a
+//     keyed hash (package ingest/identity).
 //   - What a protocol refuses is refused whole, with 4xx. What it cuts or leaves out is named in
 //     the answer.
 //   - An event of a page in a browser that has no id is given one by which it is known if the

@@ -72,8 +72,8 @@
 //
 // What has no value in a dimension is a row of window.None, and passes the filters that this value
 // passes. Its points are in families of their own (window.Family.LackingIn), which are read beside
-// those of the dimension, in order of start, where a filter lets them pass. event:page and
-// event:goal have no such row: each event has a page, and may reach no goal.
+// those of the dimension, in order of start, where a filter lets them pass. event:goal has no such
+// row: an event may reach no goal.
 //
 // # Limits
 //

@@ -24,7 +24,8 @@
 // polars.scan_parquet("lake/") among them. Builds before had _progress/….json in its place, which
 // is read and moved. Beside the progress, and of the same kind, lies _progress.rules.parquet: the
 // rules that the stream is counted by, which serve leaves with [PutRules] and [Reader.Rules]
-// returns, as text.
+// returns, as text; and _progress.note.….parquet, notes of commands that are at work and of what sites
+// are counted by.
 //
 // An archive is filled, read back and checked so:
 //

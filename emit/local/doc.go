@@ -1,9 +1,9 @@
 // Package local is the embedded rollup store: fired windows on Pebble, their writer and their
 // reader.
 //
-// In go windows and progress, whole: Store.Write (live), Store.Replace (replay),
-// Store.WriteProgress. Out come the points of a family of a site in time order (Store.Scan), the
-// sites (Sites) and the last progress of each partition (Progress). A Store is an emit.Sink: the
+// In go windows and progress, whole: Store.Write (live), Store.ReplaceArchived and
+// Store.ReplaceSettled (replay), Store.WriteProgress. Out come the points of a family of a site in
+// time order (Store.Scan), the sites (Sites) and the last progress of each partition (Progress). A Store is an emit.Sink: the
 // emit.Consumer fills it from the topic millrace.windows.
 //
 // Invariants:

@@ -1,9 +1,9 @@
 // Package identity finds the address of a sender behind trusted proxies, and turns what is personal
-// about it into what Millrace keeps: an address into a country, and address and user agent into a
-// keyed hash.
+// about it into what Millrace keeps: an address into country, region and city, and address and user agent
+// into a keyed hash.
 //
 // In go a network address, the headers of proxies, a user agent, a site, an instant, and the salts of
-// dates; out come an ISO 3166 country code and an event.Visitor.
+// dates; out come a Place and an event.Visitor.
 //
 // Invariants:
 //   - Nothing that is returned allows the address to be recovered without the salt of its date;

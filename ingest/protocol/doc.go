@@ -8,7 +8,7 @@
 //
 // # How to add a protocol
 //
-// A protocol is a folder here and a line in package all. No other package changes.
+// A protocol is a folder here and a line in package all. No other code of the program changes.
 //
 // 1. Record what the tracker sends: its paths, methods, headers and bodies, and the answers that it
 // expects. Make a script of it, ingest/protocol/NAME/testdata/NAME.txt, with the requests and no

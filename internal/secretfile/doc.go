@@ -10,5 +10,5 @@
 //   - A file has at most MaxBytes; one without a line is an error.
 //
 // cmd/millrace calls it for flags that end in -file, package site for the files of keys that a
-// file of sites names. It does not know what a secret is for.
+// file of sites names, the clients of stores and Kafka for files of credentials. It does not know what a secret is for.
 package secretfile

@@ -43,7 +43,9 @@
 //
 // To add a field: a name in siteFields (filefields.go) and a reader in fileReader.site, the key out
 // of unsupported (file.go), the field in example.yaml, a row in docs/sites.md, and, if it has a
-// default, its name in defaultFields. It is in force at once unless InForce (inforce.go) lets it wait
+// default, its name in defaultFields and a reader in fileReader.file. What people may write instead goes
+// into synonyms (file.go); a field that numbers depend on into countedOf (counted.go), or the
+// self-audit compares over its change. It is in force at once unless InForce (inforce.go) lets it wait
 // for a restart. A flag that sets it goes into Config and onlyFile.
 //
 // The parts between import these types, where they would otherwise declare the same ones and cmd

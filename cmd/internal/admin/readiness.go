@@ -44,22 +44,9 @@ type remark struct {
 	text func() string
 }
 
-// errNotYet is the reason of a condition that is a plain yes or no.
-var errNotYet = errors.New("not yet")
-
 // NewReadiness returns the readiness of a process without conditions. Roles are the names that
 // ?role= may have.
 func NewReadiness(roles []string) *Readiness { return &Readiness{roles: roles} }
-
-// Add appends a condition without a reason; ok is called at each request and must not block.
-func (r *Readiness) Add(name string, ok func() bool) {
-	r.AddWhy(name, func() error {
-		if ok() {
-			return nil
-		}
-		return errNotYet
-	})
-}
 
 // AddWhy appends a condition; why is called at each request, must not block, and returns the
 // reason why the condition does not hold, or nil. A reason holds no secrets. A name that is a

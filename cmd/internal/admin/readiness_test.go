@@ -9,7 +9,7 @@ import (
 func TestReadinessNamesTheReason(t *testing.T) {
 	r := NewReadiness([]string{"collect", "process", "emit", "archive", "query"})
 	var why error
-	r.Add("collect", func() bool { return true })
+	r.AddWhy("collect", func() error { return nil })
 	r.AddWhy("emit", func() error { return why })
 	f := func(target string, code int, body string) {
 		t.Helper()

@@ -10,6 +10,10 @@
 //	import-salt        the same for imports, for two days behind the last one; import-salt.lock is
 //	                   held by the process that makes or destroys it
 //	quotas.json        what this folder's collector has counted of the quotas of sites
+//	counted-by         what the stream was counted by last; package rules has it
+//	demo-history.json  how much of the demo's past is there
+//	broker.sock, rollups.sock
+//	                   by which other commands reach the broker and the rollup store of a serve
 //	log-identity.json  which log all of this was made of; package lineage has it
 //	broker/            the embedded broker's log
 //	state/             the engine's state; may be deleted while nothing runs, it comes back from the changelog

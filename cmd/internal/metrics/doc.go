@@ -18,6 +18,7 @@
 // engine.Snapshot, filled by Core.Snapshot, and a line in engine.go. Both are rows of
 // docs/metrics.md; TestAccounting in cmd/millrace adds the engine's up.
 //
-// Package roles calls it when it makes a role. It does not serve /metrics; package admin
-// does. The collector and the HTTP ports register their metrics themselves.
+// Package roles calls it when it makes a role, the server for the certificate and for what it counts
+// itself. It does not serve /metrics; package admin does. The collector, the HTTP ports, the file of
+// sites and the self-audit register their metrics themselves.
 package metrics

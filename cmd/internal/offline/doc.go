@@ -18,7 +18,8 @@
 //     nothing.
 //   - A data folder is used under its lock, or through the serve that holds it.
 //
-// It is called by the commands replay and import, and by serve for the past of its demo sites. A
+// It is called by the commands replay and import, and by serve: for the past of its demo sites, and
+// by the self-audit, which counts one closed hour at a time (Recount), unless a command is at work (Busy). A
 // Session belongs to one goroutine. It reads no flags and prints nothing but log lines: what a step
 // has done so far goes to the caller's Steps.
 package offline

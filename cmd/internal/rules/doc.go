@@ -16,5 +16,10 @@
 // lateness than is kept notices within WatchEvery. So a lower lateness takes hold once all have
 // been restarted with it.
 //
+// Beside the rules lies what the stream is counted by (Counting): the build, and what is configured
+// of the sites, with the time since when, so that a recount does not compare what was counted before
+// a change with what is counted after it. It is an object of the archive too, and a file of the
+// data folder.
+//
 // It is called by the server and by package offline, from any goroutine.
 package rules

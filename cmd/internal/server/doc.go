@@ -19,11 +19,11 @@
 //
 //  1. the data folder and its lock; the admin port, so that an operator sees the whole of it; the
 //     public address, which is bound but not served: connections wait in the kernel
-//  2. the geo database; the broker, or the addresses of one; the guard of the log's identity
+//  2. the certificate; the geo database; the broker, or the addresses of one; the guard of the log's identity
 //     (package lineage); the collector's settings
-//  3. topics; stores and their socket; the comparison of the log
-//  4. monitors, the watch of folders, the engine's rules, which are left with the archive (package
-//     rules), then the roles in the background: archive, process, emit; the self-audit
+//  3. topics; salts; stores and their socket; the comparison of the log
+//  4. monitors, the watch of folders, the engine's rules and what is counted by, which are left with the archive
+//     (package rules), then the roles in the background: archive, process, emit; the self-audit
 //  5. the collector and the query API, which answer from here on; the watch of the file of sites;
 //     the demo
 //
@@ -65,8 +65,8 @@
 // # Files
 //
 // server.go has Run and the order, steps.go the steps, options.go what is configured, validate.go
-// what of it is refused. The other files know neither step nor order: each has one thing that a step
-// opens, and gets what it needs as arguments.
+// what of it is refused. The other files do not know the order: each has one thing that a step
+// opens, and gets what it needs as arguments; audit.go, which needs a part of all, has its step too.
 //
 //	folders     the data folder, and the watch of folders that may be removed
 //	public      the public address       queries     who may ask, and the query API
@@ -75,6 +75,7 @@
 //	collector   Options to ingest.Options            sites       the file of sites, followed
 //	audit       the self-audit, and what is counted by, left with the archive
 //	background  the roles, their gates and conditions            demo    made-up traffic
+//	closers     what a stop undoes
 //
 // cmd/millrace calls Run; tests run several servers in a process. The package reads no flags,
 // environment or files of settings, and prints nothing but log lines. How a role works is in

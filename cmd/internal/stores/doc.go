@@ -12,6 +12,6 @@
 //   - Opening makes no request over the network: a store that is away for now stops no start.
 //   - No error and no log line has a password or what visitors sent.
 //
-// It is called by the server and the commands replay and import. It locks nothing, and whoever
+// It is called by the server, its roles and the commands that read or change stores. It locks nothing, and whoever
 // opens a store closes it.
 package stores
