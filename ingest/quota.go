@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"os"
 	"strconv"
 	"sync"
 	"time"
@@ -16,6 +15,7 @@ import (
 	"millrace/ingest/protocol"
 	"millrace/internal/atomicfile"
 	"millrace/internal/site"
+	"millrace/internal/smallfile"
 )
 
 // quotas count the events of sites that have a quota. They are this collector's: several share no
@@ -52,6 +52,7 @@ type quotasFile struct {
 
 const (
 	quotasVersion = 1
+	maxQuotasFile = 256 << 20 // bytes; a million sites have less
 	// quotasEvery is how often the file is written, if anything has changed.
 	quotasEvery = 10 * time.Second
 	// mostRetryAfter is the longest pause that a sender is asked for, in seconds: quotas change.
@@ -64,7 +65,7 @@ func openQuotas(path string, log *slog.Logger) *quotas {
 	if path == "" {
 		return q
 	}
-	text, err := os.ReadFile(path)
+	text, err := smallfile.Read(path, maxQuotasFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return q
 	}

@@ -15,6 +15,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"millrace/cmd/internal/suggest"
+	"millrace/internal/smallfile"
 )
 
 // configFile is the path of a YAML file. Its keys are names of flags; a key that no command has
@@ -80,11 +81,14 @@ func flagForms(node *kong.Node, forms map[string]valueForm) {
 	}
 }
 
+// maxConfig is the most bytes of a config file.
+const maxConfig = 1 << 20
+
 func readConfig(path string, known map[string]valueForm) (map[string]string, error) {
 	if path == "" {
 		return nil, errors.New("the name of the file is empty; leave --config or MILLRACE_CONFIG out, or name one")
 	}
-	data, err := os.ReadFile(path)
+	data, err := smallfile.Read(path, maxConfig)
 	if err != nil {
 		var perr *os.PathError
 		if errors.As(err, &perr) {

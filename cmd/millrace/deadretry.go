@@ -2,12 +2,12 @@ package main
 
 import (
 	"fmt"
-	"os"
 	"time"
 
 	"millrace/cmd/internal/deadletters"
 	"millrace/internal/deadletter"
 	"millrace/internal/kafka"
+	"millrace/internal/smallfile"
 )
 
 // deadRetryCommand puts records back.
@@ -79,14 +79,7 @@ func (c *deadRetryCommand) value() ([]byte, error) {
 	if c.Value == "" {
 		return nil, nil
 	}
-	info, err := os.Stat(c.Value)
-	if err != nil {
-		return nil, usagef("--value: %w", err)
-	}
-	if info.Size() > kafka.MaxRecordBytes-64<<10 {
-		return nil, usagef("--value %s: %d bytes are more than a record can have", c.Value, info.Size())
-	}
-	value, err := os.ReadFile(c.Value)
+	value, err := smallfile.Read(c.Value, kafka.MaxRecordBytes-64<<10) // more than that is no record
 	if err != nil {
 		return nil, usagef("--value: %w", err)
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/oschwald/maxminddb-golang/v2"
 
 	"millrace/ingest/identity"
+	"millrace/internal/smallfile"
 )
 
 // maxFile is the largest file that is read, in bytes.
@@ -61,7 +62,7 @@ func load(path string) (*table, error) {
 }
 
 func (t *table) read(path string) ([]byte, error) {
-	f, err := os.Open(path)
+	f, err := smallfile.Open(path)
 	if err != nil {
 		return nil, bare(err)
 	}

@@ -12,12 +12,17 @@ import (
 
 	"millrace/ingest/identity"
 	"millrace/internal/atomicfile"
+	"millrace/internal/smallfile"
 )
+
+// maxFile is the most bytes of a file of salts: there are as many lines in it as dates, some dozens
+// at most.
+const maxFile = 1 << 20
 
 // readFile reads a file of salts: a line for each date, 2006-01-02 and 64 hexadecimal digits. A file
 // that is not there has none.
 func readFile(path string) (map[identity.Day]key, error) {
-	text, err := os.ReadFile(path)
+	text, err := smallfile.Read(path, maxFile)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("read the salts of visitor ids: %w", err)
 	}

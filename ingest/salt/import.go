@@ -12,6 +12,7 @@ import (
 
 	"millrace/internal/atomicfile"
 	"millrace/internal/lockfile"
+	"millrace/internal/smallfile"
 )
 
 // ImportLife is how long the salt of imports is kept behind the last import.
@@ -32,7 +33,7 @@ func ForImport(path string, now time.Time) (_ []byte, err error) {
 	if err := expireImport(path, now); err != nil {
 		return nil, err
 	}
-	text, err := os.ReadFile(path)
+	text, err := smallfile.Read(path, maxFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		is := newKey()
 		text = fmt.Appendf(nil, "%x\n", is[:])

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"iter"
+	"math"
 	"os"
 	"path/filepath"
 	"sort"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"millrace/internal/atomicfile"
+	"millrace/internal/smallfile"
 )
 
 // tempDir is where objects are written if there is no other way: in the folder. Its name starts
@@ -187,7 +189,7 @@ func (f *Folder) Get(ctx context.Context, key string) ([]byte, error) {
 	if err := f.begin(ctx, key); err != nil {
 		return nil, f.wrap("get", key, err)
 	}
-	body, err := os.ReadFile(f.path(key))
+	body, err := smallfile.Read(f.path(key), math.MaxInt64-1)
 	return body, f.wrap("get", key, err)
 }
 
@@ -196,7 +198,7 @@ func (f *Folder) Open(ctx context.Context, key string) (Object, error) {
 	if err := f.begin(ctx, key); err != nil {
 		return nil, f.wrap("open", key, err)
 	}
-	file, err := os.Open(f.path(key))
+	file, err := smallfile.Open(f.path(key))
 	if err != nil {
 		return nil, f.wrap("open", key, err)
 	}

@@ -77,6 +77,9 @@ func damagedPartition(dir, name, format string, args ...any) error {
 // prepareFolder checks the folder that a stopped or killed broker left, and only if all of it is
 // whole or torn as a crash tears it, repairs it: see repair. REQUIRES: the folder is locked.
 func prepareFolder(dir string, log *slog.Logger) error {
+	if err := onlyFiles(dir); err != nil {
+		return err
+	}
 	files, err := mended(dir)
 	if err != nil {
 		return err
@@ -135,6 +138,24 @@ func prepareFolder(dir string, log *slog.Logger) error {
 		}
 	}
 	return forgetMembers(filepath.Join(dir, sessionFile))
+}
+
+// onlyFiles returns ErrDamaged if anything in the folder is neither a file nor a folder: to open a
+// named pipe may take for ever, for kfake too.
+func onlyFiles(dir string) error {
+	return filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() || e.Type().IsRegular() {
+			return err
+		}
+		if info, err := os.Stat(path); err != nil || info.IsDir() || info.Mode().IsRegular() { // a link
+			return nil
+		}
+		name, err := filepath.Rel(dir, path)
+		if err != nil {
+			return err
+		}
+		return damaged(dir, name, "%s is no regular file", name)
+	})
 }
 
 // forgetProducers removes what kfake knows of producers, which are gone: new ones get new ids, and

@@ -7,7 +7,8 @@
 //
 // Invariants:
 //   - No error has anything of the content, or the path: the caller names it.
-//   - A file has at most MaxBytes; one without a line is an error.
+//   - A file has at most MaxBytes, and is what package smallfile reads; one without a line is an
+//     error.
 //
 // cmd/millrace calls it for flags that end in -file, package site for the files of keys that a
 // file of sites names, the clients of stores and Kafka for files of credentials. It does not know what a secret is for.

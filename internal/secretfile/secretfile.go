@@ -4,9 +4,10 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"strings"
+
+	"millrace/internal/smallfile"
 )
 
 // MaxBytes is the most bytes of a file of secrets: some thousand keys.
@@ -23,19 +24,8 @@ func Read(path string, many bool) ([]string, error) {
 
 // Bytes returns the content of a file of at most so many bytes.
 func Bytes(path string, most int) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, withoutPath(err)
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, int64(most)+1))
-	switch {
-	case err != nil:
-		return nil, withoutPath(err)
-	case len(data) > most:
-		return nil, fmt.Errorf("the file has more than %d bytes", most)
-	}
-	return data, nil
+	data, err := smallfile.Read(path, int64(most))
+	return data, withoutPath(err)
 }
 
 // Parse returns the lines of a file's content. Unless there may be many, it has to be one.

@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"maps"
 	"net/url"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -16,6 +15,7 @@ import (
 	"millrace/engine/event"
 	"millrace/internal/local"
 	"millrace/internal/secretfile"
+	"millrace/internal/smallfile"
 	"millrace/internal/spelling"
 	"millrace/internal/zones"
 )
@@ -223,7 +223,7 @@ func (c *Config) readGoals(s *Sites) error {
 	if c.Goals == "" {
 		return nil
 	}
-	file, err := os.Open(c.Goals)
+	file, err := smallfile.Open(c.Goals)
 	if err != nil {
 		var path *fs.PathError
 		if errors.As(err, &path) {

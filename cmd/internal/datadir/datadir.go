@@ -13,6 +13,7 @@ import (
 
 	"millrace/internal/atomicfile"
 	"millrace/internal/lockfile"
+	"millrace/internal/smallfile"
 )
 
 // ErrInUse is returned by Open when another process holds the folder.
@@ -131,7 +132,7 @@ var collectorForm = regexp.MustCompile(`^[a-z0-9-]{1,32}$`)
 // once returns the first line of a file and writes text as that line if there is no file.
 func (d *Dir) once(name, text string) (string, error) {
 	path := filepath.Join(d.path, name)
-	data, err := os.ReadFile(path)
+	data, err := smallfile.Read(path, 1<<16)
 	if err == nil {
 		return strings.TrimSpace(string(data)), nil
 	}

@@ -8,11 +8,11 @@ import (
 	"hash/crc32"
 	"io/fs"
 	"maps"
-	"os"
 	"path/filepath"
 
 	"millrace/engine"
 	"millrace/internal/kafka"
+	"millrace/internal/smallfile"
 )
 
 // identity is the log that a data folder was made of. It is written at the first start and
@@ -56,7 +56,7 @@ func identityOf(v *view) *identity {
 // readIdentity reads the folder's; nil if it has none.
 func (g *Guard) readIdentity() (*identity, error) {
 	path := filepath.Join(g.opts.Dir.Path(), IdentityFile)
-	data, err := os.ReadFile(path)
+	data, err := smallfile.Read(path, 16<<20)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
