@@ -44,6 +44,9 @@ type Options struct {
 	// Sites returns the sites that there are now; a query of another one is refused, unless there
 	// are rollups of it. Nil, as function or result: any. The Executor does not change the result.
 	Sites func() []string
+	// Goals returns the names of a site's goals; a filter of event:goal by another one is refused,
+	// unless it was reached. Nil: any. The Executor does not change the result.
+	Goals func(site string) []string
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
 	// Partitions is the number of partitions of the log. Until so many have reported progress there

@@ -12,8 +12,9 @@ import (
 	"millrace/engine/window"
 )
 
-// resolve makes a Query of a request. It reads the list of sites, where sites are configured, and
-// for the range "all" the first window of the site.
+// resolve makes a Query of a request. It reads the list of sites, where sites are configured, for
+// the range "all" the first window of the site, and the goals that were reached for a filter by one
+// that is not configured.
 func (x *Executor) resolve(ctx context.Context, r *Request) (*Query, error) {
 	if err := r.Check(); err != nil {
 		return nil, err
@@ -28,6 +29,9 @@ func (x *Executor) resolve(ctx context.Context, r *Request) (*Query, error) {
 	zone := x.zone(r.Site)
 	from, to, err := x.bounds(ctx, r, s, zone)
 	if err != nil {
+		return nil, err
+	}
+	if err := x.checkGoalFilters(ctx, r.Site, s.filter, from, to); err != nil {
 		return nil, err
 	}
 	s = s.inUnit(unitFor(from, to))

@@ -21,6 +21,13 @@ func queryHandler(sites *liveSites, loopback bool, o query.Options) (fasthttp.Re
 	o.DailyIDs = true
 	o.TimeZone = func(id string) *time.Location { return sites.get().Of(id).TimeZone }
 	o.Sites = sites.known
+	o.Goals = func(id string) []string {
+		var names []string
+		for _, g := range sites.get().Of(id).Goals {
+			names = append(names, g.Name)
+		}
+		return names
+	}
 	executor, err := query.New(o)
 	if err != nil {
 		return nil, err
