@@ -17,7 +17,8 @@
 // the end, and bytes that are no UTF-8; its digits are upper case, and the same characters without
 // an escape get one, but for the reserved ones. Letters are in Unicode's form NFC. The segments "."
 // and ".." are resolved, as browsers do; slashes at the end and upper and lower case of a path make
-// a difference, as they do for servers.
+// a difference, as they do for servers. The sessions that servers write into paths
+// (";jsessionid=…") are no part of the page, and are cut.
 //
 // A backslash becomes a slash: browsers read it so in addresses, and line protocol can't end a tag
 // with one (see window.Clean). Names that differ in that alone are one name; nobody names two

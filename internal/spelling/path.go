@@ -1,6 +1,7 @@
 package spelling
 
 import (
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -19,7 +20,7 @@ func Path(p string) string {
 	if isPlain(p) {
 		return p
 	}
-	p = unescapePath(strings.TrimRight(p[:min(len(p), maxPath)], " "))
+	p = cutSessions(unescapePath(strings.TrimRight(p[:min(len(p), maxPath)], " ")))
 	if strings.HasPrefix(p, "/") && strings.Contains(p, "/.") && !strings.Contains(p, "#") {
 		p = resolveDots(p)
 	}
@@ -29,7 +30,33 @@ func Path(p string) string {
 	return p
 }
 
-// PathPart is Path for a part of a path: blanks at its end and segments of dots stay.
+// sessions are the parameters of a path by which servers in Java and PHP tell a browser without
+// cookies again. Each visitor has a value of his own, and the page is the same.
+var sessions = [...]string{";jsessionid=", ";phpsessid="}
+
+// cutSessions takes the parameters of sessions out of a path; others mean something.
+func cutSessions(p string) string {
+	for from := 0; ; {
+		i := strings.IndexByte(p[from:], ';')
+		if i < 0 {
+			return p
+		}
+		from += i
+		rest := p[from:]
+		is := func(name string) bool { return len(rest) >= len(name) && strings.EqualFold(rest[:len(name)], name) }
+		if !slices.ContainsFunc(sessions[:], is) {
+			from++
+			continue
+		}
+		end := strings.IndexAny(rest[1:], "/;#")
+		if end < 0 {
+			return p[:from]
+		}
+		p = p[:from] + rest[1+end:]
+	}
+}
+
+// PathPart is Path for a part of a path: blanks at its end, segments of dots and sessions stay.
 func PathPart(p string) string {
 	if isPlain(p) {
 		return p
@@ -50,7 +77,7 @@ func isPlain(p string) bool {
 // plain are the characters of a path that stay wherever they are.
 var plain = func() (set [256]bool) {
 	for c := byte('!'); c < 0x7f; c++ {
-		set[c] = c != '%' && c != '.' && c != '\\' && !mustEscape(c)
+		set[c] = c != '%' && c != '.' && c != '\\' && c != ';' && !mustEscape(c)
 	}
 	return set
 }()
