@@ -167,6 +167,13 @@ func TestBot(t *testing.T) {
 	f("Tiny Tiny RSS/1.11 (http://tt-rss.org/)", reasonFeed)
 	f("Digg Feed Fetcher 1.0 (Mozilla/5.0 (Macintosh; Intel Mac OS X 10_7_1) AppleWebKit/534.48.3 (KHTML, like Gecko) Version/5.1 Safari/534.48.3)", reasonFeed)
 	f("fetch libfetch/2.0", reasonLibrary)
+	for _, ua := range []string{
+		"kube-probe/1.29", "ELB-HealthChecker/2.0", "GoogleHC/1.0", "Envoy/HC", "Consul Health Check", "Edge Health Probe", "Load Balancer Agent", "Prometheus/2.51.0",
+		"GoogleStackdriverMonitoring-UptimeChecks(https://cloud.google.com/monitoring)", "Mozilla/5.0 (compatible; GoogleStackdriverMonitoring)",
+		"Amazon-Route53-Health-Check-Service (ref 1; report http://amzn.to/1vsZADi)", "Amazon Route 53 Health Check",
+	} {
+		f(ua, reasonMonitoring)
+	}
 	f("UniversalFeedParser/4.2-pre-314-svn +http://feedparser.org/", reasonLink)
 	f("curl/8.5.0 (linux) libcurl/8.5.0", reasonLibrary)
 	f("my curl/8.5.0 thing", reasonLibrary) // the list wants curl at the beginning

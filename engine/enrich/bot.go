@@ -38,6 +38,11 @@ var moreCrawlers = [...]crawler{
 	{"DuplexWeb-Google", reasonAutomation},
 	{"CloudflareObservatory", reasonMonitoring},
 	{"CloudflareDiagnostics", reasonMonitoring},
+	// Probes of orchestrators and balancers.
+	{"kube-probe/", reasonMonitoring}, {"ELB-HealthChecker/", reasonMonitoring}, {"GoogleHC/", reasonMonitoring},
+	{"GoogleStackdriverMonitoring", reasonMonitoring}, {"Amazon-Route53-Health-Check-Service", reasonMonitoring},
+	{"Amazon Route 53 Health Check", reasonMonitoring}, {"Consul Health Check", reasonMonitoring}, {"Edge Health Probe", reasonMonitoring},
+	{"Envoy/HC", reasonMonitoring}, {"Load Balancer Agent", reasonMonitoring}, {"Prometheus/", reasonMonitoring},
 
 	{"curl/", reasonLibrary}, {"HttpClient/", reasonLibrary}, {"HTTPClient/", reasonLibrary}, {"PycURL/", reasonLibrary},
 	{"Robosourcer/", reasonLibrary}, {"WinHttp.WinHttpRequest.5", reasonLibrary},

@@ -46,7 +46,7 @@ func isWhole(status int) bool {
 func isAsset(target string) bool {
 	target, _, _ = strings.Cut(target, "#")
 	path, query, _ := strings.Cut(target, "?")
-	if isAssetFolder(strings.TrimLeft(path, "/")) || isPart(query) || strings.HasSuffix(path, "/feed/") { // WordPress' feeds
+	if isAssetFolder(strings.TrimLeft(path, "/")) || isInterface(strings.TrimLeft(path, "/")) || isPart(query) || strings.HasSuffix(path, "/feed/") { // WordPress' feeds
 		return true
 	}
 	name := path[strings.LastIndexByte(path, '/')+1:]
@@ -59,6 +59,7 @@ func isAsset(target string) bool {
 	name = strings.ToLower(strings.TrimSpace(name))
 	switch name {
 	case "robots.txt", "ads.txt", "app-ads.txt", "humans.txt", "security.txt", "llms.txt", "favicon", "apple-touch-icon",
+		"healthz", "livez", "readyz", // what only probes have names for
 		"admin-ajax.php", "wp-cron.php", "load-styles.php", "load-scripts.php", "matomo.php", "piwik.php":
 		return true
 	}
@@ -95,6 +96,25 @@ func isAssetFolder(path string) bool {
 		}
 	}
 	return false
+}
+
+// isInterface reports whether a path is one of an interface of programs, which a page's own script calls: /api/v1/…. Without
+// a version /api/ is where as many sites have their documentation, and so is a name that ends in .html.
+//
+// What people may have chosen stays a page although programs fetch it too, since a log has no types: /feed is the first page of some
+// sites (WordPress' own is /feed/, and its /feed a redirect), /health and /status are pages of others. Who reads feeds by a program,
+// and what probes, is known by the user agent, and counts as a bot.
+func isInterface(path string) bool {
+	rest, ok := strings.CutPrefix(path, "api/v")
+	if !ok || rest == "" || rest[0] < '0' || rest[0] > '9' {
+		return false
+	}
+	version, name, below := strings.Cut(rest, "/")
+	if strings.Trim(version, "0123456789.") != "" || !below || name == "" {
+		return false
+	}
+	ending := cutEnding(&name)
+	return ending != "html" && ending != "htm"
 }
 
 // isPart reports whether a query asks for what a script shows in a page, or for a feed: Next.js' for the contents of a page, which it

@@ -111,6 +111,7 @@ func TestSkippedAndMalformed(t *testing.T) {
 		"/cdn-cgi/challenge-platform/h/b", "/socket.io/?EIO=4&transport=polling", "/_vercel/image?url=a", "/wp-includes/js/tinymce/wp-tinymce.php",
 		"/?rest_route=/wp/v2/posts", "/?feed=rss2", "/feed/", "/blog/comments/feed/", "/wp-admin/load-styles.php?c=1", "/matomo.php?idsite=1",
 		"/style.css&ver=5", "/a.jpg!thumb", "/a.jpg:large",
+		"/api/v1/users", "/api/v2/cart?x=1", "/api/v1.1/a/b", "/healthz", "/livez", "/app/readyz?verbose",
 	} {
 		skipped("GET "+asset+" HTTP/1.1", "200", SkipAsset)
 	}
@@ -118,6 +119,8 @@ func TestSkippedAndMalformed(t *testing.T) {
 		"/map", "/manifest", "/docs/css", "/learn/js", "/ts", "/en/json", "/atom", "/xml", "/rss", "/bible/mid", "/map?x=1", "/map;v=1", "/JS",
 		"/map.gz", "/gz", "/a.zip", "/a.gz", "/a.tar.gz", "/a.csv.gz", "/a.txt", "/a.pdf", "/a.php", "/x.css/map", "/v1.2/data",
 		"/docs/wp-json/intro", "/about?x_rsc=1", "/about?q=_rsc", "/search?q=a.css", "/?_=x.js",
+		"/api", "/api/", "/api/reference", "/api/v1", "/api/v1/", "/api/v1/users.html", "/api/vim/keys", "/api/v1beta", "/docs/api/v1/users",
+		"/health", "/status", "/ping", "/healthz/why",
 		"/feed", "/?feed=me", "/feed/me", "/tom&jerry", "/a:b", "/socket.io", "/docs/cdn-cgi/x",
 	} {
 		s := mustScanner(t, strings.NewReader(`8.8.8.8 - - `+when+` "GET `+page+` HTTP/1.1" 200 5 "-" "x"`))
