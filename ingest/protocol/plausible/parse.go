@@ -82,8 +82,14 @@ func (b *body) field(key string, v *strictjson.Value) {
 			b.Fail("url", "a JSON %s, want a string", v.Type())
 			return
 		}
+		// One without a host is taken, as Plausible takes it: the scripts of apps and of files send such.
 		in.URL = b.LooseString(in.URL, v, protocol.MaxURL, protocol.FieldURL)
-		b.Check("url", protocol.CheckURL(in.URL))
+		if in.URL == "" && v.Type() == strictjson.TypeString {
+			in.URL = "/"
+		}
+		if scheme, _, ok := strings.Cut(in.URL, ":"); ok && strings.EqualFold(scheme, "data") {
+			b.Fail("url", "the scheme data is not taken")
+		}
 	case "d", "domain":
 		b.domains = b.domainList(v)
 	case "r", "referrer":

@@ -156,6 +156,31 @@ func TestPlausibleHost(t *testing.T) {
 	f(`https://xn--a.example/`, "xn--a.example", "https://xn--a.example/")
 }
 
+// An address without a host counts for the domains that are named, and is refused without them.
+func TestPlausibleNoHost(t *testing.T) {
+	var p protocol.Parser
+	f := func(url, stored string) {
+		t.Helper()
+		inputs, err := parse(&p, `{"n":"pageview","u":"`+url+`","d":"a.example"}`)
+		if err != nil || len(inputs) != 1 || inputs[0].Site != "a.example" || inputs[0].URL != stored {
+			t.Errorf("%s: %+v, %v", url, inputs, err)
+		}
+		if _, err = parse(&p, `{"n":"pageview","u":"`+url+`"}`); err == nil || !strings.Contains(err.Error(), "domain") {
+			t.Errorf("%s without a domain: %v", url, err)
+		}
+	}
+	f("/pricing?a=1", "/pricing?a=1")
+	f("pricing", "pricing")
+	f("file:///index.html", "file:///index.html")
+	f("app:/start", "app:/start")
+	f("", "/")
+	for _, u := range []string{`"data:text/html,x"`, `"DATA:x"`, `null`, `5`} {
+		if _, err := parse(&p, `{"n":"pageview","u":`+u+`,"d":"a.example"}`); err == nil || !strings.Contains(err.Error(), "url") {
+			t.Errorf("%s: %v", u, err)
+		}
+	}
+}
+
 // In hash mode the event says that the fragment is part of the page; its address is kept as it was
 // sent.
 func TestPlausibleHashMode(t *testing.T) {
