@@ -14,6 +14,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"millrace/cmd/internal/brokersocket"
+	"millrace/cmd/internal/deadletters"
 	"millrace/engine"
 	"millrace/engine/event"
 	"millrace/internal/kafka"
@@ -248,10 +249,10 @@ func testRetry(t *testing.T, at place, s *serving, lines []letterLine, n int) {
 
 // TestDump: text is shown as text, and anything else in hexadecimal.
 func TestDump(t *testing.T) {
-	if got := dump([]byte("{\n\t1\x00"), 3); got != "{\n\\t\n… 2 bytes more; --raw prints all\n" {
+	if got := deadletters.Dump([]byte("{\n\t1\x00"), 3); got != "{\n\\t\n… 2 bytes more; --raw prints all\n" {
 		t.Errorf("%q", got)
 	}
-	if got := dump([]byte{0, 1, 2, 255}, 3); !strings.HasPrefix(got, "00000000  00 01 02") || !strings.HasSuffix(got, "… 1 bytes more; --raw prints all\n") {
+	if got := deadletters.Dump([]byte{0, 1, 2, 255}, 3); !strings.HasPrefix(got, "00000000  00 01 02") || !strings.HasSuffix(got, "… 1 bytes more; --raw prints all\n") {
 		t.Errorf("%q", got)
 	}
 }

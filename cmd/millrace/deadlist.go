@@ -1,16 +1,13 @@
 package main
 
 import (
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
-	"unicode/utf8"
 
 	"millrace/cmd/internal/deadletters"
 	"millrace/internal/deadletter"
@@ -163,29 +160,7 @@ func (c *deadShowCommand) print(w io.Writer, e *deadletter.Entry) error {
 	default:
 		fmt.Fprintf(&b, "value      %d bytes\n\n", e.Size)
 	}
-	b.WriteString(dump(e.Value, c.Most))
+	b.WriteString(deadletters.Dump(e.Value, c.Most))
 	_, err := io.WriteString(w, b.String())
 	return err
-}
-
-// dump shows bytes: text as text with escapes, anything else in hexadecimal.
-func dump(value []byte, most int) string {
-	shown := value[:min(len(value), most)]
-	more := ""
-	if len(shown) < len(value) {
-		more = fmt.Sprintf("… %d bytes more; --raw prints all\n", len(value)-len(shown))
-	}
-	odd := 0
-	for _, r := range string(shown) {
-		if r == utf8.RuneError || !strconv.IsPrint(r) && r != '\n' && r != '\t' {
-			odd++
-		}
-	}
-	if odd > len(shown)/20+1 {
-		return hex.Dump(shown) + more
-	}
-	if len(shown) > 0 {
-		more = "\n" + more
-	}
-	return strings.ReplaceAll(deadletters.Printable(string(shown), len(shown)), `\n`, "\n") + more
 }

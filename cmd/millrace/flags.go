@@ -5,10 +5,10 @@ import (
 	"io"
 	"log/slog"
 	"net/netip"
-	"strconv"
 	"strings"
 	"time"
 
+	"millrace/cmd/internal/cli"
 	"millrace/cmd/internal/offline"
 	"millrace/cmd/internal/stores"
 	"millrace/internal/kafka"
@@ -69,7 +69,7 @@ type brokerFlags struct {
 func (f *brokerFlags) security() *kafka.Security {
 	return &kafka.Security{
 		TLS: f.TLS, CA: f.TLSCA, Cert: f.TLSCert, Key: f.TLSKey, ServerName: f.TLSServerName, SASL: f.SASL, User: f.User, Password: f.Password,
-		TokenFile: f.TokenFile, TokenURL: f.TokenURL, Scope: f.TokenScope, Extensions: f.SASLExtensions,
+		PasswordFile: f.PasswordFile, TokenFile: f.TokenFile, TokenURL: f.TokenURL, Scope: f.TokenScope, Extensions: f.SASLExtensions,
 	}
 }
 
@@ -116,29 +116,7 @@ func (f *accessFlags) proxies() ([]netip.Prefix, error) {
 	return nets, nil
 }
 
-// byteSize is a number of bytes, written as 1048576, 512KiB, 64MiB or 1GiB.
-type byteSize int64
-
-var byteUnits = []struct {
-	suffix string
-	bytes  int64
-}{{"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}}
-
-// UnmarshalText is what flags, environment and config file are read by.
-func (b *byteSize) UnmarshalText(text []byte) error {
-	s, unit := string(text), int64(1)
-	for _, u := range byteUnits {
-		if digits, ok := strings.CutSuffix(s, u.suffix); ok {
-			s, unit = digits, u.bytes
-		}
-	}
-	n, err := strconv.ParseInt(s, 10, 64)
-	if err != nil || n < 0 || n > (1<<62)/unit {
-		return fmt.Errorf("%q is not a size such as 512KiB, 64MiB or 1GiB", text)
-	}
-	*b = byteSize(n * unit)
-	return nil
-}
+type byteSize = cli.ByteSize
 
 // logFlags configure the log. The log goes to the standard error stream.
 type logFlags struct {

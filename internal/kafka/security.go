@@ -58,6 +58,9 @@ type Security struct {
 	// User and Password are the login of PLAIN and SCRAM, and the client's id and secret of
 	// TokenURL (--kafka-user, --kafka-password).
 	User, Password string
+	// PasswordFile is what Password was read from, and is read again for each login; "" is none
+	// (--kafka-password-file). While it can't be read Password counts.
+	PasswordFile string
 	// TokenFile has the token of OAUTHBEARER, and is read at each login (--kafka-token-file).
 	TokenFile string
 	// TokenURL is where a token is requested by OAuth's client credentials, with Scope if that is
@@ -258,15 +261,31 @@ func (c *Cluster) ClientOptions() []kgo.Opt {
 	return opts
 }
 
+// password returns what the password is now.
+func (s *Security) password() string {
+	if s.PasswordFile != "" {
+		if lines, err := secretfile.Read(s.PasswordFile, false); err == nil {
+			return lines[0]
+		}
+	}
+	return s.Password
+}
+
+func (s *Security) scram(context.Context) (scram.Auth, error) {
+	return scram.Auth{User: s.User, Pass: s.password()}, nil
+}
+
 // saslMechanism returns franz-go's mechanism, nil for no login.
 func (s *Security) saslMechanism() sasl.Mechanism {
 	switch s.mechanism() {
 	case Plain:
-		return plain.Auth{User: s.User, Pass: s.Password}.AsMechanism()
+		return plain.Plain(func(context.Context) (plain.Auth, error) {
+			return plain.Auth{User: s.User, Pass: s.password()}, nil
+		})
 	case ScramSHA256:
-		return scram.Auth{User: s.User, Pass: s.Password}.AsSha256Mechanism()
+		return scram.Sha256(s.scram)
 	case ScramSHA512:
-		return scram.Auth{User: s.User, Pass: s.Password}.AsSha512Mechanism()
+		return scram.Sha512(s.scram)
 	case OAuthBearer:
 		return oauth.Oauth(func(ctx context.Context) (oauth.Auth, error) {
 			token, err := s.currentToken(ctx)
@@ -290,7 +309,9 @@ func (c *Cluster) secure(cfg *sarama.Config) {
 	cfg.Net.SASL.Enable = true
 	cfg.Net.SASL.Version = sarama.SASLHandshakeV1
 	cfg.Net.SASL.Mechanism = sarama.SASLMechanism(m.Name())
-	cfg.Net.SASL.User, cfg.Net.SASL.Password = s.User, s.Password
+	// Of PLAIN the password is that of the client's beginning: a role that is refused with it begins
+	// again with a new client.
+	cfg.Net.SASL.User, cfg.Net.SASL.Password = s.User, s.password()
 	switch s.mechanism() {
 	case ScramSHA256, ScramSHA512:
 		cfg.Net.SASL.SCRAMClientGeneratorFunc = func() sarama.SCRAMClient { return &scramClient{mechanism: m} }

@@ -187,3 +187,32 @@ func TestCertificatesChange(t *testing.T) {
 		t.Errorf("no authority: %v", err)
 	}
 }
+
+// TestPasswordChanges: each login is made with the password that its file has then.
+func TestPasswordChanges(t *testing.T) {
+	s := &Security{SASL: Plain, User: "u", Password: "first", PasswordFile: mustFile(t, "password", "first\n")}
+	c := &Cluster{Brokers: []string{"127.0.0.1:1"}, Security: s}
+	m := s.saslMechanism() // of a client that lives on
+	want := func(password string) {
+		t.Helper()
+		_, message, err := m.Authenticate(t.Context(), "")
+		if err != nil || string(message) != "\x00u\x00"+password {
+			t.Errorf("franz-go logs in with %q, %v; want %q", message, err, password)
+		}
+		if got := c.Config().Net.SASL.Password; got != password {
+			t.Errorf("Sarama logs in with %q, want %q", got, password)
+		}
+		if auth, err := s.scram(t.Context()); err != nil || auth.Pass != password {
+			t.Errorf("SCRAM has %q, %v; want %q", auth.Pass, err, password)
+		}
+	}
+	want("first")
+	if err := os.WriteFile(s.PasswordFile, []byte("second\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	want("second")
+	if err := os.Remove(s.PasswordFile); err != nil {
+		t.Fatal(err)
+	}
+	want("first")
+}

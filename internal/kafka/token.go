@@ -76,7 +76,7 @@ func (s *Security) requestToken(ctx context.Context) (token, error) {
 	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	req.Header.Set("Accept", "application/json")
-	req.SetBasicAuth(url.QueryEscape(s.User), url.QueryEscape(s.Password))
+	req.SetBasicAuth(url.QueryEscape(s.User), url.QueryEscape(s.password()))
 	// A client of its own, whose connection is closed: requests are minutes apart.
 	client := &http.Client{
 		Transport:     &http.Transport{Proxy: http.ProxyFromEnvironment, DisableKeepAlives: true},

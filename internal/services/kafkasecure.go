@@ -120,7 +120,10 @@ func (k *Kafka) secureProperties(ports map[string]int) (listeners, protocols, re
 			"scram-sha-512": "scram.ScramLoginModule required",
 			"oauthbearer":   `oauthbearer.OAuthBearerLoginModule required unsecuredLoginStringClaim_sub="broker"`,
 		} {
-			fmt.Fprintf(&b, "listener.name.%s.%s.sasl.jaas.config=%s%s;\n", strings.ToLower(name), mechanism, modules, module)
+			prefix := fmt.Sprintf("listener.name.%s.%s.", strings.ToLower(name), mechanism)
+			fmt.Fprintf(&b, "%ssasl.jaas.config=%s%s;\n", prefix, modules, module)
+			// Short, so that clients log in again on a connection while tests run.
+			fmt.Fprintf(&b, "%sconnections.max.reauth.ms=4000\n", prefix)
 		}
 	}
 	return listeners, protocols, b.String()
