@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
@@ -26,7 +27,7 @@ const headroomSteps = 64
 func Headroom(ctx context.Context, client *kgo.Client, group, topic string, least time.Duration, now time.Time) (map[int32]time.Duration, error) {
 	admin := kadm.NewClient(client)
 	committed, err := admin.FetchOffsetsForTopics(ctx, group, topic)
-	if err != nil {
+	if err != nil && !errors.Is(err, kerr.GroupIDNotFound) { // that has never committed
 		return nil, fmt.Errorf("offsets of group %s: %w", group, err)
 	}
 	starts, ends, err := Bounds(ctx, client, topic)

@@ -52,6 +52,10 @@ func TestHeadroom(t *testing.T) {
 			t.Errorf("partition %d: %v, want %v", partition, left, want)
 		}
 	}
+	never, err := Headroom(t.Context(), client, "never", testTopic, time.Hour, now)
+	if err != nil || never[0] != 14*time.Hour || never[4] != 64*time.Hour {
+		t.Errorf("a group that is not there: %v, %v", never, err)
+	}
 	kept, err := Headroom(t.Context(), client, testGroup, "kept", time.Hour, now)
 	if err != nil || kept[0] != math.MaxInt64 {
 		t.Errorf("a topic that is kept for ever: %v, %v", kept, err)

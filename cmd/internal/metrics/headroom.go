@@ -14,10 +14,11 @@ var descHeadroom = prometheus.NewDesc("millrace_log_headroom_seconds",
 	"How long Kafka still holds the oldest record that a consumer group has not read, as of at most some minutes ago.",
 	[]string{"group", "partition"}, nil)
 
-// headroomEvery is how often the log is asked, headroomFor how long an answer is shown that could not be
-// renewed: an old one is too good.
+// headroomEvery is how often the log is asked, headroomAgain when after a failure, and headroomFor how
+// long an answer is shown that could not be renewed: an old one is too good.
 const (
 	headroomEvery = 30 * time.Second
+	headroomAgain = 3 * time.Second
 	headroomFor   = 5 * time.Minute
 )
 
@@ -40,20 +41,20 @@ func NewHeadroom() *Headroom { return &Headroom{of: map[string]headroom{}} }
 // Keep measures a group until the context ends. An error of measure is Kafka's, which readiness
 // reports; it only makes the series stop.
 func (h *Headroom) Keep(ctx context.Context, group string, measure func(context.Context) (map[int32]time.Duration, error)) {
-	tick := time.NewTicker(headroomEvery)
-	defer tick.Stop()
 	for {
+		wait := headroomAgain
 		bounded, cancel := context.WithTimeout(ctx, headroomEvery)
 		if left, err := measure(bounded); err == nil {
 			h.mu.Lock()
 			h.of[group] = headroom{left, time.Now()}
 			h.mu.Unlock()
+			wait = headroomEvery
 		}
 		cancel()
 		select {
 		case <-ctx.Done():
 			return
-		case <-tick.C:
+		case <-time.After(wait):
 		}
 	}
 }
