@@ -19,7 +19,7 @@
 // in it is written percent-encoded. More settings of a bucket, behind the ? and with & between them:
 //
 //	region=eu-central-1   signs the requests; see S3Config.Region
-//	ca=FILE               PEM file of authorities to trust besides the system's
+//	ca=FILE               PEM file of authorities to trust, not the system's
 //	style=path|host       https://host/bucket/… or https://bucket.host/…
 //	credentials=FILE      a shared credentials file, as Amazon's programs have it
 //	profile=NAME          a section of that file, or of the one of the user

@@ -22,7 +22,7 @@ type S3Config struct {
 	// where the credentials are not AccessKey and Secret; or else us-east-1.
 	Region string
 	TLS    bool
-	CA     string // PEM file of authorities that are trusted besides the system's; "" for none
+	CA     string // PEM file of authorities that are trusted; "" for the system's
 	Style  string // StylePath or StyleHost; "" is the host's on Amazon and its like, else the path's
 
 	// AccessKey and Secret are the credentials. Without them they are found as the package comment

@@ -13,6 +13,6 @@
 //   - A Pair that was opened always has a certificate: files that become useless leave it the one
 //     that it has.
 //
-// internal/blob and internal/influxdb trust servers by it, cmd/internal/server serves by it. It
+// internal/blob, internal/influxdb and internal/kafka trust servers by it, cmd/internal/server serves by it. It
 // makes no connection.
 package certs

@@ -8,16 +8,14 @@ import (
 	"millrace/internal/secretfile"
 )
 
-// Pool returns the authorities that the system trusts and those of a PEM file.
+// Pool returns the authorities of a PEM file. They take the place of the system's, as with other
+// programs: who names an authority of his own means that no other one can vouch for the server.
 func Pool(path string) (*x509.CertPool, error) {
 	text, err := secretfile.Bytes(path, secretfile.MaxBytes)
 	if err != nil {
 		return nil, fmt.Errorf("read certificate authorities of %s: %w", path, err)
 	}
-	pool, err := x509.SystemCertPool()
-	if err != nil {
-		pool = x509.NewCertPool() // a system without any
-	}
+	pool := x509.NewCertPool()
 	blocks := blocksOf(text, "CERTIFICATE")
 	for i, block := range blocks {
 		cert, err := x509.ParseCertificate(block)

@@ -24,7 +24,7 @@ type Config struct {
 	Token string
 	// PasswordFile and TokenFile are files with a Password and a Token, which are read again when they change.
 	PasswordFile, TokenFile string
-	// CA is a PEM file of authorities that are trusted besides the system's, for https.
+	// CA is a PEM file of authorities that are trusted in place of the system's, for https.
 	CA string
 	// Org and Bucket select the write API of 2.x if both are given. Reading needs a mapping of DB to the bucket
 	// there; 2.x makes one by itself for a bucket that is named as the database.

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -22,6 +21,7 @@ import (
 	"github.com/twmb/franz-go/pkg/sasl/plain"
 	"github.com/twmb/franz-go/pkg/sasl/scram"
 
+	"millrace/internal/certs"
 	"millrace/internal/secretfile"
 )
 
@@ -153,14 +153,9 @@ func (s *Security) SendsClearPassword() bool {
 func (s *Security) config(host string) (*tls.Config, error) {
 	cfg := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: cmp.Or(s.ServerName, host)}
 	if s.CA != "" {
-		text, err := secretfile.Bytes(s.CA, secretfile.MaxBytes)
-		if err != nil {
-			return nil, fmt.Errorf("--kafka-tls-ca: read %s: %w", s.CA, err)
-		}
-		cfg.RootCAs = x509.NewCertPool()
-		if !cfg.RootCAs.AppendCertsFromPEM(text) {
-			return nil, fmt.Errorf("--kafka-tls-ca: %s has no certificate in PEM, which begins with -----BEGIN CERTIFICATE-----; "+
-				"of a Java truststore: keytool -exportcert -rfc", s.CA)
+		var err error
+		if cfg.RootCAs, err = certs.Pool(s.CA); err != nil {
+			return nil, fmt.Errorf("--kafka-tls-ca: %w; of a Java truststore: keytool -exportcert -rfc", err)
 		}
 	}
 	if s.Cert == "" {
