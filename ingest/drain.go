@@ -21,14 +21,17 @@ const (
 	drainBytes = 1 << 20
 	// stopTime is how long a drain that is under way may go on when the collector closes.
 	stopTime = 2 * time.Second
+	// unreadTime is how long a collector that may not read the topic drains without a look until it
+	// tries again.
+	unreadTime = time.Minute
 )
 
 // drainer hands what is in the spool to Kafka, oldest first, one step after the other. Its only
 // goroutine is that of spooler.run.
 type drainer struct {
 	*spooler
-	events   int  // since the spool had none
-	unread   bool // Kafka does not let this collector read the topic
+	events   int       // since the spool had none
+	unread   time.Time // when Kafka did not let this collector read the topic
 	complain time.Time
 }
 
@@ -128,6 +131,9 @@ func (d *drainer) copies(ctx context.Context, entries []spool.Entry) (map[int32]
 		if err != nil {
 			return nil, err
 		}
+		if q.after >= to { // of a topic of that name which is no more
+			q.after = spool.Start
+		}
 		if err := d.look(ctx, id, to, q); err != nil {
 			return nil, err
 		}
@@ -161,7 +167,7 @@ func (p *partition) fence(ctx context.Context) (offset int64, err error) {
 // look reads the records of a partition between two offsets, and marks the events that are there.
 func (d *drainer) look(ctx context.Context, partition int32, to int64, q *suspects) error {
 	topic := d.c.opts.Topic
-	if q.after+1 >= to || d.unread {
+	if q.after+1 >= to || !d.unread.IsZero() && time.Since(d.unread) < unreadTime {
 		return nil
 	}
 	client, err := kgo.NewClient(append(slices.Clone(d.c.opts.Kafka), kgo.ClientID("millrace-spool"), kgo.DisableClientMetrics(),
@@ -176,12 +182,15 @@ func (d *drainer) look(ctx context.Context, partition int32, to int64, q *suspec
 		fetches := client.PollFetches(ctx)
 		switch err := fetches.Err(); {
 		case errors.Is(err, kerr.TopicAuthorizationFailed):
-			d.unread = true
-			d.c.opts.Log.Warn("this collector may not read the topic: what is in the spool and may be in Kafka already is sent again", "topic", topic)
+			if d.unread.IsZero() {
+				d.c.opts.Log.Warn("this collector may not read the topic: what is in the spool and may be in Kafka already is sent again", "topic", topic)
+			}
+			d.unread = time.Now()
 			return nil
 		case err != nil:
 			return fmt.Errorf("read %s: %w", topic, err)
 		}
+		d.unread = time.Time{}
 		fetches.EachRecord(func(r *kgo.Record) {
 			next = r.Offset + 1
 			if next > to || dec.Decode(r.Value, &env) != nil || env.Collector != d.c.opts.CollectorID {

@@ -121,13 +121,24 @@ func (m *metrics) watchSpool(s *spooler) {
 	m.registered = append(m.registered, m.spooled, m.drained, m.spoolCopies, m.spoolErrs)
 }
 
+// register registers all metrics, or none.
 func (m *metrics) register(r prometheus.Registerer) error {
 	if r == nil {
 		return nil
 	}
 	var errs []error
+	var done []prometheus.Collector
 	for _, c := range m.registered {
-		errs = append(errs, r.Register(c))
+		if err := r.Register(c); err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		done = append(done, c)
+	}
+	if len(errs) > 0 {
+		for _, c := range done {
+			r.Unregister(c)
+		}
 	}
 	return errors.Join(errs...)
 }

@@ -141,8 +141,23 @@ func (p *partition) letGo(n int) {
 	p.kept -= n
 }
 
-// keep puts the events of a request that Kafka has not taken into the spool.
+// keep puts the events of a request that Kafka has not taken into the spool. The memory for them is
+// reserved anew: what the request had of it went to its batches, or back.
 func (s *spooler) keep(inputs []protocol.Input, r *request) *protocol.Refusal {
+	most := 0
+	for i := range inputs {
+		if n := r.of[i]; n == toSpool || r.batches[n].err != nil {
+			most += inputs[i].MostBytes()
+		}
+	}
+	if !r.memory.Reserve(most) {
+		for i := range inputs {
+			if r.of[i] == toSpool {
+				s.c.partition(&inputs[i]).letGo(1)
+			}
+		}
+		return protocol.NoMemory()
+	}
 	var entries []spool.Entry
 	var encoder event.Encoder
 	var room [protocol.MaxID + event.MaxRepeatPrefix]byte
