@@ -91,8 +91,9 @@ func (c *importCommand) Run(p *process, logs *logFlags) (err error) {
 // importFiles imports files that are open, and prints what is to be said of them.
 func (c *importCommand) importFiles(p *process, s *offline.Session, id *identity.Identity, sites *site.Sites,
 	files []*importer.File, log *slog.Logger) error {
+	of := sites.Of(c.Site)
 	i, err := s.NewImport(p.ctx, offline.ImportOptions{
-		Format: c.Format, Site: c.Site, Identity: id, Rules: offline.RulesOf(sites), NewDeriver: deriverOf(sites),
+		Format: c.Format, Site: c.Site, Identity: id, Rules: offline.RulesOf(sites), Excludes: &of, NewDeriver: deriverOf(sites),
 		Steps: steps(p.stderr), FileDone: func(r offline.FileReport) { printMalformed(p.stderr, r) }, Log: log,
 	})
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"millrace/ingest/importer/lines"
+	"millrace/internal/site"
 )
 
 // File is a file whose content has been read once.
@@ -22,11 +23,12 @@ type File struct {
 	// Bytes is the length of the content.
 	Bytes int64
 
-	f       *os.File
-	format  string
-	sum     [sha256.Size]byte
-	temp    bool
-	repeats *repeats
+	f        *os.File
+	format   string
+	sum      [sha256.Size]byte
+	temp     bool
+	repeats  *repeats
+	excludes *site.Site // nil: nothing
 }
 
 // Open opens a path as a file of a format, or reads stdin where the path is "-": a stream is kept in a temporary
@@ -139,8 +141,9 @@ func (f *File) wrap(err error) error {
 	return fmt.Errorf("read %s: %w", f.Name, err)
 }
 
-// Digest identifies the content together with what it is read as, the rules of this build included.
-func (f *File) Digest(site string) []byte { return f.digest("lines by rank\n", site) }
+// Digest identifies the content together with what it is read as, the rules of this build and what
+// is left out included.
+func (f *File) Digest(site string) []byte { return f.digest("lines by rank\n"+f.rules(), site) }
 
 // PlacedDigest identifies the content as builds before did, which gave the events other ids and counted other lines.
 func (f *File) PlacedDigest(site string) []byte { return f.digest("", site) }

@@ -71,6 +71,9 @@ func (f *File) Read(site string, id *identity.Identity, rules func(site string) 
 	case Combined:
 		var s *accesslog.Scanner
 		s, err = accesslog.NewScanner(r.read, site, id, rules(site), f.repeats.ranker())
+		if err == nil {
+			s.Exclude(f.excluder())
+		}
 		r.scanner, r.log = s, s
 	case Events:
 		r.scanner, err = newEvents(r.read, site, id, rules, f.repeats.ranker())

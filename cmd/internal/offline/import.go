@@ -28,6 +28,9 @@ type ImportOptions struct {
 	Identity *identity.Identity
 	// Rules returns how the visitors of a site are told apart. Required.
 	Rules func(site string) identity.Rule
+	// Excludes is the site of an access log, which leaves out what that does not count; nil for
+	// nothing.
+	Excludes *site.Site
 	// NewDeriver makes the deriver of each partition. Required.
 	NewDeriver func() engine.Deriver
 	Steps      Steps
@@ -182,6 +185,9 @@ func (i *Import) done() {
 
 // Add writes one file into the archive. Count, or the end of ctx, is to follow.
 func (i *Import) Add(ctx context.Context, f *importer.File) error {
+	if i.o.Excludes != nil {
+		f.Exclude(i.o.Excludes)
+	}
 	topic, err := lake.ImportTopic(f.Digest(i.o.Site))
 	if err != nil {
 		return err

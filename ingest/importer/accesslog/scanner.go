@@ -17,13 +17,18 @@ const MaxLine = 64 << 10
 // Scanner reads a log line by line. Scan moves to the next event.
 type Scanner struct {
 	*lines.Scanner
-	site  string
-	id    *identity.Identity
-	rule  identity.Rule
-	rank  Ranker
-	signs signs
-	ev    event.Event
+	site     string
+	id       *identity.Identity
+	rule     identity.Rule
+	rank     Ranker
+	signs    signs
+	ev       event.Event
+	excludes Excludes // may be nil
 }
+
+// Excludes returns why a line that is a pageview is left out all the same, "" if it is not. Vhost is
+// "" where the line has none; it may have a port.
+type Excludes func(client, vhost, target string) (reason string)
 
 // Ranker returns how many lines equal to this one the file has before it.
 type Ranker func(line []byte) int64
@@ -38,6 +43,9 @@ func NewScanner(in io.Reader, site string, id *identity.Identity, rule identity.
 	return s, nil
 }
 
+// Exclude sets what is left out, nil for nothing. It is to be called before the first Scan.
+func (s *Scanner) Exclude(e Excludes) { s.excludes = e }
+
 // take makes s.ev the event of a line.
 func (s *Scanner) take(raw []byte, ended bool) (skip, fault string) {
 	l, fault := parse(raw, ended)
@@ -45,7 +53,11 @@ func (s *Scanner) take(raw []byte, ended bool) (skip, fault string) {
 		return "", fault
 	}
 	s.signs.note(&l)
-	if skip = l.skip(); skip == "" {
+	skip = l.skip()
+	if skip == "" && s.excludes != nil {
+		skip = s.excludes(l.host, l.vhost, l.target)
+	}
+	if skip == "" {
 		s.set(raw, &l)
 	}
 	return skip, ""
