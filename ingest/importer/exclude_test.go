@@ -14,7 +14,9 @@ import (
 // collector's reasons; what is left out is a part of what identifies the import.
 func TestExclude(t *testing.T) {
 	const when = ` - - [10/Oct/2023:13:55:36 +0000] "GET `
-	line := func(client, target string) string { return client + when + target + ` HTTP/1.1" 200 5 "-" "Mozilla/5.0"` + "\n" }
+	line := func(client, target string) string {
+		return client + when + target + ` HTTP/1.1" 200 5 "-" "Mozilla/5.0"` + "\n"
+	}
 	log := line("192.0.2.1", "/") + line("192.0.2.1", "/admin/x?y=1") + line("198.51.100.7", "/") + line("198.51.100.7", "/admin/x") +
 		line("www.shop.example:443 192.0.2.1", "/") + line("blog.example:443 192.0.2.1", "/") + line("host.example", "/ADMIN/") +
 		line("2001:db8::7", "/a.css")

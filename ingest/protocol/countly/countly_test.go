@@ -102,13 +102,8 @@ func FuzzRead(f *testing.F) {
 			origin = ""
 		}
 		var p protocol.Parser
-		if err := read(&p, text, origin, trusted); err != nil {
-			protocoltest.CheckError(t, []byte(text), err)
-			return
-		}
-		if len(p.Inputs()) > 0 {
-			protocoltest.CheckInputs(t, p.Inputs(), trusted, now)
-		}
+		err := read(&p, text, origin, trusted)
+		protocoltest.Reading{Body: []byte(text), Inputs: p.Inputs(), Err: err, Trusted: trusted, Now: now, Empty: true, Form: true}.Check(t)
 	})
 }
 

@@ -45,13 +45,8 @@ func FuzzRead(f *testing.F) {
 		var p protocol.Parser
 		check := func(read func(*reader) *protocol.FieldError) {
 			r := reader{Parser: &p, sites: anySite{}, trusted: trusted, now: now}
-			if err := read(&r); err != nil {
-				protocoltest.CheckError(t, body, err)
-				return
-			}
-			if len(p.Inputs()) > 0 { // none of what Google makes itself
-				protocoltest.CheckInputs(t, p.Inputs(), trusted, now)
-			}
+			err := read(&r)
+			protocoltest.Reading{Body: body, Inputs: p.Inputs(), Err: err, Trusted: trusted, Now: now, Empty: true, Form: true}.Check(t)
 		}
 		check(func(r *reader) *protocol.FieldError { return r.hits(&query, body) })
 		check(func(r *reader) *protocol.FieldError { return r.measurement(stream(&query), body) })

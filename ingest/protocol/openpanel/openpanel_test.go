@@ -68,16 +68,8 @@ func FuzzRead(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text []byte, token, origin, address string, trusted bool) {
 		var p protocol.Parser
 		r := reader{Parser: &p, sites: anySite{}, trusted: trusted, now: now, token: token, origin: origin, address: address}
-		if err := r.read(text); err != nil {
-			protocoltest.CheckError(t, text, err)
-			return
-		}
-		if !protocoltest.Strict(text) {
-			t.Fatalf("%q is no JSON, and was taken", text)
-		}
-		if len(p.Inputs()) > 0 {
-			protocoltest.CheckInputs(t, p.Inputs(), trusted, now)
-		}
+		err := r.read(text)
+		protocoltest.Reading{Body: text, Inputs: p.Inputs(), Err: err, Trusted: trusted, Now: now, Empty: true}.Check(t)
 	})
 }
 

@@ -77,14 +77,7 @@ func FuzzRead(f *testing.F) {
 	f.Fuzz(func(t *testing.T, k uint8, text []byte, server, batch bool) {
 		var p protocol.Parser
 		inputs, err := read(&p, kind(k%3), string(text), server, batch)
-		if err != nil {
-			protocoltest.CheckError(t, text, err)
-			return
-		}
-		if !protocoltest.Strict(text) {
-			t.Fatalf("%q is no JSON, and was taken", text)
-		}
-		protocoltest.CheckInputs(t, inputs, server, now)
+		protocoltest.Reading{Body: text, Inputs: inputs, Err: err, Trusted: server, Now: now}.Check(t)
 	})
 }
 
@@ -102,10 +95,7 @@ func FuzzQuery(f *testing.F) {
 		if isPing {
 			k = ping
 		}
-		if err := rd.query(k, &args); err != nil {
-			protocoltest.CheckError(t, []byte(text), err)
-			return
-		}
-		protocoltest.CheckInputs(t, p.Inputs(), false, now)
+		err := rd.query(k, &args)
+		protocoltest.Reading{Body: []byte(text), Inputs: p.Inputs(), Err: err, Now: now, Form: true}.Check(t)
 	})
 }

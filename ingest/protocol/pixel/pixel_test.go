@@ -60,10 +60,7 @@ func FuzzRead(f *testing.F) {
 		args.Parse(text)
 		var p protocol.Parser
 		q := query{Parser: &p}
-		if err := q.read(&args, []byte(referer)); err != nil {
-			protocoltest.CheckError(t, []byte(text), err)
-			return
-		}
-		protocoltest.CheckInputs(t, p.Inputs(), false, now)
+		err := q.read(&args, []byte(referer))
+		protocoltest.Reading{Body: []byte(text), Inputs: p.Inputs(), Err: err, Now: now, Form: true}.Check(t)
 	})
 }

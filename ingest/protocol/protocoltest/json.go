@@ -47,6 +47,35 @@ func Strict(body []byte) bool {
 	return true
 }
 
+// Reading is what a protocol has made of a body, for a fuzz target to check.
+type Reading struct {
+	Body    []byte
+	Inputs  []protocol.Input
+	Err     error
+	Trusted bool
+	Now     event.Time
+	// Empty says that a body may hold nothing that counts, and be taken.
+	Empty bool
+	// Form says that the body is no JSON.
+	Form bool
+}
+
+// Check fails the test unless the body was refused by an error that names something, or is JSON
+// whose events survive the way through the topic.
+func (r Reading) Check(tb testing.TB) {
+	tb.Helper()
+	if f, ok := r.Err.(*protocol.FieldError); r.Err != nil && (!ok || f != nil) {
+		CheckError(tb, r.Body, r.Err)
+		return
+	}
+	if !r.Form && !Strict(r.Body) {
+		tb.Fatalf("%q is no JSON, and was taken", r.Body)
+	}
+	if len(r.Inputs) > 0 || !r.Empty {
+		CheckInputs(tb, r.Inputs, r.Trusted, r.Now)
+	}
+}
+
 // CheckInputs fails the test if what a protocol has made of a body can't be the events of one:
 // their number, a trusted field of a stranger, a length that no memory is reserved for, or an
 // encoding that does not survive the way through the topic.

@@ -89,13 +89,8 @@ func FuzzRead(f *testing.F) {
 		check := func(read func(*reader) *protocol.FieldError) {
 			p.Reset()
 			r := reader{Parser: &p, sites: anySite{}, trusted: trusted, now: now}
-			if err := read(&r); err != nil {
-				protocoltest.CheckError(t, body, err)
-				return
-			}
-			if len(p.Inputs()) > 0 { // no hit of advertisements
-				protocoltest.CheckInputs(t, p.Inputs(), trusted, now)
-			}
+			err := read(&r)
+			protocoltest.Reading{Body: body, Inputs: p.Inputs(), Err: err, Trusted: trusted, Now: now, Empty: true, Form: true}.Check(t)
 		}
 		check(func(r *reader) *protocol.FieldError { return r.form(body, &query) })
 		check(func(r *reader) *protocol.FieldError { return r.hit(&query, nil) })
