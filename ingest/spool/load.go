@@ -80,7 +80,7 @@ func (l *Log) loadSegment(first, end uint64, lost map[uint64]bool) error {
 			if l.entries == 0 {
 				l.drainer.pos, l.drainer.first = int64(pos), number
 			}
-			s.take(&f.entry)
+			s.take(&f.entry, number)
 			l.entries++
 			l.events += f.entry.N
 		}

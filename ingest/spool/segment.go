@@ -24,6 +24,7 @@ type segment struct {
 	size  int64 // of what is synced, the header among it
 	left  int   // entries that are not done
 	held  map[int32]held
+	ages  []ages
 	file  vfs.File // to write to; nil when it is closed
 }
 
@@ -33,9 +34,24 @@ type held struct {
 	from   event.Time // none was received before
 }
 
-// take counts an entry that is in the segment and not done.
-func (s *segment) take(e *Entry) {
+// ages are the receive times of some entries in a row: one for each would be as many as beacons.
+type ages struct {
+	first, last uint64     // their numbers
+	from        event.Time // none was received before
+}
+
+// mostAges is how many entries have one time.
+const mostAges = 16
+
+// take counts an entry that is in the segment and not done. Entries are taken in the order of their
+// numbers.
+func (s *segment) take(e *Entry, number uint64) {
 	s.left++
+	if i := len(s.ages) - 1; i < 0 || number-s.ages[i].first >= mostAges {
+		s.ages = append(s.ages, ages{number, number, e.From})
+	} else {
+		s.ages[i].last, s.ages[i].from = number, min(s.ages[i].from, e.From)
+	}
 	if s.held == nil {
 		s.held = map[int32]held{}
 	}

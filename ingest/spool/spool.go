@@ -63,7 +63,7 @@ type Entry struct {
 type Stats struct {
 	Entries, Events int
 	Bytes           int64      // of segments
-	Oldest          event.Time // no entry was received before; 0 if there is none
+	Oldest          event.Time // when the oldest entry was received, or one of 16 before it; 0 if there is none
 	Err             error      // of the last write, nil if it succeeded
 }
 
@@ -161,9 +161,9 @@ func (l *Log) Stats() Stats {
 	defer l.mu.Unlock()
 	s := Stats{Entries: l.entries, Events: l.events, Bytes: l.bytes, Err: l.err}
 	for _, seg := range l.segments {
-		for _, h := range seg.held {
-			if s.Oldest == 0 || h.from < s.Oldest {
-				s.Oldest = h.from
+		for _, a := range seg.ages {
+			if a.last >= l.drainer.first && (s.Oldest == 0 || a.from < s.Oldest) {
+				s.Oldest = a.from
 			}
 		}
 	}
@@ -273,7 +273,7 @@ func (l *Log) keep(seg *segment, g *group, size int64) {
 		l.segments = append(l.segments, seg)
 	}
 	for i := range g.entries {
-		seg.take(&g.entries[i])
+		seg.take(&g.entries[i], g.first+uint64(i))
 		l.events += g.entries[i].N
 	}
 	seg.size += size

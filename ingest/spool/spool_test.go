@@ -395,3 +395,37 @@ func FuzzReadFrame(f *testing.F) {
 		}
 	})
 }
+
+// TestOldest: what is drained is not the oldest any more, though its segment is there still.
+func TestOldest(t *testing.T) {
+	fs := vfs.NewMem()
+	l := mustOpen(t, fs, nil)
+	const n = 3 * mostAges
+	mustAppend(t, l, 0, n)
+	f := func(done int) {
+		t.Helper()
+		list, err := l.Peek(n, 1<<20)
+		if err != nil {
+			t.Fatal(err)
+		}
+		first := list[0].From
+		if got := l.Stats().Oldest; got > first || got <= first-mostAges {
+			t.Errorf("the oldest is of %d, the first is of %d", got, first)
+		}
+		if err := l.Begin(list[:done], map[int32]int64{0: 1, 1: 1, 2: 1}); err != nil {
+			t.Fatal(err)
+		}
+		if err := l.Done(list[:done]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f(1)
+	f(mostAges)
+	f(mostAges - 1)
+	l.Close()
+	l = mustOpen(t, fs, nil)
+	f(l.Stats().Entries) // what was done last is in doubt again
+	if s := l.Stats(); s.Oldest != 0 || s.Entries != 0 {
+		t.Errorf("%+v", s)
+	}
+}
