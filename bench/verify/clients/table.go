@@ -154,6 +154,21 @@ func nodeTable() []Client {
 			},
 		},
 		{
+			Name: "analytics-node", Version: "6.2.0", Use: "with errorHandler", Protocol: "segment", ID: "messageId",
+			Script: "analytics-node.cjs", Token: "analyticsnode%d", Repeats: 3,
+			Cells: map[Answer]Cell{
+				Accepted:    {200, Done, Success, 1},
+				Invalid:     {400, Final, Failure, 0},
+				TooLarge:    {413, Final, Failure, 0},
+				TooMany:     {429, Again, Success, 1},
+				Unavailable: {503, Again, Success, 1},
+				Mistake:     {400, Final, Failure, 0},
+				NoCollector: {502, Again, Success, 1},
+				Closed:      {0, Again, Success, 1},
+				Lost:        {0, Again, Success, 1},
+			},
+		},
+		{
 			Name: "@rudderstack/rudder-sdk-node", Version: "3.0.13", Protocol: "segment", ID: "messageId",
 			Script: "rudder-sdk-node.cjs", Token: "rudder%d", Repeats: 3,
 			Note: "What it gives up, after repeats too, ends the process: set `errorHandler`",

@@ -20,6 +20,22 @@ func browserTable() []Client {
 			},
 		},
 		{
+			Name: "@customerio/cdp-analytics-browser", Version: "0.5.11", Protocol: "segment", ID: "messageId",
+			Script: "customerio-cdp.html", Token: "customerio%d",
+			Note: "Its promise is a success at any answer",
+			Cells: map[Answer]Cell{
+				Accepted:    {200, Done, Success, 1},
+				Invalid:     {400, Final, Success, 0},
+				TooLarge:    {413, Final, Success, 0},
+				TooMany:     {429, Final, Success, 0},
+				Unavailable: {503, Final, Success, 0},
+				Mistake:     {400, Final, Success, 0},
+				NoCollector: {502, Again, Success, 1},
+				Closed:      {0, Again, Success, 1},
+				Lost:        {0, Again, Success, 1},
+			},
+		},
+		{
 			Name: "posthog-js", Version: "1.449.2", Protocol: "posthog", ID: "uuid",
 			Script: "posthog-js.html", Token: "phc_js%d",
 			Cells: map[Answer]Cell{

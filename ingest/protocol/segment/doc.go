@@ -42,13 +42,15 @@
 //
 // Accepted is 200 with {"success":true}. Refused is {"error":"…"}; 429 and 503 are sent again by
 // all of them with the same messageId, 4xx are not. Where HTTP has 500, at which all send again, it
-// is 400.
+// is 400. Customer.io's library for pages is made of an older analytics.js: it looks at no status, and
+// is known by having no header Authorization.
 //
 // A page that is prerendered does not count: both send its view at once.
 //
 // The messages are read by protocol.Messages, because Jitsu's trackers send such too.
 //
 // The sources are Segment's specification of its HTTP API and of e-commerce, and what
-// @segment/analytics-node 3.1.0, @segment/analytics-next 1.84.3, @rudderstack/rudder-sdk-node 3.0.13
-// and @rudderstack/analytics-js 3.34.1 were recorded to send.
+// @segment/analytics-node 3.1.0, analytics-node 6.2.0, @segment/analytics-next 1.84.3,
+// @rudderstack/rudder-sdk-node 3.0.13, @rudderstack/analytics-js 3.34.1 and
+// @customerio/cdp-analytics-browser 0.5.11 were recorded to send.
 package segment

@@ -39,6 +39,7 @@ type messages struct {
 func (m messages) Read(r *protocol.Request) ([]protocol.Input, *protocol.Refusal) {
 	h := &r.Ctx.Request.Header
 	r.Server, r.Prefetched = !protocol.FromPage(h), protocol.Prefetched(h)
+	r.NeverResends = neverResends(h)
 	body, ref := r.BodyByContent()
 	if ref != nil {
 		return nil, ref
@@ -48,6 +49,12 @@ func (m messages) Read(r *protocol.Request) ([]protocol.Input, *protocol.Refusal
 		token = protocol.View(r.Query().Peek(protocol.WriteKey))
 	}
 	return r.Messages(body, m.kind, token)
+}
+
+// neverResends reports whether a request is one of a library for pages that looks at no status, as
+// Customer.io's does. Those that do have the write key in the header Authorization.
+func neverResends(h *fasthttp.RequestHeader) bool {
+	return protocol.FromPage(h) && len(h.Peek("Authorization")) == 0
 }
 
 // Accept answers as Segment does.

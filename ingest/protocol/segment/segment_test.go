@@ -85,3 +85,21 @@ func FuzzRead(f *testing.F) {
 		protocoltest.Reading{Body: text, Inputs: inputs, Err: err, Trusted: trusted, Now: now, Empty: true}.Check(t)
 	})
 }
+
+// TestNeverResends: what Kafka does not take goes to the spool where nobody sends it again.
+func TestNeverResends(t *testing.T) {
+	f := func(want bool, headers ...string) {
+		t.Helper()
+		var h fasthttp.RequestHeader
+		for i := 0; i < len(headers); i += 2 {
+			h.Set(headers[i], headers[i+1])
+		}
+		if got := neverResends(&h); got != want {
+			t.Errorf("%q: %v, want %v", headers, got, want)
+		}
+	}
+	f(true, "Origin", "https://shop.example")                                         // Customer.io
+	f(false, "Origin", "https://shop.example", "Authorization", "Basic V0tFWTo=")     // Segment, RudderStack
+	f(false, "Authorization", "Basic V0tFWTo=", "User-Agent", "analytics-node/6.2.0") // a server
+	f(false)                                                                          // a server whose key is in the body
+}
