@@ -1,8 +1,10 @@
 package ingest
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"runtime"
 	"runtime/debug"
 	"slices"
@@ -15,6 +17,7 @@ import (
 	"millrace/engine/event"
 	"millrace/ingest/identity"
 	"millrace/ingest/protocol"
+	"millrace/internal/front"
 )
 
 // Match reports whether a path is one of the collector's.
@@ -59,6 +62,10 @@ func (c *Collector) Handler(ctx *fasthttp.RequestCtx) {
 func (c *Collector) refuse(e *endpoint, r *request, ref *protocol.Refusal) {
 	c.count(r.Ctx, ref)
 	c.refused(e, r, ref)
+	if c.opts.Log.Enabled(context.Background(), slog.LevelDebug) {
+		c.opts.Log.Debug("a request is refused", "reason", string(ref.Reason), "status", ref.Status, "protocol", e.client,
+			"request_id", front.RequestID(r.Ctx))
+	}
 	e.Refuse(&r.Request, ref)
 }
 

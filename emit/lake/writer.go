@@ -134,12 +134,14 @@ type Stats struct {
 	Segments int64 // finished
 	Skipped  int64 // records that could not be decoded
 	Failures int64 // failed requests to the store, each of which is repeated
+	// Stored is when a segment was finished last, in ms since the epoch; 0: none yet.
+	Stored event.Time
 }
 
 // Archiver moves a topic's events into the lake.
 type Archiver struct {
 	o     Options
-	stats struct{ rows, objects, bytes, segments, skipped, failures atomic.Int64 }
+	stats struct{ rows, objects, bytes, segments, skipped, failures, stored atomic.Int64 }
 
 	probeReported atomic.Bool // what the first probe has found is logged
 
@@ -220,6 +222,7 @@ func (a *Archiver) Stats() Stats {
 	return Stats{
 		Rows: s.rows.Load(), Objects: s.objects.Load(), Bytes: s.bytes.Load(),
 		Segments: s.segments.Load(), Skipped: s.skipped.Load(), Failures: s.failures.Load(),
+		Stored: event.Time(s.stored.Load()),
 	}
 }
 

@@ -314,6 +314,7 @@ func (p *partition) flush(ctx context.Context) error {
 	p.limit.Store(next.NextOffset)
 	a.stats.rows.Add(seg.Rows)
 	a.stats.segments.Add(1)
+	a.stats.stored.Store(int64(event.TimeOf(a.o.now())))
 	p.startSegment()
 	p.dropOld(ctx)
 	return nil

@@ -16,7 +16,7 @@
 // JSON and CORS headers: a page may read why its beacon was refused.
 //
 // Invariants: what is logged is a fixed text, a kind and a count, at most one line of a kind in a minute. No address, header,
-// path or body of a request is in it. All methods are safe for use by several goroutines.
+// path or body of a request is in it, but for the id of one that is refused or fails ([RequestID]). All methods are safe for use by several goroutines.
 //
 // It does not route, authenticate or trust: that is package local and the handlers.
 package front

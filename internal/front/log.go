@@ -69,8 +69,9 @@ type reporter struct {
 	log      *slog.Logger
 	metrics  *Metrics
 
-	mu    sync.Mutex // guards kinds
-	kinds map[kind]*tally
+	mu       sync.Mutex // guards what follows
+	kinds    map[kind]*tally
+	statuses map[int]*tally // of requests that failed
 }
 
 // tally is of one kind.
@@ -80,7 +81,7 @@ type tally struct {
 }
 
 func newReporter(listener string, log *slog.Logger, m *Metrics) *reporter {
-	return &reporter{listener: listener, log: log, metrics: m, kinds: map[kind]*tally{}}
+	return &reporter{listener: listener, log: log, metrics: m, kinds: map[kind]*tally{}, statuses: map[int]*tally{}}
 }
 
 // report counts an error. The first one of a kind is logged at once, those that follow with the first one after a minute.
@@ -100,6 +101,22 @@ func (r *reporter) report(k kind) {
 	t.since++
 	if now := time.Now(); !now.Before(t.next) {
 		r.log.Warn(text, "listener", r.listener, "kind", string(k), "count", t.since)
+		t.since, t.next = 0, now.Add(logEvery)
+	}
+}
+
+// failed logs a request that failed, like report.
+func (r *reporter) failed(status int, id string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	t := r.statuses[status]
+	if t == nil {
+		t = &tally{}
+		r.statuses[status] = t
+	}
+	t.since++
+	if now := time.Now(); !now.Before(t.next) {
+		r.log.Warn("requests fail", "listener", r.listener, "status", status, "count", t.since, "request_id", id)
 		t.since, t.next = 0, now.Add(logEvery)
 	}
 }

@@ -36,7 +36,7 @@ type ServerOptions struct {
 func NewServer(o ServerOptions) *fasthttp.Server {
 	report := newReporter(o.Name, o.Log, o.Metrics)
 	s := &fasthttp.Server{
-		Handler: o.Handler,
+		Handler: report.identified(o.Handler),
 		// A client that sends slowly holds a connection for that long.
 		ReadTimeout:        5 * time.Second,
 		WriteTimeout:       o.WriteTimeout,
@@ -61,8 +61,9 @@ func NewServer(o ServerOptions) *fasthttp.Server {
 		},
 	}
 	if o.Draining != nil {
+		next := s.Handler
 		s.Handler = func(ctx *fasthttp.RequestCtx) {
-			o.Handler(ctx)
+			next(ctx)
 			if o.Draining.Load() {
 				ctx.SetConnectionClose()
 			}

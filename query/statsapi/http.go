@@ -11,6 +11,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"millrace/engine/event"
+	"millrace/internal/front"
 	"millrace/query"
 )
 
@@ -122,6 +123,9 @@ func (s *Server) serveQuery(ctx *fasthttp.RequestCtx) error {
 	if err != nil {
 		return err
 	}
+	if s.opts.Rows != nil {
+		s.opts.Rows(len(a.Results))
+	}
 	if asCSV {
 		ctx.SetContentType("text/csv; charset=utf-8")
 		ctx.SetBody(a.CSV())
@@ -201,7 +205,7 @@ func (s *Server) fail(ctx *fasthttp.RequestCtx, err error) {
 		if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 			e = &Error{503, "The server is stopping, or the query took too long: try again."}
 		}
-		s.opts.Logger.Error("query failed", "path", string(ctx.Path()), "err", err)
+		s.opts.Logger.Error("query failed", "path", string(ctx.Path()), "request_id", front.RequestID(ctx), "err", err)
 	}
 	if e.Status == 429 || e.Status == 503 {
 		ctx.Response.Header.Set("Retry-After", "1")

@@ -18,6 +18,8 @@ type Options struct {
 	Sites func() []SiteInfo
 	// Origins are the origins, as a browser sends them, whose scripts may query (CORS); "*" is any.
 	Origins []string
+	// Rows is called with the number of rows of each answer to a query; it may be nil.
+	Rows func(n int)
 	// Logger takes internal errors, whose text is not sent to the client. Nil discards.
 	Logger *slog.Logger
 }

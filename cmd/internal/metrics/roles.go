@@ -50,6 +50,9 @@ func Archive(r prometheus.Registerer, a *lake.Archiver) {
 	stat("bytes", "Bytes written to the archive.", func(s lake.Stats) int64 { return s.Bytes })
 	stat("skipped", "Records that could not be decoded.", func(s lake.Stats) int64 { return s.Skipped })
 	stat("failures", "Failed requests to the store, each of which is repeated.", func(s lake.Stats) int64 { return s.Failures })
+	r.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "millrace_archive_stored_timestamp_seconds", Help: "When events were archived last, in Unix seconds; 0: not since the start.",
+	}, func() float64 { return float64(a.Stats().Stored) / 1000 }))
 }
 
 // Certificate are the metrics of the certificate of the public address. Remaining is how long it is

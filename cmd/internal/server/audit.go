@@ -2,12 +2,17 @@ package server
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"log/slog"
 	"runtime/debug"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"millrace/cmd/internal/audit"
 	"millrace/cmd/internal/datadir"
+	"millrace/cmd/internal/metrics"
 	"millrace/cmd/internal/roles"
 	"millrace/cmd/internal/rules"
 	"millrace/cmd/internal/stores"
@@ -17,21 +22,41 @@ import (
 	"millrace/internal/site"
 )
 
-// countedBy names what this process counts by: the build, and what is configured of the sites. Of a
-// build that does not know its commit the version has to do.
-func countedBy(version string, sites *site.Sites) string {
-	by := version
+// revision returns the commit of this build, with a mark if it was changed; "" if the build does not
+// know.
+func revision() string {
+	commit, changed := "", ""
 	if info, ok := debug.ReadBuildInfo(); ok {
 		for _, s := range info.Settings {
-			if s.Key == "vcs.revision" || s.Key == "vcs.modified" {
-				by += " " + s.Value
+			switch {
+			case s.Key == "vcs.revision":
+				commit = s.Value
+			case s.Key == "vcs.modified" && s.Value == "true":
+				changed = "+changed"
 			}
 		}
 	}
+	return commit + changed
+}
+
+// countedBy names what this process counts by: the build, and what is configured of the sites. Of a
+// build that does not know its commit the version has to do.
+func countedBy(version string, sites *site.Sites) string {
+	by := version + " " + revision()
 	if sites == nil {
 		return by
 	}
 	return by + " " + sites.CountedBy()
+}
+
+// registerBuild registers the metric of the build and of what it counts by.
+func registerBuild(r prometheus.Registerer, o *Options) {
+	rules := sha256.Sum256(engine.EncodeRules(o.Engine.Rules()))
+	sites := ""
+	if o.Access.Sites != nil {
+		sites = o.Access.Sites.CountedBy()
+	}
+	metrics.Build(r, o.Version, revision(), hex.EncodeToString(rules[:4]), sites)
 }
 
 // leaveCounting leaves with an archive what the engine counts by from now on. An archive that is

@@ -5,6 +5,7 @@ import (
 
 	"github.com/valyala/fasthttp"
 
+	"millrace/cmd/internal/metrics"
 	"millrace/internal/front"
 	"millrace/internal/local"
 	"millrace/query"
@@ -17,7 +18,7 @@ import (
 // Where no keys are configured only this machine may query, whatever the address: numbers are not
 // public because no one has set a key, and a proxy on this machine makes a loopback address a
 // public one.
-func queryHandler(sites *liveSites, loopback bool, o query.Options) (fasthttp.RequestHandler, error) {
+func queryHandler(sites *liveSites, loopback bool, o query.Options, m *metrics.Queries) (fasthttp.RequestHandler, error) {
 	o.DailyIDs = true
 	o.TimeZone = func(id string) *time.Location { return sites.get().Of(id).TimeZone }
 	o.Sites = sites.known
@@ -32,11 +33,11 @@ func queryHandler(sites *liveSites, loopback bool, o query.Options) (fasthttp.Re
 	if err != nil {
 		return nil, err
 	}
-	keyed, err := statsapi.New(statsapi.Options{Executor: executor, Keys: sites, Sites: sites.list, Logger: o.Logger})
+	keyed, err := statsapi.New(statsapi.Options{Executor: executor, Keys: sites, Sites: sites.list, Rows: m.Rows, Logger: o.Logger})
 	if err != nil {
 		return nil, err
 	}
-	open, err := statsapi.New(statsapi.Options{Executor: executor, Sites: sites.list, Logger: o.Logger})
+	open, err := statsapi.New(statsapi.Options{Executor: executor, Sites: sites.list, Rows: m.Rows, Logger: o.Logger})
 	if err != nil {
 		return nil, err
 	}
@@ -44,7 +45,7 @@ func queryHandler(sites *liveSites, loopback bool, o query.Options) (fasthttp.Re
 		o.Logger.Warn("no one may query: there are no --query-keys, and --no-loopback-trust keeps this machine out too")
 	}
 	local := localOnly(loopback, open.Handler)
-	return func(ctx *fasthttp.RequestCtx) {
+	return measured(m, func(ctx *fasthttp.RequestCtx) {
 		switch s := sites.get(); {
 		case len(s.QueryKeys) > 0:
 			keyed.Handler(ctx)
@@ -53,7 +54,23 @@ func queryHandler(sites *liveSites, loopback bool, o query.Options) (fasthttp.Re
 		default:
 			local(ctx)
 		}
-	}, nil
+	}), nil
+}
+
+// endpoints are the names in metrics of what queries are sent to.
+var endpoints = map[string]string{
+	statsapi.PathQuery: "query", statsapi.PathRealtime: "realtime", statsapi.PathSites: "sites", statsapi.PathOpenAPI: "openapi",
+}
+
+// measured counts what a handler answers. Requests that Handles does not know are none of it.
+func measured(m *metrics.Queries, next fasthttp.RequestHandler) fasthttp.RequestHandler {
+	return func(ctx *fasthttp.RequestCtx) {
+		began := time.Now()
+		next(ctx)
+		if name := endpoints[string(ctx.Path())]; name != "" {
+			m.Answered(name, ctx.Response.StatusCode(), time.Since(began))
+		}
+	}
 }
 
 // localOnly lets this machine alone query, and no client at all if it is not trusted.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -50,6 +52,7 @@ func (s *server) openAdmin(context.Context) error {
 	s.admin = p
 	front.ReportDescriptors(s.log)
 	s.closers.add("admin port", p.Close)
+	registerBuild(p.Registry, &s.o)
 	return nil
 }
 
@@ -473,7 +476,7 @@ func (s *server) openQuery(ctx context.Context, c *lateCollector) (fasthttp.Requ
 	if s.cluster != nil {
 		o.Partitions = int(s.o.Kafka.Partitions)
 	}
-	h, err := queryHandler(s.sites, s.o.Access.LoopbackTrust, o)
+	h, err := queryHandler(s.sites, s.o.Access.LoopbackTrust, o, metrics.NewQueries(s.admin.Registry, slices.Sorted(maps.Values(endpoints))...))
 	if err != nil {
 		return nil, fmt.Errorf("start role %s: %w", roles.Query, err)
 	}
