@@ -1,8 +1,12 @@
 package main
 
 import (
+	"archive/tar"
 	"bytes"
+	"compress/gzip"
 	"context"
+	"errors"
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -173,6 +177,9 @@ func secretsAreNotShown(t *testing.T, influx, s3 string) {
 			t.Fatal(err)
 		}
 	}
+	for name, text := range mustUnpack(t, s.admin+"/support") {
+		texts["/support "+name] = text
+	}
 	for key, want := range map[string]bool{theSecret + "-query": true, theSecret + "-second": true, theSecret + "-third": false} {
 		req := mustRequest(t, s.url+"/api/v1/stats/realtime/visitors?site_id=a.example.com", key)
 		if got := req != 401; got != want {
@@ -219,4 +226,54 @@ func mustRequest(t *testing.T, url, key string) int {
 	}
 	resp.Body.Close()
 	return resp.StatusCode
+}
+
+// mustUnpack returns the files of the support bundle, by name.
+func mustUnpack(t *testing.T, url string) map[string]string {
+	t.Helper()
+	_, body, err := get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	packed, err := gzip.NewReader(strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := map[string]string{}
+	for in := tar.NewReader(packed); ; {
+		h, err := in.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := io.ReadAll(in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.HasSuffix(h.Name, ".gz") {
+			text = mustGunzip(t, text)
+		}
+		files[h.Name] = string(text)
+	}
+	for _, name := range []string{"settings.json", "topics.json", "log.txt", "heap.pb.gz"} {
+		if files["millrace-support/"+name] == "" {
+			t.Errorf("the bundle has no %s, only %d other files", name, len(files))
+		}
+	}
+	return files
+}
+
+func mustGunzip(t *testing.T, packed []byte) []byte {
+	t.Helper()
+	r, err := gzip.NewReader(bytes.NewReader(packed))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := io.ReadAll(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
 }

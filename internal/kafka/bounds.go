@@ -22,6 +22,23 @@ func Bounds(ctx context.Context, client *kgo.Client, topic string) (starts, ends
 	return starts, ends, err
 }
 
+// Committed returns the offset that a group has committed of each partition of a topic, -1 where it
+// has none.
+func Committed(ctx context.Context, client *kgo.Client, group, topic string) (map[int32]int64, error) {
+	all, err := kadm.NewClient(client).FetchOffsetsForTopics(ctx, group, topic)
+	if err == nil {
+		err = all.Error()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("offsets of group %s: %w", group, err)
+	}
+	offsets := map[int32]int64{}
+	for p, at := range all[topic] {
+		offsets[p] = at.At
+	}
+	return offsets, nil
+}
+
 func listOffsets(ctx context.Context, topic string, list func(context.Context, ...string) (kadm.ListedOffsets, error)) (map[int32]int64, error) {
 	listed, err := list(ctx, topic)
 	if shards, ok := errors.AsType[*kadm.ShardErrors](err); ok {

@@ -50,3 +50,26 @@ func TestBounds(t *testing.T) {
 	})
 	f("log", "bounds of log/2", kerr.InvalidRequest)
 }
+
+// TestCommitted: what a group has committed, and which partitions it has not.
+func TestCommitted(t *testing.T) {
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(3, "log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cluster.Close()
+	client, err := kgo.NewClient(kgo.SeedBrokers(cluster.ListenAddrs()...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	var at kadm.Offsets
+	at.AddOffset("log", 1, 7, -1)
+	if err := kadm.NewClient(client).CommitAllOffsets(t.Context(), "g", at); err != nil {
+		t.Fatal(err)
+	}
+	got, err := Committed(t.Context(), client, "g", "log")
+	if err != nil || !maps.Equal(got, map[int32]int64{0: -1, 1: 7, 2: -1}) {
+		t.Errorf("%v, %v", got, err)
+	}
+}

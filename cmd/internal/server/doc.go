@@ -24,6 +24,9 @@
 //  3. topics; salts; stores and their socket; the comparison of the log
 //  4. monitors, the watch of folders, the engine's rules and what is counted by, which are left with the archive
 //     (package rules), then the roles in the background: archive, process, emit; the self-audit
+//  3. topics; stores and their socket; the support bundle; the comparison of the log
+//  4. monitors, the watch of folders, the engine's rules, which are left with the archive (package
+//     rules), then the roles in the background: archive, process, emit; the self-audit
 //  5. the collector and the query API, which answer from here on; the watch of the file of sites;
 //     the demo
 //
@@ -73,6 +76,7 @@
 //	cluster     broker and topics        guard       is the log the one that the state was made of
 //	stores      rollups and archive      rules       the engine's rules, left with the archive
 //	collector   Options to ingest.Options            sites       the file of sites, followed
+//	support     what the support bundle shows of settings and topics
 //	audit       the self-audit, and what is counted by, left with the archive
 //	background  the roles, their gates and conditions            demo    made-up traffic
 //	closers     what a stop undoes

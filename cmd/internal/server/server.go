@@ -15,6 +15,7 @@ import (
 	"millrace/cmd/internal/datadir"
 	"millrace/cmd/internal/lineage"
 	"millrace/cmd/internal/stores"
+	"millrace/cmd/internal/support"
 	"millrace/ingest"
 	"millrace/ingest/geo"
 	"millrace/internal/certs"
@@ -81,6 +82,7 @@ type server struct {
 	background *background
 	public     *public // nil without Collect and Query
 	sites      *liveSites
+	lines      *support.Lines // of the log, for the support bundle
 
 	closers  closers
 	failed   chan error // see fail
@@ -88,8 +90,11 @@ type server struct {
 }
 
 func newServer(o Options) *server {
+	var lines *support.Lines
+	o.Log, lines = keepLines(o.Log)
 	return &server{
-		o: o, log: o.Log, closers: closers{log: o.Log}, failed: make(chan error, 1),
+		lines: lines,
+		o:     o, log: o.Log, closers: closers{log: o.Log}, failed: make(chan error, 1),
 		sites: newLiveSites(&o.Access, o.Log),
 	}
 }
@@ -102,7 +107,7 @@ func (s *server) start(ctx context.Context) error {
 		s.openFolder, s.openAdmin, s.openCertificate, s.bindPublic, s.openPlaces,
 		s.openCluster, s.makeGuard, s.configureCollector,
 		// What the log is compared with, and the comparison.
-		s.openTopics, s.openStores, s.openStoreSocket, s.checkLog, s.openSalts,
+		s.openTopics, s.openStores, s.openStoreSocket, s.openSupport, s.checkLog, s.openSalts,
 		// What runs.
 		s.startMonitors, s.watchFolders, s.leaveRules, s.leaveCounting, s.startRoles, s.startAudit, s.openPublic, s.watchSites, s.startDemo,
 	}
