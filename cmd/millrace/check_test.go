@@ -1,6 +1,7 @@
 package main
 
 import (
+	"net/url"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -24,4 +25,34 @@ func TestCheck(t *testing.T) {
 	f(exitOK, "data folder", "--tls-cert", cert, "--tls-key", key)
 	f(exitError, "2 of 3 are not as they have to be", "--tls-cert", key, "--tls-key", key, "--s3", "s3://k:"+theSecret+"@127.0.0.1:1/bucket")
 	f(exitUsage, "--partitions", "--partitions", "0")
+}
+
+// TestCheckOnServices has a real InfluxDB and a real S3 server, whose key and secret come from the
+// environment; with a wrong secret it says so.
+func TestCheckOnServices(t *testing.T) {
+	p := servicesPlace(t)
+	bucket, err := url.Parse(p.s3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	secret, _ := bucket.User.Password()
+	t.Setenv("AWS_ACCESS_KEY_ID", bucket.User.Username())
+	bucket.User = nil
+	f := func(secret string, code int, want ...string) {
+		t.Helper()
+		t.Setenv("AWS_SECRET_ACCESS_KEY", secret)
+		var out, errs strings.Builder
+		got := run(t.Context(), []string{"check", "--data", p.data, "--influx", p.influx, "--s3", bucket.String()}, strings.NewReader(""), &out, &errs)
+		if text := out.String() + errs.String(); got != code || strings.Contains(text, secret) {
+			t.Errorf("exit code %d, want %d\n%s", got, code, text)
+		}
+		for _, line := range want {
+			if !strings.Contains(out.String(), line) {
+				t.Errorf("no %q in\n%s", line, &out)
+			}
+		}
+	}
+	ok := []string{"ok    influxdb            InfluxDB of an unknown version", "ok    influxdb rights     ", "ok    influxdb retention  rollups are kept for ever"}
+	f(secret, exitOK, append(ok, "keeps and lists what is put there")...)
+	f(theSecret, exitError, append(ok, "check key and secret")...)
 }

@@ -30,6 +30,9 @@ func (c *Client) Ping(ctx context.Context) (string, error) {
 	if version == "" {
 		return "", fmt.Errorf("%s answers /ping without a version: is another server, or a proxy, at this address?", c.cfg.String())
 	}
+	if version == "unknown" { // of a build by its users
+		return "InfluxDB of an unknown version", nil
+	}
 	return "InfluxDB " + clip(strings.TrimPrefix(version, "v")), nil
 }
 

@@ -116,6 +116,7 @@ func TestProbeInflux(t *testing.T) {
 	f(&fakeInflux{header: "1.8.10", policies: ever}, "", 0, `ok +influxdb +InfluxDB 1\.8\.10$`)
 	f(&fakeInflux{header: "v2.7.11", policies: ever}, "", 0, `ok +influxdb +InfluxDB 2\.7\.11$`)
 	f(&fakeInflux{body: `{"version":"3.4.1"}`, policies: ever}, "", 0, `ok +influxdb +InfluxDB 3\.4\.1$`)
+	f(&fakeInflux{header: "unknown", policies: ever}, "", 0, `ok +influxdb +InfluxDB of an unknown version$`)
 	f(&fakeInflux{body: "hello", policies: ever}, "", 3, `FAIL +influxdb +.*is another server`)
 	f(&fakeInflux{header: "1.8.10", policies: ever}, "", 0, `ok +influxdb rights +.*/db can be written and read$`)
 	f(&fakeInflux{header: "1.8.10", policies: ever, refuse: "write"}, "", 1, `FAIL +influxdb rights +write to .*not allowed`)
