@@ -21,12 +21,9 @@
 //     public address, which is bound but not served: connections wait in the kernel
 //  2. the certificate; the geo database; the broker, or the addresses of one; the guard of the log's identity
 //     (package lineage); the collector's settings
-//  3. topics; salts; stores and their socket; the comparison of the log
+//  3. topics; salts; stores and their socket; the support bundle; the comparison of the log
 //  4. monitors, the watch of folders, the engine's rules and what is counted by, which are left with the archive
 //     (package rules), then the roles in the background: archive, process, emit; the self-audit
-//  3. topics; stores and their socket; the support bundle; the comparison of the log
-//  4. monitors, the watch of folders, the engine's rules, which are left with the archive (package
-//     rules), then the roles in the background: archive, process, emit; the self-audit
 //  5. the collector and the query API, which answer from here on; the watch of the file of sites;
 //     the demo
 //
