@@ -38,8 +38,8 @@ type Cluster struct {
 	SessionTimeout time.Duration
 }
 
-// Validate returns what is wrong with how the brokers are reached, in the words of the flags: errors.Join
-// of one error for each finding, or nil.
+// Validate returns what is wrong with how the brokers are reached, in the words of the flags:
+// errors.Join of one error for each finding, or nil.
 func (c *Cluster) Validate() error {
 	s := c.Security
 	if s == nil {

@@ -2,9 +2,9 @@
 // client settings that lose nothing, topics made by us, and offsets committed only over the
 // contiguous prefix of finished records.
 //
-// In go broker addresses, how they are connected to (Security) and a dialer; out come goka options. goka marks a record when that
-// record's own promises are done, Sarama keeps the largest mark, and so a later record commits past
-// an earlier one that is in flight or failed. Group puts itself between the two: a mark counts only
+// In go broker addresses, how they are connected to (Security) and a dialer; out come goka options.
+// goka marks a record when that record's own promises are done, Sarama keeps the largest mark, and
+// so a later record commits past an earlier one that is in flight or failed. Group puts itself between the two: a mark counts only
 // once every record delivered before it is marked too, and the commit is a request of our own, so
 // that what has been committed is known and not hoped (rules J4 and J8 of the design).
 //

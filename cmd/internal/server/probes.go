@@ -19,8 +19,8 @@ func (o *Options) Probes() []check.Probe {
 	return slices.Concat([]check.Probe{o.folderProbe()}, o.certificateProbes(), o.kafkaProbes(), o.archiveProbes(), o.influxProbes())
 }
 
-// kafkaProbes try the cluster of --kafka: that its brokers can be reached, what a start would do with
-// the topics, and the rights of the roles.
+// kafkaProbes try the cluster of --kafka: that its brokers can be reached, what a start would do
+// with the topics, and the rights of the roles.
 func (o *Options) kafkaProbes() []check.Probe {
 	if len(o.Kafka.Brokers) == 0 || !o.usesKafka() {
 		return nil
