@@ -106,6 +106,11 @@ func (in *installation) exchange(t *testing.T, from string, head []string, body 
 	}
 	ours.Close()
 	<-served // its error is that the connection has ended
+	// Refusals have an id, another one each time.
+	if id := res.Header.Get(front.RequestIDHeader); id != "" && res.StatusCode < http.StatusBadRequest {
+		t.Errorf("%d with the id %q, and only refusals have one", res.StatusCode, id)
+	}
+	res.Header.Del(front.RequestIDHeader)
 	return &outcome{res, answer, in.events(t)}
 }
 
