@@ -306,7 +306,7 @@ func (c *Collector) store(e *endpoint, inputs []protocol.Input, r *request) *pro
 			failed = b.err
 		}
 	}
-	if (failed != nil || slices.Contains(r.of, toSpool)) && c.spools(r) {
+	if (failed != nil || r.spooled) && c.spools(r) {
 		return c.spooler.keep(inputs, r)
 	}
 	if failed != nil {
@@ -349,7 +349,7 @@ func (c *Collector) sender(e *endpoint, r *request) protocol.Sender {
 // they did not need. The batches to wait for are in r, and which of them each input is in, or that
 // it goes to the spool. It returns false if the collector is closing.
 func (c *Collector) add(inputs []protocol.Input, r *request, most int) bool {
-	r.batches, r.partitions = r.batches[:0], r.partitions[:0]
+	r.batches, r.partitions, r.spooled = r.batches[:0], r.partitions[:0], false
 	for i := range inputs {
 		r.partitions = append(r.partitions, r.sites.partition(&inputs[i], len(c.partitions)))
 	}

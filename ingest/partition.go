@@ -168,7 +168,7 @@ func (p *partition) add(inputs []protocol.Input, r *request) (cost int, ok bool)
 		if spool {
 			p.receive(in, now)
 			p.holdBack(1, in.Received)
-			r.of[i] = toSpool
+			r.of[i], r.spooled = toSpool, true
 			continue
 		}
 		if p.open == nil {

@@ -17,6 +17,7 @@ type request struct {
 	quota      []string  // sites whose quotas have counted an event, once for each
 	batches    []*batch
 	of         []int   // by input: which of the batches has it, or toSpool
+	spooled    bool    // an input goes to the spool
 	partitions []int32 // the ids of those that the inputs are of
 	sites      requestSites
 	room       []byte // for repeatOf

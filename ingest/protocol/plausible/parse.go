@@ -18,7 +18,7 @@ const engagement = "engagement"
 // body is a body of POST /api/event as it is read.
 type body struct {
 	*protocol.Parser
-	in      protocol.Input
+	in      *protocol.Input // the first of the parser's
 	domains string
 	depth   bool // sd or e was given, whatever its value
 	msec    bool
@@ -44,6 +44,7 @@ func (b *body) read(text []byte) error {
 	if err != nil {
 		return protocol.BadField("body", "a JSON %s, want an object", root.Type())
 	}
+	b.in = b.Next()
 	obj.Visit(func(key []byte, v *strictjson.Value) {
 		if b.Err() == nil {
 			b.field(string(key), v)
@@ -62,7 +63,7 @@ func (b *body) read(text []byte) error {
 }
 
 func (b *body) field(key string, v *strictjson.Value) {
-	in := &b.in
+	in := b.in
 	switch key {
 	case "n", "name":
 		if !b.Once("name", protocol.FieldName) {
@@ -191,7 +192,7 @@ func truthy(v *strictjson.Value) bool {
 }
 
 func (b *body) event() {
-	in := &b.in
+	in := b.in
 	switch {
 	case in.Name == "":
 		b.Fail("name", "is missing")
@@ -214,9 +215,10 @@ func (b *body) event() {
 	in.Engaged, in.Scroll = 0, 0
 }
 
-// sites adds an input for each site of the domains.
+// sites makes the input one for each site of the domains.
 func (b *body) sites() {
 	b.in.Plain = b.Plain()
+	none := true
 	for domains := b.domains; domains != ""; {
 		site, rest, _ := strings.Cut(domains, ",")
 		domains = rest
@@ -226,12 +228,15 @@ func (b *body) sites() {
 		case protocol.CheckSite(site) != "":
 			b.unfit = append(b.unfit, site)
 		default:
-			b.in.Site = site
-			b.Add(b.in)
+			if !none {
+				b.Add(b.Inputs()[0])
+			}
+			inputs := b.Inputs()
+			inputs[len(inputs)-1].Site, none = site, false
 		}
 	}
 	switch {
-	case len(b.Inputs()) > 0:
+	case !none:
 	case len(b.unfit) > 0:
 		b.Fail("domain", "%s", protocol.CheckSite(b.unfit[0]))
 	default:
