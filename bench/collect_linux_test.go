@@ -224,7 +224,8 @@ func serveMeasured(s *fasthttp.Server, end func()) {
 	if err != nil {
 		panic(err)
 	}
-	go s.Serve(front.Listen(ln, front.ListenerOptions{Name: "public", MaxConns: 4096, Log: slog.New(slog.DiscardHandler), Metrics: front.NewMetrics(nil)}))
+	go s.Serve(front.Listen(ln, front.ListenerOptions{Name: "public", MaxConns: 4096, LazyDeadlines: true,
+		Log: slog.New(slog.DiscardHandler), Metrics: front.NewMetrics(nil)}))
 	fmt.Println(ln.Addr())
 	for in := bufio.NewScanner(os.Stdin); in.Scan(); {
 		var mem runtime.MemStats

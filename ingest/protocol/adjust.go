@@ -267,7 +267,7 @@ func (p *Parser) LooseProps(v *strictjson.Value) {
 		if p.plainProp(View(key), v) {
 			return
 		}
-		p.plain = false
+		p.plain = p.plain && v.Plain()
 		if b, err := v.StringBytes(); err == nil {
 			p.LooseProp(View(key), View(b))
 			return

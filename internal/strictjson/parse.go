@@ -226,6 +226,7 @@ func (p *Parser) close(v *Value, kind Type, first, start, end int) int {
 	from := len(p.kids)
 	p.kids = append(p.kids, p.open[first:]...)
 	p.open = p.open[:first]
+	v.plain = false
 	v.kind, v.text, v.kids = kind, view(p.b[start:end]), p.kids[from:len(p.kids):len(p.kids)]
 	return end
 }

@@ -200,3 +200,32 @@ func TestPlausibleHashMode(t *testing.T) {
 	f(`"h":false,`, false)
 	f(`"h":null,`, false)
 }
+
+// An event is plain if all of its texts are, numbers and cut texts too.
+func TestPlain(t *testing.T) {
+	f := func(fields string, plain bool) {
+		t.Helper()
+		var p protocol.Parser
+		inputs, err := parse(&p, `{"n":"x","u":"https://a.example/","d":"a.example,b.example",`+fields+`}`)
+		if err != nil || len(inputs) != 2 {
+			t.Fatalf("%s: %d inputs, %v", fields, len(inputs), err)
+		}
+		for i := range inputs {
+			if inputs[i].Plain != plain {
+				t.Errorf("%s: input %d is plain: %v", fields, i, !plain)
+			}
+			var x event.Encoder
+			if got, want := x.Append(nil, &inputs[i].Event, inputs[i].Plain), inputs[i].Append(nil); string(got) != string(want) {
+				t.Errorf("got  %s\nwant %s", got, want)
+			}
+		}
+	}
+	f(`"p":{"a":1.5,"b":true,"c":"d"},"w":1280`, true)
+	f(`"p":"{\"a\":\"b\"}","r":" https://b.example/ "`, true)
+	f(`"p":{"a":"`+strings.Repeat("x", 3000)+`"}`, true)
+	f(`"p":{"a":{"b":1}}`, false)
+	f(`"p":{"a":"\"b\""}`, false)
+	f(`"p":{"é":1}`, false)
+	f(`"r":"https://b.example/é"`, false)
+	f(`"id":"a\\b"`, false)
+}
