@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"millrace/engine/event"
+	"millrace/internal/front"
 )
 
 // outcome is what has become of a request.
@@ -73,7 +74,12 @@ func (o *outcome) brief() string {
 // same removes what all events have.
 var same = strings.NewReplacer(`"id":"(new)",`, "", `,"ts":0`, "", `,"received":0`, "", `,"visitor":"0000000000000000"`, "")
 
-func sortedKeys(h http.Header) []string { return slices.Sorted(maps.Keys(h)) }
+// sortedKeys returns the names of the headers but for that of the request's id, which differs each
+// time where a request is refused.
+func sortedKeys(h http.Header) []string {
+	names := slices.Sorted(maps.Keys(h))
+	return slices.DeleteFunc(names, func(name string) bool { return name == front.RequestIDHeader })
+}
 
 // text shows a body in one line.
 func text(body []byte) string {
