@@ -8,6 +8,7 @@ import (
 	"io"
 	"iter"
 	"log/slog"
+	"math/rand/v2"
 	"strings"
 	"testing"
 	"time"
@@ -302,6 +303,36 @@ func TestChangesBetween(t *testing.T) {
 	v, err := w.judge(t.Context(), hour, part(2))
 	w.settle(t.Context(), hour, &v, err)
 	w.want(t, 1, 0, "")
+}
+
+// TestImportedLater: hours that an import brings after the picker has looked are picked.
+func TestImportedLater(t *testing.T) {
+	t.Parallel()
+	folder, err := blob.OpenFolder(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := Auditor{picker: picker{rng: rand.New(rand.NewPCG(1, 1))}}
+	l := lake.NewReader(folder)
+	if hour, found, err := w.picker.pick(t.Context(), l, 0, closed); found || err != nil {
+		t.Fatal(hour, found, err)
+	}
+	m := lake.NewImporter(folder, "import-r0102030405ab")
+	e := event.Event{Site: "a.example", Name: event.Pageview, Time: noon, Received: noon}
+	if err := errors.Join(m.Add(t.Context(), &e, 0), m.Close(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	seen := map[event.Time]bool{}
+	for range 25 { // the hour, and a day behind it
+		hour, found, err := w.picker.pick(t.Context(), l, 0, noon+25*event.Hour)
+		if !found || err != nil {
+			t.Fatal(hour, found, err)
+		}
+		seen[hour] = true
+	}
+	if !seen[noon] {
+		t.Errorf("%v", seen)
+	}
 }
 
 // TestStopped: an end in the midst of an hour says nothing about it.

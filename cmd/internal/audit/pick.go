@@ -30,7 +30,7 @@ func (p *picker) pick(ctx context.Context, l *lake.Reader, from, to event.Time) 
 		return 0, false, err
 	}
 	p.drop(from)
-	if len(p.open) == 0 && p.picked > 0 { // a cycle is over
+	if len(p.open) == 0 { // a cycle is over, or an import has brought hours that passed for empty
 		p.to, p.picked = 0, 0
 		if err := p.add(ctx, l, from, to); err != nil {
 			return 0, false, err
