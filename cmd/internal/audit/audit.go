@@ -68,7 +68,7 @@ type state struct {
 // New returns an auditor, and registers its metrics.
 func New(o Options) *Auditor {
 	a := &Auditor{
-		o: o, pacer: newPacer(o.Share, o.Bucket || o.Stores.Influx != nil),
+		o: o, pacer: newPacer(o.Share, o.Bucket, o.Stores.Influx != nil),
 		picker:  picker{rng: rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64()))},
 		hours:   prometheus.NewCounter(prometheus.CounterOpts{Name: "millrace_audit_hours_total", Help: "Hours that were counted again from the archive and compared with the rollup store."}),
 		points:  prometheus.NewCounter(prometheus.CounterOpts{Name: "millrace_audit_points_total", Help: "Points of the rollup store that were compared."}),
@@ -145,7 +145,7 @@ func (a *Auditor) pick(ctx context.Context) (event.Time, func(site string) bool,
 		a.mu.Unlock()
 		return 0, nil, nil
 	}
-	if err := a.pacer.pace(ctx, true); err != nil {
+	if err := a.pacer.pace(ctx, false); err != nil {
 		return 0, nil, err
 	}
 	sites, err := a.stores.Rollups().Sites(ctx)
@@ -166,7 +166,7 @@ func part(n int) func(site string) bool {
 }
 
 func (a *Auditor) recount(ctx context.Context, hour event.Time, of func(string) bool) (offline.Recounted, error) {
-	return a.session().Recount(ctx, hour, offline.RecountOptions{NewDeriver: a.o.NewDeriver, Of: of, Pace: a.pacer.pace})
+	return a.session().Recount(ctx, hour, offline.RecountOptions{NewDeriver: a.o.NewDeriver, Of: of, Pace: a.pacer.query})
 }
 
 // settle takes in what became of an hour; v is nil if there was none.

@@ -383,7 +383,7 @@ func TestClosed(t *testing.T) {
 
 func TestPacer(t *testing.T) {
 	var cpu, slept time.Duration
-	p := newPacer(0.02, true)
+	p := newPacer(0.02, true, true)
 	p.cpu = func() time.Duration { return cpu }
 	p.sleep = func(_ context.Context, d time.Duration) error { slept += d; return nil }
 	var now time.Time
@@ -410,6 +410,19 @@ func TestPacer(t *testing.T) {
 	}
 	if slept != 2*requestEvery {
 		t.Errorf("waited %v between three requests", slept)
+	}
+	slept = 0
+	for range 100 {
+		if err := p.query(t.Context(), true); err != nil {
+			t.Fatal(err)
+		}
+		now = now.Add(10 * time.Millisecond) // for the answer
+	}
+	if err := p.query(t.Context(), false); err != nil {
+		t.Fatal(err)
+	}
+	if want := 49 * time.Second; slept < want*99/100 || slept > want*101/100 {
+		t.Errorf("waited %v for a second of answers", slept)
 	}
 }
 

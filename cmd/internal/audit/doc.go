@@ -30,8 +30,8 @@
 //
 // Visits make a recount of an hour read the archive from 13 hours before it to 13 hours behind it.
 // The share is kept by measuring the processor time of the thread that counts, and pausing; what
-// the garbage collector and connections do for it comes on top. Of a bucket or an InfluxDB at most
-// 10 requests are made in a second. Memory is that of a replay: the rows of one segment of the
+// the garbage collector and connections do for it comes on top. Of a bucket at most
+// 10 requests are made in a second; what an InfluxDB takes to answer counts like processor time. Memory is that of a replay: the rows of one segment of the
 // archive, and the live visits of a few hours.
 //
 // An Auditor has one Run at a time. It writes nothing to either store.

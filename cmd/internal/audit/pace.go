@@ -13,7 +13,7 @@ const (
 	// slice is how much processor time is used between two pauses: little enough that no beacon
 	// waits for it, and enough that pauses cost nothing.
 	slice = 5 * time.Millisecond
-	// requestEvery is the least time between two requests of a remote store: they cost money.
+	// requestEvery is the least time between two requests of a bucket: they cost money.
 	requestEvery = 100 * time.Millisecond
 	// listed is how many objects a page of a list has.
 	listed = 1000
@@ -23,7 +23,8 @@ const (
 // locked to its thread; used may be read by others.
 type pacer struct {
 	share  float64
-	remote bool // archive or store are elsewhere
+	remote bool // the archive is in a bucket
+	server bool // the rollup store is an InfluxDB
 	used   atomic.Int64
 
 	cpu   func() time.Duration // of this thread
@@ -31,18 +32,33 @@ type pacer struct {
 	now   func() time.Time
 	at    time.Duration // cpu at the last look
 	owed  time.Duration // used since the last pause
-	asked time.Time     // when the last request was made
+	asked time.Time     // when the last request of the bucket was made
+	sent  time.Time     // when the query was sent that is under way; zero: none is
 }
 
-func newPacer(share float64, remote bool) *pacer {
-	return &pacer{share: share, remote: remote, cpu: threadTime, sleep: sleep, now: time.Now}
+func newPacer(share float64, remote, server bool) *pacer {
+	return &pacer{share: share, remote: remote, server: server, cpu: threadTime, sleep: sleep, now: time.Now}
 }
 
 // begin is called when the goroutine has got a thread.
 func (p *pacer) begin() { p.at = p.cpu() }
 
+// query is pace for the rollup store, before each query and now and then in its answer. What an
+// InfluxDB takes to answer counts like processor time: most of it is that server's.
+func (p *pacer) query(ctx context.Context, query bool) error {
+	if p.server && !p.sent.IsZero() {
+		p.owed += max(p.now().Sub(p.sent)-(p.cpu()-p.at), 0)
+	}
+	err := p.pace(ctx, false)
+	p.sent = time.Time{}
+	if query {
+		p.sent = p.now()
+	}
+	return err
+}
+
 // pace waits as long as the share wants after what was used since the last call, and before a
-// request of a remote store until one is due.
+// request of a bucket until one is due.
 func (p *pacer) pace(ctx context.Context, request bool) error {
 	at := p.cpu()
 	if used := at - p.at; used > 0 {
