@@ -1,6 +1,7 @@
 package server
 
 import (
+	"slices"
 	"time"
 
 	"github.com/valyala/fasthttp"
@@ -8,6 +9,7 @@ import (
 	"millrace/cmd/internal/metrics"
 	"millrace/internal/front"
 	"millrace/internal/local"
+	"millrace/internal/site"
 	"millrace/query"
 	"millrace/query/statsapi"
 )
@@ -22,13 +24,6 @@ func queryHandler(sites *liveSites, loopback bool, o query.Options, m *metrics.Q
 	o.DailyIDs = true
 	o.TimeZone = func(id string) *time.Location { return sites.get().Of(id).TimeZone }
 	o.Sites = sites.known
-	o.Goals = func(id string) []string {
-		var names []string
-		for _, g := range sites.get().Of(id).Goals {
-			names = append(names, g.Name)
-		}
-		return names
-	}
 	executor, err := query.New(o)
 	if err != nil {
 		return nil, err
@@ -55,6 +50,23 @@ func queryHandler(sites *liveSites, loopback bool, o query.Options, m *metrics.Q
 			local(ctx)
 		}
 	}), nil
+}
+
+// goalsOf returns the names of a site's goals, by which a filter of another one is refused: nil where
+// they are not known. Counts says that the process counts, and so has what there is; one that only
+// answers may have been given none.
+func goalsOf(sites *liveSites, counts bool) func(site string) []string {
+	given := slices.ContainsFunc(sites.get().All(), func(s site.Site) bool { return len(s.Goals) > 0 })
+	if !counts && !given {
+		return nil
+	}
+	return func(id string) []string {
+		var names []string
+		for _, g := range sites.get().Of(id).Goals {
+			names = append(names, g.Name)
+		}
+		return names
+	}
 }
 
 // endpoints are the names in metrics of what queries are sent to.
