@@ -214,11 +214,15 @@ func flagHint(model, selected *kong.Node, word string) string {
 		if len(owners[name]) == 0 {
 			continue
 		}
-		commands := strings.Join(owners[name], " and ")
-		if selected == model {
-			return fmt.Sprintf("; write --%s behind its command, which is %s", name, commands)
+		commands, last := owners[name], len(owners[name])-1
+		if last > 0 {
+			commands = []string{strings.Join(commands[:last], ", "), commands[last]}
 		}
-		return fmt.Sprintf("; --%s is a flag of %s, not of%s", name, commands, cli.NameOf(selected))
+		where := strings.Join(commands, " and ")
+		if selected == model {
+			return fmt.Sprintf("; write --%s behind its command, which is %s", name, where)
+		}
+		return fmt.Sprintf("; --%s is a flag of %s, not of%s", name, where, cli.NameOf(selected))
 	}
 	return ""
 }

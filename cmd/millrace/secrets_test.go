@@ -70,7 +70,7 @@ func TestErrorsShowNoSecret(t *testing.T) {
 	token := filepath.Join(t.TempDir(), "token")
 	mustWrite(t, token, s+"\n"+s+"\n", 0o600)
 	mustRefuse(t, []string{"--kafka", "127.0.0.1:1", "--kafka-sasl", "oauthbearer", "--kafka-token-file", token}, "--kafka-token-file", "2 lines")
-	mustRefuse(t, []string{"--kafka", "127.0.0.1:1", "--kafka-tls-ca", token}, "--kafka-tls-ca", "no certificate in PEM")
+	mustRefuse(t, []string{"--kafka", "127.0.0.1:1", "--kafka-tls-ca", token}, "--kafka-tls-ca", "no PEM block")
 	f("--listen", "u:"+s+"@localhost:80", "http://u:"+s+"/x@localhost:80")
 	f("--secret", "-"+s)
 	f("--influx", "-"+s, "--"+s)
