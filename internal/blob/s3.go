@@ -231,7 +231,7 @@ func (s *S3) explain(resp *minio.ErrorResponse, err error) error {
 		return fmt.Errorf("the server refuses the session token, which has expired or is another server's: %w", err)
 	}
 	if resp.StatusCode == http.StatusForbidden || resp.Code == minio.AccessDenied {
-		if v, found := s.creds.Get(); found == nil && v.SignerType.IsAnonymous() {
+		if v, found := s.creds.GetWithContext(nil); found == nil && v.SignerType.IsAnonymous() {
 			return fmt.Errorf("access denied, and no credentials were found: give them in the address (s3://KEY:SECRET@…), "+
 				"by AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or by credentials=FILE in the address: %w", err)
 		}

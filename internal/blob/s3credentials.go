@@ -227,7 +227,7 @@ func (c *S3Config) Validate() error {
 	if bytes.Contains(text, []byte("sso_")) || bytes.Contains(text, []byte("credential_process")) {
 		return nil
 	}
-	if _, err := c.credentials(nil).Get(); err != nil {
+	if _, err := c.credentials(nil).GetWithContext(nil); err != nil {
 		return wrap(err)
 	}
 	return nil

@@ -43,7 +43,10 @@ func TestReading(t *testing.T) {
 		return fault.Hits() > 0 && r.why(topicPartition{testTopic, 0}) != nil
 	})
 	mustProduce(t, c, testTopic, 5)
-	eventually(t, "the finding", func() bool { return check() != nil && check() != nil })
+	eventually(t, "the finding", func() bool {
+		first := check()
+		return first != nil && check() != nil
+	})
 	err = check()
 	for _, want := range []string{testTopic + "/0: its records can't be read: none has come since offset ", "and it ends at 15: ", "server error"} {
 		if err == nil || !strings.Contains(err.Error(), want) {

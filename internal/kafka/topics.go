@@ -263,18 +263,25 @@ func (c *Cluster) alterCommand(topic, settings string) string {
 
 // describe returns the settings that are in force for a topic, its own and those of the brokers.
 func describe(admin sarama.ClusterAdmin, topic string) (map[string]string, error) {
-	entries, err := admin.DescribeConfig(sarama.ConfigResource{
+	resource := &sarama.ConfigResource{
 		Type: sarama.TopicResource, Name: topic, ConfigNames: []string{"cleanup.policy", "retention.ms", "retention.bytes", "max.message.bytes"},
-	})
-	if refused, ok := errors.AsType[*sarama.DescribeConfigError](err); ok && isDenied(refused.Err) {
-		return nil, fmt.Errorf("topic %s: this user may not see its settings, and a wrong one loses events: give the user DescribeConfigs on it: %w", topic, err)
 	}
+	results, err := admin.DescribeConfigs([]*sarama.ConfigResource{resource}, sarama.DescribeConfigsOptions{})
 	if err != nil {
 		return nil, fmt.Errorf("topic %s: read its settings: %w", topic, err)
 	}
 	has := map[string]string{}
-	for _, e := range entries {
-		has[e.Name] = e.Value
+	for _, r := range results {
+		if r.ErrorCode != sarama.ErrNoError {
+			err := &sarama.DescribeConfigError{Err: r.ErrorCode, ErrMsg: r.ErrorMsg}
+			if isDenied(r.ErrorCode) {
+				return nil, fmt.Errorf("topic %s: this user may not see its settings, and a wrong one loses events: give the user DescribeConfigs on it: %w", topic, err)
+			}
+			return nil, fmt.Errorf("topic %s: read its settings: %w", topic, err)
+		}
+		for _, e := range r.Configs {
+			has[e.Name] = e.Value
+		}
 	}
 	return has, nil
 }

@@ -104,10 +104,20 @@ func (c *Config) readSites(s *Sites) error {
 	if err := validSites("--sites", c.Sites); err != nil {
 		return err
 	}
-	for _, id := range slices.Concat(c.Sites, c.More) {
+	for _, id := range c.Sites {
 		s.name(id)
 	}
+	c.more(s)
 	return nil
+}
+
+// more takes the sites of More, those that are named already once.
+func (c *Config) more(s *Sites) {
+	for _, id := range c.More {
+		if !s.Of(id).Named {
+			s.name(id)
+		}
+	}
 }
 
 // onlyFile refuses what is configured beside a file of sites that the file itself can have.
@@ -149,11 +159,7 @@ func (c *Config) readFile(s *Sites, read func(path string, most int) ([]byte, er
 	if findings := r.read(text); len(findings) > 0 {
 		return fmt.Errorf("--sites-file: %w", &FileError{c.File, findings})
 	}
-	for _, id := range c.More {
-		if !s.Of(id).Named {
-			s.name(id)
-		}
-	}
+	c.more(s)
 	if s.Default.TimeZone == nil {
 		s.Default.TimeZone = time.UTC
 	}

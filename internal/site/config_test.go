@@ -42,6 +42,7 @@ func TestSites(t *testing.T) {
 	f("localhost:8080", "", "", true)
 	f("127.0.0.1:8080", "a.example", "a.example,demo.example", false)
 	f(":8080", "b.example,a.example", "b.example,a.example,demo.example", false)
+	f(":8080", "demo.example,a.example", "demo.example,a.example", false)
 	f("0.0.0.0:8080", "any", "", true)
 	for _, listen := range []string{":8080", "0.0.0.0:8080", "[::]:8080", "192.0.2.1:80", "example.com:80"} {
 		if _, err := Read(Config{Listen: listen}); err == nil || !strings.HasPrefix(err.Error(), "--sites: "+listen) {
