@@ -183,9 +183,9 @@ func TestConsumerKilledBetweenWriteAndCommit(t *testing.T) {
 	})
 }
 
-// InfluxDB is away and 40 MB of windows wait: what is read is bounded, and the group stays.
+// InfluxDB is away and 40 MB of windows wait: what is read is bounded, and the group stays. It
+// measures the heap, so no other test runs beside it.
 func TestConsumerMemoryIsBounded(t *testing.T) {
-	t.Parallel()
 	b := newFake(t)
 	k := emittest.NewKafka(t)
 	var down atomic.Bool

@@ -13,7 +13,11 @@ import (
 func dayLog(t *testing.T) (store *memory, objects []Key, end event.Time) {
 	t.Helper()
 	store = newMemory()
-	log := newGenerator(3).log(2000, 6*event.Hour)
+	events := 2000
+	if testing.Short() { // the race detector takes its time with Parquet
+		events = 500
+	}
+	log := newGenerator(3).log(events, 6*event.Hour)
 	if err := feed(session(t), mustArchiver(t, smallOptions(store)), log, 0); err != nil {
 		t.Fatal(err)
 	}
@@ -41,8 +45,12 @@ func TestWhole(t *testing.T) {
 	if len(objects) < 20 {
 		t.Fatalf("%d objects", len(objects))
 	}
+	some := 7
+	if testing.Short() {
+		some = 31
+	}
 	for i, gone := range objects {
-		if i%7 != 0 {
+		if i%some != 0 {
 			continue
 		}
 		body := must(store.Get(ctx, gone.String()))

@@ -9,6 +9,7 @@ import (
 	"iter"
 	"log/slog"
 	"math/rand/v2"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -428,6 +429,8 @@ func TestPacer(t *testing.T) {
 
 // TestThreadTime: the clock goes by work, and not by waiting where the system can tell.
 func TestThreadTime(t *testing.T) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	before := threadTime()
 	for end := time.Now().Add(20 * time.Millisecond); time.Now().Before(end); {
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -31,13 +32,16 @@ func TestHeadroom(t *testing.T) {
 			}
 			return b.String()
 		}
-		var fails error
+		var away atomic.Bool
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
 			h.Keep(ctx, "millrace.engine", func(context.Context) (map[int32]time.Duration, error) {
-				return map[int32]time.Duration{0: time.Hour, 3: 1<<63 - 1}, fails
+				if away.Load() {
+					return nil, errors.New("Kafka is away")
+				}
+				return map[int32]time.Duration{0: time.Hour, 3: 1<<63 - 1}, nil
 			})
 		}()
 		synctest.Wait()
@@ -47,7 +51,7 @@ func TestHeadroom(t *testing.T) {
 				t.Errorf("%q is not in %s", want, first)
 			}
 		}
-		fails = errors.New("Kafka is away")
+		away.Store(true)
 		time.Sleep(4 * time.Minute)
 		if series() != first {
 			t.Errorf("after 4 minutes: %s", series())
