@@ -259,7 +259,7 @@ func (c *Core) place(start event.Time, row *window.Row, v Verdict, closed bool) 
 		return 0, false
 	case v == Bot:
 		n.Bots++
-		return start, !closed
+		return start, !closed && row.Flags&window.UncountedRow == 0
 	case closed:
 		// It is counted as dropped in the minute of the watermark, so that the site's owner sees it.
 		n.Dropped++

@@ -21,7 +21,7 @@ type Verdict uint8
 const (
 	// Human events are counted in every family but that of bots.
 	Human Verdict = iota
-	// Bot events are counted in the family of bots only.
+	// Bot events are counted in the family of bots only, or in none (window.UncountedRow).
 	Bot
 	// Duplicate events are not counted: one with the same id has been.
 	Duplicate

@@ -5,6 +5,9 @@ import (
 	"millrace/engine/window"
 )
 
+// Uncounted is the reason of a bot that no family counts.
+const Uncounted = "uncounted"
+
 // Deriver implements engine.Deriver.
 type Deriver struct{}
 
@@ -17,6 +20,9 @@ func (Deriver) Row(e *event.Event, r *window.Row) {
 	if e.Bot != "" {
 		r.Flags |= window.BotRow
 		r.Dims[window.Reason] = e.Bot
+		if e.Bot == Uncounted {
+			r.Flags |= window.UncountedRow
+		}
 	}
 	r.Dims[window.Page] = e.URL
 	r.Dims[window.Name] = e.Name

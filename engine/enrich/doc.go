@@ -60,7 +60,7 @@
 // system, device and screen. So these are apart ([Deriver.Origin]), and asked for when a visit begins.
 //
 // A bot's row holds its flags, visitor and Reason only: nothing else is counted of it. Where a site counts bots as people
-// (site.Site.CountBots) no row is a bot's. The collector's verdict
+// (site.BotsCounted) no row is a bot's; where it drops them (site.BotsDropped) no window has the row. The collector's verdict
 // (Event.Bot) comes first, then the user agent's. A client ending in ".server" is trusted to speak for
 // somebody else, so its user agent says nothing about bots.
 //

@@ -5,6 +5,7 @@ import (
 
 	"millrace/engine/event"
 	"millrace/engine/window"
+	"millrace/internal/site"
 	"millrace/internal/spelling"
 )
 
@@ -65,8 +66,11 @@ func (d *Deriver) Row(e *event.Event, r *window.Row) {
 		r.Flags |= window.PageviewRow
 	}
 	of := d.goals.of(e.Site)
-	if reason := botReason(e, d.agent(e.UA)); reason != "" && !of.bots {
+	if reason := botReason(e, d.agent(e.UA)); reason != "" && of.bots != site.BotsCounted {
 		r.Flags |= window.BotRow
+		if of.bots == site.BotsDropped {
+			r.Flags |= window.UncountedRow
+		}
 		r.Dims[window.Reason] = reason
 		return
 	}

@@ -9,7 +9,7 @@ import (
 )
 
 // Goals are the goals of all sites, and what else they are counted by: the currencies of those that have told theirs (revenue in
-// another does not count as such), which of their paths are one page, and whether bots count as people. They never change, and
+// another does not count as such), which of their paths are one page, and what bots count as. They never change, and
 // any goroutine may use them.
 type Goals struct {
 	sites map[string]*siteGoals
@@ -20,7 +20,7 @@ type Goals struct {
 type siteGoals struct {
 	currency string // "" takes all
 	spelling site.Spelling
-	bots     bool // they count as people
+	bots     site.Bots
 	byEvent  map[string][]string
 	byPage   map[string][]string // pages without a wildcard
 	patterns []pagePattern       // in order of their names
@@ -33,11 +33,11 @@ type pagePattern struct {
 
 // NewGoals returns what sites are counted by that site.Read has read, and all others by the default; nil if it is nothing.
 func NewGoals(sites []site.Site, other site.Site) *Goals {
-	g := &Goals{sites: make(map[string]*siteGoals), other: siteGoals{spelling: other.Spelling, bots: other.CountBots}}
+	g := &Goals{sites: make(map[string]*siteGoals), other: siteGoals{spelling: other.Spelling, bots: other.Bots}}
 	for i := range sites {
 		of := &sites[i]
 		s := &siteGoals{
-			currency: of.Currency, spelling: of.Spelling, bots: of.CountBots,
+			currency: of.Currency, spelling: of.Spelling, bots: of.Bots,
 			byEvent: map[string][]string{}, byPage: map[string][]string{},
 		}
 		for _, goal := range of.Goals {

@@ -135,7 +135,8 @@ func FuzzParseGoals(f *testing.F) {
 func TestSpellingAndBots(t *testing.T) {
 	sites := []site.Site{
 		{ID: "one.example", Spelling: site.Spelling{CutSlash: true, Lower: true, IndexPages: []string{"index.html"}}},
-		{ID: "bots.example", CountBots: true},
+		{ID: "bots.example", Bots: site.BotsCounted},
+		{ID: "drop.example", Bots: site.BotsDropped},
 		{ID: "plain.example"},
 	}
 	d := New(Options{Goals: NewGoals(sites, site.Site{Spelling: site.Spelling{CutSlash: true}})})
@@ -146,6 +147,9 @@ func TestSpellingAndBots(t *testing.T) {
 		if r.Dims[window.Page] != page || r.Dims[window.EntryPage] != page || r.Dims[window.Reason] != reason || (r.Flags&window.BotRow != 0) != (reason != "") {
 			t.Errorf("%s: page %q, reason %q; want %q, %q", url, r.Dims[window.Page], r.Dims[window.Reason], page, reason)
 		}
+		if got := r.Flags&window.UncountedRow != 0; got != (site == "drop.example" && reason != "") {
+			t.Errorf("%s: uncounted is %t", url, got)
+		}
 	}
 	const crawler = "Googlebot/2.1 (+http://www.google.com/bot.html)"
 	f("one.example", "https://one.example/Blog/Index.html?x=1", chrome, "/blog", "")
@@ -155,6 +159,7 @@ func TestSpellingAndBots(t *testing.T) {
 	f("one.example", "", chrome, window.None, "")
 	f("one.example", "https://one.example/A", crawler, "", reasonSearch)
 	f("bots.example", "https://bots.example/A/", crawler, "/A/", "")
+	f("drop.example", "https://drop.example/A", crawler, "", reasonSearch)
 	f("plain.example", "https://plain.example/A/", chrome, "/A/", "")
 	f("other.example", "https://other.example/A/", chrome, "/A", "")
 }

@@ -11,9 +11,12 @@ import (
 	"strings"
 	"testing"
 
+	"millrace/engine"
+	"millrace/engine/enrich"
 	"millrace/engine/event"
 	"millrace/engine/sketch"
 	"millrace/engine/window"
+	"millrace/internal/site"
 )
 
 // same fails unless two stores hold the same windows.
@@ -103,6 +106,39 @@ func TestWrite(t *testing.T) {
 	o.Mode, o.Sink = Verify, nil
 	if rep := mustRun(t, o); rep.Differing != 0 || rep.Total().Windows != n {
 		t.Errorf("verify: %+v", rep)
+	}
+}
+
+// TestBotsDropped: of a site that drops bots the windows are as if they had not come, and the report has them.
+func TestBotsDropped(t *testing.T) {
+	events := traffic(1, 3000, noon-90*event.Minute, 4*event.Hour)
+	expect := want(events, 0)
+	for id, w := range expect.windows {
+		if id.site == "a.example" {
+			w.Points = slices.DeleteFunc(w.Points, func(p window.Point) bool { return p.Family == window.Bots })
+			if len(w.Points) == 0 {
+				delete(expect.windows, id)
+			}
+		}
+	}
+	goals := enrich.NewGoals([]site.Site{{ID: "a.example", Bots: site.BotsDropped}}, site.Site{})
+	store := newStore()
+	o := Options{
+		Lake: &memLake{events: events}, Reader: store, Sink: store,
+		NewDeriver: func() engine.Deriver { return enrich.New(enrich.Options{Goals: goals}) },
+	}
+	rep := mustRun(t, o)
+	same(t, store, expect)
+	bots := int64(0)
+	for _, w := range expect.windows {
+		for _, p := range w.Points {
+			if p.Family == window.Bots && w.Kind == window.Minute {
+				bots += p.Events
+			}
+		}
+	}
+	if rep.Bots <= bots || rep.Bots != mustRun(t, Options{Lake: o.Lake, Reader: store, Mode: Verify}).Bots {
+		t.Errorf("%d bots, of which %d are counted", rep.Bots, bots)
 	}
 }
 

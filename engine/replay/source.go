@@ -110,6 +110,9 @@ func (p *pass) event(e *event.Event) {
 	if r.inRange(e) {
 		r.note(row)
 	}
+	if row.Flags&window.UncountedRow != 0 {
+		return
+	}
 	if p.index < r.imports.index && r.refires(e.Received) {
 		r.open.noteLate(e.Site, e.Time)
 	}

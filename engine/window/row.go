@@ -12,7 +12,10 @@ const (
 	BotRow
 	// DroppedRow: the event came after its window had closed; only Dropped counts it.
 	DroppedRow
+	// UncountedRow: no family counts it, and no window takes it.
+	UncountedRow
 
+	// allFlags are those of rows that windows take.
 	allFlags = PageviewRow | BotRow | DroppedRow
 )
 

@@ -14,11 +14,12 @@ type countedSite struct {
 	Goals    [][3]string // name, event, page
 	Currency string
 	Spelling Spelling
-	Bots     bool
+	Bots     bool // count as people
+	DropBots bool `json:",omitempty"`
 }
 
 func countedOf(s *Site) countedSite {
-	c := countedSite{ID: s.ID, Currency: s.Currency, Spelling: s.Spelling, Bots: s.CountBots}
+	c := countedSite{ID: s.ID, Currency: s.Currency, Spelling: s.Spelling, Bots: s.Bots == BotsCounted, DropBots: s.Bots == BotsDropped}
 	for _, g := range s.Goals {
 		c.Goals = append(c.Goals, [3]string{g.Name, g.Event, g.Page})
 	}

@@ -39,5 +39,7 @@ func TestCountedBy(t *testing.T) {
 	other("sites:\n  b.example:\n" + goals)
 	other(one + "    currency: EUR\n")
 	other(one + "  b.example:\n    bots: count\n")
+	other(one + "  b.example:\n    bots: drop\n")
+	same(one + "  b.example:\n    bots: apart\n")
 	other(one + "defaults:\n  spelling: {case: lower}\n")
 }

@@ -42,7 +42,7 @@ func TestExample(t *testing.T) {
 		t.Errorf("%+v", shop)
 	}
 	if !shop.Quota.Limited() || shop.Quota.Refuse || !shop.TakesHost("shop.example.com") || shop.TakesHost("evil.example") || !shop.ExcludesPage("/admin/x") ||
-		!shop.TakesOrigin("https://www.shop.example.com") || !shop.ExcludesAddress(netip.MustParseAddr("198.51.100.9")) || shop.CountBots {
+		!shop.TakesOrigin("https://www.shop.example.com") || !shop.ExcludesAddress(netip.MustParseAddr("198.51.100.9")) || shop.Bots != BotsApart {
 		t.Errorf("%+v", shop.Senders)
 	}
 	if g := shop.Goals; len(g) != 2 || g[0].Event != "purchase" || g[1].Pattern == nil || !g[1].Pattern.Matches("/blog/a/b") {
@@ -188,8 +188,7 @@ func TestFileRefuses(t *testing.T) {
 	f(site("quota: {week: 1}"), ":2:23: sites.a.example.quota.week: unknown key; there are hour, day, month, past")
 	f(site("spelling: {trailing_slash: no}"), `:2:42: sites.a.example.spelling.trailing_slash: want keep or cut, this is the text "no"`)
 	f(site("spelling: {index_pages: [a/index.html]}"), `:2:40: sites.a.example.spelling.index_pages[0]: "a/index.html" is no name of an index page`)
-	f(site("bots: drop"), ":2:21: sites.a.example.bots: drop is not supported: who is a bot is found out when events are counted")
-	f(site("bots: true"), `:2:21: sites.a.example.bots: want apart or count, this is the truth value "true"`)
+	f(site("bots: true"), `:2:21: sites.a.example.bots: want apart, count or drop, this is the truth value "true"`)
 	f("any_site: true\ndefaults: {excluded_addresses: ['::/0']}\n", `:2:33: defaults.excluded_addresses[0]: "::/0" is every address`)
 
 	f(site("aliases: []"), ":2:24: sites.a.example.aliases: want a list such as [G-AB12CD34EF, 7], this is an empty one")

@@ -42,7 +42,7 @@ func (r *fileReader) file(root *yaml.Node) {
 			"honour_dnt":         func(n *yaml.Node, path string) { r.boolean(n, path, &r.sites.Default.HonourDNT) },
 			"excluded_addresses": func(n *yaml.Node, path string) { r.excludedAddresses(n, path, &r.sites.Default.Senders) },
 			"spelling":           func(n *yaml.Node, path string) { r.spelling(n, path, &r.sites.Default.Spelling) },
-			"bots":               func(n *yaml.Node, path string) { r.bots(n, path, &r.sites.Default.CountBots) },
+			"bots":               func(n *yaml.Node, path string) { r.bots(n, path, &r.sites.Default.Bots) },
 			"identity":           func(n *yaml.Node, path string) { r.identity(n, path, &r.sites.Default) },
 			"objections":         func(n *yaml.Node, path string) { r.objections(n, path, &r.sites.Default) },
 		})
@@ -88,7 +88,7 @@ func (r *fileReader) site(key, value *yaml.Node, path string) {
 		"excluded_addresses": func(n *yaml.Node, path string) { r.excludedAddresses(n, path, &of().Senders) },
 		"quota":              func(n *yaml.Node, path string) { r.quota(n, path, &of().Quota) },
 		"spelling":           func(n *yaml.Node, path string) { r.spelling(n, path, &of().Spelling) },
-		"bots":               func(n *yaml.Node, path string) { r.bots(n, path, &of().CountBots) },
+		"bots":               func(n *yaml.Node, path string) { r.bots(n, path, &of().Bots) },
 	})
 	if err := of().spelled(); err != nil {
 		r.at(value, "%s.%v", path, err)

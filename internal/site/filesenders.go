@@ -127,12 +127,12 @@ func (r *fileReader) events(n *yaml.Node, path string, to *int64) {
 	*to = count
 }
 
-// choice returns the one of several words that a node is, "" with a finding if it is none.
+// choice returns the one of two or more words that a node is, "" with a finding if it is none.
 func (r *fileReader) choice(n *yaml.Node, path string, words ...string) string {
 	if n.Kind == yaml.ScalarNode && slices.Contains(words, n.Value) {
 		return n.Value
 	}
-	r.at(n, "%s: want %s, this is %s", path, strings.Join(words, " or "), nodeName(n))
+	r.at(n, "%s: want %s, this is %s", path, strings.Join(words[:len(words)-1], ", ")+" or "+words[len(words)-1], nodeName(n))
 	return ""
 }
 
@@ -165,14 +165,13 @@ func (r *fileReader) spelling(n *yaml.Node, path string, to *Spelling) {
 	*to = s
 }
 
-// bots reads whether programs count as people.
-func (r *fileReader) bots(n *yaml.Node, path string, to *bool) {
-	if n.Kind == yaml.ScalarNode && n.Value == "drop" {
-		r.at(n, "%s: drop is not supported: who is a bot is found out when events are counted, and replay has to find the same; write apart, "+
-			"which counts bots by reason and in nothing else", path)
-		return
+// bots reads what programs count as.
+func (r *fileReader) bots(n *yaml.Node, path string, to *Bots) {
+	if word := r.choice(n, path, "apart", string(BotsCounted), string(BotsDropped)); word != "apart" {
+		*to = Bots(word)
+	} else {
+		*to = BotsApart
 	}
-	*to = r.choice(n, path, "apart", "count") == "count"
 }
 
 // spelled brings the pages of a site's goals and of what is excluded into the site's spelling.

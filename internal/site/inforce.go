@@ -78,7 +78,7 @@ func (s *Site) differs(other *Site) string {
 	if !s.Spelling.Equal(&other.Spelling) {
 		what = append(what, "spelling")
 	}
-	if s.CountBots != other.CountBots {
+	if s.Bots != other.Bots {
 		what = append(what, "bots")
 	}
 	return strings.Join(what, " and ")
@@ -86,5 +86,5 @@ func (s *Site) differs(other *Site) string {
 
 // keep takes over what is counted by.
 func (s *Site) keep(was *Site) {
-	s.Shards, s.Goals, s.Currency, s.Spelling, s.CountBots = was.Shards, was.Goals, was.Currency, was.Spelling, was.CountBots
+	s.Shards, s.Goals, s.Currency, s.Spelling, s.Bots = was.Shards, was.Goals, was.Currency, was.Spelling, was.Bots
 }

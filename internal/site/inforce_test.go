@@ -47,7 +47,7 @@ func TestInForce(t *testing.T) {
 		"  b.example: {currency: EUR, shards: 2, bots: apart, spelling: {case: lower}}\n  c.example: {}\n",
 		"a.example,b.example,c.example", "spelling of b.example", "bots of c.example", "bots of defaults")
 	a = now.Of("a.example")
-	if b := now.Of("b.example"); b.Spelling.Lower || now.Of("c.example").CountBots || now.Default.CountBots || a.TakesHost("y.example") {
+	if b := now.Of("b.example"); b.Spelling.Lower || now.Of("c.example").Bots != BotsApart || now.Default.Bots != BotsApart || a.TakesHost("y.example") {
 		t.Errorf("%+v", b)
 	}
 	// The start's own are not changed.

@@ -39,8 +39,8 @@ type Site struct {
 	Currency string
 	// Spelling says which paths are one page.
 	Spelling Spelling
-	// CountBots counts programs as people, and not apart from them.
-	CountBots bool
+	// Bots is what programs count as.
+	Bots Bots
 	// Senders are who may send, and what is left out.
 	Senders
 }
@@ -54,6 +54,16 @@ const (
 	Cookieless Objections = ""       // the id of their client is not taken
 	Drop       Objections = "drop"   // they are dropped
 	Ignore     Objections = "ignore" // they are as all others: the page has asked by itself
+)
+
+// Bots is what the events of programs count as.
+type Bots string
+
+// The values of Site.Bots.
+const (
+	BotsApart   Bots = ""      // by reason, and in nothing else
+	BotsCounted Bots = "count" // as people
+	BotsDropped Bots = "drop"  // in nothing; log and archive have them
 )
 
 // Sites is what is configured of all sites.

@@ -142,7 +142,7 @@ type siteFacts struct {
 	ClientIDs  bool   `json:"client_ids"`
 	Objections string `json:"objections,omitempty"`
 	HonourDNT  bool   `json:"honour_dnt"`
-	CountBots  bool   `json:"count_bots"`
+	Bots       string `json:"bots,omitempty"`
 	CutSlash   bool   `json:"cut_slash"`
 	Lower      bool   `json:"lower"`
 }
@@ -153,7 +153,7 @@ func (o *Options) sites(n *names) ([]byte, error) {
 	for _, of := range s.All() {
 		f := siteFacts{
 			Name: n.of(of.ID), Named: of.Named, Shards: of.Shards, Goals: len(of.Goals), Currency: of.Currency, Aliases: len(of.Tokens),
-			ClientIDs: of.ClientIDs, Objections: string(of.Objections), HonourDNT: of.HonourDNT, CountBots: of.CountBots,
+			ClientIDs: of.ClientIDs, Objections: string(of.Objections), HonourDNT: of.HonourDNT, Bots: string(of.Bots),
 			CutSlash: of.Spelling.CutSlash, Lower: of.Spelling.Lower,
 		}
 		if of.TimeZone != nil {
