@@ -32,6 +32,9 @@ type Meta struct {
 	// caught up with it, and so have late events that this process knows of. Only late events, and
 	// visits that go on, can still change the answer.
 	Complete bool
+	// KeptFrom is the time before which no numbers are kept, if the range begins before it: they count
+	// as nothing.
+	KeptFrom *event.Time
 	// Warnings are what is wrong with the answer, or with what it was made of.
 	Warnings []string
 	// VisitorsError is the relative standard error of visitors: 0 where all of them were counted

@@ -51,6 +51,9 @@
 // around the ends of buckets off the hour, and for time:minute. What is counted of events and of
 // visits are two scans, whose rows meet.
 //
+// Of a site that keeps its numbers for a time nothing is read from before (Options.KeptFrom), whatever the
+// Reader still has, and Meta.KeptFrom says so.
+//
 // # Visits
 //
 // A visit belongs to the quarter of an hour in which it began, and so to the range and bucket that

@@ -47,6 +47,9 @@ type Options struct {
 	// Goals returns the names of a site's goals; a filter of event:goal by another one is refused,
 	// unless it was reached. Nil: any. The Executor does not change the result.
 	Goals func(site string) []string
+	// KeptFrom returns the time before which numbers of a site are not kept, or not any more: they
+	// count as nothing, whatever the Reader has. 0, and nil, is none.
+	KeptFrom func(site string, now time.Time) event.Time
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
 	// Partitions is the number of partitions of the log. Until so many have reported progress there
@@ -86,6 +89,9 @@ func New(o Options) (*Executor, error) {
 	}
 	if o.Sites == nil {
 		o.Sites = func() []string { return nil }
+	}
+	if o.KeptFrom == nil {
+		o.KeptFrom = func(string, time.Time) event.Time { return 0 }
 	}
 	if o.Now == nil {
 		o.Now = time.Now

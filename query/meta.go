@@ -56,6 +56,10 @@ func (e *execution) meta(c *counted) (Meta, error) {
 		low := e.progress.low
 		m.Watermark, m.Complete, m.Warnings = &low, e.complete(), e.warnings()
 	}
+	if q.from < q.kept {
+		m.KeptFrom = &q.kept
+		m.Warnings = append(m.Warnings, fmt.Sprintf("The site's numbers are kept from %s on, and date_range begins before: what was before counts as nothing.", q.Instant(q.kept)))
+	}
 	if c.sketches {
 		var stdError float64
 		if c.estimated {

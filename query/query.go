@@ -18,6 +18,8 @@ type Query struct {
 	// from and to are the range [from, to), whole minutes; whole: the site has nothing before it.
 	from, to event.Time
 	whole    bool
+	// kept is from where on numbers are kept, a quarter of an hour's beginning; nothing before is read.
+	kept event.Time
 	shape
 	timeDim    int // index in dims, -1 if there is none
 	order      []Order

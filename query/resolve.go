@@ -27,16 +27,17 @@ func (x *Executor) resolve(ctx context.Context, r *Request) (*Query, error) {
 		return nil, err // before more is read for it
 	}
 	zone := x.zone(r.Site)
-	from, to, err := x.bounds(ctx, r, s, zone)
+	kept := x.opts.KeptFrom(r.Site, x.opts.Now()).Floor(quarter)
+	from, to, err := x.bounds(ctx, r, s, zone, kept)
 	if err != nil {
 		return nil, err
 	}
-	if err := x.checkGoalFilters(ctx, r.Site, s.filter, from, to); err != nil {
+	if err := x.checkGoalFilters(ctx, r.Site, s.filter, max(from, kept), to); err != nil {
 		return nil, err
 	}
 	s = s.inUnit(unitFor(from, to))
 	return &Query{
-		site: r.Site, zone: zone, from: from, to: to, whole: r.Range.isAll(),
+		site: r.Site, zone: zone, from: from, to: to, kept: kept, whole: r.Range.isAll(),
 		shape: *s, timeDim: s.time(), order: s.orderOf(r.Order),
 		filterText: r.FilterText, timeLabels: r.TimeLabels, offset: r.Offset, limit: r.Limit,
 	}, nil
@@ -71,11 +72,11 @@ func (x *Executor) zone(site string) *time.Location {
 
 // bounds returns the range of a request, [from, to), in whole minutes; with metrics of visits it
 // begins and ends with a quarter of an hour, or is refused.
-func (x *Executor) bounds(ctx context.Context, r *Request, s *shape, zone *time.Location) (from, to event.Time, err error) {
+func (x *Executor) bounds(ctx context.Context, r *Request, s *shape, zone *time.Location, kept event.Time) (from, to event.Time, err error) {
 	now := x.opts.Now()
 	from, to = r.Range.bounds(now, zone)
 	if r.Range.isAll() {
-		if from, err = x.firstDay(ctx, r.Site, s.ofBots(), to, zone, from); err != nil {
+		if from, err = x.firstDay(ctx, r.Site, s.ofBots(), kept, to, zone, from); err != nil {
 			return 0, 0, err
 		}
 	}
@@ -99,11 +100,11 @@ func (x *Executor) bounds(ctx context.Context, r *Request, s *shape, zone *time.
 // errFound ends a scan.
 var errFound = errors.New("found")
 
-// firstDay returns the beginning of the day of the site's first window before a time, else
-// otherwise.
-func (x *Executor) firstDay(ctx context.Context, site string, bots bool, before event.Time, zone *time.Location, otherwise event.Time) (event.Time, error) {
+// firstDay returns the beginning of the day of the site's first window from a time on and before
+// another, else otherwise.
+func (x *Executor) firstDay(ctx context.Context, site string, bots bool, kept, before event.Time, zone *time.Location, otherwise event.Time) (event.Time, error) {
 	first := otherwise
-	sel := window.Selection{Site: site, Family: window.Totals, From: 0, To: before}
+	sel := window.Selection{Site: site, Family: window.Totals, From: kept, To: before}
 	if bots {
 		sel.Family = window.Bots
 	}

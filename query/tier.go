@@ -17,10 +17,14 @@ type segment struct {
 // segments returns what is read for a plan, ascending. Hours is the time before which all hours
 // have fired; b is nil without a time dimension, else it has the ends of buckets, and is used up.
 func (p *plan) segments(q *Query, hours event.Time, b *bucketer) []segment {
-	if p.kind == window.Visits {
-		return []segment{{window.Visits, q.from, ceil(q.to, window.Visits.Length())}}
+	from := max(q.from, q.kept)
+	if from >= q.to {
+		return nil
 	}
-	return tiers(q.from, q.to, hours, b)
+	if p.kind == window.Visits {
+		return []segment{{window.Visits, from, ceil(q.to, window.Visits.Length())}}
+	}
+	return tiers(from, q.to, hours, b)
 }
 
 // tiers covers [from, to) by hours where a whole one lies in the range and in one bucket and has

@@ -1,8 +1,11 @@
 package main
 
 import (
+	"time"
+
 	"millrace/engine"
 	"millrace/engine/enrich"
+	"millrace/engine/event"
 	"millrace/internal/site"
 )
 
@@ -14,16 +17,6 @@ type countingFlags struct {
 	SitesFile string `placeholder:"FILE" group:"Counting" help:"YAML file of the sites: names, time zones, currencies, goals, keys, shards. It stands for --sites, --shards, --time-zone, --site-time-zones, --honour-dnt and --goals. \"millrace sites check\" reads it and shows an example."`
 }
 
-// newDeriver returns what makes a partition's Deriver, for a command that counts and takes no
-// events. The file of goals or sites is read now.
-func (f *countingFlags) newDeriver() (func() engine.Deriver, error) {
-	sites, err := f.sites("")
-	if err != nil {
-		return nil, err
-	}
-	return deriverOf(sites), nil
-}
-
 // sites reads the file of goals or sites. Zone is that of all sites, "" for the file's or UTC.
 func (f *countingFlags) sites(zone string) (*site.Sites, error) {
 	sites, err := site.Read(site.Config{Goals: f.Goals, File: f.SitesFile, TimeZone: zone, SkipKeyFiles: true})
@@ -31,6 +24,12 @@ func (f *countingFlags) sites(zone string) (*site.Sites, error) {
 		return nil, usagef("%w", err)
 	}
 	return sites, nil
+}
+
+// keptFrom returns from where on the numbers of sites are kept now.
+func keptFrom(sites *site.Sites) func(id string) event.Time {
+	now := time.Now()
+	return func(id string) event.Time { return sites.KeptFrom(id, now) }
 }
 
 // deriverOf returns what makes a partition's Deriver.

@@ -61,7 +61,7 @@ func (c *replayCommand) Run(p *process, logs *logFlags) (err error) {
 	if err != nil {
 		return err
 	}
-	newDeriver, err := c.newDeriver()
+	sites, err := c.sites("")
 	if err != nil {
 		return err
 	}
@@ -73,7 +73,7 @@ func (c *replayCommand) Run(p *process, logs *logFlags) (err error) {
 	defer func() { err = errors.Join(err, s.Close()) }()
 	report, err := s.Replay(p.ctx, offline.ReplayOptions{
 		From: from, To: to, Site: c.Site, Incomplete: c.Incomplete, LogLost: c.LogLost, Mode: c.mode(),
-		NewDeriver: newDeriver, NoGoals: c.Goals == "" && c.SitesFile == "", Steps: steps(p.stderr), Log: log,
+		NewDeriver: deriverOf(sites), KeptFrom: keptFrom(sites), NoGoals: c.Goals == "" && c.SitesFile == "", Steps: steps(p.stderr), Log: log,
 	})
 	if errors.Is(err, replay.ErrBegan) {
 		return fmt.Errorf("%w; --incomplete counts what it has, and what the store has of the rest is lost", err)

@@ -3,7 +3,8 @@
 //
 // In go windows and progress, whole: Store.Write (live), Store.ReplaceArchived and
 // Store.ReplaceSettled (replay), Store.WriteProgress. Out come the points of a family of a site in
-// time order (Store.Scan), the sites (Sites) and the last progress of each partition (Progress). A Store is an emit.Sink: the
+// time order (Store.Scan), the sites (Sites) and the last progress of each partition (Progress). DeleteBefore deletes the windows
+// of a site that are older than it keeps. A Store is an emit.Sink: the
 // emit.Consumer fills it from the topic millrace.windows.
 //
 // Invariants:
@@ -36,8 +37,8 @@
 // A point knows the family's values by its key, so that a range of one family of one site is one
 // run of keys, and one value of it is found by seeking. The shard comes before the values, so that
 // a window's points of a family lie together. A firing that repeats a window writes what has
-// changed and deletes what has gone; nothing is deleted by range, because a range tombstone per
-// window and family would slow down every scan.
+// changed and deletes what has gone, key by key: a range tombstone per window and family would slow
+// down every scan. Only DeleteBefore deletes by range.
 //
 // Units: times in milliseconds (event.Time), sizes in bytes. Counters are signed.
 //

@@ -143,7 +143,15 @@ func (o *output) segment(ctx context.Context, from, to event.Time, windows []cou
 	var batch []*window.Window
 	points := 0
 	for _, site := range slices.Sorted(maps.Keys(bySite)) {
-		write, err := o.compare(ctx, site, from, to, bySite[site])
+		first := from
+		if kept := r.o.KeptFrom; kept != nil {
+			first = max(from, kept(site))
+			bySite[site] = slices.DeleteFunc(bySite[site], func(w counted) bool { return w.Start < first })
+			if first >= to {
+				continue
+			}
+		}
+		write, err := o.compare(ctx, site, first, to, bySite[site])
 		if err != nil {
 			return err
 		}

@@ -119,6 +119,9 @@ type Options struct {
 	Ahead func(k window.Kind, site string, start event.Time) bool
 	// Site restricts everything to one site; "" is all.
 	Site string
+	// KeptFrom returns the time before which no windows of a site are kept: those are neither compared nor
+	// written. nil: all are.
+	KeptFrom func(site string) event.Time
 	// Limit is the cardinality budget per site, window and family, the engine's; 0 is none.
 	Limit int
 	// Rules are the engine's; of them those of visits and of duplicates matter.

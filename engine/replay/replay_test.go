@@ -520,6 +520,38 @@ func TestSite(t *testing.T) {
 	}
 }
 
+// TestKept: windows that a site keeps no longer are neither written again nor missed, of the kinds that begin before and
+// of no other site.
+func TestKept(t *testing.T) {
+	events := traffic(14, 1500, noon, 4*event.Hour)
+	const kept = noon + 2*event.Hour + 30*event.Minute
+	expect := want(events, 0)
+	gone := 0
+	for id := range expect.windows {
+		if id.site == "b.example" && id.start < kept {
+			delete(expect.windows, id)
+			gone++
+		}
+	}
+	store := newStore()
+	o := Options{Lake: &memLake{events: events}, Reader: store, Sink: store, KeptFrom: func(site string) event.Time {
+		if site == "b.example" {
+			return kept
+		}
+		return 0
+	}}
+	mustRun(t, o)
+	same(t, store, expect)
+	o.Mode, o.Sink = Verify, nil
+	if rep := mustRun(t, o); rep.Differing != 0 {
+		t.Errorf("%d differences", rep.Differing)
+	}
+	o.KeptFrom = nil
+	if rep := mustRun(t, o); gone == 0 || rep.Differing == 0 {
+		t.Errorf("%d differences without it, and %d windows are gone", rep.Differing, gone)
+	}
+}
+
 // TestShards: a site's part in each partition has a number of its own, and its windows are compared together.
 func TestShards(t *testing.T) {
 	events := traffic(13, 600, noon, 10*event.Minute)

@@ -240,8 +240,6 @@ func (r *fileReader) pairs(n *yaml.Node, path string, fn func(key, value *yaml.N
 var unsupported = map[string]string{
 	"salt": "", "name": "", "domains": "",
 	"rate": "--site-rate is the same for all sites", "siterate": "--site-rate is the same for all sites",
-	"retention": "the rollup store and the archive keep all sites for the same time; " +
-		"a rule for the bucket's objects, or the retention of the InfluxDB database, ends it for all of them",
 	"trailingslash": "it is a key of spelling", "case": "it is a key of spelling", "indexpages": "it is a key of spelling",
 }
 
@@ -255,7 +253,7 @@ var synonyms = map[string]string{
 	"identitymode": "identity", "visitors": "identity", "consent": "objections", "gpc": "honour_dnt",
 	"timezone": "time_zone", "tz": "time_zone", "zone": "time_zone", "dnt": "honour_dnt", "honordnt": "honour_dnt", "alias": "aliases", "tokens": "aliases",
 	"token": "aliases", "ids": "aliases", "goal": "goals", "conversions": "goals", "shard": "shards", "parts": "shards", "writekey": "write_keys", "querykey": "query_keys",
-	"keys": "write_keys", "default": "defaults", "site": "sites", "quotas": "quota", "limit": "quota", "excludedips": "excluded_addresses", "excludeaddresses": "excluded_addresses", "exclude": "excluded_paths",
+	"keys": "write_keys", "default": "defaults", "site": "sites", "quotas": "quota", "limit": "quota", "keep": "retention", "retentiondays": "retention", "expire": "retention", "excludedips": "excluded_addresses", "excludeaddresses": "excluded_addresses", "exclude": "excluded_paths",
 	"excludepaths": "excluded_paths", "allowedorigins": "origins", "allowedhostnames": "hostnames", "hosts": "hostnames", "paths": "spelling", "any": "any_site", "anysites": "any_site", "allowany": "any_site", "url": "page", "path": "page",
 }
 

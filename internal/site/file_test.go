@@ -42,7 +42,7 @@ func TestExample(t *testing.T) {
 		t.Errorf("%+v", shop)
 	}
 	if !shop.Quota.Limited() || shop.Quota.Refuse || !shop.TakesHost("shop.example.com") || shop.TakesHost("evil.example") || !shop.ExcludesPage("/admin/x") ||
-		!shop.TakesOrigin("https://www.shop.example.com") || !shop.ExcludesAddress(netip.MustParseAddr("198.51.100.9")) || shop.Bots != BotsApart {
+		!shop.TakesOrigin("https://www.shop.example.com") || !shop.ExcludesAddress(netip.MustParseAddr("198.51.100.9")) || shop.Bots != BotsApart || shop.Retention != 400 {
 		t.Errorf("%+v", shop.Senders)
 	}
 	if g := shop.Goals; len(g) != 2 || g[0].Event != "purchase" || g[1].Pattern == nil || !g[1].Pattern.Matches("/blog/a/b") {
@@ -140,7 +140,7 @@ func TestFileRefuses(t *testing.T) {
 	f("any_site: true\nanysites: 1\n", ":2:1: anysites: unknown key; write any_site")
 	f("any_site: true\nsites: [a.example]\n", ":2:8: sites: want a mapping of settings by site, such as {shop.example.com: {}}, this is a list")
 	f("any_site: true\nsites:\n", ":2:1: sites: has no value; write one, or leave the key out")
-	f("any_site: true\ndefaults: {currency: EUR}\n", ":2:12: defaults.currency: unknown key; there are time_zone, honour_dnt, identity, objections, excluded_addresses, spelling, bots")
+	f("any_site: true\ndefaults: {currency: EUR}\n", ":2:12: defaults.currency: unknown key; there are time_zone, honour_dnt, identity, objections, excluded_addresses, spelling, bots, retention")
 	f("sites:\n  https://A.example/: {}\n", `:2:3: sites: "https://A.example/" is a URL; write a.example`)
 	f("sites:\n  A.example: {}\n", `:2:3: sites: site "A.example": `)
 	f("sites:\n  a.example: {}\n  b.example: {}\n  a.example: {}\n", ":4:3: sites.a.example: is there twice, first in line 2")
@@ -148,7 +148,10 @@ func TestFileRefuses(t *testing.T) {
 	f("sites:\n  [a]: {}\n", ":2:3: sites: want a key, this is a list")
 
 	f(site("timezone: UTC"), ":2:15: sites.a.example.timezone: unknown key; write time_zone")
-	f(site("retention: 1y"), ":2:15: sites.a.example.retention: not supported here; the rollup store and the archive keep all sites for the same time; ")
+	for _, n := range []string{"1y", "400", "0d", "-1d", "+1d", "36501d", "1.5d", "d", "[1d]"} {
+		f(site("retention: "+n), ":2:26: sites.a.example.retention: want a number of days from 1d to 36500d, such as 400d, or forever, this is ")
+	}
+	f(site("keep: 30d"), ":2:15: sites.a.example.keep: unknown key; write retention")
 	f(site("salt: 1y"), ":2:15: sites.a.example.salt: not supported; this version obeys time_zone, currency, goals")
 	f(site("trailing_slash: cut"), ":2:15: sites.a.example.trailing_slash: not supported here; it is a key of spelling")
 	f(site("quotas: 5"), ":2:15: sites.a.example.quotas: unknown key; write quota")

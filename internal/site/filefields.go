@@ -17,10 +17,10 @@ import (
 // The keys of a file of sites, in the order in which findings name them.
 var (
 	topFields     = []string{"any_site", "defaults", "sites"}
-	defaultFields = []string{"time_zone", "honour_dnt", "identity", "objections", "excluded_addresses", "spelling", "bots"}
+	defaultFields = []string{"time_zone", "honour_dnt", "identity", "objections", "excluded_addresses", "spelling", "bots", "retention"}
 	siteFields    = []string{
 		"time_zone", "currency", "goals", "aliases", "write_keys", "write_keys_file", "query_keys", "query_keys_file", "shards", "honour_dnt",
-		"identity", "objections", "origins", "hostnames", "excluded_paths", "excluded_addresses", "quota", "spelling", "bots",
+		"identity", "objections", "origins", "hostnames", "excluded_paths", "excluded_addresses", "quota", "spelling", "bots", "retention",
 	}
 	goalFields = []string{"name", "event", "page"}
 )
@@ -43,6 +43,7 @@ func (r *fileReader) file(root *yaml.Node) {
 			"excluded_addresses": func(n *yaml.Node, path string) { r.excludedAddresses(n, path, &r.sites.Default.Senders) },
 			"spelling":           func(n *yaml.Node, path string) { r.spelling(n, path, &r.sites.Default.Spelling) },
 			"bots":               func(n *yaml.Node, path string) { r.bots(n, path, &r.sites.Default.Bots) },
+			"retention":          func(n *yaml.Node, path string) { r.retention(n, path, &r.sites.Default.Retention) },
 			"identity":           func(n *yaml.Node, path string) { r.identity(n, path, &r.sites.Default) },
 			"objections":         func(n *yaml.Node, path string) { r.objections(n, path, &r.sites.Default) },
 		})
@@ -89,6 +90,7 @@ func (r *fileReader) site(key, value *yaml.Node, path string) {
 		"quota":              func(n *yaml.Node, path string) { r.quota(n, path, &of().Quota) },
 		"spelling":           func(n *yaml.Node, path string) { r.spelling(n, path, &of().Spelling) },
 		"bots":               func(n *yaml.Node, path string) { r.bots(n, path, &of().Bots) },
+		"retention":          func(n *yaml.Node, path string) { r.retention(n, path, &of().Retention) },
 	})
 	if err := of().spelled(); err != nil {
 		r.at(value, "%s.%v", path, err)

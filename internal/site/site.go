@@ -41,6 +41,8 @@ type Site struct {
 	Spelling Spelling
 	// Bots is what programs count as.
 	Bots Bots
+	// Retention is for how many days before today numbers are kept; 0 keeps all.
+	Retention int
 	// Senders are who may send, and what is left out.
 	Senders
 }

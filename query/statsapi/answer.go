@@ -27,6 +27,7 @@ type Meta struct {
 	Source        string   `json:"source"`
 	Watermark     *string  `json:"watermark"`
 	Complete      bool     `json:"complete"`
+	KeptFrom      *string  `json:"kept_from,omitempty"`
 	Warnings      []string `json:"warnings,omitempty"`
 	VisitorsError *float64 `json:"visitors_error,omitempty"`
 	// VisitorsScope is "visitors", or "visitor_days" where the range spans a change of ids.
@@ -83,6 +84,10 @@ func newMeta(r *request, from *query.Answer) Meta {
 	if from.Meta.Watermark != nil {
 		at := from.Query.Instant(*from.Meta.Watermark)
 		m.Watermark = &at
+	}
+	if from.Meta.KeptFrom != nil {
+		at := from.Query.Instant(*from.Meta.KeptFrom)
+		m.KeptFrom = &at
 	}
 	switch {
 	case from.Meta.VisitorsError == nil:

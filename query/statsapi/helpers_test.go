@@ -138,6 +138,7 @@ type testOptions struct {
 	Sites         []string
 	Goals         func(site string) []string
 	Keys          Keys
+	KeptFrom      func(site string, now time.Time) event.Time
 	Now           func() time.Time
 	Partitions    int
 	DailyIDs      bool
@@ -155,7 +156,7 @@ func mustServer(tb testing.TB, o testOptions) *Server {
 		o.Now = func() time.Time { return now }
 	}
 	x, err := query.New(query.Options{
-		Reader: o.Reader, TimeZone: o.TimeZone, Places: o.Places, Sites: func() []string { return o.Sites }, Goals: o.Goals, Now: o.Now, Partitions: o.Partitions,
+		Reader: o.Reader, TimeZone: o.TimeZone, Places: o.Places, Sites: func() []string { return o.Sites }, Goals: o.Goals, KeptFrom: o.KeptFrom, Now: o.Now, Partitions: o.Partitions,
 		DailyIDs: o.DailyIDs, Late: o.Late, Timeout: o.Timeout, MaxGroups: o.MaxGroups, MaxConcurrent: o.MaxConcurrent, Logger: o.Logger,
 	})
 	if err != nil {

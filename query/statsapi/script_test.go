@@ -18,7 +18,7 @@ import (
 
 // TestScripts runs testdata/query, with -rewrite accepts what they print now. The commands are
 //
-//	server [zone=UTC] [now=…] [partitions=n] [sites=(…)] [max-rows=n] [daily] [places] [late=…]
+//	server [zone=UTC] [now=…] [partitions=n] [sites=(…)] [max-rows=n] [daily] [places] [late=…] [kept=…]
 //	    the options of the server from here on; now is 2024-09-18T12:34:56Z, a Wednesday, if it is not given
 //	windows [limit=n] [fold]
 //	    adds windows; each line of the input is events, or visits, that the window of their time counts:
@@ -92,6 +92,10 @@ func (s *script) server(t *testing.T, d *datadriven.TestData) {
 	if d.MaybeScanArgs(t, "late", &late) {
 		earliest := mustAt(t, late)
 		s.opts.Late = func(_ string, _, before event.Time) (event.Time, bool) { return earliest, earliest < before }
+	}
+	if kept := ""; d.MaybeScanArgs(t, "kept", &kept) {
+		from := mustAt(t, kept)
+		s.opts.KeptFrom = func(string, time.Time) event.Time { return from }
 	}
 	loc, err := time.LoadLocation(zone)
 	if err != nil {

@@ -33,8 +33,10 @@ type Options struct {
 	By string
 	// NewDeriver makes a deriver that counts by it.
 	NewDeriver func() engine.Deriver
-	Metrics    prometheus.Registerer
-	Log        *slog.Logger
+	// KeptFrom returns the time before which no numbers of a site are kept; nil: all are.
+	KeptFrom func(site string, now time.Time) event.Time
+	Metrics  prometheus.Registerer
+	Log      *slog.Logger
 }
 
 // mostSites is of how many sites one recount is, about: it bounds the queries to the store.
@@ -152,8 +154,20 @@ func (a *Auditor) pick(ctx context.Context) (event.Time, func(site string) bool,
 	if err != nil {
 		return 0, nil, err
 	}
-	return hour, part(len(sites)), nil
+	return hour, a.kept(hour, part(len(sites))), nil
 }
+
+// kept leaves out of a part of all sites those that may delete the hour while it is compared.
+func (a *Auditor) kept(hour event.Time, of func(site string) bool) func(site string) bool {
+	if a.o.KeptFrom == nil {
+		return of
+	}
+	soon := time.Now().Add(expiresSoon)
+	return func(site string) bool { return of(site) && hour >= a.o.KeptFrom(site, soon) }
+}
+
+// expiresSoon is the longest that the comparison of an hour takes.
+const expiresSoon = time.Hour
 
 // part returns a random part of all sites, of mostSites or so if there are n.
 func part(n int) func(site string) bool {

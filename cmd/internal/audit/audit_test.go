@@ -463,3 +463,27 @@ func (f *flaky) List(ctx context.Context, prefix, after string) iter.Seq2[blob.I
 	}
 	return f.Store.List(ctx, prefix, after)
 }
+
+// TestKept: hours that a site keeps no longer are not missed, and those of other sites are compared.
+func TestKept(t *testing.T) {
+	t.Parallel()
+	const kept = noon + 20*event.Hour
+	w := newWorld(t)
+	if _, err := w.store.DeleteBefore(t.Context(), "a.example", kept); err != nil {
+		t.Fatal(err)
+	}
+	w.o.KeptFrom = func(site string, _ time.Time) event.Time {
+		if site == "a.example" {
+			return kept
+		}
+		return 0
+	}
+	w.cycle(t)
+	w.want(t, allHours, 0, "")
+	w.falsify(t, noon+3*event.Hour) // of b.example
+	w.o.KeptFrom = nil
+	w.cycle(t)
+	if n := valueOf(w.wrong); n < 20 {
+		t.Errorf("%v numbers are wrong without it", n)
+	}
+}

@@ -37,6 +37,8 @@ type ReplayOptions struct {
 	Mode    replay.Mode
 	// NewDeriver makes the deriver of each partition. Required.
 	NewDeriver func() engine.Deriver
+	// KeptFrom is replay.Options.KeptFrom.
+	KeptFrom func(site string) event.Time
 	// NoGoals warns of numbers of goals in the store, because the deriver has none.
 	NoGoals bool
 	Steps   Steps
@@ -98,7 +100,7 @@ func (s *Session) replayOptions(ctx context.Context, o *ReplayOptions) (replay.O
 		return r, err
 	}
 	r.From, r.To, r.Site, r.Mode = o.From, o.To, o.Site, o.Mode
-	r.Incomplete = o.Incomplete
+	r.Incomplete, r.KeptFrom = o.Incomplete, o.KeptFrom
 	r.LogGone = o.LogLost || s.bucket && s.neverServed()
 	if o.Mode == replay.Verify || o.Mode == replay.DryRun {
 		r.MaxDifferences = mostDifferences

@@ -116,7 +116,8 @@ func (s *server) startAudit(context.Context) error {
 	a := audit.New(audit.Options{
 		Stores: set, Bucket: s.o.S3 != "", Share: s.o.AuditShare,
 		By: countedBy(s.o.Version, s.o.Access.Sites), NewDeriver: s.o.Engine.NewDeriver,
-		Metrics: s.admin.Registry, Log: s.log,
+		KeptFrom: s.sites.keptFrom(),
+		Metrics:  s.admin.Registry, Log: s.log,
 	})
 	s.admin.Ready.Remark("audit", a.Note)
 	s.background.keep("self-audit", a.Run)

@@ -74,6 +74,7 @@
 //	stores      rollups and archive      rules       the engine's rules, left with the archive
 //	collector   Options to ingest.Options            sites       the file of sites, followed
 //	support     what the support bundle shows of settings and topics
+//	retention   deletes what sites keep no longer
 //	audit       the self-audit, and what is counted by, left with the archive
 //	background  the roles, their gates and conditions            demo    made-up traffic
 //	closers     what a stop undoes

@@ -23,6 +23,7 @@ import (
 func queryHandler(sites *liveSites, loopback bool, o query.Options, m *metrics.Queries) (fasthttp.RequestHandler, error) {
 	o.DailyIDs = true
 	o.TimeZone = func(id string) *time.Location { return sites.get().Of(id).TimeZone }
+	o.KeptFrom = sites.keptFrom()
 	o.Sites = sites.known
 	executor, err := query.New(o)
 	if err != nil {

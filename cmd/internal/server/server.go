@@ -109,7 +109,7 @@ func (s *server) start(ctx context.Context) error {
 		// What the log is compared with, and the comparison.
 		s.openTopics, s.openStores, s.openStoreSocket, s.openSupport, s.checkLog, s.openSalts,
 		// What runs.
-		s.startMonitors, s.watchFolders, s.leaveRules, s.leaveCounting, s.startRoles, s.startAudit, s.openPublic, s.watchSites, s.startDemo,
+		s.startMonitors, s.startRetention, s.watchFolders, s.leaveRules, s.leaveCounting, s.startRoles, s.startAudit, s.openPublic, s.watchSites, s.startDemo,
 	}
 	for _, step := range steps {
 		err := step(ctx)

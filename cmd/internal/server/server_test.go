@@ -34,7 +34,7 @@ func TestOrder(t *testing.T) {
 		"demo history", "demo",
 		"listener", "collector",
 		"watch", "headroom", "look at emit reads", "look at process reads", "look at archive reads", "processors",
-		"rules", "folders", "look at query", "look at kafka", "prober", "look at log", "salts", "salt of imports",
+		"rules", "folders", "retention", "look at query", "look at kafka", "prober", "look at log", "salts", "salt of imports",
 		"rollup store's socket", "rollup store",
 		"broker's socket", "broker",
 		"public address", "admin port", "data folder",

@@ -10,6 +10,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"millrace/engine/event"
 	"millrace/internal/site"
 	"millrace/query/statsapi"
 )
@@ -65,6 +66,14 @@ func (l *liveSites) get() *site.Sites { return l.now.Load().Sites }
 
 // known is query.Options.Sites.
 func (l *liveSites) known() []string { return l.now.Load().known }
+
+// keptFrom returns what says from when on numbers of a site are kept; nil, which is all, without sites.
+func (l *liveSites) keptFrom() func(id string, now time.Time) event.Time {
+	if l.start == nil {
+		return nil
+	}
+	return func(id string, now time.Time) event.Time { return l.get().KeptFrom(id, now) }
+}
 
 // list is statsapi.Options.Sites: those that are taken by name, each once.
 func (l *liveSites) list() []statsapi.SiteInfo {

@@ -143,6 +143,7 @@ type siteFacts struct {
 	Objections string `json:"objections,omitempty"`
 	HonourDNT  bool   `json:"honour_dnt"`
 	Bots       string `json:"bots,omitempty"`
+	Retention  int    `json:"retention_days,omitempty"`
 	CutSlash   bool   `json:"cut_slash"`
 	Lower      bool   `json:"lower"`
 }
@@ -153,7 +154,7 @@ func (o *Options) sites(n *names) ([]byte, error) {
 	for _, of := range s.All() {
 		f := siteFacts{
 			Name: n.of(of.ID), Named: of.Named, Shards: of.Shards, Goals: len(of.Goals), Currency: of.Currency, Aliases: len(of.Tokens),
-			ClientIDs: of.ClientIDs, Objections: string(of.Objections), HonourDNT: of.HonourDNT, Bots: string(of.Bots),
+			ClientIDs: of.ClientIDs, Objections: string(of.Objections), HonourDNT: of.HonourDNT, Bots: string(of.Bots), Retention: of.Retention,
 			CutSlash: of.Spelling.CutSlash, Lower: of.Spelling.Lower,
 		}
 		if of.TimeZone != nil {

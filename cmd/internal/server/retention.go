@@ -1,0 +1,81 @@
+package server
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"millrace/engine/event"
+	"millrace/internal/site"
+)
+
+// expireEvery is how often numbers that sites keep no longer are deleted. Queries leave them out at once, so
+// this only bounds the disk.
+const expireEvery = time.Hour
+
+// expiring is the rollup store as retention needs it.
+type expiring interface {
+	Sites(ctx context.Context) ([]string, error)
+	DeleteBefore(ctx context.Context, site string, before event.Time) (deleted bool, err error)
+}
+
+// expire deletes what the sites of the store do not keep at a moment, and returns of how many there was
+// something. It reads nothing where no site has a retention.
+func expire(ctx context.Context, store expiring, sites *site.Sites, now time.Time) (of int, err error) {
+	if !sites.Expire() {
+		return 0, nil
+	}
+	names, err := store.Sites(ctx)
+	if err != nil {
+		return 0, err
+	}
+	for _, name := range names {
+		before := sites.KeptFrom(name, now)
+		if before == 0 {
+			continue
+		}
+		deleted, err := store.DeleteBefore(ctx, name, before)
+		if err != nil {
+			return of, err
+		}
+		if deleted {
+			of++
+		}
+	}
+	return of, nil
+}
+
+// expireSites deletes, now and every hour, what sites keep no longer, by the settings that are in force then.
+func expireSites(ctx context.Context, store expiring, sites func() *site.Sites, log *slog.Logger) error {
+	t := time.NewTicker(expireEvery)
+	defer t.Stop()
+	for {
+		of, err := expire(ctx, store, sites(), time.Now())
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if of > 0 {
+			log.Info("numbers that sites keep no longer are deleted from the rollup store", "sites", of)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-t.C:
+		}
+	}
+}
+
+// startRetention has the local store keep no more than its sites want. In InfluxDB it is for the database's
+// own rule, and queries leave out what that still has.
+func (s *server) startRetention(context.Context) error {
+	if s.stores.Local == nil || s.o.Access.Sites == nil {
+		return nil
+	}
+	s.background.keep("retention", func(ctx context.Context) error {
+		return expireSites(ctx, s.stores.Local, s.sites.get, s.log)
+	})
+	return nil
+}

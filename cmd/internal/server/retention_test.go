@@ -1,0 +1,121 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"millrace/emit/local"
+	"millrace/engine/event"
+	"millrace/engine/window"
+	"millrace/internal/site"
+)
+
+// minuteOf is a minute with an event.
+func minuteOf(id string, start event.Time) *window.Window {
+	return &window.Window{Kind: window.Minute, Site: id, Start: start, Final: true, Points: []window.Point{{Family: window.Totals, Rollup: window.Rollup{Events: 1, Pageviews: 1}}}}
+}
+
+// TestExpire: what a site keeps no longer goes, of that site and up to its midnight alone, and is gone until it is
+// written again.
+func TestExpire(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "sites.yaml")
+	text := "any_site: true\ndefaults: {retention: 2d}\nsites:\n  a.example: {time_zone: Asia/Kolkata, retention: 1d}\n  b.example: {retention: forever}\n"
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	sites, err := site.Read(site.Config{File: path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	store, err := local.Open(local.Options{Dir: t.TempDir() + "/rollups", Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	ctx, now := t.Context(), time.Date(2026, 7, 15, 12, 0, 0, 0, time.UTC)
+	midnight := event.TimeOf(time.Date(2026, 7, 13, 18, 30, 0, 0, time.UTC)) // of a.example, yesterday's
+	var ws []*window.Window
+	for _, id := range []string{"a.example", "a.example.org", "b.example", "c.example"} {
+		for _, at := range []event.Time{midnight - 40*24*event.Hour, midnight - event.Minute, midnight, midnight + event.Hour} {
+			ws = append(ws, minuteOf(id, at))
+		}
+	}
+	ws = append(ws, &window.Window{Kind: window.Visits, Site: "a.example", Start: midnight - 15*event.Minute, Final: true, Points: []window.Point{{Family: window.Totals, Rollup: window.Rollup{Visits: 1}}}})
+	if err := store.Write(ctx, ws); err != nil {
+		t.Fatal(err)
+	}
+	count := func(id string, k window.Kind) (n int) {
+		t.Helper()
+		sel := window.Selection{Kind: k, Site: id, Family: window.Totals, To: midnight + 24*event.Hour}
+		if err := store.Scan(ctx, sel, func(event.Time, bool, *window.Point) error { n++; return nil }); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	want := func(of, a, b, c int) {
+		t.Helper()
+		if n, err := expire(ctx, store, sites, now); n != of || err != nil {
+			t.Errorf("deleted of %d sites, %v; want %d", n, err, of)
+		}
+		if x, y, z := count("a.example", window.Minute), count("b.example", window.Minute), count("c.example", window.Minute); x != a || y != b || z != c || count("a.example.org", window.Minute) != c {
+			t.Errorf("%d, %d and %d minutes are left; want %d, %d, %d", x, y, z, a, b, c)
+		}
+	}
+	want(3, 2, 4, 3)
+	if n := count("a.example", window.Visits); n != 0 {
+		t.Errorf("%d windows of visits are left", n)
+	}
+	want(0, 2, 4, 3)
+	if err := store.Write(ctx, ws[:1]); err != nil {
+		t.Fatal(err)
+	}
+	if n := count("a.example", window.Minute); n != 3 {
+		t.Errorf("%d minutes after one was written again, want 3", n)
+	}
+	want(1, 2, 4, 3)
+}
+
+// countedStore counts how often it is asked for its sites.
+type countedStore struct {
+	asked int
+	err   error
+}
+
+func (c *countedStore) Sites(context.Context) ([]string, error) { c.asked++; return nil, c.err }
+func (c *countedStore) DeleteBefore(context.Context, string, event.Time) (bool, error) {
+	return false, nil
+}
+
+// TestExpireSites: it looks at the start and each hour, ends with an error of the store, and does not read the store
+// where all is kept.
+func TestExpireSites(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sites := &site.Sites{Default: site.Site{Retention: 1}}
+		store, log := &countedStore{}, slog.New(slog.DiscardHandler)
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- expireSites(ctx, store, func() *site.Sites { return sites }, log) }()
+		time.Sleep(2*time.Hour + time.Minute)
+		synctest.Wait()
+		if store.asked != 3 {
+			t.Errorf("asked %d times in two hours, want 3", store.asked)
+		}
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		store.err = errors.New("away")
+		if err := expireSites(t.Context(), store, func() *site.Sites { return sites }, log); !errors.Is(err, store.err) {
+			t.Errorf("%v, want the store's error", err)
+		}
+		if n, err := expire(t.Context(), store, &site.Sites{}, time.Now()); n != 0 || err != nil {
+			t.Errorf("%d, %v of sites that keep all", n, err)
+		}
+	})
+}
