@@ -14,6 +14,7 @@ import (
 	"millrace/engine/event"
 	"millrace/engine/window"
 	"millrace/internal/deadletter"
+	"millrace/internal/kafka"
 )
 
 // Topic is what a Consumer reads.
@@ -30,6 +31,8 @@ type Options struct {
 	Goka []goka.ProcessorOption
 	// Before, if set, is called first in each Run. Its error ends Run.
 	Before func(ctx context.Context) error
+	// Names are what Topic, deadletter.Topic and the sink's group are called in Kafka.
+	Names kafka.Names
 	// Log takes what an operator should know. Required.
 	Log *slog.Logger
 }
@@ -71,6 +74,9 @@ func New(o Options) (*Consumer, error) {
 		return nil, errors.Join(append(errs, errors.New("emit: no sink"))...)
 	}
 	c := &Consumer{opts: o, intake: o.Sink.Intake()}
+	if c.intake.Group != "" {
+		c.intake.Group = o.Names.Of(c.intake.Group)
+	}
 	if i := c.intake; i.Group == "" || i.MaxPending <= 0 || i.MaxBytes < 0 || i.MaxRecords < 0 || i.Linger < 0 {
 		errs = append(errs, fmt.Errorf("emit: intake of the sink: no group, or a bound that is none: %+v", i))
 	}
@@ -138,10 +144,13 @@ func (c *Consumer) processor(ctx context.Context, w *writer) (*goka.Processor, e
 		c.opts.Sink.Rebalanced(ctx)
 	}))
 	graph := goka.DefineGroup(goka.Group(c.intake.Group),
-		goka.Input(Topic, new(codec.Bytes), func(ctx goka.Context, msg any) { c.consume(w.queue, ctx, msg) }),
-		goka.Output(deadletter.Topic, new(codec.Bytes)))
+		goka.Input(goka.Stream(c.opts.Names.Of(Topic)), new(codec.Bytes), func(ctx goka.Context, msg any) { c.consume(w.queue, ctx, msg) }),
+		goka.Output(c.letters(), new(codec.Bytes)))
 	return goka.NewProcessor(c.opts.Brokers, graph, opts...)
 }
+
+// letters returns the topic of dead letters.
+func (c *Consumer) letters() goka.Stream { return goka.Stream(c.opts.Names.Of(deadletter.Topic)) }
 
 // consume takes one record, on the goroutine of the record's partition.
 func (c *Consumer) consume(q *queue, ctx goka.Context, msg any) {
@@ -173,5 +182,5 @@ func (c *Consumer) bury(ctx goka.Context, value []byte, reason error) {
 		Topic: string(ctx.Topic()), Partition: ctx.Partition(), Offset: ctx.Offset(),
 		Reason: reason.Error(), Key: ctx.Key(), Value: value,
 	}
-	ctx.Emit(deadletter.Topic, event.Key(ctx.Partition()), l.Append(nil))
+	ctx.Emit(c.letters(), event.Key(ctx.Partition()), l.Append(nil))
 }

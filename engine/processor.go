@@ -23,7 +23,7 @@ import (
 )
 
 // Topics and group of the engine: what it reads, what it writes. Their names are declared where their
-// records are.
+// records are; in a cluster they are those of Options.Cluster.Names.
 const (
 	EventsTopic  = event.Topic
 	WindowsTopic = window.Topic
@@ -109,13 +109,14 @@ func New(o Options) (*Processor, error) {
 		return nil, err
 	}
 	p := &Processor{opts: o, partitions: map[int32]*owned{}, committed: map[int32]int64{}, oldest: map[int32]time.Time{}}
-	graph := goka.DefineGroup(Group,
-		goka.Input(EventsTopic, new(codec.Bytes), p.process),
-		goka.Output(WindowsTopic, new(codec.Bytes)),
-		goka.Output(deadletter.Topic, new(codec.Bytes)),
+	group, windows := p.name(Group), p.name(WindowsTopic)
+	table := kafka.TableTopic(group)
+	graph := goka.DefineGroup(goka.Group(group),
+		goka.Input(goka.Stream(p.name(EventsTopic)), new(codec.Bytes), p.process),
+		goka.Output(goka.Stream(windows), new(codec.Bytes)),
+		goka.Output(goka.Stream(p.name(deadletter.Topic)), new(codec.Bytes)),
 		goka.Persist(new(codec.Bytes)),
 	)
-	table := kafka.TableTopic(Group)
 	opts := o.Cluster.GokaOptions(kafka.GroupOptions{
 		Hasher:   event.NewHasher,
 		Log:      o.Log,
@@ -126,7 +127,7 @@ func New(o Options) (*Processor, error) {
 			switch m.Topic {
 			case table:
 				p.onAck(m)
-			case WindowsTopic:
+			case windows:
 				p.onProgress(m)
 			}
 		},
@@ -152,6 +153,9 @@ func New(o Options) (*Processor, error) {
 	p.goka = proc
 	return p, nil
 }
+
+// name returns what a topic or group of the engine is called in the cluster.
+func (p *Processor) name(of string) string { return p.opts.Cluster.Names.Of(of) }
 
 // Run processes until ctx ends. It can be called once.
 func (p *Processor) Run(ctx context.Context) error {
@@ -233,7 +237,7 @@ func (p *Processor) process(ctx goka.Context, msg any) {
 		p.fail(ctx, err)
 		return
 	}
-	if err := part.Process(ctx.Offset(), value, &output{ctx: ctx, store: part.store, value: value}); err != nil {
+	if err := part.Process(ctx.Offset(), value, &output{ctx: ctx, names: p.opts.Cluster.Names, store: part.store, value: value}); err != nil {
 		p.fail(ctx, err)
 		return
 	}
@@ -248,6 +252,7 @@ func (p *Processor) process(ctx goka.Context, msg any) {
 // output is Output on goka's context.
 type output struct {
 	ctx   goka.Context
+	names kafka.Names
 	store Store
 	value []byte
 }
@@ -269,7 +274,7 @@ func (o *output) Delta(b []byte) error {
 }
 
 func (o *output) Window(key string, value []byte) error {
-	o.ctx.Emit(WindowsTopic, key, value)
+	o.ctx.Emit(goka.Stream(o.names.Of(WindowsTopic)), key, value)
 	return nil
 }
 
@@ -278,6 +283,6 @@ func (o *output) Dead(reason error) error {
 		Topic: string(o.ctx.Topic()), Partition: o.ctx.Partition(), Offset: o.ctx.Offset(),
 		Reason: reason.Error(), Key: o.ctx.Key(), Value: o.value,
 	}
-	o.ctx.Emit(deadletter.Topic, fmt.Sprintf("%s/%d/%d", l.Topic, l.Partition, l.Offset), l.Append(nil))
+	o.ctx.Emit(goka.Stream(o.names.Of(deadletter.Topic)), fmt.Sprintf("%s/%d/%d", l.Topic, l.Partition, l.Offset), l.Append(nil))
 	return nil
 }

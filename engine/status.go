@@ -155,13 +155,13 @@ func (p *Processor) askOnce(o *kafka.Offsets) (err error) {
 		}
 	}
 	var pos positions
-	if pos.ends, err = o.EndsOf(EventsTopic, mine); err != nil {
+	if pos.ends, err = o.EndsOf(p.name(EventsTopic), mine); err != nil {
 		return err
 	}
-	if pos.changelog, err = o.EndsOf(kafka.TableTopic(Group), others); err != nil {
+	if pos.changelog, err = o.EndsOf(kafka.TableTopic(p.name(Group)), others); err != nil {
 		return err
 	}
-	if pos.committed, err = o.Committed(Group, EventsTopic); err != nil {
+	if pos.committed, err = o.Committed(p.name(Group), p.name(EventsTopic)); err != nil {
 		return err
 	}
 	p.mu.Lock()

@@ -31,6 +31,7 @@ type deadFlags struct {
 	Data  string   `default:"./data" group:"Kafka" help:"Data folder of the embedded broker."`
 	Kafka []string `placeholder:"HOST:PORT" group:"Kafka" help:"Brokers to start from. Default: the embedded broker of the data folder."`
 
+	topicFlags  `embed:""`
 	brokerFlags `embed:"" prefix:"kafka-"`
 }
 
@@ -58,7 +59,7 @@ func (f *deadFlags) with(log *slog.Logger, fn func(*deadletter.Box) error) error
 	if err := hostport.Brokers(f.Kafka); err != nil {
 		return err
 	}
-	at := kafka.Cluster{Brokers: f.Kafka, Security: f.security(), Rack: f.Rack}
+	at := kafka.Cluster{Brokers: f.Kafka, Security: f.security(), Rack: f.Rack, Names: f.names()}
 	if err := first(at.Validate()); err != nil {
 		return usagef("%w", err)
 	}

@@ -62,7 +62,7 @@ func (c *deadRetryCommand) Run(p *process, logs *logFlags) error {
 		return err
 	}
 	return c.with(logs.open(p.stderr), func(box *deadletter.Box) error {
-		r := deadletters.Retry{Box: box, Force: c.Force, Done: func(from, to deadletter.Coord) {
+		r := deadletters.Retry{Box: box, Names: c.names(), Force: c.Force, Done: func(from, to deadletter.Coord) {
 			fmt.Fprintf(p.stdout, "%s -> %s\n", from, to)
 		}}
 		if !c.All {

@@ -44,9 +44,17 @@ type kafkaFlags struct {
 	Replication    int16         `default:"0" group:"Kafka" help:"Copies of topics that are created; 0 means 3, or as many as there are brokers."`
 	Retention      time.Duration `default:"24h" group:"Kafka" help:"How long events stay in the log at least. It bounds the outage of a store that loses nothing. A lower one changes no topic that is there."`
 	SessionTimeout time.Duration `default:"0s" group:"Kafka" help:"How long a process may be silent before its partitions go to others; 0 is 20s, and 6s with --standby. Brokers take 6s to 30m by default."`
+	topicFlags     `embed:""`
 	brokerFlags    `embed:"" prefix:"kafka-"`
 	SyncWrites     bool `group:"Kafka" help:"Embedded broker: sync each write to the disk before the beacon is answered. Without it a power loss, but no crash, may lose the last seconds."`
 }
+
+// topicFlags say what topics and groups of --kafka are called. All commands that use them share them.
+type topicFlags struct {
+	TopicPrefix string `placeholder:"PREFIX" group:"Kafka" help:"What goes before the names of all topics and consumer groups, such as staging., so that several installations share a cluster. Each needs a data folder, an archive and an InfluxDB database of its own."`
+}
+
+func (f *topicFlags) names() kafka.Names { return kafka.Names{Prefix: f.TopicPrefix} }
 
 // brokerFlags say how brokers of --kafka are connected to, and as whom. All commands that do it share them.
 type brokerFlags struct {

@@ -48,6 +48,7 @@ func synonyms() map[string]string {
 		"shards":          "site-shards num-shards",
 		"honour-dnt":      "dnt do-not-track respect-dnt gpc",
 		"partitions":      "num-partitions partition-count kafka-partitions",
+		"topic-prefix":    "prefix kafka-prefix kafka-topic-prefix topics-prefix namespace kafka-namespace group-prefix kafka-group-prefix",
 		"replication":     "replicas replication-factor kafka-replication",
 		"retention":       "retention-time retention-period kafka-retention keep",
 		"max-body":        "body-limit max-body-size max-request-size client-max-body-size",

@@ -99,7 +99,7 @@ func (c *serveCommand) options() (*server.Options, error) {
 		Data: c.Data, Influx: c.Influx, S3: c.S3,
 		Kafka: server.KafkaOptions{
 			Brokers: c.Kafka, Partitions: c.Partitions, Replication: c.Replication, Retention: c.Retention,
-			SessionTimeout: c.SessionTimeout, SyncWrites: c.SyncWrites, Security: c.security(), Rack: c.Rack,
+			SessionTimeout: c.SessionTimeout, SyncWrites: c.SyncWrites, Security: c.security(), Rack: c.Rack, Names: c.names(),
 		},
 		Access: *access,
 		Collector: server.CollectorOptions{

@@ -16,6 +16,7 @@ import (
 
 	"millrace/engine/event"
 	"millrace/internal/blob"
+	"millrace/internal/kafka"
 )
 
 // progressVersion is the version of Progress that this code reads and writes.
@@ -50,6 +51,9 @@ type Progress struct {
 	Version   int    `json:"version"`
 	Topic     string `json:"topic"`
 	Partition int32  `json:"partition"`
+	// Prefix is what went before Topic in the names of the cluster. The archive's own do without, so
+	// that it can be read by who does not know it.
+	Prefix string `json:"topicPrefix,omitempty"`
 	// Partitions is the number of partitions of the topic.
 	Partitions int32 `json:"partitions"`
 	// NextOffset is the first offset that is not archived.
@@ -93,6 +97,16 @@ func (p *Progress) key() string {
 
 func (p *Progress) oldKey() string {
 	return fmt.Sprintf("%s%s-%d-%020d.json", oldProgressPrefix, p.Topic, p.Partition, p.NextOffset)
+}
+
+// CheckPrefix returns ErrLog unless the archive in a store, which the progress is of, was made of the
+// topics of these names: the offsets of others mean nothing here.
+func (p *Progress) CheckPrefix(store fmt.Stringer, names kafka.Names) error {
+	if p.Prefix == names.Prefix {
+		return nil
+	}
+	return fmt.Errorf("the archive in %s was made with %s, and this process has %s: %w: %s",
+		store, kafka.Names{Prefix: p.Prefix}.Described(), names.Described(), ErrLog, elsewhere)
 }
 
 // ProgressPattern names the progress objects of a partition, for people.

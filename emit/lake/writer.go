@@ -14,6 +14,7 @@ import (
 
 	"millrace/engine/event"
 	"millrace/internal/blob"
+	"millrace/internal/kafka"
 )
 
 // Group is the consumer group of the archiver.
@@ -35,8 +36,11 @@ type Options struct {
 	// would do that to each other for ever. Under a limit goka finishes each record at once, and a
 	// session ends at once.
 	Goka func(Limit) []goka.ProcessorOption
-	// Topic is the topic of event envelopes. Required.
+	// Topic is the topic of event envelopes, by the name that the archive has of it. Required.
 	Topic string
+	// Names are what Topic and Group are called in Kafka. An archive is that of one prefix: another
+	// Archiver of it ends with ErrLog.
+	Names kafka.Names
 	// Partitions is the topic's number of partitions. Required, 1 or more.
 	Partitions int32
 	// End returns the offset behind the last record of a partition of the topic. With it a log that
@@ -166,7 +170,7 @@ func New(o Options) (*Archiver, error) {
 // An error that wraps ErrGap, ErrLog or ErrProgress comes again until an operator has decided what
 // to do.
 func (a *Archiver) Run(ctx context.Context) error {
-	graph := goka.DefineGroup(Group, goka.Input(goka.Stream(a.o.Topic), new(codec.Bytes), a.consume))
+	graph := goka.DefineGroup(goka.Group(a.o.Names.Of(Group)), goka.Input(goka.Stream(a.stream()), new(codec.Bytes), a.consume))
 	opts := append(a.o.Goka(a.Limit), goka.WithNilHandling(goka.NilProcess))
 	proc, err := goka.NewProcessor(a.o.Brokers, graph, opts...)
 	if err != nil {
@@ -202,6 +206,9 @@ func (a *Archiver) Run(ctx context.Context) error {
 	return fmt.Errorf("archive %s: %w", a.o.Topic, err)
 }
 
+// stream returns what the topic is called in Kafka.
+func (a *Archiver) stream() string { return a.o.Names.Of(a.o.Topic) }
+
 func (a *Archiver) fail(err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -210,7 +217,7 @@ func (a *Archiver) fail(err error) {
 
 // Limit is the Limit of this archiver: everything below it is in the lake.
 func (a *Archiver) Limit(topic string, partition int32) int64 {
-	if topic != a.o.Topic {
+	if topic != a.stream() {
 		return 0
 	}
 	return a.partition(partition).limit.Load()

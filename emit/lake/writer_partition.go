@@ -101,6 +101,9 @@ func (p *partition) begin(ctx context.Context, offset int64, value []byte) error
 	if err != nil {
 		return err
 	}
+	if err := p.checkPrefix(stored); err != nil {
+		return err
+	}
 	if stored == nil {
 		if err := p.beginArchive(ctx, offset, value); err != nil {
 			return err
@@ -131,7 +134,7 @@ func (p *partition) begin(ctx context.Context, offset int64, value []byte) error
 // for the sake of its Cut.
 func (p *partition) beginArchive(ctx context.Context, offset int64, value []byte) error {
 	p.done = Progress{
-		Version: progressVersion, Topic: p.a.o.Topic, Partition: p.id, Partitions: p.a.o.Partitions,
+		Version: progressVersion, Topic: p.a.o.Topic, Prefix: p.a.o.Names.Prefix, Partition: p.id, Partitions: p.a.o.Partitions,
 		NextOffset: offset, Cut: p.a.o.cut(), Low: p.lowOf(value),
 	}
 	midst := false
@@ -194,6 +197,14 @@ func (p *partition) checkEnd(ctx context.Context, offset int64) error {
 		return fmt.Errorf("partition %d: the archive ends at offset %d, the log at %d: %w: %s", p.id, p.done.NextOffset, end, ErrLog, elsewhere)
 	}
 	return nil
+}
+
+// checkPrefix returns ErrLog if stored progress is of the topic of another prefix. Nil is none.
+func (p *partition) checkPrefix(stored *Progress) error {
+	if stored == nil {
+		return nil
+	}
+	return stored.CheckPrefix(p.a.o.Store, p.a.o.Names)
 }
 
 // elsewhere is what can be done about ErrLog.
@@ -362,9 +373,15 @@ func (p *partition) findOld(ctx context.Context) {
 func (p *partition) checkPlace(ctx context.Context) error {
 	var now *Progress
 	err := p.a.retry(ctx, "read progress", func() error {
-		_, err := p.a.o.Store.Get(ctx, p.done.key())
-		if !errors.Is(err, blob.ErrNotFound) {
+		body, err := p.a.o.Store.Get(ctx, p.done.key())
+		if err == nil {
 			now = &p.done
+			if found, err := decodeProgress(p.done.key(), body); err == nil {
+				now = &found // of another prefix, where two archives have begun at once
+			}
+			return nil
+		}
+		if !errors.Is(err, blob.ErrNotFound) {
 			return err
 		}
 		now, err = loadProgress(ctx, p.a.o.Store, p.a.o.Topic, p.id)
@@ -373,9 +390,12 @@ func (p *partition) checkPlace(ctx context.Context) error {
 	// A later one is a successor's, which takes the old one away: what an owner that was replaced
 	// still writes are the same bytes.
 	if err == nil && (now == nil || now.NextOffset < p.done.NextOffset) {
-		err = fmt.Errorf("partition %d: %s has lost %q: %w", p.id, p.a.o.Store, p.done.key(), errRemoved)
+		return fmt.Errorf("partition %d: %s has lost %q: %w", p.id, p.a.o.Store, p.done.key(), errRemoved)
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	return p.checkPrefix(now)
 }
 
 func (p *partition) store(ctx context.Context, progress *Progress) error {

@@ -507,6 +507,46 @@ func TestOptionsValidate(t *testing.T) {
 	}
 }
 
+// TestArchiveOfAnotherPrefix: the archive of the topics of one prefix is not gone on with by an
+// archiver of another, also if both have begun at once and one has put its progress over the other's.
+func TestArchiveOfAnotherPrefix(t *testing.T) {
+	log := newGenerator(8).log(600, 20*event.Minute)
+	of := func(store blob.Store, prefix string) *Archiver {
+		o := smallOptions(store)
+		o.Names.Prefix = prefix
+		return mustArchiver(t, o)
+	}
+	refused := func(err error, names ...string) {
+		t.Helper()
+		for _, want := range append(names, "archive this one into another folder") {
+			if !errors.Is(err, ErrLog) || !strings.Contains(err.Error(), want) {
+				t.Errorf("got %v, want ErrLog with %q", err, want)
+			}
+		}
+	}
+	store := newMemory()
+	staging, plain := of(store, "staging."), of(store, "")
+	ctx := session(t)
+	if err := feed(ctx, staging, log[:1], 0); err != nil {
+		t.Fatal(err)
+	}
+	refused(feed(session(t), plain, log, 0), "was made with --topic-prefix staging.", "has no --topic-prefix")
+	for key := range contents(t, store) { // as the other one finds it that looks at the same moment
+		if err := store.Delete(t.Context(), key); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := feed(session(t), plain, log[:1], 0); err != nil {
+		t.Fatal(err)
+	}
+	refused(feed(ctx, staging, log, 1), "was made with no --topic-prefix", "has --topic-prefix staging.")
+	again := of(store, "")
+	if err := feed(session(t), again, log, 0); err != nil {
+		t.Fatal(err)
+	}
+	sameRows(t, readAll(t, store, ""), wantRows(log, 0, "", again.Limit(testTopic, 0)))
+}
+
 // The folder is removed under an archiver, and made again or not: the archiver notices before it
 // writes more, and what it writes from then on does not vouch for what was removed.
 func TestArchiveRemovedWhileInUse(t *testing.T) {

@@ -17,7 +17,7 @@ import (
 
 var (
 	// ErrNoTopic: nothing was ever served on this Kafka.
-	ErrNoTopic = errors.New("there is no topic " + Topic)
+	ErrNoTopic = errors.New("there is no topic")
 	// ErrRetried: the letter's record was put back already, or may have been.
 	ErrRetried = errors.New("already retried")
 	// ErrNoRecord: the letter is not of a whole record that could be put back.
@@ -31,6 +31,7 @@ const patience = 10 * time.Second
 
 // Box is the topic, for an operator.
 type Box struct {
+	topic  string
 	opts   []kgo.Opt
 	client *kgo.Client    // for requests and for producing
 	marks  map[Coord]Mark // nil until read
@@ -77,8 +78,9 @@ func (f *Filter) takes(e *Entry) bool {
 		(!f.Open || e.State == Open)
 }
 
-// NewBox prepares a Box for the Kafka that opts reach. It makes no request.
-func NewBox(opts ...kgo.Opt) (*Box, error) {
+// NewBox prepares a Box for the Kafka that opts reach, in which Topic is called by names. It makes
+// no request.
+func NewBox(names kafka.Names, opts ...kgo.Opt) (*Box, error) {
 	client, err := kgo.NewClient(append(opts[:len(opts):len(opts)],
 		kgo.RequiredAcks(kgo.AllISRAcks()),
 		kgo.RecordPartitioner(kgo.ManualPartitioner()),
@@ -90,7 +92,7 @@ func NewBox(opts ...kgo.Opt) (*Box, error) {
 	if err != nil {
 		return nil, fmt.Errorf("dead letters: %w", err)
 	}
-	return &Box{opts: opts, client: client}, nil
+	return &Box{topic: names.Of(Topic), opts: opts, client: client}, nil
 }
 
 // Close disconnects.
@@ -129,10 +131,10 @@ func (b *Box) Each(ctx context.Context, f Filter, fn func(*Entry) error) error {
 
 // entry reads a letter. What is none is shown as one about itself, so that it is seen.
 func (b *Box) entry(r *kgo.Record) *Entry {
-	e := &Entry{Place: Coord{Topic, r.Partition, r.Offset}, SetAside: r.Timestamp.UTC()}
+	e := &Entry{Place: Coord{b.topic, r.Partition, r.Offset}, SetAside: r.Timestamp.UTC()}
 	var err error
 	if e.Letter, err = Parse(r.Value); err != nil {
-		e.Letter = Letter{Topic: Topic, Partition: -1, Offset: -1, Reason: err.Error(), Key: string(r.Key), Value: r.Value, Size: len(r.Value)}
+		e.Letter = Letter{Topic: b.topic, Partition: -1, Offset: -1, Reason: err.Error(), Key: string(r.Key), Value: r.Value, Size: len(r.Value)}
 	}
 	m := b.marks[e.Coord()]
 	e.State, e.To = cmp.Or(m.State, Open), m.To
@@ -155,13 +157,13 @@ func (b *Box) scan(ctx context.Context, fn func(*kgo.Record) error) error {
 		return nil
 	}
 	client, err := kgo.NewClient(append(b.opts[:len(b.opts):len(b.opts)],
-		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{Topic: from}), kgo.DisableClientMetrics())...)
+		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{b.topic: from}), kgo.DisableClientMetrics())...)
 	if err != nil {
-		return fmt.Errorf("read %s: %w", Topic, err)
+		return fmt.Errorf("read %s: %w", b.topic, err)
 	}
 	defer client.Close()
 	for len(from) > 0 {
-		if err := poll(ctx, client, func(r *kgo.Record) error {
+		if err := b.poll(ctx, client, func(r *kgo.Record) error {
 			if r.Offset >= ends[r.Partition] {
 				return nil
 			}
@@ -176,15 +178,15 @@ func (b *Box) scan(ctx context.Context, fn func(*kgo.Record) error) error {
 	return nil
 }
 
-func poll(ctx context.Context, client *kgo.Client, fn func(*kgo.Record) error) error {
+func (b *Box) poll(ctx context.Context, client *kgo.Client, fn func(*kgo.Record) error) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("nothing came for %v", patience))
 	defer cancel()
 	fetches := client.PollFetches(ctx)
 	if ctx.Err() != nil {
-		return fmt.Errorf("read %s: %w", Topic, context.Cause(ctx))
+		return fmt.Errorf("read %s: %w", b.topic, context.Cause(ctx))
 	}
 	if err := fetches.Err(); err != nil {
-		return fmt.Errorf("read %s: %w", Topic, err)
+		return fmt.Errorf("read %s: %w", b.topic, err)
 	}
 	for it := fetches.RecordIter(); !it.Done(); {
 		if err := fn(it.Next()); err != nil {
@@ -201,19 +203,19 @@ func (b *Box) bounds(ctx context.Context) (starts, ends map[int32]int64, err err
 	defer cancel()
 	req := kmsg.NewPtrMetadataRequest()
 	topic := kmsg.NewMetadataRequestTopic()
-	topic.Topic = kmsg.StringPtr(Topic)
+	topic.Topic = kmsg.StringPtr(b.topic)
 	req.Topics = append(req.Topics, topic)
 	res, err := req.RequestWith(ctx, b.client)
 	if err != nil {
 		return nil, nil, fmt.Errorf("connect to Kafka: %w", err)
 	}
 	if len(res.Topics) != 1 || res.Topics[0].ErrorCode == kerr.UnknownTopicOrPartition.Code {
-		return nil, nil, ErrNoTopic
+		return nil, nil, fmt.Errorf("%w %s", ErrNoTopic, b.topic)
 	}
 	if err := kerr.ErrorForCode(res.Topics[0].ErrorCode); err != nil {
-		return nil, nil, fmt.Errorf("topic %s: %w", Topic, err)
+		return nil, nil, fmt.Errorf("topic %s: %w", b.topic, err)
 	}
-	return kafka.Bounds(ctx, b.client, Topic)
+	return kafka.Bounds(ctx, b.client, b.topic)
 }
 
 // Check reports why a letter can't be retried, with its own value or, if value is not nil, with
@@ -264,7 +266,7 @@ func (b *Box) Retry(ctx context.Context, e *Entry, key string, value []byte, for
 
 // mark writes a mark behind its letter.
 func (b *Box) mark(ctx context.Context, e *Entry, m Mark) error {
-	r := &kgo.Record{Topic: Topic, Partition: e.Place.Partition, Key: []byte(m.Of.String()), Value: m.Append(nil)}
+	r := &kgo.Record{Topic: b.topic, Partition: e.Place.Partition, Key: []byte(m.Of.String()), Value: m.Append(nil)}
 	if err := b.client.ProduceSync(ctx, r).FirstErr(); err != nil {
 		return fmt.Errorf("mark %s as retried: %w", m.Of, err)
 	}

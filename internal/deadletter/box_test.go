@@ -3,6 +3,7 @@ package deadletter
 import (
 	"errors"
 	"fmt"
+	"millrace/internal/kafka"
 	"slices"
 	"testing"
 	"time"
@@ -18,7 +19,7 @@ const testTopic = "millrace.events"
 
 func mustBox(tb testing.TB, cluster *kfake.Cluster) *Box {
 	tb.Helper()
-	b, err := NewBox(kgo.SeedBrokers(cluster.ListenAddrs()...))
+	b, err := NewBox(kafka.Names{}, kgo.SeedBrokers(cluster.ListenAddrs()...))
 	if err != nil {
 		tb.Fatal(err)
 	}

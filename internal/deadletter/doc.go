@@ -9,7 +9,7 @@
 //	l := deadletter.Letter{Topic: topic, Partition: p, Offset: offset, Reason: why, Key: key, Value: value}
 //	ctx.Emit(deadletter.Topic, key, l.Append(nil))
 //
-//	box, err := deadletter.NewBox(kafkaOptions...)
+//	box, err := deadletter.NewBox(cluster.Names, kafkaOptions...)
 //	err = box.Each(ctx, deadletter.Filter{Topic: topic}, func(e *deadletter.Entry) error { … })
 //
 // Beside the letters the topic has marks. A retry writes one before it puts the record back and one

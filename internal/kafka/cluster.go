@@ -30,6 +30,8 @@ type Cluster struct {
 	// Rack is where this process is, by the names that brokers have in broker.rack: records are
 	// read from the nearest copy where the brokers allow it. "" is from the leader.
 	Rack string
+	// Names are what topics and groups are called there.
+	Names Names
 	// Replication is the number of copies of a topic that EnsureTopics makes; 0 means as many as
 	// there are brokers, at most 3.
 	Replication int16
@@ -44,6 +46,12 @@ func (c *Cluster) Validate() error {
 	s := c.Security
 	if s == nil {
 		s = &Security{}
+	}
+	if err := c.Names.Validate(); err != nil {
+		return errors.Join(err, s.Validate())
+	}
+	if len(c.Brokers) == 0 && c.Names.Prefix != "" {
+		return errors.Join(errors.New("--topic-prefix needs --kafka: the embedded broker has no other topics"))
 	}
 	if len(c.Brokers) == 0 && (s.UsesTLS() || s.SASL != "" || c.Rack != "") {
 		return errors.Join(errors.New("--kafka-tls, --kafka-sasl and --kafka-rack need --kafka: there is no other broker to connect to"))

@@ -37,7 +37,7 @@ func With(o Options, fn func(*deadletter.Box) error) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, done()) }()
-	box, err := deadletter.NewBox(append(opts, kgo.DialTimeout(dialTimeout))...)
+	box, err := deadletter.NewBox(o.Kafka.Names, append(opts, kgo.DialTimeout(dialTimeout))...)
 	if err != nil {
 		return err
 	}

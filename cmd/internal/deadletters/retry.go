@@ -9,11 +9,14 @@ import (
 	"millrace/engine/event"
 	"millrace/engine/window"
 	"millrace/internal/deadletter"
+	"millrace/internal/kafka"
 )
 
 // Retry puts records back into their topics.
 type Retry struct {
 	Box *deadletter.Box
+	// Names are what topics are called in the cluster.
+	Names kafka.Names
 	// Force also puts back what was retried before, and what this build can't read.
 	Force bool
 	// Done is called for each record that is put back.
@@ -80,7 +83,7 @@ func (r *Retry) check(e *deadletter.Entry, value []byte) error {
 	if value == nil {
 		value = e.Value
 	}
-	if err := readable(e.Topic, value); err != nil && !r.Force {
+	if err := r.readable(e.Topic, value); err != nil && !r.Force {
 		return fmt.Errorf("%s: it can't be read by this build either: %s; repair it (millrace dead show --raw) and give it with --value FILE",
 			name, Printable(err.Error(), 300))
 	}
@@ -88,13 +91,13 @@ func (r *Retry) check(e *deadletter.Entry, value []byte) error {
 }
 
 // readable returns what is wrong with a record, as far as that shows here.
-func readable(topic string, value []byte) error {
+func (r *Retry) readable(topic string, value []byte) error {
 	switch topic {
-	case engine.EventsTopic:
+	case r.Names.Of(engine.EventsTopic):
 		var dec event.Decoder
 		var env event.Envelope
 		return dec.Decode(value, &env)
-	case engine.WindowsTopic:
+	case r.Names.Of(engine.WindowsTopic):
 		_, err := window.Decode(value)
 		return err
 	}
@@ -103,7 +106,7 @@ func readable(topic string, value []byte) error {
 
 func (r *Retry) retry(ctx context.Context, e *deadletter.Entry, value []byte) error {
 	key := e.Key
-	if e.Topic == engine.EventsTopic {
+	if e.Topic == r.Names.Of(engine.EventsTopic) {
 		key = event.Key(e.Partition) // what a collector writes, whatever this one has
 	}
 	from := e.Coord()

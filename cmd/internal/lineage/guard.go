@@ -14,6 +14,7 @@ import (
 	"millrace/cmd/internal/datadir"
 	"millrace/emit/lake"
 	"millrace/engine"
+	"millrace/internal/kafka"
 	"millrace/state"
 )
 
@@ -24,6 +25,8 @@ var (
 	errLog = errors.New("the log was lost, cut short or made anew")
 	// errCluster: state, archive and rollups hold offsets, which mean nothing in another cluster.
 	errCluster = errors.New("the data folder belongs to another Kafka cluster")
+	// errPrefix: state, archive and rollups hold offsets of other topics of the cluster.
+	errPrefix = errors.New("the data folder belongs to the topics of another prefix")
 	// errRepartitioned: the state has its sites in the partitions of another number.
 	errRepartitioned = errors.New("the number of partitions was changed under live state")
 	// errIdentity: the file of the log's identity can't be read, errNewIdentity: a newer version
@@ -38,7 +41,7 @@ var (
 
 // isRefusal reports an error that trying again does not cure: it needs an operator's decision.
 func isRefusal(err error) bool {
-	for _, target := range []error{errLog, errCluster, errRepartitioned, errIdentity, errNewIdentity, errGap, errChangelog,
+	for _, target := range []error{errLog, errCluster, errPrefix, errRepartitioned, errIdentity, errNewIdentity, errGap, errChangelog,
 		engine.ErrBehind, state.ErrCorrupt, lake.ErrGap, lake.ErrLog, lake.ErrProgress} {
 		if errors.Is(err, target) {
 			return true
@@ -51,6 +54,7 @@ func isRefusal(err error) bool {
 // optional has to be set.
 type Options struct {
 	Kafka    []kgo.Opt     // how clients reach the cluster; empty in a process without one, which has no Groups either
+	Names    kafka.Names   // what topics and groups are called in the cluster
 	Embedded bool          // the cluster is the broker in the data folder, not one of --kafka; optional
 	Timeout  time.Duration // bounds one comparison, > 0
 
@@ -58,7 +62,7 @@ type Options struct {
 	Partitions int32             // of each topic, 1 or more
 	Groups     map[string]string // groups of this process' roles, with the topic each reads; none: nothing of the log is kept
 
-	State    func() ([]Mark, error)                // marks of the engine's state; engine.Group alone needs it, like HasState
+	State    func() ([]Mark, error)                // marks of the engine's state; the engine's group alone needs it, like HasState
 	HasState func() bool                           // whether there is state of any partition
 	Archive  func(context.Context) ([]Mark, error) // marks of the archive, none without that role
 	Bucket   bool                                  // the archive is in a bucket of --s3, not in the data folder; optional
@@ -84,12 +88,15 @@ type Guard struct {
 // New returns a guard. It does nothing before it is called.
 func New(o Options) *Guard { return &Guard{opts: o} }
 
-// CheckCluster compares the cluster alone, before any topic is made in it. One that can't be
+// CheckCluster compares the cluster and the prefix of names alone, before any topic is made in it. One that can't be
 // reached is the business of who makes the topics. The embedded broker's is compared later: a
 // folder that was swapped shows better by its log.
 func (g *Guard) CheckCluster(ctx context.Context) error {
 	old, err := g.readIdentity()
-	if err != nil || old == nil || g.opts.Embedded {
+	if err != nil || old == nil {
+		return err
+	}
+	if err := g.samePrefix(old); err != nil || g.opts.Embedded {
 		return err
 	}
 	client, err := g.connect()
@@ -100,7 +107,7 @@ func (g *Guard) CheckCluster(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, g.opts.Timeout/2)
 	defer cancel()
 	v := view{topics: map[string]topicView{}}
-	if v.describe(ctx, client) != nil {
+	if v.describe(ctx, client, g.logTopics()) != nil {
 		return nil
 	}
 	return g.sameCluster(old, v.cluster)
@@ -147,12 +154,12 @@ func (g *Guard) Check(ctx context.Context) error {
 				return err
 			}
 		}
-		return g.writeIdentity(old, identityOf(v))
+		return g.writeIdentity(old, g.identityOf(v))
 	})
 }
 
 // counts reports whether the engine is among the roles.
-func (g *Guard) counts() bool { return g.opts.Groups[engine.Group] != "" }
+func (g *Guard) counts() bool { return g.opts.Groups[g.engine()] != "" }
 
 // compare holds the log against the folder's identity, what was made of it, and the groups. A log
 // that is shorter is the better word for a folder that was swapped under the embedded broker; of

@@ -9,7 +9,6 @@ import (
 
 	"millrace/engine"
 	"millrace/internal/deadletter"
-	"millrace/internal/kafka"
 )
 
 // waysOut is what an operator can do about errLog.
@@ -36,7 +35,7 @@ func (g *Guard) StartAnew() string {
 		return archive + replay
 	}
 	return fmt.Sprintf("stop all processes, delete the topics %s, %s and %s, and %s%s",
-		engine.EventsTopic, engine.WindowsTopic, kafka.TableTopic(engine.Group), archive, replay)
+		g.events(), g.windows(), g.table(), archive, replay)
 }
 
 // moveAway are the commands of StartAnew where everything is in the data folder.
@@ -73,17 +72,17 @@ func (g *Guard) windowsWaysOut(group string) string {
 // changelogWaysOut is what can be done when the changelog is lost and the events are not.
 func (g *Guard) changelogWaysOut() string {
 	return fmt.Sprintf(`put it back as it was; or stop, delete %s and %s, start: the events that the log has are counted again, to the same numbers; `+
-		`and run "millrace replay" later, for the minutes that it has only a part of`, g.opts.Dir.State(), g.forgetGroup(engine.Group))
+		`and run "millrace replay" later, for the minutes that it has only a part of`, g.opts.Dir.State(), g.forgetGroup(g.engine()))
 }
 
 // badChangelogWaysOut is what can be done about errChangelog.
 func (g *Guard) badChangelogWaysOut() string {
-	remove := fmt.Sprintf(`run "kafka-topics --delete --topic %s"`, kafka.TableTopic(engine.Group))
+	remove := fmt.Sprintf(`run "kafka-topics --delete --topic %s"`, g.table())
 	if g.opts.Embedded {
-		remove = fmt.Sprintf("delete the folders %s/partitions/%s-*", g.opts.Dir.Broker(), kafka.TableTopic(engine.Group))
+		remove = fmt.Sprintf("delete the folders %s/partitions/%s-*", g.opts.Dir.Broker(), g.table())
 	}
 	return fmt.Sprintf(`if a newer version wrote it, start that one; else stop, %s, delete %s, %s, start: the events that the log has are counted again, `+
-		`and run "millrace replay" later, for the minutes that it has only a part of`, remove, g.opts.Dir.State(), g.forgetGroup(engine.Group))
+		`and run "millrace replay" later, for the minutes that it has only a part of`, remove, g.opts.Dir.State(), g.forgetGroup(g.engine()))
 }
 
 // badIdentityWaysOut is what can be done about errIdentity. The file only has which log the
@@ -101,7 +100,7 @@ func (g *Guard) explain(err error) error {
 		return err
 	}
 	return fmt.Errorf(`%w; to count again what the log still has: stop, %s, start; and run "millrace replay" later, for the minutes that `+
-		`the log has only a part of`, err, g.forgetGroup(engine.Group))
+		`the log has only a part of`, err, g.forgetGroup(g.engine()))
 }
 
 // DamagedLog is what can be done about a damaged part of the embedded broker's log without losing
@@ -111,13 +110,13 @@ func (g *Guard) DamagedLog(topic, path string) string {
 	part := filepath.Join(g.opts.Dir.Broker(), path)
 	groups := filepath.Join(g.opts.Dir.Broker(), "groups.log")
 	switch {
-	case topic == engine.WindowsTopic:
+	case topic == g.windows():
 		return fmt.Sprintf(`no event is in it: delete %s and %s, and start; run "millrace replay" later, for windows that had not been stored yet`, part, groups)
-	case topic == kafka.TableTopic(engine.Group):
+	case topic == g.table():
 		_, partition, _ := strings.Cut(filepath.Base(path), topic+"-")
 		return fmt.Sprintf(`no event is in it: delete %s, %s and %s, and start: the events that the log has are counted again, to the same numbers; `+
 			`run "millrace replay" later, for the minutes that it has only a part of`, part, filepath.Join(g.opts.Dir.State(), "partition-"+partition), groups)
-	case topic == deadletter.Topic:
+	case topic == g.opts.Names.Of(deadletter.Topic):
 		return fmt.Sprintf("no event is in it but what could not be read: delete %s, and start; its dead letters are lost", part)
 	case part == groups:
 		return fmt.Sprintf("delete %s, and start: each role knows itself how far it has got, and nothing is lost", part)

@@ -10,7 +10,6 @@ import (
 	"maps"
 	"path/filepath"
 
-	"millrace/engine"
 	"millrace/internal/kafka"
 	"millrace/internal/smallfile"
 )
@@ -20,6 +19,7 @@ import (
 type identity struct {
 	V          int               `json:"v"`
 	Cluster    string            `json:"cluster,omitempty"`
+	Prefix     string            `json:"topic_prefix,omitempty"` // of the names in Topics
 	Partitions int32             `json:"partitions"`
 	Topics     map[string]string `json:"topics"` // id by name; no entry where the brokers have no ids
 	// Sum is a checksum of the rest, so that a damaged id is not taken for another log; "" in
@@ -41,14 +41,14 @@ const (
 )
 
 // identityOf is the identity of the log as it is.
-func identityOf(v *view) *identity {
-	id := &identity{V: identityVersion, Cluster: v.cluster, Topics: map[string]string{}}
+func (g *Guard) identityOf(v *view) *identity {
+	id := &identity{V: identityVersion, Prefix: g.opts.Names.Prefix, Cluster: v.cluster, Topics: map[string]string{}}
 	for name, t := range v.topics {
 		if t.id != "" {
 			id.Topics[name] = t.id
 		}
 	}
-	id.Partitions = int32(len(v.topics[engine.EventsTopic].starts))
+	id.Partitions = int32(len(v.topics[g.events()].starts))
 	id.Sum = id.sum()
 	return id
 }
@@ -101,15 +101,15 @@ func (g *Guard) sameLog(old *identity, v *view) error {
 	if old == nil {
 		return nil
 	}
-	now := identityOf(v)
-	if err := g.sameCluster(old, now.Cluster); err != nil {
+	now := g.identityOf(v)
+	if err := errors.Join(g.samePrefix(old), g.sameCluster(old, now.Cluster)); err != nil {
 		return err
 	}
 	if now.Partitions != 0 && old.Partitions != now.Partitions {
 		return fmt.Errorf("%w: topic %s has %d partitions, the data folder was made of %d; partitions can't be taken away again: to go on with %d, %s",
-			errRepartitioned, engine.EventsTopic, now.Partitions, old.Partitions, now.Partitions, g.StartAnew())
+			errRepartitioned, g.events(), now.Partitions, old.Partitions, now.Partitions, g.StartAnew())
 	}
-	for _, name := range logTopics() {
+	for _, name := range g.logTopics() {
 		was, is := old.Topics[name], now.Topics[name]
 		if _, there := v.topics[name]; there && (was == "" || is == "" || was == is) {
 			continue
@@ -119,6 +119,15 @@ func (g *Guard) sameLog(old *identity, v *view) error {
 		}
 	}
 	return nil
+}
+
+// samePrefix compares the names of topics: two prefixes in one cluster are two logs.
+func (g *Guard) samePrefix(old *identity) error {
+	if old.Prefix == g.opts.Names.Prefix {
+		return nil
+	}
+	return fmt.Errorf("%w: it was made with %s, and this process has %s; give the first, or a folder of its own with --data",
+		errPrefix, kafka.Names{Prefix: old.Prefix}.Described(), g.opts.Names.Described())
 }
 
 func (g *Guard) sameCluster(old *identity, now string) error {
@@ -138,11 +147,11 @@ func (g *Guard) sameCluster(old *identity, now string) error {
 func (g *Guard) otherTopic(name, was, is string, v *view) error {
 	found := fmt.Errorf("%w: topic %s has the id %s, what is in the data folder was made of %s", errLog, name, cmp.Or(is, "none: it is gone"), was)
 	switch name {
-	case kafka.TableTopic(engine.Group):
+	case g.table():
 		if g.counts() && g.opts.HasState() {
 			return fmt.Errorf("%w; %s", found, g.changelogWaysOut())
 		}
-	case engine.WindowsTopic:
+	case g.windows():
 		for group, topic := range g.opts.Groups {
 			if topic == name && len(v.groups[group]) > 0 {
 				return fmt.Errorf("%w; %s", found, g.windowsWaysOut(group))

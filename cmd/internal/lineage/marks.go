@@ -8,8 +8,6 @@ import (
 	"strings"
 
 	"millrace/emit/lake"
-	"millrace/engine"
-	"millrace/internal/kafka"
 )
 
 // reachesMarks returns an error if the log ends before what was made of it.
@@ -21,10 +19,10 @@ func (g *Guard) reachesMarks(v *view, marks []Mark) error {
 	ofTopic := func(topic string) []Mark {
 		return slices.DeleteFunc(slices.Clone(marks), func(m Mark) bool { return m.Topic != topic })
 	}
-	if lost := firstBehind(ofTopic(engine.EventsTopic), ends); lost != nil {
+	if lost := firstBehind(ofTopic(g.events()), ends); lost != nil {
 		return fmt.Errorf("%w; %s", lost, g.waysOut())
 	}
-	if lost := firstBehind(ofTopic(kafka.TableTopic(engine.Group)), ends); lost != nil {
+	if lost := firstBehind(ofTopic(g.table()), ends); lost != nil {
 		return fmt.Errorf("%w; %s", lost, g.changelogWaysOut())
 	}
 	return nil
@@ -76,7 +74,7 @@ func (g *Guard) groupsInside(v *view) error {
 				continue
 			}
 			out := g.waysOut()
-			if topic == engine.WindowsTopic {
+			if topic == g.windows() {
 				out = g.windowsWaysOut(group)
 			}
 			return fmt.Errorf("%w: topic %s, partition %d ends at offset %d, but group %s has got to offset %d; %s", errLog, topic, p, t.ends[p], group, next, out)

@@ -9,7 +9,6 @@ import (
 
 	"millrace/engine"
 	"millrace/engine/delta"
-	"millrace/internal/kafka"
 )
 
 // tailRecords is how many of the last records of the changelog are read per partition. One would
@@ -21,7 +20,7 @@ const tailRecords = 64
 // the changelog does not lead to where the group has got to, that it leads further than the log,
 // or that its end can't be read. Marks are those of the state.
 func (g *Guard) checkRecovery(ctx context.Context, v *view, marks []Mark) error {
-	table, events := kafka.TableTopic(engine.Group), engine.EventsTopic
+	table, events := g.table(), g.events()
 	reached, position := map[int32]int64{}, map[int32]int64{} // by the state: next input offset, next place in the changelog
 	for _, m := range marks {
 		if m.Topic == events {
@@ -31,7 +30,7 @@ func (g *Guard) checkRecovery(ctx context.Context, v *view, marks []Mark) error 
 		}
 	}
 	from := map[int32]int64{}
-	committed := v.groups[engine.Group]
+	committed := v.groups[g.engine()]
 	for p := range g.opts.Partitions {
 		if _, has := position[p]; !has || reached[p] < committed[p] {
 			from[p] = max(position[p], v.topics[table].starts[p], v.topics[table].ends[p]-tailRecords)

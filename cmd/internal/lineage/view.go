@@ -30,15 +30,21 @@ type topicView struct {
 	starts, ends map[int32]int64 // first offset, and the one behind the last
 }
 
+// What topics and the engine's group are called in the cluster.
+func (g *Guard) events() string  { return g.opts.Names.Of(engine.EventsTopic) }
+func (g *Guard) windows() string { return g.opts.Names.Of(engine.WindowsTopic) }
+func (g *Guard) engine() string  { return g.opts.Names.Of(engine.Group) }
+func (g *Guard) table() string   { return kafka.TableTopic(g.engine()) }
+
 // logTopics are the topics whose identity matters to what is kept outside of them.
-func logTopics() []string {
-	return []string{engine.EventsTopic, engine.WindowsTopic, kafka.TableTopic(engine.Group)}
+func (g *Guard) logTopics() []string {
+	return []string{g.events(), g.windows(), g.table()}
 }
 
 // viewLog reads everything that is compared. All of it ends with ctx.
 func (g *Guard) viewLog(ctx context.Context, client *kgo.Client) (*view, error) {
 	v := &view{topics: map[string]topicView{}, groups: map[string]map[int32]int64{}}
-	if err := v.describe(ctx, client); err != nil {
+	if err := v.describe(ctx, client, g.logTopics()); err != nil {
 		return nil, err
 	}
 	for name, t := range v.topics {
@@ -57,14 +63,14 @@ func (g *Guard) viewLog(ctx context.Context, client *kgo.Client) (*view, error) 
 	return v, nil
 }
 
-// describe fills in the ids of the cluster and of the topics that are there.
+// describe fills in the ids of the cluster and of those of the topics that are there.
 //
 // The request is made here and not by kadm, which may return what the client knew some seconds ago
 // and gives up after three tries: a guard has to see a topic that has just been made anew, and to
 // wait for a broker that is starting.
-func (v *view) describe(ctx context.Context, client *kgo.Client) error {
+func (v *view) describe(ctx context.Context, client *kgo.Client, topics []string) error {
 	req := kmsg.NewPtrMetadataRequest()
-	for _, name := range logTopics() {
+	for _, name := range topics {
 		t := kmsg.NewMetadataRequestTopic()
 		t.Topic = kmsg.StringPtr(name)
 		req.Topics = append(req.Topics, t)

@@ -27,10 +27,11 @@ func NewArchive(o ArchiveOptions) (Task, error) {
 		Brokers: o.Cluster.Brokers,
 		Goka:    func(limit lake.Limit) []goka.ProcessorOption { return o.gokaWith(limit) },
 		End: func(ctx context.Context, partition int32) (int64, error) {
-			ends, err := o.Cluster.Ends(ctx, engine.EventsTopic)
+			ends, err := o.Cluster.Ends(ctx, o.Cluster.Names.Of(engine.EventsTopic))
 			return ends[partition], err
 		},
 		Topic:         engine.EventsTopic,
+		Names:         o.Cluster.Names,
 		Partitions:    o.Partitions,
 		Store:         o.Lake,
 		Sole:          o.Sole,
@@ -48,5 +49,7 @@ func NewArchive(o ArchiveOptions) (Task, error) {
 		}
 		return a.Probe(ctx)
 	}
-	return Task{Role: Archive, Group: lake.Group, Topic: engine.EventsTopic, Probe: probe, Waiting: a.Waiting, Run: a.Run}, nil
+	t := o.task(Archive, lake.Group, engine.EventsTopic)
+	t.Probe, t.Waiting, t.Run = probe, a.Waiting, a.Run
+	return t, nil
 }

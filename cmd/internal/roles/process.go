@@ -47,7 +47,9 @@ type ProcessOptions struct {
 func NewProcess(o ProcessOptions) Task {
 	p := &process{o: o, metrics: metrics.NewEngine(), times: newTimes(o.Log)}
 	o.Metrics.MustRegister(p.metrics)
-	return Task{Role: Process, Group: engine.Group, Topic: engine.EventsTopic, Probe: p.probe, Ready: p.ready, Run: p.run}
+	t := o.task(Process, engine.Group, engine.EventsTopic)
+	t.Probe, t.Ready, t.Run = p.probe, p.ready, p.run
+	return t
 }
 
 type process struct {

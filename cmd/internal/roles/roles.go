@@ -54,6 +54,11 @@ type Common struct {
 	Log        *slog.Logger
 }
 
+// task returns a Task of a role that reads a topic as a group, by what they are called in the cluster.
+func (c *Common) task(role, group, topic string) Task {
+	return Task{Role: role, Group: c.Cluster.Names.Of(group), Topic: c.Cluster.Names.Of(topic)}
+}
+
 // goka returns the options of a processor without a table.
 func (c *Common) goka() []goka.ProcessorOption { return c.gokaWith(nil) }
 
@@ -64,20 +69,22 @@ func (c *Common) gokaWith(limit func(topic string, partition int32) int64) []gok
 
 // probe tries what a role does with topics.
 func (c *Common) probe(ctx context.Context, role string) error {
-	return kafka.CheckUses(ctx, c.Prober, Uses(role)...)
+	return kafka.CheckUses(ctx, c.Prober, Uses(role, c.Cluster.Names)...)
 }
 
-// Uses returns what a role does with topics; none of query, which uses none.
-func Uses(role string) []kafka.Use {
-	events := kafka.Use{Topic: engine.EventsTopic, Read: true}
-	letters := kafka.Use{Topic: deadletter.Topic, Write: true}
+// Uses returns what a role does with topics, by what they are called in the cluster; none of query,
+// which uses none.
+func Uses(role string, names kafka.Names) []kafka.Use {
+	events := kafka.Use{Topic: names.Of(engine.EventsTopic), Read: true}
+	windows, table := names.Of(engine.WindowsTopic), kafka.TableTopic(names.Of(engine.Group))
+	letters := kafka.Use{Topic: names.Of(deadletter.Topic), Write: true}
 	switch role {
 	case Collect:
-		return []kafka.Use{{Topic: engine.EventsTopic, Write: true}, {Topic: salt.Topic, Read: true, Write: true}}
+		return []kafka.Use{{Topic: events.Topic, Write: true}, {Topic: names.Of(salt.Topic), Read: true, Write: true}}
 	case Process:
-		return []kafka.Use{events, {Topic: engine.WindowsTopic, Write: true}, {Topic: kafka.TableTopic(engine.Group), Read: true, Write: true}, letters}
+		return []kafka.Use{events, {Topic: windows, Write: true}, {Topic: table, Read: true, Write: true}, letters}
 	case Emit:
-		return []kafka.Use{{Topic: engine.WindowsTopic, Read: true}, letters}
+		return []kafka.Use{{Topic: windows, Read: true}, letters}
 	case Archive:
 		return []kafka.Use{events}
 	}

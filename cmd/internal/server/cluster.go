@@ -44,7 +44,7 @@ func (c *cluster) clientOptions() []kgo.Opt {
 // givenCluster is that of --kafka.
 func givenCluster(o KafkaOptions, sessionTimeout time.Duration) *cluster {
 	c := &kafka.Cluster{
-		Brokers: o.Brokers, Security: o.Security, Rack: o.Rack, Replication: o.Replication, SessionTimeout: sessionTimeout,
+		Brokers: o.Brokers, Security: o.Security, Rack: o.Rack, Names: o.Names, Replication: o.Replication, SessionTimeout: sessionTimeout,
 	}
 	return &cluster{Cluster: c, clients: c.ClientOptions()}
 }
@@ -98,7 +98,7 @@ const deadRetention = 30 * 24 * time.Hour
 // matter to the state.
 func topics(o KafkaOptions, lateness time.Duration, life event.Time) []kafka.Topic {
 	topic := func(name string, retention time.Duration) kafka.Topic {
-		return kafka.Topic{Name: name, Partitions: o.Partitions, Retention: retention}
+		return kafka.Topic{Name: o.Names.Of(name), Partitions: o.Partitions, Retention: retention}
 	}
 	all := []kafka.Topic{
 		topic(engine.EventsTopic, o.Retention),
@@ -109,7 +109,7 @@ func topics(o KafkaOptions, lateness time.Duration, life event.Time) []kafka.Top
 		topic(kafka.TableTopic(engine.Group), max(2*o.Retention+lateness, 4*time.Duration(life)*time.Millisecond)),
 	}
 	if len(o.Brokers) > 0 { // else one collector, which has a file
-		all = append(all, kafka.Topic{Name: salt.Topic, Partitions: 1, Retention: salt.Retention,
+		all = append(all, kafka.Topic{Name: o.Names.Of(salt.Topic), Partitions: 1, Retention: salt.Retention,
 			Settings: salt.Settings(), Newer: salt.NewerSettings()})
 	}
 	return all

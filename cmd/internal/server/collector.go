@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"log/slog"
 	"net/netip"
+	"path/filepath"
 
 	"millrace/cmd/internal/datadir"
 	"millrace/engine/event"
@@ -11,12 +12,13 @@ import (
 	"millrace/ingest/identity"
 	"millrace/ingest/protocol/all"
 	"millrace/ingest/spool"
+	"millrace/internal/kafka"
 	"millrace/internal/site"
 )
 
 // collectorOptions returns the collector's options from access, batching and data folder: all but
 // Kafka, Partitions, Salts, Places, Log and Metrics.
-func collectorOptions(a *AccessOptions, c *CollectorOptions, dir *datadir.Dir) (*ingest.Options, error) {
+func collectorOptions(a *AccessOptions, c *CollectorOptions, names kafka.Names, dir *datadir.Dir) (*ingest.Options, error) {
 	id, err := dir.CollectorID()
 	if err != nil {
 		return nil, err
@@ -47,7 +49,8 @@ func collectorOptions(a *AccessOptions, c *CollectorOptions, dir *datadir.Dir) (
 		Quotas:          dir.Quotas(),
 	}
 	if c.SpoolMax > 0 {
-		o.Spool = &spool.Options{Dir: cmp.Or(c.Spool, dir.Spool()), MaxBytes: c.SpoolMax}
+		// What waits in a spool is for the topic that it was taken for.
+		o.Spool = &spool.Options{Dir: filepath.Join(cmp.Or(c.Spool, dir.Spool()), names.Prefix), MaxBytes: c.SpoolMax}
 	}
 	o.SetSites(a.Sites)
 	return o, nil

@@ -34,6 +34,7 @@ type kept struct {
 	influx     bool // the rollup store is an InfluxDB
 	bucket     bool // the archive is not in the data folder
 	embedded   bool // the log is
+	names      kafka.Names
 	partitions int32
 	state      roles.State
 	stores     *stores.Set // may be opened after newGuard
@@ -46,6 +47,7 @@ func newGuard(k *kept, clients []kgo.Opt) *lineage.Guard {
 		Kafka:      clients,
 		Embedded:   k.embedded,
 		Timeout:    connectTime,
+		Names:      k.names,
 		Dir:        k.dir,
 		Partitions: k.partitions,
 		Groups:     k.groups(),
@@ -61,17 +63,17 @@ func newGuard(k *kept, clients []kgo.Opt) *lineage.Guard {
 func (k *kept) groups() map[string]string {
 	groups := map[string]string{}
 	if slices.Contains(k.roles, roles.Process) {
-		groups[engine.Group] = engine.EventsTopic
+		groups[k.names.Of(engine.Group)] = k.names.Of(engine.EventsTopic)
 	}
 	if slices.Contains(k.roles, roles.Archive) {
-		groups[lake.Group] = engine.EventsTopic
+		groups[k.names.Of(lake.Group)] = k.names.Of(engine.EventsTopic)
 	}
 	if slices.Contains(k.roles, roles.Emit) {
 		emit := local.Group
 		if k.influx {
 			emit = emitinflux.Group
 		}
-		groups[emit] = engine.WindowsTopic
+		groups[k.names.Of(emit)] = k.names.Of(engine.WindowsTopic)
 	}
 	return groups
 }
@@ -101,8 +103,8 @@ func (k *kept) stateMarks() ([]lineage.Mark, error) {
 		}
 		by := fmt.Sprintf("the state in %q", o.Dir)
 		marks = append(marks,
-			lineage.Mark{Topic: engine.EventsTopic, Partition: partition, Next: s.Last() + 1, By: by},
-			lineage.Mark{Topic: kafka.TableTopic(engine.Group), Partition: partition, Next: s.Position(), By: by})
+			lineage.Mark{Topic: k.names.Of(engine.EventsTopic), Partition: partition, Next: s.Last() + 1, By: by},
+			lineage.Mark{Topic: kafka.TableTopic(k.names.Of(engine.Group)), Partition: partition, Next: s.Position(), By: by})
 		if err := s.Close(); err != nil {
 			return nil, fmt.Errorf("start role %s: %w", roles.Process, err)
 		}
@@ -128,8 +130,11 @@ func (k *kept) archiveMarks(ctx context.Context) ([]lineage.Mark, error) {
 	var marks []lineage.Mark
 	for partition := range k.partitions {
 		if p, ok := progress[partition]; ok {
+			if err := p.CheckPrefix(k.stores.Lake, k.names); err != nil {
+				return nil, fmt.Errorf("start role %s: %w", roles.Archive, err)
+			}
 			by := "the archive in " + k.stores.Lake.String()
-			marks = append(marks, lineage.Mark{Topic: engine.EventsTopic, Partition: partition, Next: p.NextOffset, By: by})
+			marks = append(marks, lineage.Mark{Topic: k.names.Of(engine.EventsTopic), Partition: partition, Next: p.NextOffset, By: by})
 		}
 	}
 	return marks, nil

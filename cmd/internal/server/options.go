@@ -81,6 +81,8 @@ type KafkaOptions struct {
 	Security *kafka.Security
 	// Rack is where this process is, by broker.rack; "" is nowhere (--kafka-rack).
 	Rack string
+	// Names are what topics and groups are called (--topic-prefix). With a prefix Brokers are needed.
+	Names kafka.Names
 	// SyncWrites has the embedded broker sync each write to the disk (--sync-writes).
 	SyncWrites bool
 }

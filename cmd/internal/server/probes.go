@@ -29,7 +29,7 @@ func (o *Options) kafkaProbes() []check.Probe {
 	list := []check.Probe{{Name: "kafka", Run: c.Reach}}
 	var uses []kafka.Use
 	for _, role := range o.Roles {
-		uses = append(uses, roles.Uses(role)...)
+		uses = append(uses, roles.Uses(role, o.Kafka.Names)...)
 	}
 	life := roles.State{Rules: o.Engine.Rules()}.Life()
 	for _, t := range topics(o.Kafka, o.Engine.Lateness, life) {
@@ -39,6 +39,7 @@ func (o *Options) kafkaProbes() []check.Probe {
 		}})
 	}
 	group := func(role, name string, rewinds bool) {
+		name = o.Kafka.Names.Of(name)
 		if o.has(role) {
 			list = append(list, check.Probe{Name: "group " + name, Needs: "kafka", Run: func(ctx context.Context) (string, error) {
 				return "", c.TryGroup(ctx, name, rewinds)

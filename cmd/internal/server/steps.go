@@ -18,6 +18,7 @@ import (
 	"millrace/cmd/internal/roles"
 	"millrace/cmd/internal/stores"
 	"millrace/cmd/internal/storesocket"
+	"millrace/engine/event"
 	"millrace/ingest"
 	"millrace/ingest/geo"
 	"millrace/ingest/salt"
@@ -133,6 +134,7 @@ func (s *server) makeGuard(context.Context) error {
 		influx:     s.o.Influx != "",
 		bucket:     s.o.S3 != "",
 		embedded:   len(s.o.Kafka.Brokers) == 0,
+		names:      s.o.Kafka.Names,
 		partitions: s.o.Kafka.Partitions,
 		state:      s.state(),
 		stores:     &s.stores,
@@ -155,9 +157,10 @@ func (s *server) configureCollector(context.Context) error {
 	if !s.o.has(roles.Collect) {
 		return nil
 	}
-	o, err := collectorOptions(&s.o.Access, &s.o.Collector, s.dir)
+	o, err := collectorOptions(&s.o.Access, &s.o.Collector, s.o.Kafka.Names, s.dir)
 	if err == nil {
 		o.Kafka, o.Partitions = s.cluster.clientOptions(), s.o.Kafka.Partitions
+		o.Topic = s.o.Kafka.Names.Of(event.Topic)
 		o.Log, o.Metrics = s.log, s.admin.Registry
 		if s.places != nil {
 			o.Places = s.places
@@ -244,7 +247,7 @@ func (s *server) openSalts(ctx context.Context) error {
 	}
 	o := salt.Options{Path: s.dir.Salts(), Collector: s.collect.CollectorID, Log: s.log}
 	if len(s.o.Kafka.Brokers) > 0 {
-		o.Kafka = s.cluster.clientOptions()
+		o.Kafka, o.Topic = s.cluster.clientOptions(), s.o.Kafka.Names.Of(salt.Topic)
 	}
 	ctx, cancel := context.WithTimeout(ctx, connectTime)
 	defer cancel()
@@ -312,7 +315,7 @@ func (s *server) watchFolders(context.Context) error {
 func (s *server) probeKafka(client *kgo.Client, of []string) func(context.Context) error {
 	var uses []kafka.Use
 	for _, role := range of {
-		uses = append(uses, roles.Uses(role)...)
+		uses = append(uses, roles.Uses(role, s.o.Kafka.Names)...)
 	}
 	return func(ctx context.Context) error {
 		if err := client.Ping(ctx); err != nil {

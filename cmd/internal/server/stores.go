@@ -61,7 +61,7 @@ func openInflux(address string, c *cluster, closers *closers, log *slog.Logger) 
 			return nil, fmt.Errorf("connect to Kafka for dead letters: %w", err)
 		}
 		closers.add("dead letters", func() error { client.Close(); return nil })
-		dead = stores.ProduceDead(client)
+		dead = stores.ProduceDead(client, c.Names)
 	}
 	db, err := stores.OpenInflux(address, dead, log)
 	if err != nil {

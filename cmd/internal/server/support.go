@@ -29,7 +29,7 @@ func (s *server) openSupport(context.Context) error {
 		Metrics: s.admin.Registry, Ready: s.admin.Ready, Lines: s.lines, Data: s.dir.Path(),
 	}
 	if s.cluster != nil {
-		clients, groups, names := s.cluster.clientOptions(), (&kept{roles: s.o.Roles, influx: s.o.Influx != ""}).groups(), []string{}
+		clients, groups, names := s.cluster.clientOptions(), (&kept{roles: s.o.Roles, names: s.o.Kafka.Names, influx: s.o.Influx != ""}).groups(), []string{}
 		for _, t := range topics(s.o.Kafka, s.o.Engine.Lateness, s.state().Life()) {
 			names = append(names, t.Name)
 		}
@@ -48,7 +48,7 @@ func shown(o *Options, set *stores.Set) map[string]any {
 
 		"kafka": o.Kafka.Brokers, "partitions": o.Kafka.Partitions, "replication": o.Kafka.Replication, "retention": o.Kafka.Retention.String(),
 		"session-timeout": o.sessionTimeout().String(), "sync-writes": o.Kafka.SyncWrites, "kafka-security": o.Kafka.Security != nil,
-		"kafka-rack": o.Kafka.Rack,
+		"kafka-rack": o.Kafka.Rack, "topic-prefix": o.Kafka.Names.Prefix,
 
 		"sites-file": o.Access.SitesFile != nil, "loopback-trust": o.Access.LoopbackTrust, "trusted-proxies": len(o.Access.TrustedProxies),
 		"country-header": o.Access.CountryHeader, "region-header": o.Access.RegionHeader, "city-header": o.Access.CityHeader,

@@ -101,7 +101,7 @@ func (o *Options) validateKafka(f *findings) {
 	if o.Engine.Standby && (embedded || !o.has(roles.Process)) {
 		f.add("--standby needs --kafka and the role %s: it follows the state of other processes", roles.Process)
 	}
-	at := kafka.Cluster{Brokers: k.Brokers, Security: k.Security, Rack: k.Rack}
+	at := kafka.Cluster{Brokers: k.Brokers, Security: k.Security, Rack: k.Rack, Names: k.Names}
 	if wrong, ok := at.Validate().(interface{ Unwrap() []error }); ok {
 		*f = append(*f, wrong.Unwrap()...)
 	}

@@ -61,6 +61,9 @@ func TestValidate(t *testing.T) {
 		"--address-rate: -1 is not between 0 and 1e+09",
 		"--new-sites: -1 is not between 0 and 1e+09",
 		`--script-path: "/api/event" is no path of a script, such as /assets/pages.js: folders and a name of A-Z a-z 0-9 _ - . that ends in .js`)
+	f(func(o *Options) { o.Kafka.Names.Prefix = "staging." }, "--topic-prefix needs --kafka: the embedded broker has no other topics")
+	f(func(o *Options) { o.Kafka.Brokers, o.Kafka.Names.Prefix = []string{"k:9092"}, "staging" },
+		`--topic-prefix: "staging" is not letters, digits, '.', '_' and '-' that begin with a letter or digit and end with one of the others, such as "staging."`)
 	for _, path := range []string{"pages.js", "/.js", "/a//b.js", "/../b.js", "/a b.js", "/a/{b}.js", "/é.js", "/a.js/"} {
 		f(func(o *Options) { o.Collector.ScriptPath = path },
 			`--script-path: "`+path+`" is no path of a script, such as /assets/pages.js: folders and a name of A-Z a-z 0-9 _ - . that ends in .js`)

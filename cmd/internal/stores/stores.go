@@ -19,6 +19,7 @@ import (
 	"millrace/internal/blob"
 	"millrace/internal/deadletter"
 	"millrace/internal/influxdb"
+	"millrace/internal/kafka"
 	"millrace/query"
 )
 
@@ -135,11 +136,13 @@ func OpenLocal(dir string, log *slog.Logger) (*local.Store, error) {
 	return local.Open(local.Options{Dir: dir, Logger: log})
 }
 
-// ProduceDead writes dead letters to their topic. The caller closes the client.
-func ProduceDead(client *kgo.Client) emitinflux.DeadLetter {
+// ProduceDead writes dead letters to their topic. Their own topic is that of windows, by the names of
+// the cluster. The caller closes the client.
+func ProduceDead(client *kgo.Client, names kafka.Names) emitinflux.DeadLetter {
 	return func(ctx context.Context, l deadletter.Letter) error {
+		l.Topic = names.Of(l.Topic)
 		return client.ProduceSync(ctx, &kgo.Record{
-			Topic: deadletter.Topic,
+			Topic: names.Of(deadletter.Topic),
 			Key:   []byte(event.Key(l.Partition)),
 			Value: l.Append(nil),
 		}).FirstErr()
