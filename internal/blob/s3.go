@@ -35,15 +35,20 @@ var _ Store = (*S3)(nil)
 
 // OpenS3 makes a store of a bucket that exists. It makes no request; see Check.
 func OpenS3(cfg S3Config) (*S3, error) {
-	transport, err := minio.DefaultTransport(cfg.TLS)
+	base, err := minio.DefaultTransport(cfg.TLS)
+	trust := func(t *http.Transport) http.RoundTripper { return t }
 	if err == nil && cfg.CA != "" {
-		transport.TLSClientConfig.RootCAs, err = certs.Pool(cfg.CA)
+		var authorities *certs.Authorities
+		if authorities, err = certs.OpenAuthorities(cfg.CA); err == nil {
+			trust = authorities.Transport
+		}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open bucket %q at %s: %w", cfg.Bucket, cfg.Endpoint, err)
 	}
 	cfg.Region = cfg.region()
-	s := &S3{cfg: cfg, http: &http.Client{Transport: transport}, creds: cfg.credentials(transport.TLSClientConfig)}
+	transport := trust(base)
+	s := &S3{cfg: cfg, http: &http.Client{Transport: transport}, creds: cfg.credentials(trust)}
 	s.http.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	s.client, err = minio.New(cfg.Endpoint, &minio.Options{
 		Creds:        s.creds,

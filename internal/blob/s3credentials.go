@@ -40,7 +40,7 @@ type source struct {
 
 // credentials returns the credentials of a bucket, which are found and renewed as requests need
 // them. Trust is for a server of tokens; it may be nil.
-func (c *S3Config) credentials(trust *tls.Config) *credentials.Credentials {
+func (c *S3Config) credentials(trust func(*http.Transport) http.RoundTripper) *credentials.Credentials {
 	if c.AccessKey != "" {
 		return credentials.NewStaticV4(c.AccessKey, c.Secret, "")
 	}
@@ -52,9 +52,9 @@ func (c *S3Config) credentials(trust *tls.Config) *credentials.Credentials {
 	// Connections are not kept: the next request is hours away. No proxy reaches the addresses of
 	// this machine alone.
 	direct := &http.Client{Timeout: credentialTime, Transport: &http.Transport{DisableKeepAlives: true}}
-	sts := &http.Client{Timeout: credentialTime, Transport: &http.Transport{
-		Proxy: http.ProxyFromEnvironment, DisableKeepAlives: true, TLSClientConfig: trust.Clone(),
-	}}
+	sts := &http.Client{Timeout: credentialTime, Transport: trust(&http.Transport{
+		Proxy: http.ProxyFromEnvironment, DisableKeepAlives: true, TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12},
+	})}
 	return credentials.New(&finder{sources: []source{
 		{"AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY", set("AWS_ACCESS_KEY_ID", "AWS_ACCESS_KEY", "AWS_SECRET_ACCESS_KEY", "AWS_SECRET_KEY"), &credentials.EnvAWS{}},
 		{"MINIO_ROOT_USER and MINIO_ROOT_PASSWORD", set("MINIO_ROOT_USER", "MINIO_ACCESS_KEY"), &credentials.EnvMinio{}},

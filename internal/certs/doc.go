@@ -4,6 +4,9 @@
 //
 //	pool, err := certs.Pool("/etc/millrace/ca.pem") // to trust a server
 //
+//	authorities, err := certs.OpenAuthorities("/etc/millrace/ca.pem") // and to follow the file
+//	client.Transport = authorities.Transport(transport)
+//
 //	pair, err := certs.Open(certs.Options{Cert: "cert.pem", Key: "key.pem", Log: log}) // to be one
 //	listener = tls.NewListener(listener, pair.Config())
 //	go pair.Watch(ctx)

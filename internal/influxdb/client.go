@@ -3,7 +3,6 @@ package influxdb
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
@@ -39,11 +38,13 @@ func NewClient(cfg Config, timeout time.Duration, transport http.RoundTripper) *
 	if transport == nil {
 		t := http.DefaultTransport.(*http.Transport).Clone()
 		t.MaxIdleConnsPerHost = 8
-		if cfg.CA != "" {
-			t.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12}
-			t.TLSClientConfig.RootCAs, c.broken = certs.Pool(cfg.CA)
-		}
 		transport = t
+		if cfg.CA != "" {
+			var trusted *certs.Authorities
+			if trusted, c.broken = certs.OpenAuthorities(cfg.CA); c.broken == nil {
+				transport = trusted.Transport(t)
+			}
+		}
 	}
 	c.http = &http.Client{
 		Transport: transport,
