@@ -27,6 +27,9 @@ type serveCommand struct {
 	Admin     string   `default:"127.0.0.1:8081" group:"Process" help:"Address for /livez, /readyz, /metrics and profiles. On a loopback address it is for this machine alone; on another keep it from the public."`
 	Demo      bool     `group:"Process" help:"Also send believable live traffic for three made-up sites to itself, and make up a month of their past at the first start."`
 
+	AdminTLSCert string `name:"admin-tls-cert" placeholder:"FILE" group:"Process" help:"As --tls-cert, for --admin. It may be the same file."`
+	AdminTLSKey  string `name:"admin-tls-key" placeholder:"FILE" group:"Process" help:"PEM file of the key of --admin-tls-cert."`
+
 	Drain *time.Duration `placeholder:"DURATION" group:"Process" help:"How long to go on serving after SIGTERM, at most 10m, while /readyz is 503 already and balancers look away. Ctrl-C does not wait. Default: 5s where --listen is open to other machines, else 0."`
 
 	storeFlags     `embed:""`
@@ -96,6 +99,7 @@ func (c *serveCommand) options() (*server.Options, error) {
 	access, accessErr := c.access()
 	o := &server.Options{
 		Roles: c.Roles, Listen: c.Listen, Admin: c.Admin, TLSCert: c.TLSCert, TLSKey: c.TLSKey,
+		AdminTLSCert: c.AdminTLSCert, AdminTLSKey: c.AdminTLSKey,
 		Data: c.Data, Influx: c.Influx, S3: c.S3,
 		Kafka: server.KafkaOptions{
 			Brokers: c.Kafka, Partitions: c.Partitions, Replication: c.Replication, Retention: c.Retention,

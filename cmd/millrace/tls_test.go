@@ -73,5 +73,49 @@ func TestTLSRefused(t *testing.T) {
 	}
 	f("--tls-cert, --tls-key: certificate "+cert+" has expired", "--tls-cert", cert, "--tls-key", key)
 	f("--tls-cert and --tls-key go together", "--tls-cert", cert)
+	f("--admin-tls-cert, --admin-tls-key: certificate "+cert+" has expired", "--admin-tls-cert", cert, "--admin-tls-key", key)
+	f("--admin-tls-cert and --admin-tls-key go together", "--admin-tls-key", key)
 	f("plain HTTP: leave out", "--tls-cert", cert, "--tls-key", key, "--demo")
+}
+
+// TestAdminTLS: the operators' port speaks TLS with a certificate of its own, and the metrics are of the one that ends first.
+func TestAdminTLS(t *testing.T) {
+	t.Parallel()
+	a := certstest.New(t)
+	cert, key := a.Write(t, t.TempDir(), time.Now().Add(20*time.Hour), "127.0.0.1")
+	adminCert, adminKey := a.Write(t, t.TempDir(), time.Now().Add(time.Hour), "127.0.0.1")
+	s, err := launchServer(t, append(localPlace(t).args("serve"), "--tls-cert", cert, "--tls-key", key, "--admin-tls-cert", adminCert, "--admin-tls-key", adminKey))
+	if err != nil {
+		t.Fatal(err)
+	}
+	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: a.Pool()}}
+	defer transport.CloseIdleConnections()
+	client := &http.Client{Transport: transport, Timeout: 20 * time.Second}
+	get := func(url string) (status int, body string, ends time.Time) {
+		t.Helper()
+		resp, err := client.Get(url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		text, err := io.ReadAll(resp.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if resp.TLS != nil {
+			ends = resp.TLS.PeerCertificates[0].NotAfter
+		}
+		return resp.StatusCode, string(text), ends
+	}
+	if !strings.HasPrefix(s.admin, "https://") {
+		t.Fatalf("the greeting has %s", s.admin)
+	}
+	status, page, ends := get(s.admin + "/metrics")
+	if status != http.StatusOK || !strings.Contains(page, "millrace_tls_certificate_remaining_days 0.04") || time.Until(ends) > 2*time.Hour {
+		t.Errorf("%d, a certificate until %s, and metrics\n%.300s", status, ends, page)
+	}
+	if status, body, _ := get(strings.Replace(s.admin, "https", "http", 1) + "/metrics"); status != http.StatusBadRequest || !strings.Contains(body, "https://") {
+		t.Errorf("plain HTTP: %d %s", status, body)
+	}
+	s.mustStop(t)
 }

@@ -2,9 +2,11 @@ package admin
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/pprof"
 	"os"
@@ -43,9 +45,10 @@ func cmdline(w http.ResponseWriter, _ *http.Request) {
 // maxConns is the most connections that the port holds: scrapers and probes need a handful.
 const maxConns = 64
 
-// Options configure a Port. All fields are required.
+// Options configure a Port. All fields but TLS are required.
 type Options struct {
 	Addr  string      // address to listen on, HOST:PORT (--admin)
+	TLS   *tls.Config // to speak TLS alone; nil: plain HTTP
 	Roles []string    // names of conditions that ?role= of /readyz may select
 	Fail  func(error) // is called if the server ends before Close
 	Log   *slog.Logger
@@ -81,8 +84,12 @@ func Open(o Options) (*Port, error) {
 		IdleTimeout:       time.Minute,
 		ErrorLog:          front.ErrorLog("admin", o.Log, p.Front),
 	}
+	var listener net.Listener = p.listener
+	if o.TLS != nil {
+		listener = front.TLS(listener, o.TLS)
+	}
 	go func() {
-		err := p.server.Serve(p.listener)
+		err := p.server.Serve(listener)
 		if !p.closing.Load() {
 			o.Fail(fmt.Errorf("serve admin port: %w", err))
 		}

@@ -1,6 +1,8 @@
 package metrics
 
 import (
+	"cmp"
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -8,6 +10,7 @@ import (
 	"millrace/emit"
 	emitinflux "millrace/emit/influx"
 	"millrace/emit/lake"
+	"millrace/internal/certs"
 )
 
 // Counter registers a counter that is read at each scrape. Names are fixed in code, so a clash is a
@@ -55,15 +58,19 @@ func Archive(r prometheus.Registerer, a *lake.Archiver) {
 	}, func() float64 { return float64(a.Stats().Stored) / 1000 }))
 }
 
-// Certificate are the metrics of the certificate of the public address. Remaining is how long it is
-// good for, and failing why what its files have now is not in use.
-func Certificate(r prometheus.Registerer, remaining func() time.Duration, failing func() error) {
+// Certificates are the metrics of the certificates of the public address and of the operators' port, one
+// or both: of the one that ends first, and whether the files of any are not in use as they are now.
+func Certificates(r prometheus.Registerer, pairs []*certs.Pair) {
+	remaining := func() time.Duration {
+		return slices.MinFunc(pairs, func(a, b *certs.Pair) int { return cmp.Compare(a.Remaining(), b.Remaining()) }).Remaining()
+	}
+	failing := func() bool { return slices.ContainsFunc(pairs, func(p *certs.Pair) bool { return p.Err() != nil }) }
 	r.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Name: "millrace_tls_certificate_remaining_days", Help: "Days that the certificate in use is good for; negative once it has expired.",
+		Name: "millrace_tls_certificate_remaining_days", Help: "Days that the certificate in use is good for, of --tls-cert and --admin-tls-cert the one that ends first; negative once it has expired.",
 	}, func() float64 { return remaining().Hours() / 24 }), prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "millrace_tls_reload_failing", Help: "1 while the files of certificate and key have changed to what can't be used, and the old ones are in use.",
 	}, func() float64 {
-		if failing() != nil {
+		if failing() {
 			return 1
 		}
 		return 0

@@ -27,6 +27,9 @@ type Options struct {
 	TLSCert, TLSKey string
 	// Admin is the address for operators, HOST:PORT (--admin).
 	Admin string
+	// AdminTLSCert and AdminTLSKey are for Admin what TLSCert and TLSKey are for Listen
+	// (--admin-tls-cert, --admin-tls-key). Default: plain HTTP.
+	AdminTLSCert, AdminTLSKey string
 	// Data is the folder of this process, made if it is missing (--data).
 	Data string
 	// Influx is the URL of the InfluxDB that has the rollups (--influx). Default: a store in Data.

@@ -20,22 +20,30 @@ import (
 // probeTime bounds a request of a probe.
 const probeTime = 15 * time.Second
 
-// certificateProbes try the files of --tls-cert and --tls-key.
+// certificateProbes try the files of --tls-cert and --tls-key, and of --admin-tls-cert and --admin-tls-key.
 func (o *Options) certificateProbes() []check.Probe {
-	if o.TLSCert == "" {
-		return nil
+	var probes []check.Probe
+	if o.TLSCert != "" {
+		probes = append(probes, certificateProbe("certificate", o.TLSCert, o.TLSKey))
 	}
-	return []check.Probe{{Name: "certificate", Run: func(context.Context) (string, error) {
-		pair, err := certs.Open(certs.Options{Cert: o.TLSCert, Key: o.TLSKey, Log: slog.New(slog.DiscardHandler)})
+	if o.AdminTLSCert != "" {
+		probes = append(probes, certificateProbe("admin certificate", o.AdminTLSCert, o.AdminTLSKey))
+	}
+	return probes
+}
+
+func certificateProbe(name, cert, key string) check.Probe {
+	return check.Probe{Name: name, Run: func(context.Context) (string, error) {
+		pair, err := certs.Open(certs.Options{Cert: cert, Key: key, Log: slog.New(slog.DiscardHandler)})
 		if err != nil {
 			return "", err
 		}
-		text := fmt.Sprintf("%s is good for %d days", o.TLSCert, int(pair.Remaining().Hours()/24))
+		text := fmt.Sprintf("%s is good for %d days", cert, int(pair.Remaining().Hours()/24))
 		if pair.Remaining() < certs.EndsSoon {
 			return "", check.Warning(text + ": renew it")
 		}
 		return text, nil
-	}}}
+	}}
 }
 
 // archiveProbes try the bucket or folder of --s3. Without it the archive is in the data folder.

@@ -72,6 +72,8 @@ func TestProbeCertificate(t *testing.T) {
 	}
 	f(23*time.Hour, 0, `warn +certificate +.*is good for 0 days: renew it`)
 	f(-time.Hour, 1, `FAIL +certificate +.*has expired`)
+	cert, key := a.Write(t, t.TempDir(), time.Now().Add(-time.Hour), "localhost")
+	mustProbe(t, &Options{AdminTLSCert: cert, AdminTLSKey: key}, 1, `FAIL +admin certificate +.*has expired`)
 }
 
 func TestProbeArchive(t *testing.T) {

@@ -72,6 +72,7 @@ type server struct {
 	dir        *datadir.Dir
 	admin      *admin.Port
 	certs      *certs.Pair     // nil without --tls-cert
+	adminCerts *certs.Pair     // nil without --admin-tls-cert
 	listener   *front.Listener // on the public address; nil without Collect and Query
 	places     *geo.DB         // nil without --geo-mmdb
 	cluster    *cluster        // nil without a role that uses Kafka
@@ -127,6 +128,9 @@ func (s *server) start(ctx context.Context) error {
 // up returns what the caller of Run learns of a server that has started.
 func (s *server) up() Up {
 	u := Up{Data: s.dir.Path(), AdminURL: urlOf(s.admin.Addr()), DemoPast: hasPast(s.dir.Path())}
+	if s.adminCerts != nil {
+		u.AdminURL = "https" + strings.TrimPrefix(u.AdminURL, "http")
+	}
 	if s.public != nil {
 		u.Listen = s.public.listener.Addr().String()
 		u.URL = urlOf(u.Listen)

@@ -46,7 +46,15 @@ func (s *server) openFolder(context.Context) error {
 }
 
 func (s *server) openAdmin(context.Context) error {
-	p, err := admin.Open(admin.Options{Addr: s.o.Admin, Roles: roles.All(), Fail: s.fail, Log: s.log})
+	o := admin.Options{Addr: s.o.Admin, Roles: roles.All(), Fail: s.fail, Log: s.log}
+	if s.o.AdminTLSCert != "" {
+		pair, err := certs.Open(certs.Options{Cert: s.o.AdminTLSCert, Key: s.o.AdminTLSKey, Log: s.log})
+		if err != nil {
+			return fmt.Errorf("--admin-tls-cert, --admin-tls-key: %w", err)
+		}
+		s.adminCerts, o.TLS = pair, pair.Config()
+	}
+	p, err := admin.Open(o)
 	if err != nil {
 		return err
 	}
@@ -57,18 +65,27 @@ func (s *server) openAdmin(context.Context) error {
 	return nil
 }
 
-// openCertificate reads what the public address speaks TLS with, and follows its files.
+// openCertificate reads what the public address speaks TLS with, and follows its files and those of the
+// operators' port.
 func (s *server) openCertificate(context.Context) error {
-	if s.o.TLSCert == "" || !s.o.has(roles.Collect) && !s.o.has(roles.Query) {
-		return nil
+	var pairs []*certs.Pair
+	if s.adminCerts != nil {
+		pairs = append(pairs, s.adminCerts)
 	}
-	pair, err := certs.Open(certs.Options{Cert: s.o.TLSCert, Key: s.o.TLSKey, Log: s.log})
-	if err != nil {
-		return fmt.Errorf("--tls-cert, --tls-key: %w", err)
+	if s.o.TLSCert != "" && (s.o.has(roles.Collect) || s.o.has(roles.Query)) {
+		pair, err := certs.Open(certs.Options{Cert: s.o.TLSCert, Key: s.o.TLSKey, Log: s.log})
+		if err != nil {
+			return fmt.Errorf("--tls-cert, --tls-key: %w", err)
+		}
+		s.certs = pair
+		pairs = append(pairs, pair)
 	}
-	s.certs = pair
-	metrics.Certificate(s.admin.Registry, pair.Remaining, pair.Err)
-	s.closers.add("certificate", inBackground(pair.Watch))
+	for _, pair := range pairs {
+		s.closers.add("certificate", inBackground(pair.Watch))
+	}
+	if len(pairs) > 0 {
+		metrics.Certificates(s.admin.Registry, pairs)
+	}
 	return nil
 }
 

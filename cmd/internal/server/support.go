@@ -44,7 +44,7 @@ func (s *server) openSupport(context.Context) error {
 func shown(o *Options, set *stores.Set) map[string]any {
 	m := map[string]any{
 		"roles": o.Roles, "listen": o.Listen, "admin": o.Admin, "archive-every": o.ArchiveEvery.String(), "audit-share": o.AuditShare,
-		"demo": o.Demo, "drain": o.Drain.String(), "tls": o.TLSCert != "",
+		"demo": o.Demo, "drain": o.Drain.String(), "tls": o.TLSCert != "", "admin-tls": o.AdminTLSCert != "",
 
 		"kafka": o.Kafka.Brokers, "partitions": o.Kafka.Partitions, "replication": o.Kafka.Replication, "retention": o.Kafka.Retention.String(),
 		"session-timeout": o.sessionTimeout().String(), "sync-writes": o.Kafka.SyncWrites, "kafka-security": o.Kafka.Security != nil,

@@ -71,6 +71,9 @@ func (o *Options) validateServing(f *findings) {
 	if (o.TLSCert == "") != (o.TLSKey == "") {
 		f.add("--tls-cert and --tls-key go together; they may name one file that has both")
 	}
+	if (o.AdminTLSCert == "") != (o.AdminTLSKey == "") {
+		f.add("--admin-tls-cert and --admin-tls-key go together; they may name one file that has both, and those of --tls-cert and --tls-key")
+	}
 	if o.TLSCert != "" && o.Demo {
 		f.add("--demo sends its traffic to this server in plain HTTP: leave out --tls-cert and --tls-key")
 	}
