@@ -23,6 +23,7 @@ type commandLine struct {
 	Sim    simCommand    `cmd:"" help:"Play random schedules of faults against the core and its state in memory; every window is recounted."`
 	Attack attackCommand `cmd:"" help:"Flood one site with random paths; the other sites' windows have to stay the same bytes."`
 	Soak   soakCommand   `cmd:"" help:"Run a server for hours on a fast clock; memory, files and goroutines have to stay flat, and every event to be counted."`
+	Roles  rolesCommand  `cmd:"" help:"Measure what an event takes of each role and each store."`
 	Worker workerCommand `cmd:"" hidden:"" help:"The process that a scenario of chaos kills."`
 }
 

@@ -39,6 +39,7 @@ type commandLine struct {
 	Import  importCommand  `cmd:"" help:"Read access logs or events from files into the archive and count them."`
 	Sites   sitesCommand   `cmd:"" help:"Check a file of sites."`
 	Dead    deadCommand    `cmd:"" help:"List, show and retry records that could not be read."`
+	Size    sizeCommand    `cmd:"" help:"Compute the machines and disks that a number of events a day takes."`
 	Bench   benchCommand   `cmd:"" help:"Measure the engine on this machine."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 }

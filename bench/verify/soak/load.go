@@ -62,9 +62,17 @@ type request struct {
 	events, views int64
 }
 
-// run sends until ctx is done, and then what it has begun.
+// run sends events and queries until ctx is done, and then what it has begun.
 func (l *load) run(ctx context.Context) {
-	var all, sending sync.WaitGroup
+	var asking sync.WaitGroup
+	asking.Go(func() { l.ask(ctx) })
+	l.runEvents(ctx)
+	asking.Wait()
+}
+
+// runEvents sends events until ctx is done, and then what it has begun.
+func (l *load) runEvents(ctx context.Context) {
+	var sending sync.WaitGroup
 	requests := make(chan request)
 	for range senders {
 		sending.Go(func() {
@@ -73,7 +81,6 @@ func (l *load) run(ctx context.Context) {
 			}
 		})
 	}
-	all.Go(func() { l.ask(ctx) })
 	gap := time.Duration(float64(time.Second) * float64(l.o.Batch) / l.o.Rate)
 	due, n := time.Now(), 0
 	for ctx.Err() == nil {
@@ -90,7 +97,6 @@ func (l *load) run(ctx context.Context) {
 	}
 	close(requests)
 	sending.Wait()
-	all.Wait()
 	l.client.CloseIdleConnections()
 }
 
@@ -185,13 +191,17 @@ func (l *load) ask(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
-		body := fmt.Sprintf(questions[n%len(questions)], bench.SiteName(n%l.o.Sites), l.today())
-		if status, err := l.post("/api/v2/query", []byte(body)); err != nil || status != http.StatusOK {
-			if l.unanswered.Add(1)%100 == 1 {
-				l.o.Log.Warn("a query fails", "status", status, "err", err, "query", body)
-			}
-			continue
-		}
+		l.query(n)
+	}
+}
+
+// query makes the query that has a number.
+func (l *load) query(n int) {
+	body := fmt.Sprintf(questions[n%len(questions)], bench.SiteName(n%l.o.Sites), l.today())
+	status, err := l.post("/api/v2/query", []byte(body))
+	if err == nil && status == http.StatusOK {
 		l.queries.Add(1)
+	} else if l.unanswered.Add(1)%100 == 1 {
+		l.o.Log.Warn("a query fails", "status", status, "err", err, "query", body)
 	}
 }

@@ -1,0 +1,73 @@
+package sizing
+
+// What was measured on 30 November 2026 on two virtual cores of an AMD EPYC, with 24 GiB, go1.26.8 and
+// a load average of 25 to 36 by other programs. The runs:
+//
+//	A  millrace-verify roles --rate 150 --batch 1 --sites 900 --for 190s --warm-up 40s
+//	B  millrace-verify roles --rate 150 --batch 1 --sites 90 --for 190s --warm-up 40s
+//	C  millrace-verify roles --rate 1500 --batch 50 --sites 90 --for 130s --warm-up 30s
+//	D  millrace bench engine --events 300000 --batch 100 --early
+//	S  millrace-verify soak --rate 500 --batch 10 --sites 200 --serve=--retention=6h
+//
+// In A and B 1.4 and 1.3 events share a record, in C 13, in S 5. Processor time has what a process
+// without load takes subtracted: of process 7, emit 5.5, archive 4.5 thousandths of a core.
+
+// firedPoints is how many points of windows are written to the topic for an event, by events of a site
+// in a minute: A, B, C; D by its bytes.
+var firedPoints = table{{10, 36.6}, {100, 24.7}, {1000, 7.44}, {6000, 3.2}}
+
+// windowsBytes is what an event takes in millrace.windows: A, B, C.
+var windowsBytes = table{{10, 1138}, {100, 1015}, {1000, 659}}
+
+// steady is what both have to be multiplied by. Runs of three minutes have one quarter of visits and no
+// hour open; a server that runs for hours writes several of them again each minute. S has 1,926 bytes
+// an event in millrace.windows, the table without it 1,074.
+const steady = 1.8
+
+// Processor time in microseconds. Of a record is what it costs to hand it on, be one event in it or a
+// hundred. A to C solved for it: what comes out for A is 4 % below what was measured, for D 11 %.
+const (
+	processRecordMicros = 339
+	processEventMicros  = 3
+	processPointMicros  = 2.85
+	emitPointMicros     = 7 // 8.3 in A, 6.0 in B, 7.0 in C
+	archiveRecordMicros = 146
+	archiveEventMicros  = 7.4
+	queryMicros         = 1100 // of five kinds, over a day that is young: 700 to 1,130
+)
+
+// collectMicros is for beacons that come one to a request, by events of a record: B, and of a collector
+// that is busy bench/results/2026-11-30-collect.txt.
+var collectMicros = table{{1.3, 245}, {100, 24}}
+
+// eventsBytes and changelogBytes are what an event takes in the log, compressed, by events of a record: B, S, C.
+var (
+	eventsBytes    = table{{1.3, 423}, {5, 198}, {13, 132}}
+	changelogBytes = table{{1.3, 284}, {5, 147}, {13, 104}}
+)
+
+// minutePoints and visitPoints are points of final windows for an event, by events of a window: A, B, C. Hours
+// have the families of minutes and take their table.
+var (
+	minutePoints = table{{9.8, 5.28}, {78, 2.52}, {659, 0.696}}
+	visitPoints  = table{{31, 2.91}, {313, 1.17}, {2168, 0.352}}
+)
+
+// Bytes. localPointBytes: replay of 632,777 events of S into an empty store,
+// 324 bytes an event for 5.3 points.
+const (
+	parquetBytes    = 54 // S; 29 in C, 41 in B, whose files have fewer sites or more events
+	localPointBytes = 61
+	// InfluxDB 1.8.10, the same replay, 845,601 points in: 152 MB of TSM files and index, before their last
+	// compaction, and 13 MB of WAL.
+	influxPointBytes = 190
+	stateBytes       = 85 // S, most of it
+)
+
+// Memory of a process: RSS of B, and what A has more of for each site, C for each event a second. It is doubled
+// where it holds hours and visits: S, all in one process, has 1.2 GB where these give 0.7.
+var (
+	baseMemory    = map[string]float64{"collect": 70e6, "process": 400e6, "emit": 100e6, "archive": 90e6, "query": 100e6}
+	perSiteMemory = map[string]float64{"collect": 2e3, "process": 200e3, "emit": 13e3, "archive": 4e3, "query": 0}
+	perRateMemory = map[string]float64{"process": 480e3, "archive": 77e3}
+)
