@@ -25,20 +25,17 @@ type sizeCommand struct {
 func (sizeCommand) Help() string {
 	return `Prints brokers, partitions, nodes by role, disks, and bytes of bucket and rollup store, from figures that were measured: docs/sizing.md.
 
-Example:
-
   millrace size --events-per-day 1000000000 --site-count 50000`
 }
 
 func (c *sizeCommand) Run(p *process) error {
-	plan, err := sizing.Compute(sizing.Options{EventsPerDay: c.EventsPerDay, Sites: c.SiteCount, Peak: c.Peak, Replicas: c.Replicas,
-		Retention: c.Retention, NodeCores: c.NodeCores, Use: c.Use, Queries: c.Queries})
+	plan, err := sizing.Compute(sizing.Options{EventsPerDay: c.EventsPerDay, Sites: c.SiteCount, Peak: c.Peak, Replicas: c.Replicas, Retention: c.Retention, NodeCores: c.NodeCores, Use: c.Use, Queries: c.Queries})
 	if err != nil {
 		return usagef("%w", first(err))
 	}
-	if !c.JSON {
-		_, err = fmt.Fprint(p.stdout, plan)
-		return err
+	if c.JSON {
+		return json.NewEncoder(p.stdout).Encode(plan)
 	}
-	return json.NewEncoder(p.stdout).Encode(plan)
+	_, err = fmt.Fprint(p.stdout, plan)
+	return err
 }
