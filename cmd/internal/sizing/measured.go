@@ -8,6 +8,7 @@ package sizing
 //	C  millrace-verify roles --rate 1500 --batch 50 --sites 90 --for 130s --warm-up 30s
 //	E  millrace-verify roles --rate 150 --batch 1 --sites 9000 --for 100s --warm-up 25s (98 a second were sent)
 //	D  millrace bench engine --events 300000 --batch 100 --early
+//	F  millrace-verify soak --rate 60 --batch 2 --sites 20 --for 7m
 //	S  millrace-verify soak --rate 500 --batch 10 --sites 200 --serve=--retention=6h
 //
 // In A, B and E 1.4, 1.3 and 1.4 events share a record, in C 13, in S 5. Processor time has what a process
@@ -48,6 +49,12 @@ var (
 	changelogBytes = table{{1.3, 284}, {5, 147}, {13, 104}}
 )
 
+// parquetBytes is what an event takes in the archive, by events of a file: F, S, B, C.
+var parquetBytes = table{{75, 182}, {625, 54}, {2250, 41}, {22_500, 29}}
+
+// idleCores is what a process without load takes, of a core: C.
+var idleCores = map[string]float64{"collect": 0.0005, "process": 0.007, "emit": 0.0055, "archive": 0.0045}
+
 // minutePoints and visitPoints are points of final windows for an event, by events of a window: E, A, B, C. Hours
 // have the families of minutes and take their table.
 var (
@@ -58,7 +65,6 @@ var (
 // Bytes. localPointBytes: replay of 632,777 events of S into an empty store,
 // 324 bytes an event for 5.3 points.
 const (
-	parquetBytes    = 54 // S; 29 in C, 41 in B, whose files have fewer sites or more events
 	localPointBytes = 61
 	// InfluxDB 1.8.10, the same replay, 1,094,935 points in: 192 MB of TSM files and index, before their
 	// last compaction.

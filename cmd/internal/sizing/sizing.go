@@ -117,7 +117,7 @@ func Compute(o Options) (*Plan, error) {
 	p.PeakRate = p.Mean * o.Peak
 	p.Density = p.Mean * 60 / float64(o.Sites)
 	p.PerRecord = min(mostPerRecord, 1+p.Mean*linger/leastPartitions/2)
-	c := costOf(p.Density, p.PerRecord)
+	c := costOf(p.Density, p.PerRecord, p.Mean*archiveEvery/leastPartitions)
 	p.roles(c)
 	p.topics(c)
 	events := o.EventsPerDay * monthDays
@@ -134,8 +134,9 @@ type cost struct {
 	parquet, localStore, influxStore float64
 }
 
-// costOf returns it by events of a site in a minute, and events of a record of the log.
-func costOf(density, perRecord float64) cost {
+// costOf returns it by events of a site in a minute, of a record of the log, and of a file of the
+// archive.
+func costOf(density, perRecord, perFile float64) cost {
 	fired := steady * firedPoints.at(density)
 	points := minutePoints.at(density) + visitPoints.at(15*density) + minutePoints.at(60*density)
 	return cost{
@@ -146,7 +147,7 @@ func costOf(density, perRecord float64) cost {
 		events:    eventsBytes.at(perRecord),
 		changelog: changelogBytes.at(perRecord),
 		windows:   steady * windowsBytes.at(density),
-		parquet:   parquetBytes, localStore: points * localPointBytes, influxStore: points * influxPointBytes,
+		parquet:   parquetBytes.at(perFile), localStore: points * localPointBytes, influxStore: points * influxPointBytes,
 	}
 }
 
@@ -165,6 +166,7 @@ func (p *Plan) roles(c cost) {
 	sum := 0.0
 	for i := range p.Roles {
 		r := &p.Roles[i]
+		r.Cores += idleCores[r.Name]
 		sum += r.Cores
 		r.Nodes = max(2, int(math.Ceil(r.Cores/(float64(o.NodeCores)*o.Use)))) // two, so that one may fail
 		r.Memory = int64(float64(r.Nodes)*baseMemory[r.Name] + perSiteMemory[r.Name]*float64(o.Sites) + perRateMemory[r.Name]*p.PeakRate)
@@ -183,6 +185,7 @@ const (
 	onePeak         = 2000
 	mostPerRecord   = 100
 	linger          = 0.005 // seconds, --linger
+	archiveEvery    = 60.0  // seconds, --archive-every
 	// brokerBytes is what a broker may be written in a second at the peak, and brokerDisk what it may
 	// hold. They are not measured: disks and networks of 10 Gbit/s have room for them.
 	brokerBytes = 50e6

@@ -75,14 +75,18 @@ func TestValidate(t *testing.T) {
 	f(func(o *Options) { o.Retention = 91 * day }, "--retention: 91d is not 1h to 90d")
 }
 
-// What is computed, against a load that was measured: the deviations are those of docs/sizing.md.
+// What is computed, against two loads that were measured, F and S of measured.go: the deviations are those of
+// docs/sizing.md.
 func TestRecorded(t *testing.T) {
-	f := func(name string, density, perRecord float64, want map[string][2]float64) {
+	f := func(name string, rate, density, perRecord, perFile float64, want map[string][2]float64) {
 		t.Helper()
-		c := costOf(density, perRecord)
+		c := costOf(density, perRecord, perFile)
+		cpu := c.collect + c.process + c.emit + c.archive + queryMicros/rate
+		for _, idle := range idleCores {
+			cpu += 1e6 * idle / rate
+		}
 		for what, got := range map[string]float64{
-			"cpu": c.collect + c.process + c.emit + c.archive, "events": c.events, "changelog": c.changelog, "windows": c.windows,
-			"parquet": c.parquet, "local": c.localStore,
+			"cpu": cpu, "events": c.events, "changelog": c.changelog, "windows": c.windows, "parquet": c.parquet, "local": c.localStore,
 		} {
 			w, ok := want[what]
 			if off := 100 * (got/w[0] - 1); ok && math.Abs(off-w[1]) > 1 {
@@ -90,7 +94,10 @@ func TestRecorded(t *testing.T) {
 			}
 		}
 	}
-	f("large", 30, 5, map[string][2]float64{"cpu": {710, 8}, "events": {198, 0}, "changelog": {147, 0}, "windows": {1926, 0}, "parquet": {54, 0}, "local": {324, -3}})
+	f("small", 60, 15, 1.1, 75, map[string][2]float64{"cpu": {1854, -13}, "events": {460, -8}, "changelog": {321, -12}, "windows": {2143, -6}})
+	f("large", 500, 30, 5, 625, map[string][2]float64{
+		"cpu": {710, 13}, "events": {198, 0}, "changelog": {147, 0}, "windows": {1926, 0}, "parquet": {54, 0}, "local": {324, -3},
+	})
 }
 
 func TestTable(t *testing.T) {
@@ -100,7 +107,7 @@ func TestTable(t *testing.T) {
 			t.Errorf("at %v %v, want %v", c[0], got, c[1])
 		}
 	}
-	for _, x := range []table{firedPoints, windowsBytes, minutePoints, visitPoints, collectMicros, eventsBytes, changelogBytes} {
+	for _, x := range []table{firedPoints, windowsBytes, minutePoints, visitPoints, collectMicros, eventsBytes, changelogBytes, parquetBytes} {
 		for i, row := range x {
 			if row.value <= 0 || row.density <= 0 || i > 0 && row.density <= x[i-1].density {
 				t.Errorf("row %d of %v", i, x)
