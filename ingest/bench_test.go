@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"strings"
 	"testing"
@@ -9,6 +10,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/valyala/fasthttp"
+
+	"millrace/engine/event"
 )
 
 // nowhere acknowledges every record at once, so that what is measured is the way to the client and not the broker.
@@ -25,6 +28,26 @@ func BenchmarkHandler(b *testing.B) {
 	}
 	f("1", pageview, 1)
 	f("100", "["+strings.Repeat(pageview+",", 99)+pageview+"]", 100)
+	b.Run("100 of 50 sites", func(b *testing.B) { // of a page, whose events are known if they come again
+		body := manySites(100, 50)
+		benchmarkRequest(b, "POST", "/v1/events", body, 100, "Origin", "https://a.example", "X-Forwarded-For", "84.112.3.4")
+	})
+}
+
+// manySites is a body of so many events, of so many sites of one partition in turn.
+func manySites(events, sites int) string {
+	var ids []string
+	for i := 0; len(ids) < sites; i++ {
+		if id := fmt.Sprintf("site-%03d.example", i); event.Partition(id, 0, testPartitions) == 0 {
+			ids = append(ids, id)
+		}
+	}
+	list := make([]string, events)
+	for i := range list {
+		list[i] = fmt.Sprintf(`{"name":"pageview","site":"%s","url":"https://%[1]s/blog/post-%d?utm_source=news",`+
+			`"referrer":"https://www.google.com/","screen":"1920x1080","props":{"author":"Ada","plan":"pro"}}`, ids[i%sites], i)
+	}
+	return "[" + strings.Join(list, ",") + "]"
 }
 
 // BenchmarkProtocols is BenchmarkHandler of one event by each protocol, as a page in a browser sends it.

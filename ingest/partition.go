@@ -221,10 +221,10 @@ func (p *partition) receive(in *protocol.Input, now event.Time) {
 // appendEvent appends the JSON of an event; room is for an id.
 func (c *Collector) appendEvent(dst []byte, x *event.Encoder, in *protocol.Input, room []byte) []byte {
 	if in.Serial == 0 {
-		return x.Append(dst, &in.Event, in.Plain)
+		return x.Append(dst, &in.Event, in.Plain, in.PropsText)
 	}
 	in.ID = protocol.View(c.ids.append(room, in.Repeat, in.Serial))
-	dst = x.Append(dst, &in.Event, in.Plain)
+	dst = x.Append(dst, &in.Event, in.Plain, in.PropsText)
 	in.ID = "" // room is another event's next
 	return dst
 }

@@ -65,7 +65,7 @@ func TestEncoder(t *testing.T) {
 			if rapid.Bool().Draw(t, "another's") {
 				e.UA, e.Country, e.Received = events[0].UA, events[0].Country, e.Time
 			}
-			if got, want := x.Append(nil, &e, false), e.Append(nil); string(got) != string(want) {
+			if got, want := x.Append(nil, &e, false, ""), e.Append(nil); string(got) != string(want) {
 				t.Fatalf("got  %s\nwant %s", got, want)
 			}
 			if rapid.Bool().Draw(t, "reset") {
@@ -76,8 +76,26 @@ func TestEncoder(t *testing.T) {
 	e := Event{ID: "1", Site: "a.example", Name: "x", Time: 5, Received: 5, Visitor: 0x0123456789abcdef, URL: "https://a/",
 		UA: `"`, City: "é", Props: []Prop{{"a", "b~ "}}, Client: "v1"}
 	var x Encoder
-	if got, want := x.Append(nil, &e, true), e.Append(nil); string(got) != string(want) {
-		t.Errorf("got  %s\nwant %s", got, want)
+	plain := func() {
+		t.Helper()
+		want := string(e.Append(nil))
+		if got := x.Append(nil, &e, true, ""); string(got) != want {
+			t.Errorf("got  %s\nwant %s", got, want)
+		}
+		if got := x.Append(nil, &e, true, string(AppendProps(nil, e.Props))); len(e.Props) > 0 && string(got) != want {
+			t.Errorf("with encoded properties\ngot  %s\nwant %s", got, want)
+		}
+	}
+	plain()
+	for _, change := range []func(){
+		func() { e.VisitorPrev = 1 }, func() { e.Amount, e.Currency = 15_000, "EUR" }, func() { e.NonInteractive = true },
+		func() { e.Bot = `"` }, func() { e.Ping, e.Engaged = true, 5 }, func() { e.HashRoute = true }, func() { e.Client = "" },
+		func() { e.URL, e.Screen, e.Props = "", "", nil }, func() { e.Referrer, e.Screen = "https://b/", "1x1" },
+	} {
+		was := e
+		change()
+		plain()
+		e = was
 	}
 }
 

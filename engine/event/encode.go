@@ -51,6 +51,11 @@ func (e *Event) append(dst []byte, x *Encoder, plain bool) []byte {
 		dst = append(dst, `,"props":`...)
 		dst = appendProps(dst, e.Props, plain)
 	}
+	return e.appendRest(dst, plain)
+}
+
+// appendRest appends what comes behind the properties, and the end.
+func (e *Event) appendRest(dst []byte, plain bool) []byte {
 	if e.Currency != "" {
 		dst = append(dst, `,"revenue":{"amount":"`...)
 		dst = e.Amount.Append(dst)
@@ -202,7 +207,6 @@ func appendString(dst []byte, s string) []byte {
 // its own bits turned, a quote less than 0x21 with the bit of 2 turned, as control characters are. A
 // borrow may go on into the bytes above, but never reaches the lowest that is found.
 func plainPrefix(s string) int {
-	const ones, high = 0x0101010101010101, 0x8080808080808080
 	last := len(s) - 8
 	if last < 0 {
 		i := 0
@@ -212,9 +216,10 @@ func plainPrefix(s string) int {
 		return i
 	}
 	b := unsafe.Slice(unsafe.StringData(s), len(s))
+	ones, twos, belows, slashes, highs := masks.ones, masks.twos, masks.belows, masks.slashes, masks.highs
 	for i := 0; ; i = min(i+8, last) {
 		w := binary.LittleEndian.Uint64(b[i:])
-		found := (w | ((w ^ ones*2) - ones*0x21) | ((w ^ ones*'\\') - ones)) & high
+		found := (w | ((w ^ twos) - belows) | ((w ^ slashes) - ones)) & highs
 		if found != 0 {
 			return i + bits.TrailingZeros64(found)/8
 		}
@@ -222,4 +227,11 @@ func plainPrefix(s string) int {
 			return len(s)
 		}
 	}
+}
+
+// masks are the constants of plainPrefix. They are variables because the compiler keeps such in
+// registers, where it would load a constant for each word anew.
+var masks = struct{ ones, twos, belows, slashes, highs uint64 }{
+	ones: 0x0101_0101_0101_0101, twos: 0x0202_0202_0202_0202, belows: 0x2121_2121_2121_2121,
+	slashes: 0x5c5c_5c5c_5c5c_5c5c, highs: 0x8080_8080_8080_8080,
 }

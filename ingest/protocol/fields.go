@@ -34,6 +34,41 @@ func (p *Parser) Props(v *strictjson.Value) []event.Prop {
 	return props
 }
 
+// PlainProps reads the properties of an event from a position on, if they are as they are encoded: an
+// object of plain strings, in the order of their keys and without blanks. It returns them, their text
+// and the position behind it, which is 0 if they are not, and then nothing is noted.
+func (p *Parser) PlainProps(text *strictjson.Parser, from int) (props []event.Prop, raw string, end int) {
+	start := len(p.props)
+	if i := p.plainProps(text, from); i > 0 && p.Fits("", 0, FieldProps) {
+		return p.props[start:len(p.props):len(p.props)], text.Text(from, i), i
+	}
+	p.props = p.props[:start]
+	return nil, "", 0
+}
+
+func (p *Parser) plainProps(text *strictjson.Parser, i int) (end int) {
+	last, n := "", 0
+	for open := byte('{'); text.At(i) == open; open = ',' {
+		if text.At(i+1) != '"' {
+			return 0
+		}
+		key, at := text.PlainAt(i + 2)
+		if at == 0 || text.At(at) != ':' || text.At(at+1) != '"' {
+			return 0
+		}
+		value, next := text.PlainAt(at + 2)
+		if next == 0 || key == "" || last != "" && key[0] <= last[0] && key <= last || len(key) > MaxPropKey || len(value) > MaxPropValue {
+			return 0
+		}
+		p.props = append(p.props, event.Prop{Key: key, Value: value})
+		i, last, n = next, key, n+1
+	}
+	if text.At(i) != '}' || n == 0 || n > MaxProps {
+		return 0
+	}
+	return i + 1
+}
+
 func (p *Parser) property(key string, v *strictjson.Value) {
 	var value string
 	switch v.Type() {

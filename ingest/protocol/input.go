@@ -31,6 +31,10 @@ type Input struct {
 	// not meant.
 	Plain bool
 
+	// PropsText is Props as they are encoded, where that is how they were sent; "" where it is not
+	// known to be.
+	PropsText string
+
 	// Repeat is the fingerprint by which the event is known if its sender sends it again by itself
 	// (event.CutRepeat), for one that has no ID; 0 if there is none. The collector sets it.
 	Repeat uint64

@@ -210,6 +210,16 @@ func (p *Parser) String(v *strictjson.Value, path string, field Fields, most int
 	return s
 }
 
+// Fits notes a text of the event, if it is at most so many bytes long and comes for the first time,
+// and reports whether it did.
+func (p *Parser) Fits(s string, most int, field Fields) bool {
+	if p.seen&field != 0 || len(s) > most {
+		return false
+	}
+	p.seen |= field
+	return true
+}
+
 // Own copies the strings of in out of the JSON that was read, so that they outlive the next call of
 // JSON.
 func (p *Parser) Own(in *Input) {
@@ -220,6 +230,7 @@ func (p *Parser) Own(in *Input) {
 	for i := range in.Props {
 		in.Props[i].Key, in.Props[i].Value = p.Keep(in.Props[i].Key), p.Keep(in.Props[i].Value)
 	}
+	in.PropsText = p.Keep(in.PropsText)
 }
 
 // Keep copies s into memory that lives until Reset. Strings handed out before that memory moves

@@ -1,5 +1,11 @@
 package strictjson
 
+import (
+	"encoding/binary"
+	"math/bits"
+	"unsafe"
+)
+
 // A text can be read in parts by a reader who knows what comes, which takes half the time: the
 // objects that it goes through are not made into Values.
 //
@@ -14,6 +20,16 @@ package strictjson
 //
 // Once something is not as it should be nothing more is found, and Ended returns false. An object
 // that is read so has at least one key, and its reader sees to it that no key comes twice.
+
+// A reader who knows most of the keys compares them by Word, and reads plain strings by PlainAt, which
+// takes half the time again. Both only look: what they do not find is left to Field.
+//
+//	i := p.Pos()
+//	if p.Word(i) == WordOf(`"name":"`) {
+//		if name, end := p.PlainAt(i + 8); end > 0 {
+//			p.Seek(end)
+//		}
+//	}
 
 // Begin begins to read a text, of which it keeps a copy. Keys, and what is found in Values, are
 // valid until the next call of Begin or Parse.
@@ -75,3 +91,55 @@ func (p *Parser) noField() (string, *Value) {
 
 // Ended reports whether the whole text has been read and is JSON.
 func (p *Parser) Ended() bool { return !p.bad && p.space(p.pos) == p.end }
+
+// Pos returns the position at which the reading goes on, and Seek sets it, to one that is behind what
+// Word and PlainAt have found.
+func (p *Parser) Pos() int { return p.pos }
+
+// Seek sets the position at which the reading goes on.
+func (p *Parser) Seek(i int) { p.pos = i }
+
+// Text returns a view of the text between two positions.
+func (p *Parser) Text(from, to int) string { return view(p.b[from:to]) }
+
+// At returns the byte at a position, which is not behind the end of the text: there it is 0.
+func (p *Parser) At(i int) byte { return p.b[i] }
+
+// Word returns the 8 bytes at a position, which is not behind the end of the text: from there on they
+// are 0.
+func (p *Parser) Word(i int) uint64 { return binary.LittleEndian.Uint64(p.b[i:]) }
+
+// WordOf returns the Word of a text that begins with up to 8 bytes.
+func WordOf(s string) (word uint64) {
+	for i := range len(s) {
+		word |= uint64(s[i]) << (8 * i)
+	}
+	return word
+}
+
+// PlainAt returns the string of which the first quote is in front of a position, and the position
+// behind it; 0 if it is not plain.
+func (p *Parser) PlainAt(start int) (s string, end int) {
+	b, last := unsafe.Pointer(unsafe.SliceData(p.b)), p.end
+	ones, twos, belows, slashes, highs := masks.ones, masks.twos, masks.belows, masks.slashes, masks.highs
+	for i := start; i <= last; i += 8 { // see text and notPlain
+		w := binary.LittleEndian.Uint64((*[8]byte)(unsafe.Add(b, i))[:])
+		m := (w | (w + ones) | ((w ^ twos) - belows) | ((w ^ slashes) - ones)) & highs
+		if m == 0 {
+			continue
+		}
+		i += bits.TrailingZeros64(m) / 8
+		if *(*byte)(unsafe.Add(b, i)) != '"' {
+			return "", 0
+		}
+		return unsafe.String((*byte)(unsafe.Add(b, start)), i-start), i + 1
+	}
+	return "", 0
+}
+
+// masks are the constants of notPlain. They are variables because the compiler keeps such in
+// registers, where it would load a constant for each word anew.
+var masks = struct{ ones, twos, belows, slashes, highs uint64 }{
+	ones: 0x0101_0101_0101_0101, twos: 0x0202_0202_0202_0202, belows: 0x2121_2121_2121_2121,
+	slashes: 0x5c5c_5c5c_5c5c_5c5c, highs: 0x8080_8080_8080_8080,
+}

@@ -1,6 +1,7 @@
 package plausible
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -36,6 +37,62 @@ type body struct {
 // A report named "engagement" is a ping, not an event. What can't be used is adjusted.
 func (b *body) read(text []byte) error {
 	b.Reset()
+	if b.stream(text) {
+		return nil
+	}
+	*b = body{Parser: b.Parser}
+	b.Reset()
+	return b.whole(text)
+}
+
+// keys are those that stream reads. One that is not among them is left to whole, which sees to it that
+// no key comes twice.
+var keys = [...]string{"p", "n", "u", "d", "r", "v", "w", "h", "i", "e", "sd", "m", "$", "id",
+	"name", "url", "domain", "referrer", "props", "version", "screen_width", "hashMode", "interactive", "meta", "revenue"}
+
+// wordProps is how properties begin.
+var wordProps = strictjson.WordOf(`"p":{`)
+
+// stream reads a body with which nothing is wrong, as of nearly all. What it does not read is read anew
+// by whole.
+func (b *body) stream(text []byte) bool {
+	t := b.Begin(text)
+	if !t.Take('{') {
+		return false
+	}
+	b.in = b.Next()
+	seen := uint32(0)
+	for more := true; more; more = t.Take(',') {
+		if i := t.Pos(); t.Word(i)&(1<<40-1) == wordProps {
+			if props, raw, end := b.PlainProps(t, i+4); end > 0 {
+				b.in.Props, b.in.PropsText = props, raw
+				t.Seek(end)
+				seen |= 1 // PlainProps reads them once
+				continue
+			}
+		}
+		key, v := t.Field()
+		i := slices.Index(keys[:], key)
+		if i < 0 || seen&(1<<i) != 0 {
+			return false
+		}
+		seen |= 1 << i
+		if b.field(key, v); b.Err() != nil {
+			return false
+		}
+	}
+	if !t.Take('}') || !t.Ended() {
+		return false
+	}
+	b.event()
+	if b.Err() == nil {
+		b.sites()
+	}
+	return b.Err() == nil
+}
+
+// whole reads a body that stream does not, or finds out what is wrong with it.
+func (b *body) whole(text []byte) error {
 	root, wrong := b.Document(text)
 	if wrong != nil {
 		return wrong

@@ -215,7 +215,7 @@ func TestPlain(t *testing.T) {
 				t.Errorf("%s: input %d is plain: %v", fields, i, !plain)
 			}
 			var x event.Encoder
-			if got, want := x.Append(nil, &inputs[i].Event, inputs[i].Plain), inputs[i].Append(nil); string(got) != string(want) {
+			if got, want := x.Append(nil, &inputs[i].Event, inputs[i].Plain, inputs[i].PropsText), inputs[i].Append(nil); string(got) != string(want) {
 				t.Errorf("got  %s\nwant %s", got, want)
 			}
 		}

@@ -99,7 +99,7 @@ func checkInput(tb testing.TB, in *protocol.Input, trusted bool, now event.Time)
 		in.Time = now
 	}
 	var x event.Encoder
-	if plain, text := x.Append(nil, &in.Event, in.Plain), in.Append(nil); string(plain) != string(text) {
+	if plain, text := x.Append(nil, &in.Event, in.Plain, in.PropsText), in.Append(nil); string(plain) != string(text) {
 		tb.Fatalf("plain, it is encoded as %s, and else as %s", plain, text)
 	}
 	if n, most := len(in.Append(nil))+1, in.MostBytes(); n > most {

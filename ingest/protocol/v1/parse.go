@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"millrace/engine/event"
 	"millrace/ingest/protocol"
@@ -136,11 +137,100 @@ func (r *reader) streamEvent(text *strictjson.Parser) bool {
 		return false
 	}
 	in := r.Next()
-	for more := true; more && r.Err() == nil; more = text.Take(',') {
-		key, v := text.Field()
-		r.field(in, key, v)
+	for i := text.Pos(); ; {
+		end := r.plainField(in, text, i)
+		if end == 0 {
+			text.Seek(i)
+			key, v := text.Field()
+			if r.field(in, key, v); r.Err() != nil {
+				return false
+			}
+			end = text.Pos()
+		}
+		if text.At(end) == ',' {
+			i = end + 1
+			continue
+		}
+		text.Seek(end)
+		if !text.Take(',') {
+			return r.complete(in) == nil && text.Take('}')
+		}
+		i = text.Pos()
 	}
-	return r.complete(in) == nil && text.Take('}')
+}
+
+// The beginnings of the fields that plainField reads. Keys that are longer go on in another word.
+var (
+	wordSite     = strictjson.WordOf(`"site":"`)
+	wordName     = strictjson.WordOf(`"name":"`)
+	wordURL      = strictjson.WordOf(`"url":"`)
+	wordReferrer = [...]uint64{strictjson.WordOf(`"referre`), strictjson.WordOf(`r":"`)}
+	wordScreen   = [...]uint64{strictjson.WordOf(`"screen"`), strictjson.WordOf(`:"`)}
+	wordProps    = strictjson.WordOf(`"props":`)
+	wordLanguage = [...]uint64{strictjson.WordOf(`"languag`), strictjson.WordOf(`e":"`)}
+	wordID       = strictjson.WordOf(`"id":"`)
+)
+
+// plainField is field of what is at a position, if it is a plain text, or properties of such, without
+// blanks, and nothing is wrong with it. It returns the position behind it, 0 if it has read nothing.
+func (r *reader) plainField(in *protocol.Input, text *strictjson.Parser, i int) (end int) {
+	const six, seven = 1<<48 - 1, 1<<56 - 1 // masks of so many bytes
+	var s string
+	switch word := text.Word(i); word {
+	case wordSite:
+		if s, end = text.PlainAt(i + 8); end > 0 && protocol.CheckSite(s) == "" && r.Fits(s, event.MaxSiteLen, protocol.FieldSite) {
+			in.Site = s
+			return end
+		}
+	case wordName:
+		if s, end = text.PlainAt(i + 8); end > 0 && r.Fits(s, protocol.MaxName, protocol.FieldName) {
+			in.Name = s
+			return end
+		}
+	case wordReferrer[0]:
+		if text.Word(i+8)&(1<<32-1) != wordReferrer[1] {
+			return 0
+		}
+		if s, end = text.PlainAt(i + 12); end > 0 && r.Fits(s, protocol.MaxURL, protocol.FieldReferrer) {
+			in.Referrer = s
+			return end
+		}
+	case wordScreen[0]:
+		if text.Word(i+8)&(1<<16-1) != wordScreen[1] {
+			return 0
+		}
+		if s, end = text.PlainAt(i + 10); end > 0 && protocol.CheckScreen(s) == "" && r.Fits(s, protocol.MaxScreen, protocol.FieldScreen) {
+			in.Screen = s
+			return end
+		}
+	case wordProps:
+		if props, raw, end := r.PlainProps(text, i+8); end > 0 {
+			in.Props, in.PropsText = props, raw
+			return end
+		}
+	case wordLanguage[0]:
+		if text.Word(i+8)&(1<<32-1) != wordLanguage[1] {
+			return 0
+		}
+		if s, end = text.PlainAt(i + 12); end > 0 && r.Fits(s, protocol.MaxLanguage, protocol.FieldLanguage) {
+			in.Language = s
+			return end
+		}
+	default:
+		switch {
+		case word&seven == wordURL:
+			if s, end = text.PlainAt(i + 7); end > 0 && protocol.CheckURL(s) == "" && r.Fits(s, protocol.MaxURL, protocol.FieldURL) {
+				in.URL = s
+				return end
+			}
+		case word&six == wordID:
+			if s, end = text.PlainAt(i + 6); end > 0 && r.Fits(s, protocol.MaxID, protocol.FieldID) {
+				in.ID = s
+				return end
+			}
+		}
+	}
+	return 0
 }
 
 // event reads one event and adds it to the inputs.
@@ -167,7 +257,7 @@ func (r *reader) complete(in *protocol.Input) *protocol.FieldError {
 		r.Fail("site", "is missing")
 	case in.Name == "":
 		r.Fail("name", "is missing")
-	case strings.TrimSpace(in.Name) == "":
+	case (in.Name[0] <= ' ' || in.Name[0] >= utf8.RuneSelf) && strings.TrimSpace(in.Name) == "":
 		r.Fail("name", "is empty: there is nothing in it but blanks")
 	default:
 		r.CheckInteractive(in)
