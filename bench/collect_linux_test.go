@@ -43,6 +43,7 @@ import (
 const (
 	serveVariable  = "MILLRACE_BENCH_SERVE"
 	serveBare      = "bare"
+	serveFloor     = "floor"
 	serveCollector = "collector"
 )
 
@@ -50,6 +51,8 @@ func TestMain(m *testing.M) {
 	switch os.Getenv(serveVariable) {
 	case serveBare:
 		serveMeasured(bareHandler())
+	case serveFloor:
+		serveMeasured(floorServer(os.Args[1]))
 	case serveCollector:
 		serveMeasured(collectorServer(os.Args[1]))
 	default:
@@ -60,11 +63,12 @@ func TestMain(m *testing.M) {
 // BenchmarkCollect compares the collector with the least that one could be: fasthttp, which reads
 // the same JSON with fastjson, answers and forgets it. Each is a process with a core of its own,
 // and load and broker have another; the collector answers when the broker has acknowledged. A
-// round sends the same requests to both, one after the other. Metrics are medians of the rounds:
+// round sends the same requests to each, one after the other. Metrics are medians of the rounds:
 //
 //	x-bare     the collector's processor time for a request, user and system, over bare's
 //	x-least, x-most   the spread of that over the rounds
-//	us/req, bare-us/req
+//	floor-x-bare   the same of what no collector can leave out (floor)
+//	us/req, floor-us/req, bare-us/req
 //	allocs/req
 //
 // Where its core is what bounds a server, its requests a second are to bare's as 1 is to x-bare.
@@ -88,14 +92,16 @@ func benchmarkCollect(b *testing.B, l *load, requests int) {
 	}
 	b.Cleanup(func() { br.Close() }) // after the collector
 	cluster := &kafka.Cluster{Brokers: br.Addrs()}
-	if err := cluster.EnsureTopics(b.Context(), kafka.Topic{Name: event.Topic, Partitions: 4}); err != nil {
+	if err := cluster.EnsureTopics(b.Context(), kafka.Topic{Name: event.Topic, Partitions: collectPartitions}); err != nil {
 		b.Fatal(err)
 	}
 	bare := startMeasured(b, serveBare)
-	collector := startMeasured(b, serveCollector, br.Addrs()[0])
-	var ratios, own, least, allocs []float64
+	collector, floor := startMeasured(b, serveCollector, br.Addrs()[0]), startMeasured(b, serveFloor, br.Addrs()[0])
+	var ratios, own, least, allocs, floors, floorOwn []float64
 	for b.Loop() {
-		base, took := l.run(b, bare, requests), l.run(b, collector, requests)
+		base, took, bound := l.run(b, bare, requests), l.run(b, collector, requests), l.run(b, floor, requests)
+		floors = append(floors, bound.cpu.Seconds()/base.cpu.Seconds())
+		floorOwn = append(floorOwn, bound.cpu.Seconds()*1e6/float64(requests))
 		ratios = append(ratios, took.cpu.Seconds()/base.cpu.Seconds())
 		own = append(own, took.cpu.Seconds()*1e6/float64(requests))
 		least = append(least, base.cpu.Seconds()*1e6/float64(requests))
@@ -106,7 +112,9 @@ func benchmarkCollect(b *testing.B, l *load, requests int) {
 	b.ReportMetric(median(ratios), "x-bare")
 	b.ReportMetric(ratios[0], "x-least")
 	b.ReportMetric(ratios[len(ratios)-1], "x-most")
+	b.ReportMetric(median(floors), "floor-x-bare")
 	b.ReportMetric(median(own), "us/req")
+	b.ReportMetric(median(floorOwn), "floor-us/req")
 	b.ReportMetric(median(least), "bare-us/req")
 	b.ReportMetric(median(allocs), "allocs/req")
 }
