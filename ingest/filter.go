@@ -34,6 +34,13 @@ func (r *request) leave(in *protocol.Input, reason string) {
 	r.left = append(r.left, leftOut{in.Site, in.Name, in.URL, reason})
 }
 
+// isPicky reports whether a site has any setting by which reasonAgainst or takeQuota may leave out an
+// event.
+func isPicky(s *site.Site) bool {
+	return s.HonourDNT || s.Objections == site.Drop || len(s.Origins)+len(s.Hostnames)+len(s.ExcludedPaths)+len(s.ExcludedAddresses) > 0 ||
+		s.Quota.Limited()
+}
+
 // filter returns the inputs that are counted by what their sites say of senders and pages; the
 // others are noted in the request.
 func (c *Collector) filter(inputs []protocol.Input, r *request) []protocol.Input {

@@ -157,8 +157,10 @@ func (c *Collector) serve(e *endpoint, r *request, now time.Time) *protocol.Refu
 	if ref := c.admitNew(kept, r, now); ref != nil {
 		return ref
 	}
-	if kept, ref = c.takeQuota(kept, r, now); ref != nil {
-		return ref
+	if r.picky {
+		if kept, ref = c.takeQuota(kept, r, now); ref != nil {
+			return ref
+		}
 	}
 	if ref := c.store(e, kept, r); ref != nil {
 		c.giveQuota(r)
@@ -246,7 +248,7 @@ func (c *Collector) admit(inputs []protocol.Input, r *request, now time.Time) ([
 			continue
 		}
 		pol, ok := r.policies.of(site)
-		r.sites.of(&inputs[i]).policy = pol
+		r.sites.of(&inputs[i]).policy, r.picky = pol, r.picky || isPicky(pol)
 		if !ok {
 			return nil, protocol.BadRequest(protocol.ReasonSite, protocol.InputPath(inputs, i, "site"), protocol.Quote(site)+" is not a configured site")
 		}
@@ -263,6 +265,9 @@ func (c *Collector) admit(inputs []protocol.Input, r *request, now time.Time) ([
 				return nil, refuseRate
 			}
 		}
+	}
+	if !r.picky {
+		return inputs, nil
 	}
 	return c.filter(inputs, r), nil
 }

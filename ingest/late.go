@@ -31,9 +31,13 @@ type lateTime struct {
 
 // note takes in an event that is accepted, if it is late.
 func (l *lateEvents) note(site string, of, received event.Time) {
-	if of > received-lateAfter {
-		return
+	if of <= received-lateAfter { // hardly ever
+		l.add(site, of, received)
 	}
+}
+
+// add takes in a late event.
+func (l *lateEvents) add(site string, of, received event.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.sites == nil {

@@ -79,6 +79,7 @@ type partition struct {
 	open    *batch     // nil if there is no event
 	linger  *time.Timer
 	closed  bool
+	serials serials
 	encoder event.Encoder                                // of the request that adds events
 	id64    [protocol.MaxID + event.MaxRepeatPrefix]byte // room for a generated id
 }
@@ -213,7 +214,7 @@ func (p *partition) receive(in *protocol.Input, now event.Time) {
 		in.Time = now
 	}
 	if in.ID == "" {
-		in.Serial = p.c.ids.next()
+		in.Serial = p.serials.next(&p.c.ids)
 	}
 	p.c.late.note(in.Site, in.Time, now)
 }

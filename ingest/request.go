@@ -20,6 +20,7 @@ type request struct {
 	spooled    bool    // an input goes to the spool
 	partitions []int32 // the ids of those that the inputs are of
 	sites      requestSites
+	picky      bool   // of the sites' policies: any leaves out events or counts them (isPicky)
 	room       []byte // for repeatOf
 	debug      bool   // nothing is stored: the sender wants to see what would be
 	// untrusted says that the sender wants to be treated as any visitor.
@@ -42,7 +43,7 @@ func (r *request) release() bool {
 	clear(r.head.forwarded)
 	r.head = headers{forwarded: r.head.forwarded[:0]}
 	r.who, r.policies, r.Sites, r.inputs = caller{}, nil, nil, nil
-	r.debug, r.untrusted = false, false
+	r.debug, r.untrusted, r.picky = false, false, false
 	clear(r.batches)
 	r.sites.reset()
 	clear(r.left)

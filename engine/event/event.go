@@ -1,11 +1,13 @@
 package event
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"strconv"
 	"strings"
 	"time"
+	"unsafe"
 )
 
 // Topic is the log: the topic of envelopes.
@@ -239,11 +241,30 @@ func validSite(s string) bool {
 	if len(s) == 0 || len(s) > MaxSiteLen {
 		return false
 	}
+	b := unsafe.Slice(unsafe.StringData(s), len(s))
+	for ; len(b) > 8; b = b[min(8, len(b)-8):] { // the last 8 overlap those before
+		if !siteWord(binary.LittleEndian.Uint64(b)) {
+			return false
+		}
+	}
+	if len(b) == 8 {
+		return siteWord(binary.LittleEndian.Uint64(b))
+	}
 	all := byte(1)
-	for i := 0; i < len(s); i++ {
-		all &= siteChars[s[i]]
+	for _, c := range b {
+		all &= siteChars[c]
 	}
 	return all != 0
+}
+
+// siteWord reports whether 8 characters are such that a site id may have. A sum has the high bit of each
+// byte that is at least so much, where all bytes are below 0x80.
+func siteWord(w uint64) bool {
+	const ones, highs = 0x0101_0101_0101_0101, 0x8080_8080_8080_8080
+	letters := (w + (0x80-'a')*ones) &^ (w + (0x80-'z'-1)*ones)
+	digits := (w + (0x80-'0')*ones) &^ (w + (0x80-'9'-1)*ones)
+	others := (w + (0x80-'-')*ones) &^ (w + (0x80-'.'-1)*ones)
+	return (letters|digits|others)&^w&highs == highs
 }
 
 // siteChars has 1 for the characters that a site id may have.

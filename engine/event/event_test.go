@@ -140,3 +140,21 @@ func TestTimeAndVisitor(t *testing.T) {
 		}
 	}
 }
+
+// A site id is found valid or not wherever a character stands in it, whatever its length.
+func TestValidSiteCharacters(t *testing.T) {
+	const valid = "abcdefghijklmnopqrstuvwxyz0123456789.-"
+	for n := 1; n < 20; n++ {
+		id := []byte((valid + valid)[n : 2*n])
+		for i := range id {
+			was := id[i]
+			for c := range 256 {
+				id[i] = byte(c)
+				if want := strings.IndexByte(valid, byte(c)) >= 0; (ValidSite(string(id)) == nil) != want {
+					t.Fatalf("%q: valid is %v", id, !want)
+				}
+			}
+			id[i] = was
+		}
+	}
+}

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/valyala/fasthttp"
+
+	"millrace/internal/strictjson"
 )
 
 // readBlock is what a body's memory grows by at least.
@@ -51,6 +53,7 @@ var noMemory = &Refusal{Status: fasthttp.StatusServiceUnavailable, Reason: Reaso
 // read returns the body of a request, unpacked. It is memory of r, or of its Ctx.
 func (b *Bodies) read(r *Request, encoding string, byContent bool) ([]byte, *Refusal) {
 	raw, whole, ref := b.Raw(r.Ctx, r.Memory, &r.raw)
+	r.roomy = r.Ctx.Request.IsBodyStream()
 	if ref != nil {
 		return nil, ref
 	}
@@ -65,6 +68,7 @@ func (b *Bodies) read(r *Request, encoding string, byContent bool) ([]byte, *Ref
 	}
 	// What unpacks to more than the limit within its first bytes is a bomb, whatever its length; what
 	// does not although it is cut off at the limit is merely too large.
+	r.roomy = false
 	out, err := b.unpack.bytes(encoding, raw, r.unpacked[:0])
 	r.unpacked = out[:0]
 	switch {
@@ -113,12 +117,13 @@ func (b *Bodies) Raw(ctx *fasthttp.RequestCtx, memory Memory, buf *[]byte) (raw 
 // maxDiscard is how much of a refused body is read. The time for it is the server's ReadTimeout.
 const maxDiscard = 16 << 20
 
+// stream reads a streamed body. Behind it is room for the padding of a strictjson.Parser.
 func (b *Bodies) stream(ctx *fasthttp.RequestCtx, memory Memory, buf *[]byte) (raw []byte, whole bool, ref *Refusal) {
 	stream := ctx.Request.BodyStream()
 	raw = (*buf)[:0]
 	for len(raw) <= b.most {
-		if len(raw) == min(cap(raw), memory.Reserved()) {
-			want := min(max(4*len(raw), readBlock), b.most+1)
+		if len(raw) >= min(cap(raw), memory.Reserved())-strictjson.Padding {
+			want := min(max(4*len(raw), readBlock), b.most+1+strictjson.Padding)
 			if !memory.Reserve(max(want-memory.Reserved(), 0)) {
 				return nil, false, noMemory
 			}
@@ -126,7 +131,7 @@ func (b *Bodies) stream(ctx *fasthttp.RequestCtx, memory Memory, buf *[]byte) (r
 				raw = append(make([]byte, 0, want), raw...) // slices.Grow would take more than was reserved
 			}
 		}
-		n, err := stream.Read(raw[len(raw):min(cap(raw), memory.Reserved(), b.most+1)])
+		n, err := stream.Read(raw[len(raw):min(min(cap(raw), memory.Reserved())-strictjson.Padding, b.most+1)])
 		raw = raw[:len(raw)+n]
 		*buf = raw
 		if errors.Is(err, io.EOF) {

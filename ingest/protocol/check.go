@@ -93,9 +93,16 @@ func CheckScreen(s string) string {
 	if s == "" {
 		return ""
 	}
-	w := digits(s)
-	if w >= 1 && w <= mostPixels && w < len(s) && s[w] == 'x' {
-		if h := len(s) - w - 1; h >= 1 && h <= mostPixels && digits(s[w+1:]) == h {
+	x := 0 // where the x is
+	for x < len(s) && s[x]-'0' <= 9 {
+		x++
+	}
+	if h := len(s) - x - 1; x >= 1 && x <= mostPixels && h >= 1 && h <= mostPixels && s[x] == 'x' {
+		i := x + 1
+		for i < len(s) && s[i]-'0' <= 9 {
+			i++
+		}
+		if i == len(s) {
 			return ""
 		}
 	}
@@ -104,12 +111,3 @@ func CheckScreen(s string) string {
 
 // mostPixels is how many digits a width and a height have at most.
 const mostPixels = 6
-
-// digits returns how many digits s begins with.
-func digits(s string) int {
-	n := 0
-	for n < len(s) && s[n]-'0' <= 9 {
-		n++
-	}
-	return n
-}

@@ -86,6 +86,13 @@ func (p *Parser) Begin(text []byte) *strictjson.Parser {
 	return &p.json
 }
 
+// BeginIn is Begin of a text that is read where it is (strictjson.Parser.BeginIn).
+func (p *Parser) BeginIn(text []byte) *strictjson.Parser {
+	p.loose = false
+	p.json.BeginIn(text)
+	return &p.json
+}
+
 // Plain reports whether all texts of the event were plain that String, LooseString, LooseNameOf, Props
 // and LooseProps have read since Next or Reset (Input.Plain).
 func (p *Parser) Plain() bool { return p.plain }

@@ -8,6 +8,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"millrace/engine/event"
+	"millrace/internal/strictjson"
 )
 
 // Request is one request, as a Handler reads it. The collector reuses it, and so its memory.
@@ -53,6 +54,7 @@ type Request struct {
 	raw, unpacked     []byte
 	body              []byte
 	hasBody, hasQuery bool
+	roomy             bool     // behind the body there is room for a parser's padding
 	unread            *Refusal // why there is no body
 }
 
@@ -60,7 +62,7 @@ type Request struct {
 func (r *Request) Begin(ctx *fasthttp.RequestCtx, pattern string, now event.Time) {
 	r.Ctx, r.pattern, r.Now, r.Trusted, r.KeySite = ctx, pattern, now, false, ""
 	r.Prefetched, r.Server, r.Unknown, r.NeverResends, r.State = false, false, 0, false, nil
-	r.body, r.hasBody, r.hasQuery, r.unread = nil, false, false, nil
+	r.body, r.hasBody, r.hasQuery, r.roomy, r.unread = nil, false, false, false, nil
 	r.Parser.Reset()
 }
 
@@ -114,6 +116,15 @@ func (r *Request) PathValue(name string) string {
 // Body returns the body, unpacked by its header Content-Encoding. It is valid until the end of
 // the request.
 func (r *Request) Body() ([]byte, *Refusal) { return r.BodyAs(r.encoding()) }
+
+// BeginBody is Parser.Reset, and Parser.Begin of the body, which it reads where it is if it can.
+func (r *Request) BeginBody() *strictjson.Parser {
+	r.Parser.Reset()
+	if r.roomy {
+		return r.Parser.BeginIn(r.body)
+	}
+	return r.Parser.Begin(r.body)
+}
 
 func (r *Request) encoding() string {
 	return strings.ToLower(string(r.Ctx.Request.Header.ContentEncoding()))

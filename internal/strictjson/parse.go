@@ -11,6 +11,7 @@ import (
 // belongs to one goroutine at a time.
 type Parser struct {
 	b      []byte // the text and a padding of zeros, which end whatever is read
+	own    []byte // memory for copies of texts
 	end    int    // of the text
 	slabs  [][]Value
 	slab   int      // the one that Values are taken from
@@ -27,9 +28,9 @@ type Parser struct {
 }
 
 const (
-	// padding is how many zeros are behind a text: a word can be read at each of its bytes and behind
+	// Padding is how many zeros are behind a text: a word can be read at each of its bytes and behind
 	// the last.
-	padding = 8
+	Padding = 8
 	// leastSlab and mostSlab are the numbers of Values in the first slab and in large ones.
 	leastSlab, mostSlab = 64, 4096
 )

@@ -34,8 +34,22 @@ import (
 // Begin begins to read a text, of which it keeps a copy. Keys, and what is found in Values, are
 // valid until the next call of Begin or Parse.
 func (p *Parser) Begin(text []byte) {
-	p.b = append(append(p.b[:0], text...), make([]byte, padding)...)
-	p.end, p.pos, p.within, p.bad = len(text), 0, 0, false
+	p.own = append(append(p.own[:0], text...), make([]byte, Padding)...)
+	p.begin(p.own)
+}
+
+// BeginIn is Begin of a text that is read where it is, and so must stay as it is until the next call of
+// Begin or Parse. Behind it are Padding bytes of capacity that nobody else uses.
+func (p *Parser) BeginIn(text []byte) {
+	n := len(text)
+	text = text[:n+Padding]
+	clear(text[n:])
+	p.begin(text)
+}
+
+func (p *Parser) begin(padded []byte) {
+	p.b = padded
+	p.end, p.pos, p.within, p.bad = len(padded)-Padding, 0, 0, false
 	p.forget()
 	p.arena = p.arena[:0]
 	p.check.b, p.check.err = p.b, nil

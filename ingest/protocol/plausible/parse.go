@@ -29,15 +29,14 @@ type body struct {
 	unfit   []string // what is no site's id among the domains
 }
 
-// read reads a body of POST /api/event: Plausible's events API, with long or one-letter keys. The
+// read reads a body of POST /api/event, which t has begun to read: Plausible's events API, with long or one-letter keys. The
 // parser then has one input per site of the comma list of domains. Unknown keys are passed over:
 // the trackers send some that no server reads. The source is Plausible's documentation and what its
 // clients were measured to send.
 //
 // A report named "engagement" is a ping, not an event. What can't be used is adjusted.
-func (b *body) read(text []byte) error {
-	b.Reset()
-	if b.stream(text) {
+func (b *body) read(t *strictjson.Parser, text []byte) error {
+	if b.stream(t) {
 		return nil
 	}
 	*b = body{Parser: b.Parser}
@@ -55,8 +54,7 @@ var wordProps = strictjson.WordOf(`"p":{`)
 
 // stream reads a body with which nothing is wrong, as of nearly all. What it does not read is read anew
 // by whole.
-func (b *body) stream(text []byte) bool {
-	t := b.Begin(text)
+func (b *body) stream(t *strictjson.Parser) bool {
 	if !t.Take('{') {
 		return false
 	}

@@ -23,7 +23,8 @@ type sent struct {
 // parse reads a body.
 func parse(p *protocol.Parser, text string) ([]protocol.Input, error) {
 	b := body{Parser: p}
-	if err := b.read([]byte(text)); err != nil {
+	b.Reset()
+	if err := b.read(b.Begin([]byte(text)), []byte(text)); err != nil {
 		return nil, err
 	}
 	return p.Inputs(), nil

@@ -31,7 +31,7 @@ func (handler) Read(r *protocol.Request) ([]protocol.Input, *protocol.Refusal) {
 		return nil, ref
 	}
 	b := body{Parser: &r.Parser}
-	if err := b.read(text); err != nil {
+	if err := b.read(r.BeginBody(), text); err != nil {
 		return nil, protocol.Invalid(err)
 	}
 	// The tracker of today waits until the page is shown, but the view that it sends then still has

@@ -72,7 +72,7 @@ func TestStream(t *testing.T) {
 		t.Helper()
 		const now = 1_700_000_000_000
 		r := reader{&protocol.Parser{}, true, now}
-		if !r.stream([]byte(body)) || len(r.Inputs()) != events {
+		if !r.stream(r.Begin([]byte(body))) || len(r.Inputs()) != events {
 			t.Fatalf("%s: %d events", body, len(r.Inputs()))
 		}
 		for i := range r.Inputs() {

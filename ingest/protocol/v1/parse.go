@@ -25,14 +25,18 @@ const blanks = " \t\r\n"
 func Parse(p *protocol.Parser, body []byte, trusted bool, now event.Time) ([]protocol.Input, error) {
 	p.Reset()
 	r := reader{p, trusted, now}
-	body = bytes.Trim(body, blanks)
-	if len(body) == 0 {
+	return r.read(p.Begin(body), body)
+}
+
+// read is Parse of a body that text has begun to read.
+func (r *reader) read(text *strictjson.Parser, body []byte) ([]protocol.Input, error) {
+	if r.stream(text) {
+		return r.Inputs(), nil
+	}
+	r.Reset()
+	if body = bytes.Trim(body, blanks); len(body) == 0 {
 		return nil, protocol.BadField("", "the body is empty")
 	}
-	if r.stream(body) {
-		return p.Inputs(), nil
-	}
-	p.Reset()
 	return r.whole(body)
 }
 
@@ -118,8 +122,7 @@ func (r *reader) lines(body []byte, whole error) ([]protocol.Input, error) {
 
 // stream reads a body that is one event or an array of events, all of them valid, as nearly all are.
 // What it does not read is read anew by whole.
-func (r *reader) stream(body []byte) bool {
-	text := r.Begin(body)
+func (r *reader) stream(text *strictjson.Parser) bool {
 	if !text.Take('[') {
 		return r.streamEvent(text) && text.Ended()
 	}

@@ -29,7 +29,8 @@ func (handler) Read(r *protocol.Request) ([]protocol.Input, *protocol.Refusal) {
 	if ref != nil {
 		return nil, ref
 	}
-	inputs, err := Parse(&r.Parser, body, r.Trusted, r.Now)
+	reader := reader{&r.Parser, r.Trusted, r.Now}
+	inputs, err := reader.read(r.BeginBody(), body)
 	if err != nil {
 		return nil, protocol.Invalid(err)
 	}
