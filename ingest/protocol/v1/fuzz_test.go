@@ -58,6 +58,9 @@ func sameWhole(t *testing.T, inputs []protocol.Input, body []byte, trusted bool,
 			t.Fatalf("%q: the properties %+v are %s", body, want[i].Props, text)
 		}
 		got := inputs[i]
+		if len(got.Props)+len(want[i].Props) == 0 {
+			got.Props, want[i].Props = nil, nil // in memory that is used again none may be an empty list
+		}
 		got.PropsText, got.Plain = "", got.Plain && want[i].Plain // a key with an escape tells nothing of its value
 		if !reflect.DeepEqual(got, want[i]) {
 			t.Fatalf("%q: got  %+v\nwant %+v", body, inputs[i], want[i])
