@@ -151,6 +151,18 @@ func (p *Parser) PlainAt(start int) (s string, end int) {
 	return "", 0
 }
 
+// PlainField is Field of what is at a position, whose value is a plain string from another position on;
+// the key is between them but for its quotes, the colon and the quote of the value, and plain. If the
+// value is not, it returns nil and has read nothing.
+func (p *Parser) PlainField(i, value int) (key string, v *Value) {
+	s, end := p.PlainAt(value)
+	if end == 0 {
+		return "", nil
+	}
+	p.field, p.pos = Value{kind: TypeString, text: s, plain: true}, end
+	return view(p.b[i+1 : value-3]), &p.field
+}
+
 // masks are the constants of notPlain. They are variables because the compiler keeps such in
 // registers, where it would load a constant for each word anew.
 var masks = struct{ ones, twos, belows, slashes, highs uint64 }{

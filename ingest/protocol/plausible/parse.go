@@ -1,7 +1,6 @@
 package plausible
 
 import (
-	"slices"
 	"strconv"
 	"strings"
 
@@ -44,13 +43,63 @@ func (b *body) read(t *strictjson.Parser, text []byte) error {
 	return b.whole(text)
 }
 
-// keys are those that stream reads. One that is not among them is left to whole, which sees to it that
-// no key comes twice.
-var keys = [...]string{"p", "n", "u", "d", "r", "v", "w", "h", "i", "e", "sd", "m", "$", "id",
-	"name", "url", "domain", "referrer", "props", "version", "screen_width", "hashMode", "interactive", "meta", "revenue"}
+// bitOf returns a bit for each key that stream reads. One that is not among them, 0, is left to whole,
+// which sees to it that no key comes twice.
+func bitOf(key string) uint32 {
+	switch key {
+	case "n":
+		return 1 << 0
+	case "u":
+		return 1 << 1
+	case "d":
+		return 1 << 2
+	case "r":
+		return 1 << 3
+	case "p":
+		return bitProps
+	case "v":
+		return 1 << 5
+	case "w":
+		return 1 << 6
+	case "h":
+		return 1 << 7
+	case "i":
+		return 1 << 8
+	case "e":
+		return 1 << 9
+	case "sd":
+		return 1 << 10
+	case "m":
+		return 1 << 11
+	case "$":
+		return 1 << 12
+	case "id":
+		return 1 << 13
+	case "name":
+		return 1 << 14
+	case "url":
+		return 1 << 15
+	case "domain":
+		return 1 << 16
+	case "referrer":
+		return 1 << 17
+	case "props":
+		return 1 << 18
+	case "revenue":
+		return 1 << 19
+	case "interactive":
+		return 1 << 20
+	}
+	return 0
+}
 
-// wordProps is how properties begin.
-var wordProps = strictjson.WordOf(`"p":{`)
+const bitProps = 1 << 4
+
+// The beginnings of properties, and of a text whose key is a letter, which is 0 there.
+var (
+	wordProps  = strictjson.WordOf(`"p":{`)
+	wordLetter = strictjson.WordOf("\"\x00\":\"")
+)
 
 // stream reads a body with which nothing is wrong, as of nearly all. What it does not read is read anew
 // by whole.
@@ -61,20 +110,28 @@ func (b *body) stream(t *strictjson.Parser) bool {
 	b.in = b.Next()
 	seen := uint32(0)
 	for more := true; more; more = t.Take(',') {
-		if i := t.Pos(); t.Word(i)&(1<<40-1) == wordProps {
+		i := t.Pos()
+		word := t.Word(i) & (1<<40 - 1)
+		if word == wordProps {
 			if props, raw, end := b.PlainProps(t, i+4); end > 0 {
 				b.in.Props, b.in.PropsText = props, raw
 				t.Seek(end)
-				seen |= 1 // PlainProps reads them once
+				seen |= bitProps // PlainProps reads them once
 				continue
 			}
 		}
-		key, v := t.Field()
-		i := slices.Index(keys[:], key)
-		if i < 0 || seen&(1<<i) != 0 {
+		key, v := "", (*strictjson.Value)(nil)
+		if word&^(0xff<<8) == wordLetter {
+			key, v = t.PlainField(i, i+5)
+		}
+		if v == nil {
+			key, v = t.Field()
+		}
+		bit := bitOf(key)
+		if bit == 0 || seen&bit != 0 {
 			return false
 		}
-		seen |= 1 << i
+		seen |= bit
 		if b.field(key, v); b.Err() != nil {
 			return false
 		}
