@@ -5,6 +5,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"strings"
+	"sync"
 
 	"millrace/engine/event"
 )
@@ -16,6 +17,7 @@ type Workload struct {
 	opts WorkloadOptions
 	rng  *rand.Rand
 	site *zipf
+	who  *zipf
 	now  float64 // ms
 	seq  uint64
 	ev   event.Event
@@ -48,7 +50,7 @@ func NewWorkload(o WorkloadOptions) *Workload {
 		o.Start = DefaultStart
 	}
 	rng := rand.New(rand.NewPCG(o.Seed, 0x776f726b))
-	return &Workload{opts: o, rng: rng, site: newZipf(o.Sites, 1.1), now: float64(o.Start)}
+	return &Workload{opts: o, rng: rng, site: newZipf(o.Sites, 1.1), who: visitors(), now: float64(o.Start)}
 }
 
 // Next returns the next event, valid until the call after. Times never go back.
@@ -58,7 +60,7 @@ func (w *Workload) Next() *event.Event {
 	r := w.rng
 	site := w.site.draw(r)
 	// A visitor of a site keeps country, language and browser: they follow from its number.
-	n := uint64(visitors.draw(r))
+	n := uint64(w.who.draw(r))
 	who := Mix(uint64(site)<<32 | n)
 	page := pages.draw(r)
 	e := &w.ev
@@ -161,7 +163,8 @@ func (z *zipf) rank(u float64) int {
 }
 
 var (
-	visitors  = newZipf(50_000, 0.6)
+	// visitors takes milliseconds to make, which each command of the program would wait for.
+	visitors  = sync.OnceValue(func() *zipf { return newZipf(50_000, 0.6) })
 	pages     = newZipf(400, 1.0)
 	countries = newZipf(len(countryCodes), 1.0)
 

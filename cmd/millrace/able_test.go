@@ -192,8 +192,8 @@ func TestAbleLater(t *testing.T) {
 
 // TestKafkaSilent: a process whose Kafka has not answered for a while is not ready, and is again once it does.
 func TestKafkaSilent(t *testing.T) {
-	if testing.Short() {
-		t.Skip("a while is 15 s")
+	if !*long {
+		t.Skip("a while is 15 s; -long waits for it")
 	}
 	t.Parallel()
 	dir := t.TempDir()

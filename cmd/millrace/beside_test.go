@@ -18,8 +18,8 @@ import (
 // TestBesideServe: while serve takes beacons on the embedded defaults, events of the past among them, logs are imported, an import is
 // killed and repeated, and the store is verified and repaired. Nothing of the traffic or the imports is lost or doubled.
 func TestBesideServe(t *testing.T) {
-	if testing.Short() {
-		t.Skip("a load, and five commands beside it")
+	if !*long {
+		t.Skip("a load, and five commands beside it; -long runs it")
 	}
 	t.Parallel()
 	at := localPlace(t)

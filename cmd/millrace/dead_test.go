@@ -94,9 +94,9 @@ func mustFail(tb testing.TB, want string, args ...string) {
 func TestPoison(t *testing.T) {
 	t.Parallel()
 	const partitions, records, perRecord = 4, 500, 3 // records of each partition
-	large, largest := 2<<20, 12<<20
-	if testing.Short() { // the race detector takes its time with base64
-		large, largest = 200<<10, 2<<20
+	large, largest := 200<<10, 2<<20
+	if *long { // it takes its time, with base64
+		large, largest = 2<<20, 12<<20
 	}
 	at := localPlace(t)
 	s := mustServe(t, at, "--early", "500ms", "--archive-every", "1s")

@@ -289,12 +289,11 @@ func TestImportHints(t *testing.T) {
 
 // TestImportKilled kills an import and repeats it: archive and numbers are those of an import that was left alone.
 func TestImportKilled(t *testing.T) {
-	t.Parallel()
-	lines := int64(20_000)
-	if testing.Short() { // with the race detector these take as long as all of them without
-		lines = 12_000
+	if !*long {
+		t.Skip("two days' lines, four times; -long runs it")
 	}
-	log := mustBigLog(t, lines)
+	t.Parallel()
+	log := mustBigLog(t, 20_000)
 	secret := strings.Repeat("5a", 32) // the same rows in both places
 	args := func(at place) []string {
 		return at.args("import", "--format", "combined", "--site", "big.example", "--secret", secret, log)

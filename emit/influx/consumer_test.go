@@ -94,6 +94,7 @@ func (b *bench) progress(t *testing.T) []window.Progress {
 // InfluxDB is away when the windows come; nothing is lost, nothing committed before, and the newest
 // version stays.
 func TestConsumerOutlivesAnOutage(t *testing.T) {
+	t.Parallel()
 	eachDB(t, func(t *testing.T, b *bench) {
 		k := emittest.NewKafka(t)
 		var down atomic.Bool

@@ -20,6 +20,7 @@ import (
 // TestConformance runs one suite on every implementation. The bucket's runs on a real server, whose
 // address, with a bucket that exists, is in MILLRACE_TEST_S3.
 func TestConformance(t *testing.T) {
+	t.Parallel()
 	t.Run("folder", func(t *testing.T) {
 		conformance(t, func(t *testing.T) Store { return mustOpen(t, t.TempDir()) })
 	})

@@ -17,6 +17,7 @@ var testObjects = ProbeObjects{
 
 // A server that is as it should be is left as it was; one that damages or misreports is named.
 func TestProbe(t *testing.T) {
+	t.Parallel()
 	f := func(name string, want error, words string, set func(*fakeS3)) {
 		t.Run(name, func(t *testing.T) {
 			fake, cfg := newFakeS3(t)

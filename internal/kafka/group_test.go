@@ -20,7 +20,10 @@ import (
 // Records are finished in a random order: the offset that the broker has never passes one that is
 // not finished, and reaches the end. A processor that is stopped in between and started again goes
 // on at the prefix.
-func TestCommitsPrefix(t *testing.T) { testCommitsPrefix(t, mustBroker(t)) }
+func TestCommitsPrefix(t *testing.T) {
+	t.Parallel()
+	testCommitsPrefix(t, mustBroker(t))
+}
 
 func testCommitsPrefix(t *testing.T, c *Cluster) {
 	mustEnsure(t, c, Topic{Name: testTopic, Partitions: 1}, Topic{Name: "out", Partitions: 1})

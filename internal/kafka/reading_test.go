@@ -15,6 +15,7 @@ import (
 // TestReading: a partition whose records don't come is found, with what Kafka answers; one that has
 // been read to its end, or whose processor is busy, is not.
 func TestReading(t *testing.T) {
+	t.Parallel()
 	fake, c := mustFake(t)
 	mustEnsure(t, c, Topic{Name: testTopic, Partitions: 2}, Topic{Name: "out", Partitions: 1})
 	client, err := kgo.NewClient(kgo.SeedBrokers(c.Brokers...))

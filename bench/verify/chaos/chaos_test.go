@@ -69,8 +69,9 @@ func play(t *testing.T, short Options) *Report {
 	return r
 }
 
-// patient marks what mostly waits: for clients' back-offs, for sessions, or for a process to start
-// again and again.
+// patient marks what takes long, or mostly waits (for clients' back-offs, for sessions, for a process to
+// start again and again), beside TestKills, TestSchedules, TestLate, TestPoison and TestLake, which
+// have what most changes would break.
 func patient(t *testing.T) {
 	t.Helper()
 	if !*slow && !*long {
@@ -113,6 +114,7 @@ func TestKills(t *testing.T) {
 	play(t, Options{Scenario: "kills", Events: events(6_000), Times: times(3, 2)})
 }
 func TestWipes(t *testing.T) {
+	patient(t)
 	play(t, Options{Scenario: "wipes", Events: events(6_000), Times: times(4, 3)})
 }
 
@@ -147,7 +149,7 @@ func TestSpool(t *testing.T) {
 	play(t, Options{Scenario: "spool", Times: 1})
 }
 func TestRecovery(t *testing.T) {
-	likeKills(t)
+	patient(t)
 	play(t, Options{Scenario: "recovery", Events: events(6_000)})
 }
 func TestIdle(t *testing.T) {
@@ -165,13 +167,17 @@ func TestSchedules(t *testing.T) {
 
 // The tests of package sketch grow hundreds.
 func TestSketches(t *testing.T) {
-	play(t, Options{Scenario: "sketches", Times: times(10, 2), Events: events(50_000)})
+	patient(t)
+	play(t, Options{Scenario: "sketches", Times: 10, Events: events(50_000)})
 }
 
 // The tests of package sim play thousands.
-func TestSim(t *testing.T) { play(t, Options{Scenario: "sim", Times: times(10, 2)}) }
+func TestSim(t *testing.T) {
+	patient(t)
+	play(t, Options{Scenario: "sim", Times: 10})
+}
 func TestDisk(t *testing.T) {
-	likeKills(t)
+	patient(t)
 	play(t, Options{Scenario: "disk", Times: 10})
 }
 func TestSoak(t *testing.T) {
