@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"millrace/cmd/internal/offline"
+	"millrace/emit/lake"
 	"millrace/engine/event"
 	"millrace/engine/replay"
 	"millrace/engine/window"
@@ -18,7 +19,7 @@ type replayCommand struct {
 	From       string `placeholder:"TIME" group:"Range" help:"First day or instant, 2026-03-01 or 2026-03-01T13:00:00Z. Default: where the archive begins, or 14 hours later if it began in the midst of the log."`
 	To         string `placeholder:"TIME" group:"Range" help:"Last day, or the instant it ends before. Default: as far as the archive is complete."`
 	Site       string `placeholder:"SITE" group:"Range" help:"Only this site."`
-	Incomplete bool   `group:"Range" help:"Let the range begin before the archive does, where that began in the midst of the log: what was counted there of events that are not archived is lost."`
+	Incomplete bool   `group:"Range" help:"Let the range begin before the archive does, where that began in the midst of the log: what was counted there of events that are not archived is lost. Also count where the archive has lost events."`
 	LogLost    bool   `group:"Range" help:"The log that the archive was made of is gone, and serve has begun another: count the last hours and visits of the archive too, which nothing else will finish. It is so by itself where --s3 names an archive and the data folder has had no log yet."`
 	DryRun     bool   `xor:"mode" group:"Mode" help:"Change nothing, print what would change."`
 	Verify     bool   `xor:"mode" group:"Mode" help:"Change nothing, print each difference, and exit with 1 if there is one, with 3 if there was nothing to compare."`
@@ -78,6 +79,10 @@ func (c *replayCommand) Run(p *process, logs *logFlags) (err error) {
 	if errors.Is(err, replay.ErrBegan) {
 		return fmt.Errorf("%w; --incomplete counts what it has, and what the store has of the rest is lost", err)
 	}
+	if errors.Is(err, lake.ErrLost) {
+		return errors.Join(c.printLost(p.stdout, &report), fmt.Errorf("%w; their numbers are in the rollup store and stay there. "+
+			"Put the objects back from a copy of the archive; or --incomplete counts what it has, and what the store has of the rest is lost", err))
+	}
 	if err != nil {
 		return err
 	}
@@ -92,6 +97,17 @@ func (c *replayCommand) mode() replay.Mode {
 		return replay.DryRun
 	}
 	return replay.Write
+}
+
+// printLost prints what was compared of an archive that has lost events.
+func (c *replayCommand) printLost(w io.Writer, r *replay.Report) error {
+	if c.mode() == replay.Write {
+		return nil // nothing was done
+	}
+	if err := c.print(w, r); !errors.Is(err, errDiffers) {
+		return err
+	}
+	return nil
 }
 
 // print prints what was done, differences first.

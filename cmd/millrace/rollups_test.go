@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"maps"
+	"math"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -98,5 +100,35 @@ func checkViews(s *serving, minute time.Time, want int) func() error {
 			err = fmt.Errorf("%v pageviews, want %d", a.Results[0].Metrics[0], want)
 		}
 		return err
+	}
+}
+
+// TestReplayOfLostObjects: a file of the archive is gone, and the store has its numbers. Replay does not take them out, verify
+// says why it differs, and --incomplete does as it was told.
+func TestReplayOfLostObjects(t *testing.T) {
+	t.Parallel()
+	at := localPlace(t)
+	mustRun(t, exitOK, at.args("import", "--format", "combined", "--site", "shop.example", "testdata/import/small.log")...)
+	files, err := filepath.Glob(filepath.Join(at.data, "lake", "dt=2*", "hr=*", "*.parquet"))
+	if err != nil || len(files) < 2 {
+		t.Fatal(files, err)
+	}
+	if err := os.Remove(files[1]); err != nil {
+		t.Fatal(err)
+	}
+	want := at.dump(t, math.MaxInt64)
+	for _, mode := range [][]string{{"replay"}, {"replay", "--verify"}} {
+		var out, errs syncBuffer
+		code := run(t.Context(), at.args(mode...), strings.NewReader(""), &out, &errs)
+		if code != exitError || !strings.Contains(errs.String(), "the archive has lost events: the objects "+filepath.Base(files[1])) {
+			t.Errorf("%s: %d %s", mode, code, errs.String())
+		}
+	}
+	if got := at.dump(t, math.MaxInt64); len(want) == 0 || !maps.Equal(got, want) {
+		t.Errorf("%d points, want the %d of before", len(got), len(want))
+	}
+	mustRun(t, exitOK, at.args("replay", "--incomplete")...)
+	if got := at.dump(t, math.MaxInt64); maps.Equal(got, want) {
+		t.Error("--incomplete changes nothing")
 	}
 }

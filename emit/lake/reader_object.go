@@ -47,7 +47,7 @@ func guard(f func() error) (err error) {
 // operator can do.
 func protect(name string, f func() error) error {
 	if err := guard(f); err != nil {
-		return fmt.Errorf("object %q: %w: %w; restore it from a copy, or move it out of the archive: replays then count without its events",
+		return fmt.Errorf("object %q: %w: %w; restore it from a copy, or move it out of the archive: replays with --incomplete then count without its events",
 			name, ErrCorrupt, err)
 	}
 	return nil

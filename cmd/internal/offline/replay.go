@@ -30,7 +30,7 @@ type ReplayOptions struct {
 	From, To event.Time
 	// Site is the only site; empty is all.
 	Site string
-	// Incomplete lets the range begin before the archive does.
+	// Incomplete lets the range begin before the archive does, and the archive lack events.
 	Incomplete bool
 	// LogLost counts the end of the archive too, which no serve will finish.
 	LogLost bool
@@ -90,8 +90,30 @@ func (s *Session) replayOnce(ctx context.Context, o *ReplayOptions) (replay.Repo
 	set, end := o.Steps.start("replay")
 	defer end()
 	r.Progress = func(p replay.Progress) { set(int64(p.Hours), int64(p.HoursTotal), p.Events) }
+	if o.Mode == replay.Write && !o.Incomplete {
+		if err := s.notLost(ctx, &r); err != nil {
+			return replay.Report{}, err
+		}
+	}
 	report, err := replay.Run(ctx, r)
+	if o.Mode != replay.Write && err == nil && report.Differing > 0 {
+		err = s.notLost(ctx, &r)
+	}
 	return report, errors.Join(err, s.failed)
+}
+
+// notLost returns an error if the archive has lost objects that a replay reads: the store has
+// numbers of their events then that it would take out.
+func (s *Session) notLost(ctx context.Context, r *replay.Options) error {
+	from, to := event.Time(0), replay.EndOfTime
+	around := r.Reach() + r.Rules.Lateness
+	if r.From != 0 {
+		from = max(r.From-around, 0)
+	}
+	if r.To != 0 {
+		to = r.To + around
+	}
+	return NewLake(s.Stores.Lake).Lost(ctx, from, to)
 }
 
 func (s *Session) replayOptions(ctx context.Context, o *ReplayOptions) (replay.Options, error) {
