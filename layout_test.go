@@ -26,9 +26,9 @@ var leaves = []string{"engine/event", "engine/sketch", "engine/wire", "engine/wi
 // The middle parts (engine, state, ingest, emit, query) are not in each other's rows: each declares the two or three
 // methods it needs of another, and cmd plugs them together.
 var imports = map[string][]string{
-	"engine/event":  nil,
-	"engine/sketch": nil,
 	"engine/wire":   nil,
+	"engine/event":  {"engine/wire"},
+	"engine/sketch": nil,
 	"engine/window": {"engine/event", "engine/sketch", "engine/wire"},
 	"engine/delta":  {"engine/event", "engine/sketch", "engine/window", "engine/wire"},
 	"engine/visit":  {"engine/event", "engine/sketch", "engine/window", "engine/wire"},

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"millrace/engine/event"
+	"millrace/engine/wire"
 )
 
 // keptVersion is the version of the form of EncodeRules.
@@ -41,6 +42,9 @@ func DecodeRules(text []byte) (Rules, error) {
 	var k kept
 	if err := json.Unmarshal(text, &k); err != nil {
 		return Rules{}, fmt.Errorf("decode rules: %w", err)
+	}
+	if k.Version > keptVersion {
+		return Rules{}, fmt.Errorf("decode rules: %w", wire.Newer(k.Version, keptVersion, keptVersion))
 	}
 	if k.Version != keptVersion {
 		return Rules{}, fmt.Errorf("decode rules: version %d is not %d", k.Version, keptVersion)

@@ -99,7 +99,10 @@ func (m *meta) decode(b []byte) error {
 		return nil
 	}
 	version := b[0]
-	if version > metaVersion || version < 2 {
+	switch {
+	case version > metaVersion:
+		return fmt.Errorf("core state: %w", wire.Newer(int(version), 2, metaVersion))
+	case version < 2:
 		return fmt.Errorf("%w: version %d, this build has %d", errMeta, version, metaVersion)
 	}
 	r := wire.Reader{B: b[1:], Of: errMeta}

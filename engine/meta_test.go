@@ -1,7 +1,9 @@
 package engine
 
 import (
+	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -10,10 +12,12 @@ import (
 	"strings"
 	"testing"
 
+	"millrace/engine/delta"
 	"millrace/engine/derivetest"
 	"millrace/engine/event"
 	"millrace/engine/visit"
 	"millrace/engine/window"
+	"millrace/engine/wire"
 )
 
 // The same events in records of other sizes, with the same low at the end of each second, give the same windows, byte for
@@ -156,6 +160,23 @@ func FuzzMeta(f *testing.F) {
 			t.Fatalf("%+v reads back as %+v, %v", m, again, err)
 		}
 	})
+}
+
+// What a newer build has written is refused by its number.
+func TestNewerFormats(t *testing.T) {
+	f := func(err error, want string) {
+		t.Helper()
+		if !errors.Is(err, wire.ErrNewer) || !strings.HasSuffix(err.Error(), want+": use the newer program") {
+			t.Errorf("%v, want %q", err, want)
+		}
+	}
+	f(new(meta).decode([]byte{metaVersion + 1}), "(format 6; this one reads 2 to 5)")
+	var d delta.Delta
+	b := d.Append(nil)
+	b[0]++
+	f(d.Decode(b), "(format 5; this one reads 4)")
+	_, err := DecodeRules(bytes.Replace(EncodeRules(Rules{}), []byte(`"version":1`), []byte(`"version":2`), 1))
+	f(err, "(format 2; this one reads 1)")
 }
 
 func TestMetaRoundTrip(t *testing.T) {

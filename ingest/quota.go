@@ -12,6 +12,7 @@ import (
 
 	"github.com/valyala/fasthttp"
 
+	"millrace/engine/wire"
 	"millrace/ingest/protocol"
 	"millrace/internal/atomicfile"
 	"millrace/internal/site"
@@ -72,6 +73,9 @@ func openQuotas(path string, log *slog.Logger) *quotas {
 	var file quotasFile
 	if err == nil {
 		err = json.Unmarshal(text, &file)
+	}
+	if err == nil && file.Version > quotasVersion {
+		err = wire.Newer(file.Version, quotasVersion, quotasVersion)
 	}
 	if err == nil && file.Version != quotasVersion {
 		err = fmt.Errorf("version %d is not %d", file.Version, quotasVersion)

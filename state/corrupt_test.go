@@ -12,6 +12,7 @@ import (
 
 	"millrace/engine/event"
 	"millrace/engine/window"
+	"millrace/engine/wire"
 )
 
 // filled returns a disk with a state of several files, closed.
@@ -191,7 +192,7 @@ func TestMissingFile(t *testing.T) {
 
 // The folder is of another version of Millrace, or of another program.
 func TestForeignFolder(t *testing.T) {
-	f := func(what string, o *pebble.Options, write func(*pebble.DB) error) {
+	g := func(sentinel error, what string, o *pebble.Options, write func(*pebble.DB) error) {
 		t.Helper()
 		fs := vfs.NewMem()
 		o.FS = fs
@@ -203,14 +204,18 @@ func TestForeignFolder(t *testing.T) {
 		if err := errors.Join(write(db), db.Close()); err != nil {
 			t.Fatal(err)
 		}
-		if err := readAll(fs); !errors.Is(err, ErrCorrupt) {
+		if err := readAll(fs); !errors.Is(err, sentinel) {
 			t.Errorf("%s: %v", what, err)
 		}
+	}
+	f := func(what string, o *pebble.Options, write func(*pebble.DB) error) {
+		t.Helper()
+		g(ErrCorrupt, what, o, write)
 	}
 	ours := func() *pebble.Options {
 		return &pebble.Options{FormatMajorVersion: pebble.FormatNewest, Merger: &pebble.Merger{Name: "millrace.window.v1"}}
 	}
-	f("next format", ours(), func(db *pebble.DB) error { return db.Set(keyFormat, []byte{formatVersion + 1}, nil) })
+	g(wire.ErrNewer, "next format", ours(), func(db *pebble.DB) error { return db.Set(keyFormat, []byte{formatVersion + 1}, nil) })
 	f("format before", ours(), func(db *pebble.DB) error { return db.Set(keyFormat, []byte{formatVersion - 1}, nil) })
 	f("no format", ours(), func(db *pebble.DB) error { return db.Set(keyFormat, nil, nil) })
 	f("short meta", ours(), func(db *pebble.DB) error {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -18,6 +19,7 @@ import (
 	"millrace/engine/event"
 	"millrace/engine/visit"
 	"millrace/engine/window"
+	"millrace/engine/wire"
 )
 
 // Rule is one of the journal's rules. The simulator takes rules out to show that it would notice.
@@ -74,7 +76,9 @@ var (
 	ErrLocked = errors.New("in use by another process")
 )
 
-// formatVersion is stored in the folder.
+// formatVersion is stored in the folder. It changes with the encodings of what is in there, too:
+// deltas, journals of visits and of ids, chunks of windows. By their own numbers a damaged byte could
+// not be told from a newer build.
 const formatVersion = 4
 
 // Keys. Window keys are their kind's prefix, start (big endian, sign bit flipped), site; the others
@@ -225,6 +229,9 @@ func (s *Store) openPebble(o Options) (*pebble.DB, error) {
 	case errors.Is(err, ErrLocked), errors.As(err, &path) && !errors.Is(err, fs.ErrNotExist):
 		return nil, err
 	}
+	if strings.Contains(fmt.Sprint(err), "unknown format major version") {
+		return nil, fmt.Errorf("%w: use the newer program (%w)", wire.ErrNewer, err)
+	}
 	// The machine has done what was asked of it: the content is wrong, or a file is missing.
 	return nil, fmt.Errorf("%w: %w", ErrCorrupt, err)
 }
@@ -267,6 +274,8 @@ func (s *Store) load() error {
 		return err
 	case v == nil:
 		return s.db.Set(keyFormat, []byte{formatVersion}, pebble.NoSync)
+	case len(v) == 1 && v[0] > formatVersion:
+		return wire.Newer(int(v[0]), formatVersion, formatVersion)
 	case len(v) != 1 || v[0] != formatVersion:
 		return fmt.Errorf("%w: format %v, this build has %d", ErrCorrupt, v, formatVersion)
 	}

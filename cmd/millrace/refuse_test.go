@@ -329,13 +329,13 @@ func TestRefusals(t *testing.T) {
 			t.Fatal(err)
 		}
 		return none
-	}, "state is damaged or of another version", "delete the folder", "format [250]")
+	}, "data of a newer Millrace (format 250; this one reads 4): use the newer program")
 	f("identity of a newer version", func(t *testing.T, at place, _ *kgo.Client) []string {
 		if err := os.WriteFile(filepath.Join(at.data, identityFile), []byte(`{"v":9}`), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		return none
-	}, identityFile, "of a newer version", "version 9, this build has 1")
+	}, identityFile, "of a newer version", "data of a newer Millrace (format 9; this one reads 1): use the newer program")
 	for name, spoil := range map[string]func([]byte) []byte{
 		"cut short":         func(b []byte) []byte { return b[:len(b)/2] },
 		"bit in a topic id": func(b []byte) []byte { b[bytes.Index(b, []byte("millrace.windows"))+21] ^= 1; return b },

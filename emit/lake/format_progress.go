@@ -15,6 +15,7 @@ import (
 	pq "github.com/parquet-go/parquet-go"
 
 	"millrace/engine/event"
+	"millrace/engine/wire"
 	"millrace/internal/blob"
 	"millrace/internal/kafka"
 )
@@ -311,6 +312,8 @@ func decodeProgress(key string, body []byte) (Progress, error) {
 	}
 	switch {
 	case err != nil:
+	case p.Version > progressVersion:
+		return Progress{}, fmt.Errorf("object %q of the archive: %w", key, wire.Newer(p.Version, progressVersion, progressVersion))
 	case p.Version != progressVersion:
 		err = fmt.Errorf("version %d, this build reads %d", p.Version, progressVersion)
 	case p.key() != key && p.oldKey() != key:

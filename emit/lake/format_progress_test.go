@@ -2,12 +2,14 @@ package lake
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
 	"time"
 
 	"millrace/engine/event"
+	"millrace/engine/wire"
 	"millrace/internal/blob"
 )
 
@@ -31,6 +33,24 @@ func asOld(t *testing.T, store blob.Store) {
 		if err := store.Delete(t.Context(), p.key()); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// What a newer build has written is refused by its number, and not called damaged.
+func TestNewerFormats(t *testing.T) {
+	const want = "data of a newer Millrace (format 2; this one reads 1): use the newer program"
+	p := Progress{Version: progressVersion + 1, Topic: testTopic, Partitions: 1, NextOffset: 7}
+	_, err := decodeProgress(p.key(), must(p.encode()))
+	if !errors.Is(err, wire.ErrNewer) || errors.Is(err, ErrProgress) || !strings.Contains(err.Error(), want) {
+		t.Errorf("progress: %v", err)
+	}
+	b := newBuffer()
+	b.add(&event.Event{Site: "a.example", Name: "x", Time: 5, Received: 5}, 5, 0)
+	err = b.objects(testTopic, 0, segment{Format: objectFormat + 1, First: 5, Next: 6, Rows: 1}, func(_ Key, body []byte) error {
+		return protect("x.parquet", func() error { _, err := openObject(body); return err })
+	})
+	if !errors.Is(err, wire.ErrNewer) || errors.Is(err, ErrCorrupt) || !strings.Contains(err.Error(), want) {
+		t.Errorf("object: %v", err)
 	}
 }
 

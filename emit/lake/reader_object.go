@@ -11,6 +11,7 @@ import (
 	"github.com/valyala/fastjson"
 
 	"millrace/engine/event"
+	"millrace/engine/wire"
 )
 
 // ErrCorrupt is wrapped by the error for an object that is not, or no longer, what the archiver
@@ -46,7 +47,11 @@ func guard(f func() error) (err error) {
 // protect guards f, which reads an object of that name. Its errors wrap ErrCorrupt and name what an
 // operator can do.
 func protect(name string, f func() error) error {
-	if err := guard(f); err != nil {
+	err := guard(f)
+	if errors.Is(err, wire.ErrNewer) {
+		return fmt.Errorf("object %q: %w", name, err)
+	}
+	if err != nil {
 		return fmt.Errorf("object %q: %w: %w; restore it from a copy, or move it out of the archive: replays with --incomplete then count without its events",
 			name, ErrCorrupt, err)
 	}
@@ -67,6 +72,10 @@ var (
 	laterInt64Columns = []string{"engaged_ms"}
 	laterInt32Columns = []string{"scroll_depth"}
 )
+
+// objectFormat is the newest format of files that is read here. One gets another number when rows
+// would be read wrongly without what is new; a column that older builds may pass over needs none.
+const objectFormat = 1
 
 // mostRows is more than any file of ours has.
 const mostRows = 64 << 20
@@ -99,6 +108,9 @@ func openObject(body []byte) (*object, error) {
 	}
 	if err := json.Unmarshal([]byte(meta), &o.segment); err != nil {
 		return nil, fmt.Errorf("%s in its metadata: %w", segmentKey, err)
+	}
+	if o.segment.Format > objectFormat {
+		return nil, wire.Newer(o.segment.Format, 1, objectFormat)
 	}
 	return o, errors.Join(
 		o.need(stringColumns, pq.ByteArray),

@@ -13,6 +13,7 @@ import (
 	"github.com/lovoo/goka/codec"
 
 	"millrace/engine/event"
+	"millrace/engine/wire"
 	"millrace/internal/blob"
 	"millrace/internal/kafka"
 )
@@ -274,7 +275,7 @@ func (a *Archiver) retry(ctx context.Context, what string, f func() error) error
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		if errors.Is(err, ErrProgress) {
+		if errors.Is(err, ErrProgress) || errors.Is(err, wire.ErrNewer) {
 			return err
 		}
 		a.stats.failures.Add(1)

@@ -13,6 +13,9 @@ import (
 // segment is what part of a partition's log a set of objects holds; each of them carries it as
 // metadata.
 type segment struct {
+	// Format is that of the file, as a number above 1, by which a build that does not know its columns
+	// refuses it. Files of format 1 have none.
+	Format int   `json:"format,omitempty"`
 	First  int64 `json:"first"`  // offset of its first record
 	Next   int64 `json:"next"`   // offset after its last record
 	Before int64 `json:"before"` // rows of the partition in all segments before

@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -14,6 +15,8 @@ import (
 	"github.com/cockroachdb/pebble/v2/bloom"
 	"github.com/cockroachdb/pebble/v2/sstable"
 	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"millrace/engine/wire"
 )
 
 // Errors of Open and of a Store, for errors.Is.
@@ -30,7 +33,10 @@ var (
 )
 
 // format is the number of the layout in doc.go.
-const format = "2"
+const (
+	format = "2"
+	known  = 2 // the same as a number
+)
 
 var formatKey = []byte{tableMeta, 'f', 'o', 'r', 'm', 'a', 't'}
 
@@ -148,6 +154,9 @@ func (s *Store) openPebble(o *Options, logger *logger) (*pebble.DB, error) {
 	case errors.Is(err, os.ErrPermission):
 		return nil, err
 	}
+	if strings.Contains(err.Error(), "unknown format major version") {
+		return nil, fmt.Errorf("%w: use the newer program (%w)", wire.ErrNewer, err)
+	}
 	// What else stops Pebble from opening a folder that is there, can be read and is not locked are
 	// its files; it marks only some of these errors as corruption.
 	return nil, fmt.Errorf("%w (%w)", ErrDamaged, err)
@@ -158,6 +167,9 @@ func (s *Store) checkFormat() error {
 	v, closer, err := s.db.Get(formatKey)
 	if err == nil {
 		defer closer.Close()
+		if n, err := strconv.Atoi(string(v)); err == nil && n > known {
+			return wire.Newer(n, known, known)
+		}
 		if string(v) != format {
 			return fmt.Errorf("%w: its layout has number %.20q, this build knows %s; rollups are derived: remove the folder, "+
 				"then windows that Kafka still holds are written again at the next start, older ones by `millrace replay`", ErrFormat, v, format)

@@ -20,6 +20,7 @@ import (
 	"millrace/emit/readertest"
 	"millrace/engine/event"
 	"millrace/engine/window"
+	"millrace/engine/wire"
 	"millrace/query"
 )
 
@@ -193,7 +194,7 @@ func TestDamaged(t *testing.T) {
 }
 
 func TestFormat(t *testing.T) {
-	f := func(key, value, want string) {
+	g := func(sentinel error, key, value, want string) {
 		t.Helper()
 		dir := t.TempDir()
 		db, err := pebble.Open(dir, &pebble.Options{Logger: newLogger(testLogger(t), nil, "")})
@@ -207,13 +208,15 @@ func TestFormat(t *testing.T) {
 		if err == nil {
 			s.Close()
 		}
-		if !errors.Is(err, ErrFormat) || !strings.Contains(err.Error(), want) {
-			t.Errorf("%v, want ErrFormat with %q", err, want)
+		if !errors.Is(err, sentinel) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %v with %q", err, sentinel, want)
 		}
 	}
+	f := func(key, value, want string) { t.Helper(); g(ErrFormat, key, value, want) }
 	f("something", "else", "something else")
 	f("something", "else", "in a data folder of Millrace remove it") // a manifest that was cut off shows no more
 	f(string(formatKey), "1", "number \"1\", this build knows 2; rollups are derived: remove the folder")
+	g(wire.ErrNewer, string(formatKey), "3", "data of a newer Millrace (format 3; this one reads 2): use the newer program")
 }
 
 func TestNotAFolder(t *testing.T) {

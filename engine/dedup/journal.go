@@ -111,7 +111,10 @@ func (s *Set) Apply(offset int64, journal []byte) error {
 	if len(journal) == 0 {
 		return nil
 	}
-	if journal[0] != format {
+	switch {
+	case journal[0] > format:
+		return fmt.Errorf("%w: %w", ErrJournal, wire.Newer(int(journal[0]), format, format))
+	case journal[0] < format:
 		return fmt.Errorf("%w: unknown format %d", ErrJournal, journal[0])
 	}
 	r := reader{wire.Reader{B: journal[1:], Of: ErrJournal}}

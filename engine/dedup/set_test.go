@@ -511,7 +511,7 @@ func TestApplyRefuses(t *testing.T) {
 		}
 	}
 	id := binary.LittleEndian.AppendUint64
-	f("unknown format 9", 9)
+	f("data of a newer Millrace (format 9; this one reads 2): use the newer program", 9)
 	f("unknown format 1", 1, 5, 0, 0)
 	f("number cut short", 2, 5)
 	f("number cut short", 2, 5, 0, 0)

@@ -3,6 +3,7 @@ package delta
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
 
 	"millrace/engine/event"
 	"millrace/engine/window"
@@ -161,7 +162,12 @@ type reader struct{ wire.Reader }
 func newReader(b []byte) reader { return reader{wire.Reader{B: b, Of: ErrDelta}} }
 
 func (r *reader) head() (h Head) {
-	if len(r.B) == 0 || r.B[0] != version {
+	switch {
+	case len(r.B) > 0 && r.B[0] > version:
+		r.Err = fmt.Errorf("%w: %w", ErrDelta, wire.Newer(int(r.B[0]), version, version))
+		r.B = nil
+		return h
+	case len(r.B) == 0 || r.B[0] != version:
 		r.Fail("unknown version")
 		return h
 	}

@@ -269,7 +269,7 @@ func TestDecodeRefuses(t *testing.T) {
 	f("[]", ErrField, "field is missing or of the wrong type: it is a JSON array, not an object")
 	f("{}", ErrVersion, "unknown envelope version: v: missing")
 	f(`{"v":"1"}`, ErrVersion, "unknown envelope version: v: \"1\" is not a whole number")
-	f(`{"v":2}`, ErrVersion, "unknown envelope version: v is 2, this build reads 1")
+	f(`{"v":2}`, ErrVersion, "unknown envelope version: data of a newer Millrace (format 2; this one reads 1): use the newer program")
 	f(`{"v":1}`, ErrField, "field is missing or of the wrong type: low: missing")
 	f(`{"v":1,"low":1}`, ErrField, "field is missing or of the wrong type: collector is missing")
 	f(`{"v":1,"low":1,"collector":"c"}`, ErrField, "field is missing or of the wrong type: events is not an array")

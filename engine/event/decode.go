@@ -7,6 +7,8 @@ import (
 	"unsafe"
 
 	"github.com/valyala/fastjson"
+
+	"millrace/engine/wire"
 )
 
 // Reasons a record can't be decoded, for errors.Is. The record belongs in the dead letters.
@@ -58,6 +60,8 @@ func (d *Decoder) general(value []byte, env *Envelope) error {
 	v := root.Get("v")
 	if n, err := number(v); err != nil {
 		return fmt.Errorf("%w: v: %w", ErrVersion, err)
+	} else if n > Version {
+		return fmt.Errorf("%w: %w", ErrVersion, wire.Newer(int(n), Version, Version))
 	} else if n != Version {
 		return fmt.Errorf("%w: v is %d, this build reads %d", ErrVersion, n, Version)
 	}

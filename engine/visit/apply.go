@@ -32,6 +32,9 @@ func (t *Table) apply(journal []byte, tail bool) error {
 		r.checkpoint = true
 	case formatJournal:
 	default:
+		if format > formatCheckpoint {
+			return fmt.Errorf("%w: %w", ErrJournal, wire.Newer(int(format), formatJournal, formatCheckpoint))
+		}
 		return fmt.Errorf("%w: unknown format %d", ErrJournal, format)
 	}
 	r.base = event.Time(r.Varint())

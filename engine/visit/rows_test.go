@@ -228,7 +228,7 @@ func TestApplyRefuses(t *testing.T) {
 		}
 	}
 	f(flush(tab).journal, "change of a visit that is not known")
-	f([]byte{7}, "unknown format 7")
+	f([]byte{7}, "data of a newer Millrace (format 7; this one reads 5 and 6): use the newer program")
 	f([]byte{4}, "unknown format 4")
 	f([]byte{formatJournal, 0, 1, 'a', 4, 1, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0}, "visit at no possible time")
 	f([]byte{formatJournal, 0, 1, 'a', 4, 1, 0, 0, 0, 0, 0, 0, 0, markEntry, 8, 1, 1, 2, 0}, "place beyond the end of a visit")

@@ -10,4 +10,6 @@
 // endian then.
 //
 // A leaf for the packages of engine. It writes nothing: appending a field is a line of encoding/binary.
+//
+// It also has the error for formats of a later release, ErrNewer, which every stored format uses.
 package wire

@@ -8,8 +8,10 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 
+	"millrace/engine/wire"
 	"millrace/ingest/identity"
 	"millrace/internal/atomicfile"
 	"millrace/internal/smallfile"
@@ -18,6 +20,10 @@ import (
 // maxFile is the most bytes of a file of salts: there are as many lines in it as dates, some dozens
 // at most.
 const maxFile = 1 << 20
+
+// fileFormat is the format that is read and written here. A later one has its number in a first
+// line, "format 2"; this one has no such line.
+const fileFormat = 1
 
 // readFile reads a file of salts: a line for each date, 2006-01-02 and 64 hexadecimal digits. A file
 // that is not there has none.
@@ -32,6 +38,9 @@ func readFile(path string) (map[identity.Day]key, error) {
 			continue
 		}
 		date, digits, _ := strings.Cut(line, " ")
+		if n, err := strconv.Atoi(digits); date == "format" && err == nil && n > fileFormat {
+			return nil, fmt.Errorf("%s: %w", path, wire.Newer(n, fileFormat, fileFormat))
+		}
 		day, err := identity.ParseDay(date)
 		value, bad := hex.DecodeString(digits)
 		if err != nil || bad != nil || len(value) != len(key{}) {

@@ -249,6 +249,23 @@ func TestForeignFile(t *testing.T) {
 	}
 }
 
+// TestNewerFile: a file of a newer build is not taken for a damaged one, which may be deleted.
+func TestNewerFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "salts")
+	f := func(text, want string) {
+		t.Helper()
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := readFile(path); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v, want %q", text, err, want)
+		}
+	}
+	f("format 2\nsomething else\n", "data of a newer Millrace (format 2; this one reads 1): use the newer program")
+	f("format x\n", "delete the file")
+	f("2026-11-30 00\n", "delete the file")
+}
+
 // TestTombstones: what is over has a tombstone, which is repeated until the broker has compacted it away; nothing of it is left in
 // the topic then, and what is in use is. A collector that comes afterwards agrees.
 func TestTombstones(t *testing.T) {

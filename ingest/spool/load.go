@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"millrace/engine/wire"
 )
 
 // lostSuffix is what an operator appends to the name of a damaged segment to go on without it.
@@ -61,6 +63,9 @@ func (l *Log) loadSegment(first, end uint64, lost map[uint64]bool) error {
 	b, err := readFile(l.fs, s.path)
 	if err != nil {
 		return fmt.Errorf("read segment: %w", err)
+	}
+	if v, ok := versionOf(b); ok && v > version {
+		return fmt.Errorf("segment %s of the spool: %w", s.path, wire.Newer(v, version, version))
 	}
 	number, bad := first, error(nil)
 	if len(b) < len(header) || string(b[:len(header)]) != header {

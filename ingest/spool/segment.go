@@ -13,9 +13,19 @@ import (
 )
 
 const (
-	suffix = ".spool"
-	header = "mrspool\x01" // the last byte is the version
+	suffix  = ".spool"
+	header  = "mrspool\x01" // the last byte is the version
+	version = 1
 )
+
+// versionOf returns the version in the header of a segment; false if it has none.
+func versionOf(b []byte) (int, bool) {
+	last := len(header) - 1
+	if len(b) <= last || string(b[:last]) != header[:last] {
+		return 0, false
+	}
+	return int(b[last]), true
+}
 
 // segment is a file of frames.
 type segment struct {

@@ -14,6 +14,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 
 	"millrace/engine/event"
+	"millrace/engine/wire"
 )
 
 func mustOpen(tb testing.TB, fs vfs.FS, change func(*Options)) *Log {
@@ -376,6 +377,30 @@ func TestDamage(t *testing.T) {
 	f("the first segment is missing", names[0], nil, "frame 0 is missing")
 	f("progress is wrong", "progress", func(b []byte) []byte { b[100], b[5000] = 1, 1; return b }, "progress")
 	f("progress is missing", "progress", nil, "has 0@0?-1 1@1?-1 2@2?-1 3@0?-1 4@1?-1 5@2?-1 6@0?-1 7@1?-1")
+}
+
+// A segment of a newer build is refused, also where it is the only one and none of its frames can be
+// read: what a crash has cut off would be removed.
+func TestNewerSegment(t *testing.T) {
+	fs := vfs.NewMem()
+	l := mustOpen(t, fs, nil)
+	mustAppend(t, l, 0, 3)
+	l.Close()
+	name := segments(t, fs)[0]
+	change(t, fs, name, func(b []byte) []byte {
+		b[len(header)-1] = version + 1
+		for i := len(header); i < len(b); i++ {
+			b[i] ^= 0x55
+		}
+		return b
+	})
+	_, err := Open(Options{Dir: "spool", MaxBytes: 1 << 20, FS: fs})
+	if !errors.Is(err, wire.ErrNewer) || !strings.Contains(err.Error(), name) {
+		t.Errorf("%v", err)
+	}
+	if left := segments(t, fs); len(left) != 1 {
+		t.Errorf("there is %v left", left)
+	}
 }
 
 func FuzzReadFrame(f *testing.F) {

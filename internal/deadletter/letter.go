@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+
+	"millrace/engine/wire"
 )
 
 // Topic is where letters go.
@@ -39,8 +41,8 @@ type Letter struct {
 	Size int
 }
 
-// wire is the JSON form.
-type wire struct {
+// form is the JSON form.
+type form struct {
 	V         int     `json:"v"`
 	Topic     string  `json:"topic"`
 	Partition int32   `json:"partition"`
@@ -53,7 +55,7 @@ type wire struct {
 
 // Append appends the letter as JSON. Size is computed from Value, unless it is larger.
 func (l *Letter) Append(dst []byte) []byte {
-	w := wire{V: version, Topic: l.Topic, Partition: l.Partition, Offset: l.Offset,
+	w := form{V: version, Topic: l.Topic, Partition: l.Partition, Offset: l.Offset,
 		Reason: l.Reason[:min(len(l.Reason), MaxText)], Key: l.Key[:min(len(l.Key), MaxText)]}
 	if l.Value != nil {
 		v := l.Value[:min(len(l.Value), MaxValue)]
@@ -73,11 +75,13 @@ func (l *Letter) Append(dst []byte) []byte {
 
 // Parse reads a letter. Unknown fields are passed over.
 func Parse(b []byte) (Letter, error) {
-	var w wire
+	var w form
 	if err := json.Unmarshal(b, &w); err != nil {
 		return Letter{}, fmt.Errorf("%w: %w", ErrLetter, err)
 	}
 	switch {
+	case w.V > version:
+		return Letter{}, fmt.Errorf("%w: %w", ErrLetter, wire.Newer(w.V, version, version))
 	case w.V != version:
 		return Letter{}, fmt.Errorf("%w: v is %d, this build reads %d", ErrLetter, w.V, version)
 	case w.Topic == "":

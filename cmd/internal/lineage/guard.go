@@ -14,6 +14,7 @@ import (
 	"millrace/cmd/internal/datadir"
 	"millrace/emit/lake"
 	"millrace/engine"
+	"millrace/engine/wire"
 	"millrace/internal/kafka"
 	"millrace/state"
 )
@@ -42,7 +43,7 @@ var (
 // isRefusal reports an error that trying again does not cure: it needs an operator's decision.
 func isRefusal(err error) bool {
 	for _, target := range []error{errLog, errCluster, errPrefix, errRepartitioned, errIdentity, errNewIdentity, errGap, errChangelog,
-		engine.ErrBehind, state.ErrCorrupt, lake.ErrGap, lake.ErrLog, lake.ErrProgress} {
+		engine.ErrBehind, state.ErrCorrupt, lake.ErrGap, lake.ErrLog, lake.ErrProgress, wire.ErrNewer} {
 		if errors.Is(err, target) {
 			return true
 		}

@@ -10,6 +10,7 @@ import (
 	"maps"
 	"path/filepath"
 
+	"millrace/engine/wire"
 	"millrace/internal/kafka"
 	"millrace/internal/smallfile"
 )
@@ -68,8 +69,8 @@ func (g *Guard) readIdentity() (*identity, error) {
 	switch {
 	case err != nil:
 	case id.V > identityVersion: // whose checksum may be of more than this build knows
-		return nil, fmt.Errorf("%s is %w: version %d, this build has %d; start the version that wrote it; if there is none, %s",
-			path, errNewIdentity, id.V, identityVersion, g.badIdentityWaysOut())
+		return nil, fmt.Errorf("%s is %w: %w; if there is none, %s",
+			path, errNewIdentity, wire.Newer(id.V, identityVersion, identityVersion), g.badIdentityWaysOut())
 	case id.Sum != "" && id.Sum != id.sum():
 		err = errors.New("its checksum is wrong")
 	case id.V != identityVersion:

@@ -20,6 +20,7 @@ import (
 	"millrace/emit/lake"
 	"millrace/emit/local"
 	"millrace/engine"
+	"millrace/engine/wire"
 	"millrace/internal/kafka"
 	"millrace/state"
 )
@@ -122,7 +123,7 @@ func (k *kept) archiveMarks(ctx context.Context) ([]lineage.Mark, error) {
 	defer cancel()
 	progress, err := lake.NewReader(k.stores.Lake).ProgressOf(ctx, engine.EventsTopic)
 	switch {
-	case errors.Is(err, lake.ErrProgress):
+	case errors.Is(err, lake.ErrProgress), errors.Is(err, wire.ErrNewer):
 		return nil, fmt.Errorf("start role %s: %w", roles.Archive, err)
 	case err != nil:
 		k.log.Warn("the archive can't be compared with the log", "archive", k.stores.Lake.String(), "err", err)
