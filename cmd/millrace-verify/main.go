@@ -19,12 +19,13 @@ const program = "millrace-verify"
 
 // commandLine is every command, flag and default.
 type commandLine struct {
-	Chaos  chaosCommand  `cmd:"" help:"Kill, stop and cut off the engine while it counts; every window is recounted."`
-	Sim    simCommand    `cmd:"" help:"Play random schedules of faults against the core and its state in memory; every window is recounted."`
-	Attack attackCommand `cmd:"" help:"Flood one site with random paths; the other sites' windows have to stay the same bytes."`
-	Soak   soakCommand   `cmd:"" help:"Run a server for hours on a fast clock; memory, files and goroutines have to stay flat, and every event to be counted."`
-	Roles  rolesCommand  `cmd:"" help:"Measure what an event takes of each role and each store."`
-	Worker workerCommand `cmd:"" hidden:"" help:"The process that a scenario of chaos kills."`
+	Chaos   chaosCommand   `cmd:"" help:"Kill, stop and cut off the engine while it counts; every window is recounted."`
+	Sim     simCommand     `cmd:"" help:"Play random schedules of faults against the core and its state in memory; every window is recounted."`
+	Attack  attackCommand  `cmd:"" help:"Flood one site with random paths; the other sites' windows have to stay the same bytes."`
+	Soak    soakCommand    `cmd:"" help:"Run a server for hours on a fast clock; memory, files and goroutines have to stay flat, and every event to be counted."`
+	Roles   rolesCommand   `cmd:"" help:"Measure what an event takes of each role and each store."`
+	Rolling rollingCommand `cmd:"" help:"Replace a fleet of one commit by another, process by process under load; every event has to be counted once."`
+	Worker  workerCommand  `cmd:"" hidden:"" help:"The process that a scenario of chaos kills."`
 }
 
 const description = `Proofs of Millrace's counting: each compares what the engine wrote with a count that shares no code with it.`
