@@ -30,6 +30,8 @@ type Cluster struct {
 	// Rack is where this process is, by the names that brokers have in broker.rack: records are
 	// read from the nearest copy where the brokers allow it. "" is from the leader.
 	Rack string
+	// Throttles learns how long brokers hold clients back. May be nil.
+	Throttles *Throttles
 	// Names are what topics and groups are called there.
 	Names Names
 	// Replication is the number of copies of a topic that EnsureTopics makes; 0 means as many as

@@ -50,12 +50,12 @@ func (c *Cluster) GokaOptions(o GroupOptions) []goka.ProcessorOption {
 			return c.newGroup(name, clientID, o)
 		}),
 		goka.WithConsumerSaramaBuilder(func(_ []string, clientID string) (sarama.Consumer, error) {
-			cfg := c.Config()
+			cfg := c.configTo(ToRead)
 			cfg.ClientID = clientID
 			return sarama.NewConsumer(c.copyBrokers(), cfg)
 		}),
 		goka.WithProducerBuilder(func(_ []string, clientID string, hasher func() hash.Hash32) (goka.Producer, error) {
-			cfg := c.Config()
+			cfg := c.configTo(ToWrite)
 			cfg.ClientID = clientID
 			cfg.Producer.Partitioner = sarama.NewCustomHashPartitioner(hasher)
 			p, err := goka.NewProducer(c.copyBrokers(), cfg)
@@ -67,7 +67,7 @@ func (c *Cluster) GokaOptions(o GroupOptions) []goka.ProcessorOption {
 		goka.WithTopicManagerBuilder(func([]string) (goka.TopicManager, error) {
 			tm := goka.NewTopicManagerConfig()
 			tm.NoCreate = true // EnsureTopics makes them, with the right retention
-			return goka.NewTopicManager(c.copyBrokers(), c.Config(), tm)
+			return goka.NewTopicManager(c.copyBrokers(), c.configTo(ToManage), tm)
 		}),
 	}
 }

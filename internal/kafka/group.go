@@ -37,9 +37,9 @@ type group struct {
 }
 
 func (c *Cluster) newGroup(name, clientID string, o GroupOptions) (sarama.ConsumerGroup, error) {
-	cfg := c.Config()
+	cfg := c.configTo(ToRead)
 	cfg.ClientID = clientID
-	client, err := sarama.NewClient(c.copyBrokers(), cfg)
+	client, err := openFetching(c.copyBrokers(), cfg)
 	if err != nil {
 		return nil, fmt.Errorf("connect consumer group %s: %w", name, err)
 	}

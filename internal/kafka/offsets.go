@@ -21,7 +21,7 @@ type Offsets struct {
 
 // OpenOffsets connects.
 func (c *Cluster) OpenOffsets() (*Offsets, error) {
-	cfg := c.Config()
+	cfg := c.configTo(ToManage)
 	cfg.Net.DialTimeout, cfg.Net.ReadTimeout, cfg.Net.WriteTimeout = 2*time.Second, 5*time.Second, 5*time.Second
 	c.secure(cfg) // with that timeout
 	cfg.Metadata.Retry.Max, cfg.Admin.Retry.Max = 1, 1

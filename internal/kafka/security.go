@@ -242,10 +242,16 @@ func (d dialer) DialContext(ctx context.Context, network, addr string) (net.Conn
 }
 
 // ClientOptions are how franz-go's clients reach the cluster.
-func (c *Cluster) ClientOptions() []kgo.Opt {
+func (c *Cluster) ClientOptions() []kgo.Opt { return c.ClientOptionsTo(ToManage) }
+
+// ClientOptionsTo are ClientOptions of a client for one of Purposes.
+func (c *Cluster) ClientOptionsTo(purpose string) []kgo.Opt {
 	opts := []kgo.Opt{kgo.SeedBrokers(c.Brokers...)}
 	if c.Security.UsesTLS() || c.Dialer != nil {
 		opts = append(opts, kgo.Dialer(dialer{c, dialTimeout}.DialContext))
+	}
+	if c.Throttles != nil {
+		opts = append(opts, c.Throttles.franz(purpose))
 	}
 	if c.Rack != "" {
 		opts = append(opts, kgo.Rack(c.Rack))

@@ -28,6 +28,7 @@ const connectTime = 8 * time.Second
 type cluster struct {
 	*kafka.Cluster
 	clients  []kgo.Opt
+	collects []kgo.Opt    // of the collector's client
 	remember func() error // is called after topics were made; nil for a cluster that is given
 	// check looks at the log's files; nil for a cluster that is given.
 	check func(context.Context) error
@@ -41,12 +42,13 @@ func (c *cluster) clientOptions() []kgo.Opt {
 	return c.clients
 }
 
-// givenCluster is that of --kafka.
-func givenCluster(o KafkaOptions, sessionTimeout time.Duration) *cluster {
+// givenCluster is that of --kafka. Log may be nil.
+func givenCluster(o KafkaOptions, sessionTimeout time.Duration, log *slog.Logger) *cluster {
 	c := &kafka.Cluster{
 		Brokers: o.Brokers, Security: o.Security, Rack: o.Rack, Names: o.Names, Replication: o.Replication, SessionTimeout: sessionTimeout,
+		Throttles: &kafka.Throttles{Log: log},
 	}
-	return &cluster{Cluster: c, clients: c.ClientOptions()}
+	return &cluster{Cluster: c, clients: c.ClientOptions(), collects: c.ClientOptionsTo(kafka.ToCollect)}
 }
 
 // embedded are the settings of the embedded broker.
@@ -77,9 +79,11 @@ func embeddedCluster(e embedded, closers *closers) (*cluster, error) {
 	if socket != nil {
 		closers.add("broker's socket", socket.Close)
 	}
+	clients := []kgo.Opt{kgo.SeedBrokers(b.Addrs()...), kgo.Dialer(b.DialContext)}
 	return &cluster{
 		Cluster:  &kafka.Cluster{Brokers: b.Addrs(), Dialer: b.Dialer(), Replication: 1},
-		clients:  []kgo.Opt{kgo.SeedBrokers(b.Addrs()...), kgo.Dialer(b.DialContext)},
+		clients:  clients,
+		collects: clients,
 		remember: b.Remember,
 		check: func(ctx context.Context) error {
 			err := b.Check(ctx)

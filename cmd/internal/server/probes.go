@@ -25,8 +25,8 @@ func (o *Options) kafkaProbes() []check.Probe {
 	if len(o.Kafka.Brokers) == 0 || !o.usesKafka() {
 		return nil
 	}
-	c := givenCluster(o.Kafka, o.sessionTimeout()).Cluster
-	list := []check.Probe{{Name: "kafka", Run: c.Reach}}
+	c := givenCluster(o.Kafka, o.sessionTimeout(), nil).Cluster
+	list := []check.Probe{{Name: "kafka", Run: c.Reach}, {Name: "kafka quotas", Needs: "kafka", Run: c.Quotas}}
 	var uses []kafka.Use
 	for _, role := range o.Roles {
 		uses = append(uses, roles.Uses(role, o.Kafka.Names)...)

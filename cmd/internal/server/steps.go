@@ -127,7 +127,8 @@ func (s *server) openCluster(context.Context) (err error) {
 	case !s.o.usesKafka():
 		return nil
 	case len(s.o.Kafka.Brokers) > 0:
-		s.cluster = givenCluster(s.o.Kafka, s.o.sessionTimeout())
+		s.cluster = givenCluster(s.o.Kafka, s.o.sessionTimeout(), s.log)
+		metrics.Throttles(s.admin.Registry, s.cluster.Throttles)
 		if security := s.o.Kafka.Security; security != nil {
 			security.Log = s.log
 			if security.SendsClearPassword() {
@@ -176,7 +177,7 @@ func (s *server) configureCollector(context.Context) error {
 	}
 	o, err := collectorOptions(&s.o.Access, &s.o.Collector, s.o.Kafka.Names, s.dir)
 	if err == nil {
-		o.Kafka, o.Partitions = s.cluster.clientOptions(), s.o.Kafka.Partitions
+		o.Kafka, o.Partitions = s.cluster.collects, s.o.Kafka.Partitions
 		o.Topic = s.o.Kafka.Names.Of(event.Topic)
 		o.Log, o.Metrics = s.log, s.admin.Registry
 		if s.places != nil {
