@@ -40,13 +40,24 @@ func (f *storeFlags) validate() error {
 // kafkaFlags select the log that the events go through.
 type kafkaFlags struct {
 	Kafka          []string      `placeholder:"HOST:PORT" group:"Kafka" help:"Brokers to start from. Default: a broker embedded in this process, its log in the data folder."`
-	Partitions     int32         `default:"4" group:"Kafka" help:"Partitions of each topic, fixed once the topics are there. Each is one goroutine of the engine."`
+	Partitions     *int32        `placeholder:"N" group:"Kafka" help:"Partitions of each topic, fixed once the topics are there. Each is one goroutine of the engine. Default: as many as they have; of topics that are made 64, and 4 in the embedded broker."`
 	Replication    int16         `default:"0" group:"Kafka" help:"Copies of topics that are created; 0 means 3, or as many as there are brokers."`
 	Retention      time.Duration `default:"24h" group:"Kafka" help:"How long events stay in the log at least. It bounds the outage of a store that loses nothing. A lower one changes no topic that is there."`
 	SessionTimeout time.Duration `default:"0s" group:"Kafka" help:"How long a process may be silent before its partitions go to others; 0 is 20s, and 6s with --standby. Brokers take 6s to 30m by default."`
 	topicFlags     `embed:""`
 	brokerFlags    `embed:"" prefix:"kafka-"`
 	SyncWrites     bool `group:"Kafka" help:"Embedded broker: sync each write to the disk before the beacon is answered. Without it a power loss, but no crash, may lose the last seconds."`
+}
+
+// partitions returns the number that is given, 0 for none.
+func (f *kafkaFlags) partitions() (int32, error) {
+	switch {
+	case f.Partitions == nil:
+		return 0, nil
+	case *f.Partitions == 0:
+		return 0, usagef("--partitions: 0 is not between 1 and 10000")
+	}
+	return *f.Partitions, nil
 }
 
 // topicFlags say what topics and groups of --kafka are called. All commands that use them share them.

@@ -96,13 +96,17 @@ func (c *serveCommand) Run(p *process, logs *logFlags) error {
 // options returns the settings of the server: all but Log and Up. The error is about the
 // first flag that is wrong.
 func (c *serveCommand) options() (*server.Options, error) {
+	partitions, err := c.partitions()
+	if err != nil {
+		return nil, err
+	}
 	access, accessErr := c.access()
 	o := &server.Options{
 		Roles: c.Roles, Listen: c.Listen, Admin: c.Admin, TLSCert: c.TLSCert, TLSKey: c.TLSKey,
 		AdminTLSCert: c.AdminTLSCert, AdminTLSKey: c.AdminTLSKey,
 		Data: c.Data, Influx: c.Influx, S3: c.S3,
 		Kafka: server.KafkaOptions{
-			Brokers: c.Kafka, Partitions: c.Partitions, Replication: c.Replication, Retention: c.Retention,
+			Brokers: c.Kafka, Partitions: partitions, Replication: c.Replication, Retention: c.Retention,
 			SessionTimeout: c.SessionTimeout, SyncWrites: c.SyncWrites, Security: c.security(), Rack: c.Rack, Names: c.names(),
 		},
 		Access: *access,
@@ -124,7 +128,7 @@ func (c *serveCommand) options() (*server.Options, error) {
 	if err := first(o.Validate()); err != nil {
 		return nil, usagef("%w", err)
 	}
-	err := cmp.Or(hostport.Listen("--listen", c.Listen, "8080"), hostport.Listen("--admin", c.Admin, "8081"),
+	err = cmp.Or(hostport.Listen("--listen", c.Listen, "8080"), hostport.Listen("--admin", c.Admin, "8081"),
 		hostport.Brokers(c.Kafka), c.storeFlags.validate(), accessErr)
 	if err != nil {
 		return nil, err

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,6 +24,12 @@ import (
 
 // connectTime bounds how long a start waits for Kafka.
 const connectTime = 8 * time.Second
+
+// makeTime bounds how long a start waits for topics of so many partitions, which brokers make one by
+// one: half a second for each on brokers that are busy, of all topics together.
+func makeTime(partitions int32) time.Duration {
+	return connectTime + min(time.Duration(partitions)*time.Second/2, 2*time.Minute)
+}
 
 // cluster is how this process reaches Kafka. Nil is a process without.
 type cluster struct {
@@ -93,6 +100,29 @@ func embeddedCluster(e embedded, closers *closers) (*cluster, error) {
 			return err
 		},
 	}, nil
+}
+
+// The number of partitions where none is given and no topic has one. It can't be changed later, and is
+// the most processors that can ever count; a partition that has little to do costs some memory and
+// a tick a second. The embedded broker has one process.
+const (
+	partitionsOfCluster  = 64
+	partitionsOfEmbedded = 4
+)
+
+// partitionsOf returns how many partitions topics have, or are to have: those that are given, or those
+// of the topic of events, since what was made by another default goes on as it is. It makes a request
+// in any case, and so finds brokers that can't be reached.
+func partitionsOf(ctx context.Context, o KafkaOptions, c *kafka.Cluster) (int32, error) {
+	if len(o.Brokers) == 0 {
+		return cmp.Or(o.Partitions, partitionsOfEmbedded), nil
+	}
+	var found int32
+	err := bounded(ctx, func() (err error) { found, err = c.Partitions(ctx, o.Names.Of(engine.EventsTopic)); return err })
+	if err != nil {
+		return 0, fmt.Errorf("set up topics: %w", err)
+	}
+	return cmp.Or(o.Partitions, found, partitionsOfCluster), nil
 }
 
 // deadRetention is how long dead letters are kept: time enough to notice and look.

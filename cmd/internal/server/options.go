@@ -69,7 +69,8 @@ type KafkaOptions struct {
 	// Brokers are those to start from, HOST:PORT (--kafka). Default: a broker embedded in this
 	// process, its log in the data folder.
 	Brokers []string
-	// Partitions is their number in each topic, 1 to 10,000 (--partitions).
+	// Partitions is their number in each topic, 1 to 10,000 (--partitions). Default, 0: as many as the
+	// topic of events has; if there is none, and with the embedded broker, 64 and 4.
 	Partitions int32
 	// Replication is the number of copies of topics that are made, 0 or more; 0: 3, or as many as
 	// there are brokers (--replication). The embedded broker has one.

@@ -35,6 +35,13 @@ func (o *Options) kafkaProbes() []check.Probe {
 	for _, t := range topics(o.Kafka, o.Engine.Lateness, life) {
 		of := slices.DeleteFunc(slices.Clone(uses), func(u kafka.Use) bool { return u.Topic != t.Name })
 		list = append(list, check.Probe{Name: "topic " + t.Name, Needs: "kafka", Run: func(ctx context.Context) (string, error) {
+			if t.Partitions == 0 {
+				n, err := partitionsOf(ctx, o.Kafka, c)
+				if err != nil {
+					return "", err
+				}
+				t.Partitions = n
+			}
 			return c.TryTopic(ctx, t, of...)
 		}})
 	}

@@ -121,8 +121,20 @@ func (s *server) openPlaces(context.Context) error {
 	return nil
 }
 
-// openCluster finds the brokers: those that are given, or the embedded one.
-func (s *server) openCluster(context.Context) (err error) {
+// openCluster finds the brokers: those that are given, or the embedded one. It makes the first request
+// to those that are given: a cluster that can't be reached is an error within connectTime.
+func (s *server) openCluster(ctx context.Context) error {
+	if err := s.findCluster(); err != nil || s.cluster == nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, connectTime)
+	defer cancel()
+	n, err := partitionsOf(ctx, s.o.Kafka, s.cluster.Cluster)
+	s.o.Kafka.Partitions = n
+	return err
+}
+
+func (s *server) findCluster() (err error) {
 	switch {
 	case !s.o.usesKafka():
 		return nil
@@ -195,13 +207,12 @@ func (s *server) configureCollector(context.Context) error {
 	return nil
 }
 
-// openTopics makes the topics that are missing. It also makes the first request to a cluster: one
-// that can't be reached is an error within connectTime.
+// openTopics makes the topics that are missing.
 func (s *server) openTopics(ctx context.Context) error {
 	if s.cluster == nil {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, connectTime)
+	ctx, cancel := context.WithTimeout(ctx, makeTime(s.o.Kafka.Partitions))
 	defer cancel()
 	if err := s.guard.CheckCluster(ctx); err != nil {
 		return err

@@ -92,7 +92,7 @@ func (o *Options) validateKafka(f *findings) {
 		f.add("--roles %s without --influx: the local rollup store serves one process only, which then has both %s and %s",
 			names, roles.Emit, roles.Query)
 	}
-	if k.Partitions < 1 || k.Partitions > 10_000 {
+	if k.Partitions < 0 || k.Partitions > 10_000 {
 		f.add("--partitions: %d is not between 1 and 10000", k.Partitions)
 	}
 	if k.Retention < time.Hour {

@@ -36,7 +36,7 @@ func TestValidate(t *testing.T) {
 		o.Demo, o.Access.LoopbackTrust = true, false
 		o.Listen, o.Admin = ":8080", ":8080"
 		o.Drain = 11 * time.Minute
-		o.Kafka = KafkaOptions{Replication: -1, Retention: time.Minute, SessionTimeout: time.Millisecond}
+		o.Kafka = KafkaOptions{Partitions: -1, Replication: -1, Retention: time.Minute, SessionTimeout: time.Millisecond}
 		o.Engine = EngineOptions{Lateness: 31 * 24 * time.Hour, Early: -time.Second, Standby: true}
 		o.ArchiveEvery = 0
 		o.Collector = CollectorOptions{SiteRate: -1, AddressRate: -1, NewSites: -1, ScriptPath: "/api/event"}
@@ -44,7 +44,7 @@ func TestValidate(t *testing.T) {
 		"--demo needs --loopback-trust: it sends its visitors' addresses along",
 		"--listen and --admin are both :8080: give one of them another port",
 		"--drain: 11m is not from 0 to 10m",
-		"--partitions: 0 is not between 1 and 10000",
+		"--partitions: -1 is not between 1 and 10000",
 		"--retention: 1m is less than 1h",
 		"--session-timeout: 1ms is less than 1s",
 		"--standby needs --kafka and the role process: it follows the state of other processes",
