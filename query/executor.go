@@ -62,6 +62,11 @@ type Options struct {
 	// accepted late, at or after an instant, if it is before another: their numbers may be on their
 	// way.
 	Late func(site string, since, before event.Time) (earliest event.Time, ok bool)
+	// Began is when this process began to note what it accepts late, and Lateness how late events
+	// are counted: what was accepted just before by others, such as the process before a restart, may
+	// not be in its hours yet, and so minutes are read. 0: nothing was.
+	Began    event.Time
+	Lateness event.Time
 	// Timeout is the longest a query may take, default 30 s.
 	Timeout time.Duration
 	// MaxGroups is the largest number of rows before paging, default 100,000: some tens of

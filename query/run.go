@@ -24,14 +24,20 @@ func (x *Executor) plan(q *Query, p progress) (*execution, error) {
 		return nil, err
 	}
 	e := execution{x: x, q: q, plans: plans, progress: p}
-	if x.opts.Late == nil || !p.known {
+	if !p.known {
 		return &e, nil
 	}
 	// The minutes of late events fire again within seconds, their hours within settling: so minutes
 	// are read.
+	if p.low-settling < x.opts.Began {
+		e.progress.hours = min(e.progress.hours, (min(p.low, x.opts.Began) - x.opts.Lateness).Floor(event.Hour))
+	}
+	if x.opts.Late == nil {
+		return &e, nil
+	}
 	earliest, late := x.opts.Late(q.site, p.low-settling, q.to)
 	if late {
-		e.late, e.progress.hours = true, min(p.hours, earliest.Floor(event.Hour))
+		e.late, e.progress.hours = true, min(e.progress.hours, earliest.Floor(event.Hour))
 	}
 	return &e, nil
 }

@@ -127,7 +127,7 @@ func TestMisconfiguredTakesNoPartitions(t *testing.T) {
 	nowhere.Close()
 
 	at := place{data: t.TempDir(), kafka: b.Addrs()[0], influx: goodURL + "/db"}
-	able := mustServe(t, at, "--roles", "collect,process,emit,archive", "--sites", "any", "--early", "500ms")
+	able := mustServe(t, at, "--roles", "collect,process,emit,archive", "--s3", "file://"+t.TempDir(), "--sites", "any", "--early", "500ms")
 	good.mustTake(t, able, "before")
 	f := func(role, want string, flags ...string) {
 		t.Helper()

@@ -24,8 +24,11 @@ func (c *checkCommand) Run(p *process, logs *logFlags) error {
 	}
 	o.Log = logs.open(p.stderr)
 	probes := o.Probes()
-	if failed := check.Run(p.ctx, p.stdout, probes); failed > 0 {
-		return fmt.Errorf("%d of %d are not as they have to be", failed, len(probes))
+	switch failed, untried := check.Run(p.ctx, p.stdout, probes); {
+	case untried > 0:
+		return fmt.Errorf("%d of %d failed, and %d need those and were not tried", failed, len(probes), untried)
+	case failed > 0:
+		return fmt.Errorf("%d of %d failed", failed, len(probes))
 	}
 	return nil
 }

@@ -178,6 +178,7 @@ func TestUsageErrors(t *testing.T) {
 	f("twice", "serve", "--roles", "query,query")
 	f("without --kafka", "serve", "--roles", "collect")
 	f("without --influx", "serve", "--kafka", "k:9092", "--roles", "process,emit")
+	f("--roles archive without --s3: ", "serve", "--kafka", "k:9092", "--roles", "archive")
 	f("--sites any", "serve", "--listen", ":8080")
 	f("--sites any", "serve", "--listen", "0.0.0.0:8080")
 	f("not both", "serve", "--sites", "any,a.example")

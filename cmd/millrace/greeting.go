@@ -17,6 +17,17 @@ import (
 	"millrace/internal/site"
 )
 
+// public names what comes to the public address.
+func (c *serveCommand) public() string {
+	switch {
+	case !slices.Contains(c.Roles, roles.Query):
+		return "beacons"
+	case !slices.Contains(c.Roles, roles.Collect):
+		return "questions"
+	}
+	return "beacons, questions"
+}
+
 // greet prints what a new user wants to know: where to look, what to put into a page, and two
 // commands to try.
 func (c *serveCommand) greet(w io.Writer, up server.Up, sites *site.Sites) {
@@ -24,7 +35,7 @@ func (c *serveCommand) greet(w io.Writer, up server.Up, sites *site.Sites) {
 	example := c.exampleSite(sites)
 	fmt.Fprintf(&b, "Millrace %s is running: %s. Everything is kept in %s.\n\n", version, strings.Join(c.Roles, ", "), up.Data)
 	if up.URL != "" {
-		fmt.Fprintf(&b, "  beacons, questions   %s\n", up.URL)
+		fmt.Fprintf(&b, "  %-20s %s\n", c.public(), up.URL)
 	}
 	if up.URL != "" && c.PublicURL != "" {
 		fmt.Fprintf(&b, "  for browsers         %s\n", c.publicURL(up))

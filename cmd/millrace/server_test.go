@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -98,6 +99,9 @@ func lastGreeting(args []string) string {
 	return "/api/v2/query"
 }
 
+// publicAddress is the line of a greeting that has it.
+var publicAddress = regexp.MustCompile(`^  (?:beacons|questions|beacons, questions) +(http\S+)$`)
+
 // read takes the addresses from the greeting. Greeted is closed at its last line.
 func (s *serving) read(out io.Reader, last string, greeted chan struct{}) {
 	open := true
@@ -105,8 +109,8 @@ func (s *serving) read(out io.Reader, last string, greeted chan struct{}) {
 	for in.Scan() {
 		line := in.Text()
 		s.stdout.Write([]byte(line + "\n"))
-		if _, addr, ok := strings.Cut(line, "beacons, questions   "); ok {
-			s.url = addr
+		if found := publicAddress.FindStringSubmatch(line); found != nil {
+			s.url = found[1]
 		}
 		if _, addr, ok := strings.Cut(line, "metrics, health      "); ok {
 			s.admin = addr

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -83,6 +85,13 @@ func (c *Cluster) TryTopic(ctx context.Context, t Topic, uses ...Use) (would str
 // The bits of authorized operations on a group, besides mayRead.
 const mayDelete = 1 << 6
 
+// isMakingOffsets reports whether Kafka can't say anything of a group yet: the topic of its offsets is
+// made when a cluster is asked for the first time.
+func isMakingOffsets(g kmsg.DescribeGroupsResponseGroup) bool {
+	err := kerr.ErrorForCode(g.ErrorCode)
+	return errors.Is(err, kerr.CoordinatorNotAvailable) || errors.Is(err, kerr.CoordinatorLoadInProgress)
+}
+
 // TryGroup reports an error unless a consumer group may be used, and deleted if its owner rewinds
 // it.
 func (c *Cluster) TryGroup(ctx context.Context, group string, rewinds bool) error {
@@ -94,6 +103,15 @@ func (c *Cluster) TryGroup(ctx context.Context, group string, rewinds bool) erro
 	req := kmsg.NewPtrDescribeGroupsRequest()
 	req.Groups, req.IncludeAuthorizedOperations = []string{group}, true
 	res, err := req.RequestWith(ctx, client)
+	for err == nil && slices.ContainsFunc(res.Groups, isMakingOffsets) {
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("group %s: Kafka has no coordinator for it: it makes the topic __consumer_offsets when it is first asked, "+
+				"and then needs some seconds; if that lasts, too few brokers run: %w", group, ctx.Err())
+		case <-time.After(time.Second):
+		}
+		res, err = req.RequestWith(ctx, client)
+	}
 	if err != nil {
 		return fmt.Errorf("ask Kafka for group %s: %w", group, err)
 	}

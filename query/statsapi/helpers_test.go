@@ -143,6 +143,8 @@ type testOptions struct {
 	Partitions    int
 	DailyIDs      bool
 	Late          func(site string, since, before event.Time) (event.Time, bool)
+	Began         event.Time
+	Lateness      event.Time
 	Timeout       time.Duration
 	MaxGroups     int
 	MaxConcurrent int
@@ -157,7 +159,7 @@ func mustServer(tb testing.TB, o testOptions) *Server {
 	}
 	x, err := query.New(query.Options{
 		Reader: o.Reader, TimeZone: o.TimeZone, Places: o.Places, Sites: func() []string { return o.Sites }, Goals: o.Goals, KeptFrom: o.KeptFrom, Now: o.Now, Partitions: o.Partitions,
-		DailyIDs: o.DailyIDs, Late: o.Late, Timeout: o.Timeout, MaxGroups: o.MaxGroups, MaxConcurrent: o.MaxConcurrent, Logger: o.Logger,
+		DailyIDs: o.DailyIDs, Late: o.Late, Began: o.Began, Lateness: o.Lateness, Timeout: o.Timeout, MaxGroups: o.MaxGroups, MaxConcurrent: o.MaxConcurrent, Logger: o.Logger,
 	})
 	if err != nil {
 		tb.Fatal(err)

@@ -204,6 +204,25 @@ func TestComplete(t *testing.T) {
 		"Until that time comes, events may be missing that were late by it.")
 }
 
+// What another process accepted late, before this one began, is not in its hour for a minute: it is
+// read from minutes.
+func TestBegan(t *testing.T) {
+	low := event.TimeOf(now).Floor(event.Minute)
+	m := &memory{progress: []window.Progress{{Low: low, Hours: low.Floor(event.Hour)}}}
+	m.views("a", (low - event.Hour).Std().Format(time.RFC3339), "/", "DE", "Firefox", 1, 3) // its hour is not there yet
+	f := func(began event.Time, want float64) {
+		t.Helper()
+		s := mustServer(t, testOptions{Reader: m, Began: began, Lateness: event.Hour})
+		a := answerOf(t, s, `{"site_id":"a","metrics":["pageviews"],"date_range":["2024-09-18T00:00:00Z","2024-09-18T23:00:00Z"]}`)
+		if got := a.Results[0].Metrics[0]; got != want {
+			t.Errorf("began %s before: got %v, want %v", low-began, got, want)
+		}
+	}
+	f(low-event.Minute/2, 3)
+	f(low-event.Minute, 0)
+	f(0, 0)
+}
+
 func TestMeta(t *testing.T) {
 	m := &memory{progress: []window.Progress{{Partition: 0, Low: event.TimeOf(now)}, {Partition: 1, Low: event.TimeOf(now) - event.Hour}}}
 	m.views("a", "2024-09-17T12:00:00Z", "/", "DE", "Firefox", 1, 3000)

@@ -30,8 +30,8 @@ type Warning string
 
 func (w Warning) Error() string { return string(w) }
 
-// Run tries all, prints a line for each, and returns how many failed or were not tried.
-func Run(ctx context.Context, w io.Writer, probes []Probe) (failed int) {
+// Run tries all, prints a line for each, and returns how many failed, and how many were not tried.
+func Run(ctx context.Context, w io.Writer, probes []Probe) (failed, untried int) {
 	width := 0
 	for _, p := range probes {
 		width = max(width, len(p.Name))
@@ -41,6 +41,7 @@ func Run(ctx context.Context, w io.Writer, probes []Probe) (failed int) {
 		result, text := "ok", ""
 		if p.Needs != "" && bad[p.Needs] {
 			result, text = "-", "not tried, it needs "+p.Needs
+			untried++
 		} else {
 			var err error
 			var warning Warning
@@ -48,16 +49,14 @@ func Run(ctx context.Context, w io.Writer, probes []Probe) (failed int) {
 				result, text = "warn", string(warning)
 			} else if err != nil {
 				result, text = "FAIL", err.Error()
+				failed++
 			}
 		}
-		if result != "ok" && result != "warn" {
-			failed++
-			bad[p.Name] = true
-		}
+		bad[p.Name] = result == "FAIL" || result == "-"
 		text = strings.ReplaceAll(strings.TrimSpace(text), "\n", "\n"+strings.Repeat(" ", 6))
 		fmt.Fprintln(w, strings.TrimSpace(fmt.Sprintf("%-4s  %-*s  %s", result, width, p.Name, text)))
 	}
-	return failed
+	return failed, untried
 }
 
 func try(ctx context.Context, p Probe) (string, error) {

@@ -14,7 +14,7 @@ func TestRun(t *testing.T) {
 		return Probe{name, needs, func(context.Context) (string, error) { tried += name; return found, err }}
 	}
 	var out strings.Builder
-	failed := Run(t.Context(), &out, []Probe{
+	failed, untried := Run(t.Context(), &out, []Probe{
 		probe("a", "", "3 of it", nil),
 		probe("long", "a", "", errors.New("wrong; type\n  this\n")),
 		probe("c", "long", "", nil),
@@ -32,7 +32,7 @@ ok    e
 warn  f     look here
 ok    g
 `
-	if out.String() != want || failed != 3 || tried != "alongefg" {
-		t.Errorf("%d failed, tried %q:\n%s", failed, tried, out.String())
+	if out.String() != want || failed != 1 || untried != 2 || tried != "alongefg" {
+		t.Errorf("%d failed, %d untried, tried %q:\n%s", failed, untried, tried, out.String())
 	}
 }

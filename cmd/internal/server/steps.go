@@ -501,7 +501,10 @@ func (s *server) openQuery(ctx context.Context, c *lateCollector) (fasthttp.Requ
 	if !s.o.has(roles.Query) {
 		return nil, nil
 	}
-	o := query.Options{Reader: s.stores.Rollups(), Goals: goalsOf(s.sites, s.o.has(roles.Process)), Late: c.late, Logger: s.log}
+	o := query.Options{
+		Reader: s.stores.Rollups(), Goals: goalsOf(s.sites, s.o.has(roles.Process)), Late: c.late, Began: event.TimeOf(time.Now()),
+		Lateness: msec(s.o.Engine.Lateness), Logger: s.log,
+	}
 	if s.places != nil {
 		o.Places = s.places
 	}

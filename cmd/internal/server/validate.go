@@ -92,6 +92,10 @@ func (o *Options) validateKafka(f *findings) {
 		f.add("--roles %s without --influx: the local rollup store serves one process only, which then has both %s and %s",
 			names, roles.Emit, roles.Query)
 	}
+	if !embedded && o.S3 == "" && o.has(roles.Archive) && len(o.Roles) < len(roles.All()) {
+		f.add("--roles %s without --s3: processes with the role %s share one archive; name a bucket, or a folder that all of them see (file:///FOLDER)",
+			names, roles.Archive)
+	}
 	if k.Partitions < 0 || k.Partitions > 10_000 {
 		f.add("--partitions: %d is not between 1 and 10000", k.Partitions)
 	}

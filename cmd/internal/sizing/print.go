@@ -11,20 +11,22 @@ import (
 func (p *Plan) String() string {
 	var b strings.Builder
 	line := func(name, format string, args ...any) {
-		fmt.Fprintf(&b, "%-22s "+format+"\n", append([]any{name}, args...)...)
+		text := fmt.Sprintf("%-24s "+format, append([]any{name}, args...)...)
+		b.WriteString(strings.TrimRight(text, " ") + "\n")
 	}
 	o := p.Options
-	line("events", "%s a day of %s sites: %s/s on average, %s/s at a peak of %s times that", number(o.EventsPerDay), number(float64(o.Sites)),
+	line("events", "%s a day of %s: %s/s on average, %s/s at a peak of %s times that", number(o.EventsPerDay), sites(o.Sites),
 		number(p.Mean), number(p.PeakRate), number(o.Peak))
-	line("density", "%s events of a site in a minute", number(p.Density))
+	line("a site", "%s events a minute on average", number(p.Density))
 	if p.OneProcess {
 		line("one process", "is enough: millrace serve, all roles, on %d cores; what is below is for a cluster", o.NodeCores)
 	}
-	line("Kafka", "%d brokers, %d partitions, %d copies, %s of disk for each broker", p.Brokers, p.Partitions, o.Replicas, size(p.BrokerDisk))
+	line("Kafka", "%d brokers, %d copies, %s of disk for each broker, which is %s %% full then", p.Brokers, o.Replicas, size(p.BrokerDisk), number(100*diskUse))
+	line("  partitions", "%d of each topic; they can't be changed later", p.Partitions)
 	for _, t := range p.Topics {
 		line("  "+t.Name, "%s in all copies", size(t.Bytes))
 	}
-	line("roles", "%d cores a node, used to %s %% at the peak", o.NodeCores, number(100*o.Use))
+	line("roles", "on nodes of %d cores, of which the peak takes %s %%; two of each for when one fails, and roles may share nodes", o.NodeCores, number(100*o.Use))
 	for _, r := range p.Roles {
 		line("  "+r.Name, "%s cores at the peak, %d nodes, %s of memory each", number(r.Cores), r.Nodes, size(r.Memory/int64(r.Nodes)))
 	}
@@ -34,6 +36,13 @@ func (p *Plan) String() string {
 		line("  "+s.Name, "%s", size(s.Bytes))
 	}
 	return b.String()
+}
+
+func sites(n int) string {
+	if n == 1 {
+		return "1 site"
+	}
+	return number(float64(n)) + " sites"
 }
 
 // number writes three significant digits, without an exponent.

@@ -122,7 +122,7 @@ func Compute(o Options) (*Plan, error) {
 	p.topics(c)
 	events := o.EventsPerDay * monthDays
 	p.Month = []Store{
-		{"archive", int64(events * c.parquet)}, {"rollups, local store", int64(events * c.localStore)}, {"rollups, InfluxDB", int64(events * c.influxStore)},
+		{"archive", int64(events * c.parquet)}, {"rollups, in InfluxDB", int64(events * c.influxStore)}, {"or in the local store", int64(events * c.localStore)},
 	}
 	return p, nil
 }
