@@ -36,6 +36,7 @@ import (
 //   - One line ends in its user agent, and counts. 121 page views of an earlier recount were of feeds, robots.txt and pieces of
 //     files. Two views are of pages named like an ending, /blog/tags/xml by a bot and /blog/tags/css by a visitor from the US.
 func TestImportAccessLog(t *testing.T) {
+	t.Parallel()
 	const log = "../../../shared/data/apache_combined.log"
 	if _, err := os.Stat(log); err != nil {
 		t.Skipf("the shared data set is not there: %v", err)

@@ -38,6 +38,7 @@ func asOld(t *testing.T, store blob.Store) {
 
 // What a newer build has written is refused by its number, and not called damaged.
 func TestNewerFormats(t *testing.T) {
+	t.Parallel()
 	const want = "data of a newer Millrace (format 2; this one reads 1): use the newer program"
 	p := Progress{Version: progressVersion + 1, Topic: testTopic, Partitions: 1, NextOffset: 7}
 	_, err := decodeProgress(p.key(), must(p.encode()))
@@ -57,6 +58,7 @@ func TestNewerFormats(t *testing.T) {
 // An archive of a build before is read as it is, moved when an archiver starts, and goes on where
 // it was.
 func TestOldProgress(t *testing.T) {
+	t.Parallel()
 	log := newGenerator(9).log(400, 15*event.Minute)
 	whole := newMemory()
 	if err := feed(session(t), mustArchiver(t, smallOptions(whole)), log, 0); err != nil {
@@ -85,6 +87,7 @@ func TestOldProgress(t *testing.T) {
 }
 
 func TestMoveProgress(t *testing.T) {
+	t.Parallel()
 	store := newMemory()
 	putOld(t, store, progressAt("millrace.events", 0, 100))
 	putOld(t, store, progressAt("millrace.events", 0, 90)) // was not deleted
@@ -130,6 +133,7 @@ func TestMoveProgress(t *testing.T) {
 
 // Of two forms the one that is further counts, whichever it is.
 func TestHighestProgress(t *testing.T) {
+	t.Parallel()
 	f := func(old, now, want int64) {
 		t.Helper()
 		store := newMemory()
@@ -153,6 +157,7 @@ func TestHighestProgress(t *testing.T) {
 
 // The whole archive is Parquet and nothing else, and its progress is no object of rows.
 func TestOnlyParquet(t *testing.T) {
+	t.Parallel()
 	store := newMemory()
 	log := newGenerator(3).log(100, 12*event.Minute)
 	a := mustArchiver(t, smallOptions(store))
@@ -178,6 +183,7 @@ func TestOnlyParquet(t *testing.T) {
 // Progress that was replaced stays for those who are reading the folder, but not for ever, whoever
 // wrote it.
 func TestReplacedProgressStays(t *testing.T) {
+	t.Parallel()
 	store := newMemory()
 	log := newGenerator(4).log(3000, 100*event.Minute)
 	now := time.Unix(1_800_000_000, 0)

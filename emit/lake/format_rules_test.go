@@ -9,6 +9,7 @@ import (
 )
 
 func TestRules(t *testing.T) {
+	t.Parallel()
 	store, err := blob.OpenFolder(t.TempDir())
 	if err != nil {
 		t.Fatal(err)

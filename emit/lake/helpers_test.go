@@ -20,9 +20,11 @@ import (
 
 	"millrace/engine/event"
 	"millrace/internal/blob"
+	"millrace/internal/testparallel"
 )
 
 func TestMain(m *testing.M) {
+	testparallel.Raise()
 	// Sarama's metrics library keeps one goroutine for the life of the process.
 	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("github.com/rcrowley/go-metrics.(*meterArbiter).tick"))
 }

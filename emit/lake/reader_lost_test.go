@@ -11,6 +11,7 @@ import (
 // TestLost: an object that is gone from the midst of the archive is missed and named; what a rule of
 // retention deletes is not, nor is a log without progress or with one that began anew.
 func TestLost(t *testing.T) {
+	t.Parallel()
 	ctx := t.Context()
 	store, objects, _ := dayLog(t)
 	l := NewReader(store)

@@ -33,6 +33,7 @@ func mustSegments(t *testing.T, l *Reader) [][]Key {
 
 // Segments one after the other, each with its files of all hours, are the log.
 func TestReadSegment(t *testing.T) {
+	t.Parallel()
 	l, log, end := mustLake(t)
 	segments := mustSegments(t, l)
 	var got []placed
@@ -56,6 +57,7 @@ func TestReadSegment(t *testing.T) {
 // Of other sites only receive times are told: each minute that was the latest so far is known
 // before each event of the site.
 func TestReadSegmentOfSite(t *testing.T) {
+	t.Parallel()
 	l, log, end := mustLake(t)
 	all := wantRows(log, 0, "", end)
 	f := func(site string) {
@@ -105,6 +107,7 @@ func TestReadSegmentOfSite(t *testing.T) {
 }
 
 func TestLastReceived(t *testing.T) {
+	t.Parallel()
 	l, log, end := mustLake(t)
 	all := wantRows(log, 0, "", end)
 	segments := mustSegments(t, l)
@@ -128,6 +131,7 @@ func TestLastReceived(t *testing.T) {
 }
 
 func TestReadSegmentStops(t *testing.T) {
+	t.Parallel()
 	l, _, _ := mustLake(t)
 	keys, enough, n := mustSegments(t, l), errors.New("enough"), 0
 	err := l.ReadSegment(t.Context(), keys[0], "", func(*event.Event, Source) error {

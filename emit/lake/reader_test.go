@@ -33,6 +33,7 @@ func mustLake(tb testing.TB) (*Reader, []record, int64) {
 // A reader that shares no code with ours, parquet-go's own by rows, sees the same rows in every
 // column.
 func TestOtherReader(t *testing.T) {
+	t.Parallel()
 	l, log, end := mustLake(t)
 	want := map[place]event.Event{}
 	for offset, r := range log[:end] {
@@ -139,6 +140,7 @@ func describeWant(key Key, e *event.Event) string {
 }
 
 func TestHours(t *testing.T) {
+	t.Parallel()
 	l, _, _ := mustLake(t)
 	ctx := context.Background()
 	all, err := l.Hours(ctx, firstHour, math.MaxInt64)
@@ -169,6 +171,7 @@ func TestHours(t *testing.T) {
 
 // Events of absurd times are filed somewhere, and read back as they were.
 func TestAbsurdTimes(t *testing.T) {
+	t.Parallel()
 	store := newMemory()
 	m := NewImporter(store, "import-000000000000")
 	times := []event.Time{math.MinInt64, firstHour - 1, firstHour, -1, 1, lastHour, lastHour + event.Hour, math.MaxInt64}
@@ -194,6 +197,7 @@ func TestAbsurdTimes(t *testing.T) {
 }
 
 func TestReadHourStops(t *testing.T) {
+	t.Parallel()
 	l, _, _ := mustLake(t)
 	want, n := errors.New("enough"), 0
 	err := l.ReadHour(context.Background(), t0.Floor(event.Hour), "", func(*event.Event, Source) error {
@@ -214,6 +218,7 @@ func TestReadHourStops(t *testing.T) {
 // Objects that overlap, as they can after somebody has deleted progress: each place once, in order;
 // and Check says so.
 func TestOverlap(t *testing.T) {
+	t.Parallel()
 	l, log, end := mustLake(t)
 	ctx := context.Background()
 	store := l.store
@@ -235,6 +240,7 @@ func TestOverlap(t *testing.T) {
 
 // Whatever is taken away from or added to a lake, Check finds it.
 func TestCheckFinds(t *testing.T) {
+	t.Parallel()
 	ctx := context.Background()
 	f := func(name string, change func(l *Reader, keys []string)) {
 		t.Helper()
@@ -300,6 +306,7 @@ func TestCheckFinds(t *testing.T) {
 }
 
 func TestCompleteUntil(t *testing.T) {
+	t.Parallel()
 	store := newMemory()
 	ctx := context.Background()
 	p := mustArchiver(t, testOptions(store)).partition(0)
@@ -340,6 +347,7 @@ func mustObject(tb testing.TB) (*Reader, Key, []byte) {
 
 // A truncated object is an error that names it, wherever it is cut off.
 func TestTruncated(t *testing.T) {
+	t.Parallel()
 	l, key, body := mustObject(t)
 	ctx := context.Background()
 	for n := 0; n < len(body); n += 1 + len(body)/300 {
@@ -356,6 +364,7 @@ func TestTruncated(t *testing.T) {
 // A file from before the column non_interactive: made by the build of that time from these two
 // events.
 func TestFileWithoutLaterColumns(t *testing.T) {
+	t.Parallel()
 	body, err := os.ReadFile("testdata/before-non-interactive.parquet")
 	if err != nil {
 		t.Fatal(err)
@@ -383,6 +392,7 @@ func TestFileWithoutLaterColumns(t *testing.T) {
 // TestEveryFieldComesBack: what an event has is in the lake, or a replay would count something
 // else.
 func TestEveryFieldComesBack(t *testing.T) {
+	t.Parallel()
 	full := event.Event{Props: []event.Prop{{Key: "k", Value: "v"}}}
 	v := reflect.ValueOf(&full).Elem()
 	for i := range v.NumField() {
@@ -489,6 +499,7 @@ func FuzzKey(f *testing.F) {
 }
 
 func TestSplitURL(t *testing.T) {
+	t.Parallel()
 	f := func(u, host, path string) {
 		t.Helper()
 		if h, p := splitURL(u); h != host || p != path {

@@ -33,6 +33,7 @@ func dayLog(t *testing.T) (store *memory, objects []Key, end event.Time) {
 // TestWhole: an object of the archive is missed in the ranges that its segment touches, wherever it lies, and none in
 // the archive as it was made.
 func TestWhole(t *testing.T) {
+	t.Parallel()
 	ctx := t.Context()
 	store, objects, end := dayLog(t)
 	l := NewReader(store)
@@ -69,6 +70,7 @@ func TestWhole(t *testing.T) {
 // TestWholeAfterRetention: a rule that deletes what was written first leaves the hours whole whose
 // segments come later.
 func TestWholeAfterRetention(t *testing.T) {
+	t.Parallel()
 	ctx := t.Context()
 	store, objects, end := dayLog(t)
 	l := NewReader(store)
@@ -92,6 +94,7 @@ func TestWholeAfterRetention(t *testing.T) {
 
 // TestWholeImport: an import without its progress was cut short.
 func TestWholeImport(t *testing.T) {
+	t.Parallel()
 	ctx, store := t.Context(), newMemory()
 	if _, err := runImport(ctx, store, "import-r0102030405ab"); err != nil {
 		t.Fatal(err)
@@ -117,6 +120,7 @@ func TestWholeImport(t *testing.T) {
 }
 
 func TestHourStarts(t *testing.T) {
+	t.Parallel()
 	store, objects, end := dayLog(t)
 	var want []event.Time
 	for _, k := range objects {
@@ -132,6 +136,7 @@ func TestHourStarts(t *testing.T) {
 }
 
 func TestNotes(t *testing.T) {
+	t.Parallel()
 	ctx, store := t.Context(), newMemory()
 	l := NewReader(store)
 	if text, found, err := l.Note(ctx, "counting"); text != "" || found || err != nil {

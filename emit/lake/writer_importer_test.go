@@ -37,6 +37,7 @@ func runImport(ctx context.Context, store blob.Store, topic string) (*Importer, 
 }
 
 func TestImport(t *testing.T) {
+	t.Parallel()
 	topic, err := ImportTopic([]byte{0xab, 1, 2, 3, 4, 5, 6, 7})
 	if err != nil || topic != "import-rab0102030405" {
 		t.Fatal(topic, err)
@@ -100,6 +101,7 @@ func TestImport(t *testing.T) {
 }
 
 func TestImportBad(t *testing.T) {
+	t.Parallel()
 	ctx := context.Background()
 	if _, err := ImportTopic([]byte{1, 2}); err == nil {
 		t.Error("a short hash: no error")

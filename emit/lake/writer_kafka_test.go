@@ -303,6 +303,7 @@ func (s *gatedStore) Put(ctx context.Context, key string, body []byte) error {
 // What Run can't get over comes out of it as an error: here the group was committed further than
 // the archive is.
 func TestKafkaGap(t *testing.T) {
+	t.Parallel()
 	logs := someLogs(1)
 	_, ends := mustFeedAll(t, logs)
 	brokers := mustCluster(t, logs)

@@ -68,6 +68,7 @@ func (s leastStore) Check(context.Context) error { return s.may("check") }
 // TestProbeNeedsWhatArchivingNeeds: with each right that archiving can do without taken away the
 // probe succeeds and a log is archived; with each one that it can't the probe fails.
 func TestProbeNeedsWhatArchivingNeeds(t *testing.T) {
+	t.Parallel()
 	log := newGenerator(1).log(600, 20*event.Minute)
 	for _, op := range []string{"", "delete open check", "put", "get", "list"} {
 		lake := mustFolder(t)
@@ -90,6 +91,7 @@ func TestProbeNeedsWhatArchivingNeeds(t *testing.T) {
 }
 
 func TestArchiverWaits(t *testing.T) {
+	t.Parallel()
 	a := mustArchiver(t, testOptions(newMemory()))
 	if since, _ := a.Waiting(); !since.IsZero() {
 		t.Error("it waits from the beginning")

@@ -49,6 +49,7 @@ func TestSeal(t *testing.T) {
 
 // An archiver that has nothing new, or whose store is away, seals nothing.
 func TestSealNothing(t *testing.T) {
+	t.Parallel()
 	store := newMemory()
 	a := mustArchiver(t, smallOptions(store))
 	a.seal(t.Context())

@@ -9,6 +9,7 @@ import (
 // TestSupersede: the objects and the progress of one import of a build before go, and nothing else
 // does.
 func TestSupersede(t *testing.T) {
+	t.Parallel()
 	ctx, store := t.Context(), newMemory()
 	topic := func(of func([]byte) (string, error), hash ...byte) string {
 		name, err := of(append(hash, 0, 0, 0, 0, 0))

@@ -45,6 +45,7 @@ func smallOptions(store blob.Store) Options {
 }
 
 func TestArchiveAndRead(t *testing.T) {
+	t.Parallel()
 	store := mustFolder(t)
 	log := newGenerator(1).log(600, 20*event.Minute)
 	a := mustArchiver(t, smallOptions(store))
@@ -134,6 +135,7 @@ func TestDeterminism(t *testing.T) {
 // A limit configured between a crash and the restart holds from the next segment on: the one that
 // was half uploaded is cut as it was.
 func TestChangedLimits(t *testing.T) {
+	t.Parallel()
 	log := newGenerator(3).log(500, 15*event.Minute)
 	inner := newMemory()
 	ctx, kill := context.WithCancel(context.Background())
@@ -191,6 +193,7 @@ func (s *faultyStore) Put(ctx context.Context, key string, body []byte) error {
 // A partition that comes back after another instance has gone on with it, and a zombie: an instance
 // that has not noticed that it was replaced, and finishes what it has fetched.
 func TestRebalance(t *testing.T) {
+	t.Parallel()
 	store := newMemory()
 	log := newGenerator(4).log(400, 12*event.Minute)
 	a, b := mustArchiver(t, smallOptions(store)), mustArchiver(t, smallOptions(store))
@@ -216,6 +219,7 @@ func TestRebalance(t *testing.T) {
 }
 
 func TestGap(t *testing.T) {
+	t.Parallel()
 	store := newMemory()
 	log := newGenerator(5).log(300, 12*event.Minute)
 	a := mustArchiver(t, smallOptions(store))
@@ -230,6 +234,7 @@ func TestGap(t *testing.T) {
 
 // The broker has lost its last records and given their offsets to others.
 func TestAnotherLog(t *testing.T) {
+	t.Parallel()
 	store := newMemory()
 	log := newGenerator(6).log(300, 12*event.Minute)
 	a := mustArchiver(t, smallOptions(store))
@@ -250,6 +255,7 @@ func TestAnotherLog(t *testing.T) {
 // Records far larger than usual end a segment by their size. A new log that is shorter than the
 // archive is refused at its first record, a log read again from before the end is not.
 func TestShortLog(t *testing.T) {
+	t.Parallel()
 	store := newMemory()
 	log := newGenerator(6).log(300, 12*event.Minute)
 	a := mustArchiver(t, smallOptions(store))
@@ -273,6 +279,7 @@ func TestShortLog(t *testing.T) {
 
 // Damaged progress is an error at once, with its way out, not a lake that can't be reached.
 func TestDamagedProgress(t *testing.T) {
+	t.Parallel()
 	store := newMemory()
 	log := newGenerator(6).log(30, 12*event.Minute)
 	if err := feed(session(t), mustArchiver(t, smallOptions(store)), log, 0); err != nil {
@@ -294,6 +301,7 @@ func TestDamagedProgress(t *testing.T) {
 }
 
 func TestMaxBytes(t *testing.T) {
+	t.Parallel()
 	store := newMemory()
 	g := newGenerator(8)
 	o := testOptions(store)
@@ -313,6 +321,7 @@ func TestMaxBytes(t *testing.T) {
 
 // Ticks alone move the progress, once per flush interval, and make no objects.
 func TestTicks(t *testing.T) {
+	t.Parallel()
 	store := newMemory()
 	a := mustArchiver(t, testOptions(store))
 	g := newGenerator(9)
@@ -336,6 +345,7 @@ func TestTicks(t *testing.T) {
 // The first record says how far the log had come: before that the archive lacks nothing, and an
 // import of older events is counted and replayed although no segment is full yet.
 func TestBegin(t *testing.T) {
+	t.Parallel()
 	tick, poison := event.AppendEnvelope(nil, "c1", t0, nil), []byte("poison")
 	for _, c := range []struct {
 		name       string
@@ -365,6 +375,7 @@ func TestBegin(t *testing.T) {
 
 // An archive whose first record can't be read began where its first segment ends, at the latest.
 func TestBeginUnknown(t *testing.T) {
+	t.Parallel()
 	store := newMemory()
 	ctx, p := session(t), mustArchiver(t, smallOptions(store)).partition(0)
 	if err := p.consume(ctx, 848, []byte("poison")); err != nil {
@@ -387,6 +398,7 @@ func TestBeginUnknown(t *testing.T) {
 
 // An archive that has lost its progress alone has what came before.
 func TestLostProgress(t *testing.T) {
+	t.Parallel()
 	l, _, _ := mustLake(t)
 	ctx := context.Background()
 	of := must(l.ProgressOf(ctx, testTopic))
@@ -404,6 +416,7 @@ func TestLostProgress(t *testing.T) {
 }
 
 func TestLows(t *testing.T) {
+	t.Parallel()
 	// Each step: a collector says its low watermark, in seconds; then the partition's is as given.
 	f := func(steps ...any) {
 		t.Helper()
@@ -429,6 +442,7 @@ func TestLows(t *testing.T) {
 // A collector's clock was ahead and has been set right: its low stands, for hours maybe, and
 // segments end all the same. Ticks behind batches, of the same millisecond, are no such thing.
 func TestSegmentsEndWhileLowStands(t *testing.T) {
+	t.Parallel()
 	f := func(want int, records ...[]byte) {
 		t.Helper()
 		store := newMemory()
@@ -468,6 +482,7 @@ func TestSegmentsEndWhileLowStands(t *testing.T) {
 
 // The store fails for a while: nothing is lost, and the limit stands still meanwhile.
 func TestStoreFails(t *testing.T) {
+	t.Parallel()
 	store := &failingStore{Store: newMemory(), left: 7}
 	log := newGenerator(10).log(300, 12*event.Minute)
 	o := smallOptions(store)
@@ -496,6 +511,7 @@ func (s *failingStore) Put(ctx context.Context, key string, body []byte) error {
 }
 
 func TestOptionsValidate(t *testing.T) {
+	t.Parallel()
 	if _, err := New(Options{MaxRows: -1, Topic: "../x"}); err == nil {
 		t.Error("no error")
 	} else {
@@ -510,6 +526,7 @@ func TestOptionsValidate(t *testing.T) {
 // TestArchiveOfAnotherPrefix: the archive of the topics of one prefix is not gone on with by an
 // archiver of another, also if both have begun at once and one has put its progress over the other's.
 func TestArchiveOfAnotherPrefix(t *testing.T) {
+	t.Parallel()
 	log := newGenerator(8).log(600, 20*event.Minute)
 	of := func(store blob.Store, prefix string) *Archiver {
 		o := smallOptions(store)
@@ -550,6 +567,7 @@ func TestArchiveOfAnotherPrefix(t *testing.T) {
 // The folder is removed under an archiver, and made again or not: the archiver notices before it
 // writes more, and what it writes from then on does not vouch for what was removed.
 func TestArchiveRemovedWhileInUse(t *testing.T) {
+	t.Parallel()
 	for _, again := range []bool{false, true} {
 		root := filepath.Join(t.TempDir(), "lake")
 		store, err := blob.OpenFolder(root)

@@ -14,6 +14,7 @@ import (
 // across both steps. Nothing is lost and nothing counts twice, in the stream (within the lateness)
 // and in a replay, which also mends what was dropped.
 func TestClockThatWasAhead(t *testing.T) {
+	t.Parallel()
 	for _, jump := range []event.Time{40 * event.Minute, 3 * event.Hour} {
 		t.Run(fmt.Sprint(int64(jump/event.Minute), " min ahead"), func(t *testing.T) {
 			s, unique, sent := aheadStream(t, jump)

@@ -27,6 +27,7 @@ func steady(start event.Time, minutes int) []logged {
 // Events that come days late, or lie days in the future, are counted where they belong, and those in between do not wait
 // for them in memory.
 func TestFar(t *testing.T) {
+	t.Parallel()
 	events := steady(noon, 4*24*60)
 	put := func(at, of event.Time, id string) {
 		i := int((at - noon) / event.Minute)
@@ -70,6 +71,7 @@ func TestFar(t *testing.T) {
 
 // Segments that overlap, since somebody has deleted the progress of the archive, hold some events twice. They count once.
 func TestOverlap(t *testing.T) {
+	t.Parallel()
 	events := traffic(21, 2000, noon, 3*event.Hour)
 	for i := range events {
 		events[i].topic, events[i].partition = engine.EventsTopic, 0
@@ -111,6 +113,7 @@ func (l *overlapping) ReadSegment(ctx context.Context, files []File, site string
 
 // Memory is given back behind the hour that is being read.
 func TestForgets(t *testing.T) {
+	t.Parallel()
 	events := steady(noon, 2*24*60)
 	for i, e := range steady(noon, 2*24*60) {
 		if i%2 == 0 {
@@ -142,6 +145,7 @@ func TestForgets(t *testing.T) {
 
 // Which events of a site are duplicates depends on the receive times of all sites of the partition.
 func TestClockOfOthers(t *testing.T) {
+	t.Parallel()
 	var events []logged
 	for i, e := range []event.Event{
 		{Site: "a.example", ID: "x", Received: noon},
@@ -163,6 +167,7 @@ func TestClockOfOthers(t *testing.T) {
 
 // A part of the time gives what the whole gives, also where visits began before it and go on behind it.
 func TestRangeOfVisits(t *testing.T) {
+	t.Parallel()
 	var events []logged
 	for i := range 400 { // 20 visitors, each every 13 minutes for 11 hours, one after the other
 		v := i % 20
@@ -190,6 +195,7 @@ func TestRangeOfVisits(t *testing.T) {
 // At the end of the archive's stream visits go on that the archive does not have yet: their windows are left to the stream,
 // unless the store has lost them. Imported sites have no stream that could.
 func TestUnsettledVisits(t *testing.T) {
+	t.Parallel()
 	events := steady(noon, 20*60)
 	end := noon + 20*event.Hour
 	for _, e := range steady(noon, 20*60) {
@@ -238,6 +244,7 @@ func TestUnsettledVisits(t *testing.T) {
 // An hour takes in a late event up to a minute later, and not while the stream is stopped. Until then it is no difference, and
 // nothing is lost when it is written.
 func TestHourFiresAgain(t *testing.T) {
+	t.Parallel()
 	const received = noon + event.Hour + 10*event.Minute
 	events := steady(noon, 70)
 	before := want(events, 0)
@@ -277,6 +284,7 @@ func TestHourFiresAgain(t *testing.T) {
 
 // What the store may have counted that is not archived yet is neither undone nor a difference; what it has lost comes back.
 func TestStoreAhead(t *testing.T) {
+	t.Parallel()
 	events := steady(noon, 65)
 	of := func(minutes event.Time) storeID {
 		return storeID{window.Minute, windowID{events[0].Site, noon + minutes*event.Minute, 0}}

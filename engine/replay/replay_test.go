@@ -60,6 +60,7 @@ func lines(t *testing.T, w *window.Window) string {
 }
 
 func TestWrite(t *testing.T) {
+	t.Parallel()
 	events := traffic(1, 3000, noon-90*event.Minute, 4*event.Hour)
 	expect := want(events, 0)
 	lake, store := &memLake{events: events}, newStore()
@@ -111,6 +112,7 @@ func TestWrite(t *testing.T) {
 
 // TestBotsDropped: of a site that drops bots the windows are as if they had not come, and the report has them.
 func TestBotsDropped(t *testing.T) {
+	t.Parallel()
 	events := traffic(1, 3000, noon-90*event.Minute, 4*event.Hour)
 	expect := want(events, 0)
 	for id, w := range expect.windows {
@@ -145,6 +147,7 @@ func TestBotsDropped(t *testing.T) {
 // TestOrder: whatever order the lake lists its files in and however large its segments are, the windows are those of the
 // log's order, past the budget too.
 func TestOrder(t *testing.T) {
+	t.Parallel()
 	events := traffic(2, 1500, noon, 65*event.Minute)
 	for _, limit := range []int{0, 1, 3, 1000} {
 		expect := want(events, limit)
@@ -173,6 +176,7 @@ func TestOrder(t *testing.T) {
 
 // TestOrderOfLiteralOther: an event that calls its page by the name of the rest must not be lost or doubled.
 func TestOrderOfLiteralOther(t *testing.T) {
+	t.Parallel()
 	events := traffic(3, 50, noon, event.Minute)
 	for i := range events {
 		if i%5 == 0 {
@@ -185,6 +189,7 @@ func TestOrderOfLiteralOther(t *testing.T) {
 }
 
 func TestVerifyCatches(t *testing.T) {
+	t.Parallel()
 	events := traffic(4, 400, noon, 90*event.Minute)
 	point := func(s *memStore, f window.Family) (*window.Window, *window.Point) {
 		ids := slices.Collect(func(yield func(storeID) bool) {
@@ -285,6 +290,7 @@ func TestVerifyCatches(t *testing.T) {
 }
 
 func TestDifferencesAreBounded(t *testing.T) {
+	t.Parallel()
 	events := traffic(5, 200, noon, 10*event.Minute)
 	store := newStore()
 	points := int64(0)
@@ -308,6 +314,7 @@ func TestDifferencesAreBounded(t *testing.T) {
 
 // TestRange: only windows that overlap the range change, wherever it cuts the hours; they come out as when all is replayed.
 func TestRange(t *testing.T) {
+	t.Parallel()
 	events := traffic(6, 4000, noon, 5*event.Hour)
 	expect := want(events, 0)
 	f := func(from, to event.Time) {
@@ -340,6 +347,7 @@ func TestRange(t *testing.T) {
 
 // TestGap: minutes that only the store has are cleared, in gaps of years as well.
 func TestGap(t *testing.T) {
+	t.Parallel()
 	later := traffic(8, 100, noon+3*365*day, 10*event.Minute)
 	for i := range later {
 		later[i].offset += 1000
@@ -363,6 +371,7 @@ func TestGap(t *testing.T) {
 }
 
 func TestEmptyArchive(t *testing.T) {
+	t.Parallel()
 	events := traffic(9, 100, noon, 10*event.Minute)
 	store := want(events, 0)
 	o := Options{Lake: &memLake{}, Reader: store, Sink: store, From: noon, To: noon + event.Hour}
@@ -382,6 +391,7 @@ func TestEmptyArchive(t *testing.T) {
 }
 
 func TestCompleteUntil(t *testing.T) {
+	t.Parallel()
 	events := traffic(10, 500, noon, 3*event.Hour)
 	f := func(complete, to, grace, end event.Time, want error) {
 		t.Helper()
@@ -418,6 +428,7 @@ func TestCompleteUntil(t *testing.T) {
 
 // Of an archive whose log is gone everything is counted, up to the last event: nobody else will.
 func TestLogGone(t *testing.T) {
+	t.Parallel()
 	events := traffic(10, 500, noon, 90*event.Minute)
 	f := func(gone bool) (last map[window.Kind]event.Time, pageviews int64) {
 		store := newStore()
@@ -454,6 +465,7 @@ func TestLogGone(t *testing.T) {
 // An archive that was lost, or began beside an old log, does not take from the store what the stream has counted of
 // events that it does not have.
 func TestBegan(t *testing.T) {
+	t.Parallel()
 	events := traffic(13, 4000, noon, 40*event.Hour)
 	began := noon + 10*event.Hour + 3*event.Minute
 	const first = noon + 11*event.Hour + 13*event.Hour // 13 h are the longest visit and an hour
@@ -494,6 +506,7 @@ func TestBegan(t *testing.T) {
 }
 
 func TestSite(t *testing.T) {
+	t.Parallel()
 	events := traffic(11, 300, noon, 10*event.Minute)
 	store := want(traffic(12, 300, noon, 10*event.Minute), 0)
 	expect := newStore()
@@ -523,6 +536,7 @@ func TestSite(t *testing.T) {
 // TestKept: windows that a site keeps no longer are neither written again nor missed, of the kinds that begin before and
 // of no other site.
 func TestKept(t *testing.T) {
+	t.Parallel()
 	events := traffic(14, 1500, noon, 4*event.Hour)
 	const kept = noon + 2*event.Hour + 30*event.Minute
 	expect := want(events, 0)
@@ -554,6 +568,7 @@ func TestKept(t *testing.T) {
 
 // TestShards: a site's part in each partition has a number of its own, and its windows are compared together.
 func TestShards(t *testing.T) {
+	t.Parallel()
 	events := traffic(13, 600, noon, 10*event.Minute)
 	for i := range events {
 		events[i].topic = "millrace.events"
@@ -601,6 +616,7 @@ func TestShards(t *testing.T) {
 
 // TestStoreOfZeros: stores that can't delete keep zeros, which are no points.
 func TestStoreOfZeros(t *testing.T) {
+	t.Parallel()
 	events := traffic(14, 300, noon, 10*event.Minute)
 	store := want(traffic(15, 300, noon, 10*event.Minute), 0)
 	store.zeros = true
@@ -615,6 +631,7 @@ func TestStoreOfZeros(t *testing.T) {
 
 // TestEarlyWindow: a window that only fired early is written as final even if its numbers are right.
 func TestEarlyWindow(t *testing.T) {
+	t.Parallel()
 	events := traffic(16, 50, noon, event.Minute)
 	store := want(events, 0)
 	for _, w := range store.windows {
@@ -629,6 +646,7 @@ func TestEarlyWindow(t *testing.T) {
 }
 
 func TestBatches(t *testing.T) {
+	t.Parallel()
 	var events []logged
 	for i := range 1000 {
 		e := traffic(17, 1, noon, event.Hour)[0]
@@ -655,6 +673,7 @@ func TestBatches(t *testing.T) {
 }
 
 func TestProgress(t *testing.T) {
+	t.Parallel()
 	events := traffic(17, 70_000, noon, 3*event.Hour)
 	store := newStore()
 	var seen []Progress
@@ -665,6 +684,7 @@ func TestProgress(t *testing.T) {
 }
 
 func TestErrors(t *testing.T) {
+	t.Parallel()
 	events := traffic(18, 100, noon, event.Minute)
 	store := newStore()
 	boom := errors.New("boom")
@@ -706,6 +726,7 @@ func (l astray) ReadSegment(ctx context.Context, files []File, site string, fn f
 // A log that has grown is imported again: the lines that both files hold count once, in every minute and past the
 // budget too.
 func TestImportedTwice(t *testing.T) {
+	t.Parallel()
 	var events []logged
 	for _, e := range traffic(3, 4000, noon, 2*event.Hour) {
 		e.topic, e.partition = "import-aaaaaaaaaaaa", 0
@@ -738,6 +759,7 @@ func TestImportedTwice(t *testing.T) {
 
 // Recomputed windows carry the version that the archive stands for, cleared ones too.
 func TestVersion(t *testing.T) {
+	t.Parallel()
 	store := newStore(&window.Window{Site: "gone.example", Start: noon, Final: true, Points: []window.Point{{Rollup: window.Rollup{Events: 1}}}})
 	events := traffic(1, 100, noon, 10*event.Minute)
 	mustRun(t, Options{Lake: &memLake{events: events}, Reader: store, Sink: store, Version: func(site string, shard uint16) int64 { return int64(len(site)) }})
@@ -754,6 +776,7 @@ func TestVersion(t *testing.T) {
 // Events of builds before have ids by line number: the equal lines of one file are several events, and those of
 // another file, of whatever build, the same ones.
 func TestImportedByPlace(t *testing.T) {
+	t.Parallel()
 	const digest = "0123456789abcdef"
 	file := func(topic string, id func(line, rank int) string, lines ...int) (events []logged) {
 		ranks := map[int]int{}

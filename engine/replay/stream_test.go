@@ -391,6 +391,7 @@ func sameBytes(t *testing.T, got, want map[storeID]*window.Window) {
 
 // A replay of the archive gives the windows that the stream gave: of every kind, byte for byte.
 func TestStream(t *testing.T) {
+	t.Parallel()
 	s := mustStream(t, 1, 14, false)
 	if n := s.counts; n.Dropped != 0 || n.Late < 100 || n.Duplicates < 200 || n.Pings < 200 {
 		t.Fatalf("%+v", n)
@@ -443,6 +444,7 @@ func TestStream(t *testing.T) {
 
 // Windows that the stream has dropped events of are repaired: they come out as if nothing had been too late.
 func TestDroppedAreRepaired(t *testing.T) {
+	t.Parallel()
 	s := mustStream(t, 2, 7, true)
 	if s.counts.Dropped < 15 {
 		t.Fatalf("%+v", s.counts)

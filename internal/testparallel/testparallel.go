@@ -7,7 +7,7 @@ import (
 )
 
 // perProcessor is how many tests of a package run at a time for each processor.
-const perProcessor = 3
+const perProcessor = 4
 
 // Raise is called by TestMain before it runs the tests. What -parallel says on the command line stays.
 func Raise() {

@@ -10,6 +10,7 @@ import (
 
 // The short forms of an attack by random paths, and of one by random visitors.
 func TestAttack(t *testing.T) {
+	t.Parallel()
 	f := func(events, visitors int) {
 		t.Helper()
 		r, err := Run(t.Context(), Options{Events: events, Base: 10_000, Visitors: visitors, Length: event.Minute, Seed: 1, Dir: t.TempDir()})
@@ -32,6 +33,7 @@ func TestAttack(t *testing.T) {
 // An attack that brings more ids within the horizon than a partition remembers makes nobody else's
 // be forgotten: the other sites' retries count once, as without it. Its own site's may count twice.
 func TestAttackOnIDs(t *testing.T) {
+	t.Parallel()
 	o := Options{
 		Events: 30_000, Base: 10_000, Visitors: 2000, Length: event.Minute, Seed: 1, Dir: t.TempDir(), rules: engine.Rules{MaxIDs: 15_000},
 	}

@@ -257,6 +257,7 @@ func TestPartOfSites(t *testing.T) {
 
 // TestNotWrong: what has another explanation than a mistake is none.
 func TestNotWrong(t *testing.T) {
+	t.Parallel()
 	hour := noon + 20*event.Hour
 	f := func(name, skipped string, change func(t *testing.T, w *world)) {
 		t.Run(name, func(t *testing.T) {
@@ -394,6 +395,7 @@ func TestClosed(t *testing.T) {
 }
 
 func TestPacer(t *testing.T) {
+	t.Parallel()
 	var cpu, slept time.Duration
 	p := newPacer(0.02, true, true)
 	p.cpu = func() time.Duration { return cpu }
@@ -440,6 +442,7 @@ func TestPacer(t *testing.T) {
 
 // TestThreadTime: the clock goes by work, and not by waiting where the system can tell.
 func TestThreadTime(t *testing.T) {
+	t.Parallel()
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	before := threadTime()
