@@ -141,17 +141,19 @@ func (h *hotWindows) drop(id windowID) {
 
 // hotHours keeps the rollups of hours that have not fired in memory: each minute is merged in when it has become final. A
 // cache too: an hour that is not here is folded from its minutes in the store.
+//
+// What an hour took is not kept for the next, unlike a minute's: the sketches of an Agg that is used again and again come to
+// the size of the largest that any value ever had in their place.
 type hotHours struct {
 	limit int
 	most  int // bytes
 	hours map[windowID]*hotHour
-	free  []*window.Agg
 	bytes int // held by all
 }
 
 type hotHour struct {
 	agg   *window.Agg
-	bytes int // of agg, when a minute last came. An emptied Agg has some too, and one that was read has more.
+	bytes int // of agg, when a minute last came. An empty Agg has some too, and one that was read has more.
 }
 
 func newHotHours(limit int, b Bounds) hotHours {
@@ -163,10 +165,6 @@ func hourOf(id windowID) windowID {
 	return windowID{window.Hour, id.start.Floor(event.Hour), id.site}
 }
 
-// keptHour is up to how many bytes an emptied Agg of an hour is kept for its memory. One of an attacked site may have a
-// hundred times as much.
-const keptHour = 4 << 20
-
 // add merges a minute into its hour, which is made if need be. It reports false if there is no room, and drops the hour
 // if it is the one that takes more than its part of it.
 func (h *hotHours) add(hour windowID, minute *window.Agg) bool {
@@ -175,12 +173,7 @@ func (h *hotHours) add(hour windowID, minute *window.Agg) bool {
 		if h.bytes >= h.most {
 			return false
 		}
-		o = &hotHour{}
-		if n := len(h.free); n > 0 {
-			o.agg, h.free = h.free[n-1], h.free[:n-1]
-		} else {
-			o.agg = window.NewAgg(h.limit)
-		}
+		o = &hotHour{agg: window.NewAgg(h.limit)}
 		h.hours[hour.clone()] = o
 	}
 	o.agg.Merge(minute)
@@ -209,8 +202,4 @@ func (h *hotHours) drop(hour windowID) {
 	}
 	delete(h.hours, hour)
 	h.bytes -= o.bytes
-	if len(h.free) < maxFree && o.bytes <= keptHour {
-		o.agg.Reset(h.limit)
-		h.free = append(h.free, o.agg)
-	}
 }

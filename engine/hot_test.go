@@ -161,6 +161,30 @@ func TestHotNotInMiddle(t *testing.T) {
 	}
 }
 
+// TestHotHoursGiveBackTheirMemory: what a large hour took does not stay with a small one that comes after it.
+func TestHotHoursGiveBackTheirMemory(t *testing.T) {
+	hours := newHotHours(500, Bounds{}.withDefaults())
+	minute := window.NewAgg(500)
+	fill := func(values int) {
+		minute.Reset(500)
+		for i := range 20 * values {
+			minute.AddRow(&window.Row{Flags: window.PageviewRow, Visitor: event.Visitor(uint64(i+1) * 0x9e3779b97f4a7c15), Dims: [window.NumDims]string{
+				window.Page: fmt.Sprint("/", i%values), window.Name: event.Pageview,
+			}})
+		}
+	}
+	first := windowID{window.Hour, 0, "a.example"}
+	fill(400)
+	hours.add(first, minute)
+	large := hours.bytes
+	hours.drop(first)
+	fill(1)
+	hours.add(windowID{window.Hour, event.Hour, "b.example"}, minute)
+	if hours.bytes > large/10 {
+		t.Errorf("%d bytes after an hour of %d", hours.bytes, large)
+	}
+}
+
 // TestHotWindowsOfManySites: windows of a single event are bounded by what they take, which is more than their values do.
 func TestHotWindowsOfManySites(t *testing.T) {
 	const bound = 1 << 20

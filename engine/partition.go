@@ -242,6 +242,10 @@ func (p *Partition) content(id windowID, final bool) (*window.Agg, error) {
 	return p.fold(id, final)
 }
 
+// keptHour is up to how many bytes the Agg is kept in which an hour was folded. That of an attacked site may have a hundred
+// times as much.
+const keptHour = 4 << 20
+
 // cool is called when a window has fired: what will not fire again soon leaves memory.
 func (p *Partition) cool(id windowID, final bool, a *window.Agg) {
 	switch {
