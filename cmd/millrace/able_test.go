@@ -190,8 +190,8 @@ func TestAbleLater(t *testing.T) {
 	db.mustTake(t, s, "later")
 }
 
-// TestKafkaSilent: a process whose Kafka has not answered for a while is not ready, and is again once it does.
-func TestKafkaSilent(t *testing.T) {
+// TestSilentKafka: a process whose Kafka has not answered for a while is not ready, and is again once it does.
+func TestSilentKafka(t *testing.T) {
 	if !*long {
 		t.Skip("a while is 15 s; -long waits for it")
 	}

@@ -16,7 +16,8 @@ import (
 var ErrLost = errors.New("the archive has lost events")
 
 // Lost returns an error that wraps ErrLost if objects of the hours of [from, to) are missing that
-// were archived once, and names the first that is. It opens the objects that touch the range.
+// were archived once, and names the first that is. It opens the objects that touch the range, and
+// misses what a segment has lost that touches it no more: take it as much longer as events may be late.
 //
 // Unlike Whole it passes over what has another explanation than a loss: segments from the first on,
 // which a rule of retention deletes, perhaps all of a log; an import without progress, which is
