@@ -99,7 +99,7 @@ func TestRolesOnKafka(t *testing.T) {
 	}
 	first, second := role(roles.Process), role(roles.Process)
 	numbers := role(roles.Emit + "," + roles.Query) // one process: the local store is for one only
-	archive := role(roles.Archive, "--archive-every", "1s")
+	archive := role(roles.Archive, "--archive-every", "1s", "--s3", "file://"+t.TempDir())
 	collector := role(roles.Collect)
 
 	sent := 0

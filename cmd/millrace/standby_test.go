@@ -36,7 +36,7 @@ func standbyTakesOver(t *testing.T, brokers []string) {
 		return mustServe(t, place{data: t.TempDir()}, append(args, "--kafka", strings.Join(brokers, ","), "--roles", roles)...)
 	}
 	first, second := role(roles.Process, "--standby"), role(roles.Process, "--standby")
-	others := role(roles.Collect + "," + roles.Emit + "," + roles.Query + "," + roles.Archive)
+	others := role(roles.Collect+","+roles.Emit+","+roles.Query+","+roles.Archive, "--s3", "file://"+t.TempDir())
 	l := startLoad(t, true)
 	l.target(others.url)
 	owns := func(s *serving, want float64) func() error {

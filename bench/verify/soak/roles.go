@@ -103,6 +103,9 @@ func (r *rolesRun) start(ctx context.Context, program, role string) (*server, er
 	}
 	o.Speed = 1
 	o.Serve = append([]string{"--roles", role, "--kafka", strings.Join(r.brokers, ","), "--audit-share", "0"}, o.Serve...)
+	if role == "archive" {
+		o.Serve = append(o.Serve, "--s3", filepath.Join(o.Dir, dataDir, "lake"))
+	}
 	if role == "collect" {
 		o.Serve = append(o.Serve, "--secret", strings.Repeat("5", 64))
 	}
