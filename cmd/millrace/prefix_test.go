@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"strings"
@@ -81,8 +82,12 @@ func testTopicPrefix(t *testing.T, brokers string) {
 			t.Errorf("a server with another prefix on the archive: %v\nwant %q", err, want)
 		}
 	}
-	// And can be read without it.
-	mustRun(t, 0, "replay", "--verify", "--incomplete", "--data", staging.data)
+	// And can be read without it. All events may be of the minute that was under way.
+	var out, errs bytes.Buffer
+	if code := run(t.Context(), []string{"replay", "--verify", "--incomplete", "--data", staging.data}, nil, &out, &errs); code != exitOK &&
+		!strings.Contains(errs.String(), errNothing.Error()) {
+		t.Errorf("exit code %d\n%s%s", code, out.String(), errs.String())
+	}
 	two = mustServe(t, staging, prefixed...)
 	mustBeacon(t, two, site, 10)
 	waitFor(t, 20*time.Second, func() error { return checkPageviews(two, site, 4) })
