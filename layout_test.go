@@ -39,16 +39,15 @@ var imports = map[string][]string{
 	"engine/replay": {"engine", "engine/enrich", "internal"},
 	"state":         {"internal"},
 
-	"ingest/identity":              {"internal"},
-	"ingest/geo":                   {"ingest/identity", "internal"},
-	"ingest/salt":                  {"ingest/identity", "internal"},
-	"ingest/protocol":              {"ingest/identity", "internal"},
-	"ingest/arrivals":              {"ingest/protocol", "internal"},
-	"ingest/client":                nil, // other programs import it
-	"ingest/spool":                 nil,
-	"ingest":                       {"ingest/arrivals", "ingest/identity", "ingest/protocol", "ingest/spool", "internal"},
-	"ingest/protocol/protocoltest": {"ingest", "ingest/identity", "ingest/protocol", "internal"},
-	"ingest/importer":              {"ingest/identity", "ingest/protocol", "internal"},
+	"ingest/identity": {"internal"},
+	"ingest/geo":      {"ingest/identity", "internal"},
+	"ingest/salt":     {"ingest/identity", "internal"},
+	"ingest/protocol": {"ingest/identity", "internal"},
+	"ingest/arrivals": {"ingest/protocol", "internal"},
+	"ingest/client":   nil, // other programs import it
+	"ingest/spool":    nil,
+	"ingest":          {"ingest/arrivals", "ingest/identity", "ingest/protocol", "ingest/spool", "internal"},
+	"ingest/importer": {"ingest/identity", "ingest/protocol", "internal"},
 
 	"emit":            {"internal"},
 	"emit/influx":     {"emit", "internal"},
@@ -193,6 +192,28 @@ func TestProtocols(t *testing.T) {
 	})
 	if checked < 5 {
 		t.Errorf("only %d imports of protocols were looked at: does the test see the code?", checked)
+	}
+}
+
+// TestProtocolTests: the tests of a protocol link no collector, which costs more than all that they
+// test; their scripts are played by those of the list.
+func TestProtocolTests(t *testing.T) {
+	const folder, list = "ingest/protocol/", "ingest/protocol/all"
+	checked := 0
+	eachGoFile(t, func(file string, f *ast.File) {
+		pkg := filepath.ToSlash(filepath.Dir(file))
+		if !strings.HasPrefix(pkg, folder) || pkg == list {
+			return
+		}
+		checked++
+		for _, spec := range f.Imports {
+			if name, err := strconv.Unquote(spec.Path.Value); err != nil || name == module+"/ingest" || name == module+"/"+list {
+				t.Errorf("%s imports %s (%v): what needs a collector is a script, see %s", file, name, err, list)
+			}
+		}
+	})
+	if checked < 40 {
+		t.Errorf("only %d files of protocols were looked at: does the test see the code?", checked)
 	}
 }
 

@@ -12,7 +12,7 @@
 //
 // 1. Record what the tracker sends: its paths, methods, headers and bodies, and the answers that it
 // expects. Make a script of it, ingest/protocol/NAME/testdata/NAME.txt, with the requests and no
-// outcomes yet (see package protocoltest).
+// outcomes yet (package all says how a script is written; its tests play those of all protocols).
 //
 // 2. Write NAME.go: the function Protocol and a Handler for each kind of endpoint.
 //
@@ -48,8 +48,9 @@
 //
 // 4. Add the line NAME.Protocol() to package all.
 //
-// 5. Write the test of the scripts and a fuzz test of what reads bytes, as package pixel has them;
-// run go test ./ingest/protocol/NAME -rewrite, and read what it has made of the scripts.
+// 5. Run go test ./ingest/protocol/all -run TestScripts/NAME -rewrite, and read what it has made of
+// the scripts. Write a fuzz test of what reads bytes, as package pixel has it (see package
+// protocoltest). Tests in NAME link no collector: what needs one is a script.
 //
 // 6. Add its rows to docs/events.md: paths, fields, answers, and pages that nobody has looked at.
 //
@@ -85,7 +86,7 @@
 //     Parser cut what does not fit, and the answer names it. Programs whose author reads the
 //     answer: String, Props and the other strict ones.
 //
-// ingest/protocol/protocoltest/tracker_test.go has a protocol with all of these.
+// ingest/protocol/all/tracker_test.go has a protocol with all of these.
 //
 // # Invariants
 //

@@ -11,8 +11,6 @@ import (
 	"millrace/ingest/protocol/protocoltest"
 )
 
-func TestScripts(t *testing.T) { protocoltest.Run(t, "testdata", Protocol()) }
-
 // TestRefuse: what is not to be sent again is a 400 or the like that names a missing field, by
 // which alone the trackers know; what is to be sent again has none.
 func TestRefuse(t *testing.T) {

@@ -10,8 +10,6 @@ import (
 	"millrace/ingest/protocol/protocoltest"
 )
 
-func TestScripts(t *testing.T) { protocoltest.Run(t, "testdata", Protocol()) }
-
 // TestRefuse: what is to be sent again has a status at which apps do so, and what is not has none.
 func TestRefuse(t *testing.T) {
 	f := func(ref protocol.Refusal, want int) {

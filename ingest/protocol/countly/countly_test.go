@@ -11,8 +11,6 @@ import (
 	"millrace/ingest/protocol/protocoltest"
 )
 
-func TestScripts(t *testing.T) { protocoltest.Run(t, "testdata", Protocol()) }
-
 // TestRefuse: what can never be taken has the one status at which an SDK lets go of it; what can
 // once something is mended has none.
 func TestRefuse(t *testing.T) {

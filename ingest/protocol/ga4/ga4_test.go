@@ -11,8 +11,6 @@ import (
 	"millrace/ingest/protocol/protocoltest"
 )
 
-func TestScripts(t *testing.T) { protocoltest.Run(t, "testdata", Protocol()) }
-
 // anySite is an installation that takes any site and has one token.
 type anySite struct{}
 

@@ -8,8 +8,6 @@ import (
 	"millrace/ingest/protocol/protocoltest"
 )
 
-func TestScripts(t *testing.T) { protocoltest.Run(t, "testdata", Protocol()) }
-
 const now event.Time = 1_772_600_767_000 // 2026-03-04T05:06:07Z
 
 // TestURL: a page is a path, beside which its query is sent.

@@ -10,8 +10,6 @@ import (
 	"millrace/ingest/protocol/protocoltest"
 )
 
-func TestScripts(t *testing.T) { protocoltest.Run(t, "testdata", Protocol()) }
-
 // anySite is an installation that takes any site and has one token and a currency.
 type anySite struct{}
 

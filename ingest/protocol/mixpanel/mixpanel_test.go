@@ -10,8 +10,6 @@ import (
 	"millrace/ingest/protocol/protocoltest"
 )
 
-func TestScripts(t *testing.T) { protocoltest.Run(t, "testdata", Protocol()) }
-
 // TestRefuse: what is not to be sent again has a status at which mixpanel-browser does not.
 func TestRefuse(t *testing.T) {
 	f := func(ref protocol.Refusal, want int) {

@@ -10,8 +10,6 @@ import (
 	"millrace/ingest/protocol/protocoltest"
 )
 
-func TestScripts(t *testing.T) { protocoltest.Run(t, "testdata", Protocol()) }
-
 // TestRefuse: what is not to be sent again has the one status at which the tracker does not, and
 // does not take it for stored.
 func TestRefuse(t *testing.T) {

@@ -12,8 +12,6 @@ import (
 	"millrace/ingest/protocol/protocoltest"
 )
 
-func TestScripts(t *testing.T) { protocoltest.Run(t, "testdata", Protocol()) }
-
 // TestLimits: what is too long to stand in a script is cut, or left out where a part of it is of no
 // use.
 func TestLimits(t *testing.T) {

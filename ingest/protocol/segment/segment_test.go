@@ -10,8 +10,6 @@ import (
 	"millrace/ingest/protocol/protocoltest"
 )
 
-func TestScripts(t *testing.T) { protocoltest.Run(t, "testdata", Protocol()) }
-
 // sites has one site with a token.
 type sites struct{}
 

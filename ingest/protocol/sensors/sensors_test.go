@@ -10,8 +10,6 @@ import (
 	"millrace/ingest/protocol/protocoltest"
 )
 
-func TestScripts(t *testing.T) { protocoltest.Run(t, "testdata", Protocol()) }
-
 // TestRefuse: a list that is refused for ever has the status at which the library lets go of it.
 func TestRefuse(t *testing.T) {
 	f := func(list bool, ref protocol.Refusal, want int) {

@@ -11,8 +11,6 @@ import (
 	"millrace/ingest/protocol/protocoltest"
 )
 
-func TestScripts(t *testing.T) { protocoltest.Run(t, "testdata", Protocol()) }
-
 // TestRefuse: what is not to be sent again has a status at which browser-tracker does not.
 func TestRefuse(t *testing.T) {
 	f := func(ref protocol.Refusal, want int) {

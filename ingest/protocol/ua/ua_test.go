@@ -11,8 +11,6 @@ import (
 	"millrace/ingest/protocol/protocoltest"
 )
 
-func TestScripts(t *testing.T) { protocoltest.Run(t, "testdata", Protocol()) }
-
 // TestJoin: a path goes before that of the location, whose query it takes.
 func TestJoin(t *testing.T) {
 	f := func(origin, path, location, want string) {

@@ -6,10 +6,7 @@ import (
 	"testing"
 
 	"millrace/ingest/protocol"
-	"millrace/ingest/protocol/protocoltest"
 )
-
-func TestScripts(t *testing.T) { protocoltest.Run(t, "testdata", Protocol()) }
 
 // TestLimits: what is too long or too much to stand in a script.
 func TestLimits(t *testing.T) {

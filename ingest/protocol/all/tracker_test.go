@@ -1,4 +1,4 @@
-package protocoltest_test
+package all_test
 
 import (
 	"strconv"
@@ -8,7 +8,6 @@ import (
 
 	"millrace/engine/event"
 	"millrace/ingest/protocol"
-	"millrace/ingest/protocol/protocoltest"
 	"millrace/internal/strictjson"
 )
 
@@ -26,7 +25,7 @@ func tracker() protocol.Protocol {
 	}
 }
 
-func TestTracker(t *testing.T) { protocoltest.Run(t, "testdata", tracker()) }
+func TestTracker(t *testing.T) { play(t, "testdata/tracker", tracker()) }
 
 // batches takes {"batch":[{"event":NAME,"url":URL,"properties":{}}]}.
 type batches struct{}

@@ -1,4 +1,4 @@
-package protocoltest
+package all_test
 
 import (
 	"crypto/sha256"
@@ -18,53 +18,53 @@ import (
 // client is where requests come from unless a script names another address.
 const client = "203.0.113.77"
 
-// Run runs the scripts of a folder against a collector that speaks the given protocols.
-func Run(t *testing.T, dir string, list ...protocol.Protocol) {
+// play plays the scripts of a folder against a collector that speaks the given protocols.
+func play(t *testing.T, dir string, list ...protocol.Protocol) {
 	datadriven.Walk(t, dir, func(t *testing.T, path string) {
 		if !strings.HasSuffix(path, ".txt") {
 			return // what fuzzing has found
 		}
-		s := &script{protocols: list}
-		t.Cleanup(func() { s.close(t) })
-		datadriven.RunTest(t, path, s.run)
+		p := &player{protocols: list}
+		t.Cleanup(func() { p.close(t) })
+		datadriven.RunTest(t, path, p.run)
 	})
 }
 
-// script is the state of a script.
-type script struct {
+// player is the state of a script that is played.
+type player struct {
 	protocols []protocol.Protocol
 	site      *installation // nil before the first directive
 }
 
-func (s *script) run(t *testing.T, d *datadriven.TestData) string {
+func (p *player) run(t *testing.T, d *datadriven.TestData) string {
 	if d.Cmd == "open" {
-		s.close(t)
-		s.site = open(t, s.options(t, d))
+		p.close(t)
+		p.site = open(t, p.options(t, d))
 		return ""
 	}
-	if s.site == nil {
-		s.site = open(t, ingest.Options{Protocols: s.protocols})
+	if p.site == nil {
+		p.site = open(t, ingest.Options{Protocols: p.protocols})
 	}
 	switch d.Cmd {
 	case "request":
-		return s.request(t, d)
+		return p.request(t, d)
 	case "each":
-		return s.each(t, d)
+		return p.each(t, d)
 	}
 	d.Fatalf(t, "unknown directive %q", d.Cmd)
 	return ""
 }
 
-func (s *script) close(t *testing.T) {
-	if s.site != nil {
-		s.site.close(t)
-		s.site = nil
+func (p *player) close(t *testing.T) {
+	if p.site != nil {
+		p.site.close(t)
+		p.site = nil
 	}
 }
 
 // options reads the arguments of open.
-func (s *script) options(t *testing.T, d *datadriven.TestData) ingest.Options {
-	o := ingest.Options{Protocols: s.protocols}
+func (p *player) options(t *testing.T, d *datadriven.TestData) ingest.Options {
+	o := ingest.Options{Protocols: p.protocols}
 	of := func(id string) *site.Site {
 		i := slices.IndexFunc(o.Sites, func(s site.Site) bool { return s.ID == id })
 		if i < 0 {
@@ -120,7 +120,7 @@ func (s *script) options(t *testing.T, d *datadriven.TestData) ingest.Options {
 }
 
 // request sends the input as it is.
-func (s *script) request(t *testing.T, d *datadriven.TestData) string {
+func (p *player) request(t *testing.T, d *datadriven.TestData) string {
 	from, pack := client, ""
 	d.MaybeScanArgs(t, "from", &from)
 	d.MaybeScanArgs(t, "pack", &pack)
@@ -128,12 +128,12 @@ func (s *script) request(t *testing.T, d *datadriven.TestData) string {
 	if pack != "" {
 		body = packed(t, pack, body)
 	}
-	out := s.site.exchange(t, from, strings.Split(head, "\n"), body)
+	out := p.site.exchange(t, from, strings.Split(head, "\n"), body)
 	return out.whole()
 }
 
 // each sends each line of the input.
-func (s *script) each(t *testing.T, d *datadriven.TestData) string {
+func (p *player) each(t *testing.T, d *datadriven.TestData) string {
 	if len(d.CmdArgs) < 2 {
 		d.Fatalf(t, "each METHOD PATH")
 	}
@@ -164,7 +164,7 @@ func (s *script) each(t *testing.T, d *datadriven.TestData) string {
 		if method == "GET" {
 			target, body = path+"?"+line, ""
 		}
-		o := s.site.exchange(t, from, append([]string{method + " " + target + " HTTP/1.1"}, headers...), body)
+		o := p.site.exchange(t, from, append([]string{method + " " + target + " HTTP/1.1"}, headers...), body)
 		out.WriteString(o.brief())
 	}
 	return out.String()

@@ -1,4 +1,4 @@
-package protocoltest
+package all_test
 
 import (
 	"bytes"
