@@ -48,6 +48,9 @@ type Options struct {
 	// ends before the archive is refused at its first record; without it, when it has grown as long
 	// as the archive. May be nil.
 	End func(ctx context.Context, partition int32) (int64, error)
+	// Begin returns the offset of the first record of a partition that the topic still has. With it a
+	// log that has lost records is told from a group that has been moved on. nil: it can't be told.
+	Begin func(ctx context.Context, partition int32) (int64, error)
 	// Store is the lake. Required.
 	Store blob.Store
 	// Sole: no other archiver can have a partition of the topic, not even one that was

@@ -112,8 +112,7 @@ func (p *partition) begin(ctx context.Context, offset int64, value []byte) error
 		p.done = *stored
 	}
 	if offset > p.done.NextOffset {
-		return fmt.Errorf("partition %d: the archive ends at offset %d, the log begins at %d: %w; delete the objects %q to accept the loss and go on",
-			p.id, p.done.NextOffset, offset, ErrGap, ProgressPattern(p.a.o.Topic, p.id))
+		return p.gap(ctx, offset)
 	}
 	if err := p.checkEnd(ctx, offset); err != nil {
 		return err
@@ -128,6 +127,19 @@ func (p *partition) begin(ctx context.Context, offset int64, value []byte) error
 	}
 	p.startSegment()
 	return nil
+}
+
+// gap returns ErrGap of a log that is read from an offset on, behind the end of the archive.
+func (p *partition) gap(ctx context.Context, offset int64) error {
+	if p.a.o.Begin != nil {
+		if first, err := p.a.o.Begin(ctx, p.id); err == nil && first <= p.done.NextOffset {
+			return fmt.Errorf("partition %d: the archive ends at offset %d, and its group has got to %d: %w, which Kafka still has from %d on; "+
+				"do all processes that archive have the same --s3? With the one that is to be kept, stop them, delete the group %s and start them again",
+				p.id, p.done.NextOffset, offset, ErrGap, first, p.a.o.Names.Of(Group))
+		}
+	}
+	return fmt.Errorf("partition %d: the archive ends at offset %d, the log begins at %d: %w; delete the objects %q to accept the loss and go on",
+		p.id, p.done.NextOffset, offset, ErrGap, ProgressPattern(p.a.o.Topic, p.id))
 }
 
 // beginArchive makes the archive begin at a record. Its progress is stored before the first object,

@@ -230,6 +230,13 @@ func TestGap(t *testing.T) {
 	if !errors.Is(err, ErrGap) || !strings.Contains(err.Error(), "_progress.") {
 		t.Errorf("got %v, want ErrGap and what to do", err)
 	}
+	// The log has them, and somebody has moved the group on.
+	o := smallOptions(store)
+	o.Begin = func(context.Context, int32) (int64, error) { return 0, nil }
+	err = feed(session(t), mustArchiver(t, o), log, a.Limit(testTopic, 0)+1)
+	if !errors.Is(err, ErrGap) || strings.Contains(err.Error(), "_progress.") || !strings.Contains(err.Error(), "delete the group "+Group) {
+		t.Errorf("got %v, want ErrGap and no word of deleting the progress", err)
+	}
 }
 
 // The broker has lost its last records and given their offsets to others.

@@ -122,7 +122,7 @@ func (c *Cluster) admin(ctx context.Context) (sarama.ClusterAdmin, error) {
 				r.admin.Close()
 			}
 		}()
-		return nil, fmt.Errorf("connect to Kafka at %s: %w", strings.Join(c.Brokers, ","), ctx.Err())
+		return nil, fmt.Errorf("connect to Kafka at %s: %w", strings.Join(c.Brokers, ","), c.Explain(ctx, ctx.Err()))
 	}
 }
 
@@ -162,7 +162,16 @@ func (c *Cluster) Partitions(ctx context.Context, topic string) (int32, error) {
 }
 
 // Ends returns the offset behind the last record of each partition of a topic.
-func (c *Cluster) Ends(ctx context.Context, topic string) (ends map[int32]int64, err error) {
+func (c *Cluster) Ends(ctx context.Context, topic string) (map[int32]int64, error) {
+	return c.offsets(ctx, topic, (*Offsets).Ends)
+}
+
+// Begins returns the offset of the first record that each partition of a topic still has.
+func (c *Cluster) Begins(ctx context.Context, topic string) (map[int32]int64, error) {
+	return c.offsets(ctx, topic, (*Offsets).Begins)
+}
+
+func (c *Cluster) offsets(ctx context.Context, topic string, of func(*Offsets, string) (map[int32]int64, error)) (_ map[int32]int64, err error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -171,7 +180,7 @@ func (c *Cluster) Ends(ctx context.Context, topic string) (ends map[int32]int64,
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, o.Close()) }()
-	return o.Ends(topic)
+	return of(o, topic)
 }
 
 // TableTopic returns the changelog topic of a goka group.

@@ -93,8 +93,8 @@ func (c *Cluster) Explain(ctx context.Context, err error) error {
 		if why := c.ask(ctx); why != nil && !isClosed(why) {
 			return c.Explain(ctx, why)
 		}
-	case isClosed(err) || strings.Contains(text, "speaking to a tls endpoint"):
-		if why := c.whyClosed(ctx); why != "" {
+	case isClosed(err), isSilent(err), strings.Contains(text, "invalid large response size"): // franz-go's for what is no answer of Kafka's
+		if why := c.whyNoAnswer(ctx, isClosed(err)); why != "" {
 			return fmt.Errorf("%s: %w", why, err)
 		}
 	}
@@ -124,13 +124,17 @@ func isClosed(err error) bool {
 		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 }
 
-// whyClosed returns why a listener closes connections at once, "" if it can't be told.
-func (c *Cluster) whyClosed(ctx context.Context) string {
+// whyNoAnswer returns why a listener closes connections at once, or gives no answer of Kafka's, ""
+// if it can't be told.
+func (c *Cluster) whyNoAnswer(ctx context.Context, closed bool) string {
+	if why := c.foreign(ctx); why != "" {
+		return why
+	}
 	s := c.Security
 	switch {
 	case !s.UsesTLS() && c.speaksTLS(ctx):
 		return "the listener speaks TLS, and Millrace plain text: say --kafka-tls"
-	case s.mechanism() != "":
+	case !closed, s.mechanism() != "":
 		return ""
 	case s.UsesTLS() && s.Cert == "":
 		return "the listener closes the connection at once: it wants a login (--kafka-sasl), or a certificate of the client (--kafka-tls-cert)"

@@ -49,15 +49,28 @@ func (o *Offsets) Ends(topic string) (map[int32]int64, error) {
 	return o.EndsOf(topic, parts)
 }
 
+// Begins returns the offset of the first record that each partition of a topic still has.
+func (o *Offsets) Begins(topic string) (map[int32]int64, error) {
+	parts, err := o.client.Partitions(topic)
+	if err != nil {
+		return nil, fmt.Errorf("list partitions of %s: %w", topic, err)
+	}
+	return o.offsetsOf(topic, parts, sarama.OffsetOldest, "begin")
+}
+
 // EndsOf is Ends for some partitions.
-func (o *Offsets) EndsOf(topic string, parts []int32) (_ map[int32]int64, err error) {
-	ends := make(map[int32]int64, len(parts))
+func (o *Offsets) EndsOf(topic string, parts []int32) (map[int32]int64, error) {
+	return o.offsetsOf(topic, parts, sarama.OffsetNewest, "end")
+}
+
+func (o *Offsets) offsetsOf(topic string, parts []int32, which int64, name string) (_ map[int32]int64, err error) {
+	offsets := make(map[int32]int64, len(parts))
 	for _, p := range parts {
-		if ends[p], err = o.client.GetOffset(topic, p, sarama.OffsetNewest); err != nil {
-			return nil, fmt.Errorf("end of %s/%d: %w", topic, p, err)
+		if offsets[p], err = o.client.GetOffset(topic, p, which); err != nil {
+			return nil, fmt.Errorf("%s of %s/%d: %w", name, topic, p, err)
 		}
 	}
-	return ends, nil
+	return offsets, nil
 }
 
 // Committed returns the offset that a group has committed, without the partitions of which it has

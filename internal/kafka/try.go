@@ -45,8 +45,9 @@ func (c *Cluster) Reach(ctx context.Context) (found string, err error) {
 	return found, nil
 }
 
-func (c *Cluster) tryClient() (*kgo.Client, error) {
-	client, err := kgo.NewClient(append(c.ClientOptions(), kgo.RequestRetries(1), kgo.DisableClientMetrics())...)
+func (c *Cluster) tryClient(more ...kgo.Opt) (*kgo.Client, error) {
+	opts := append(c.ClientOptions(), kgo.RequestRetries(1), kgo.DisableClientMetrics())
+	client, err := kgo.NewClient(append(opts, more...)...)
 	if err != nil {
 		return nil, fmt.Errorf("connect to Kafka: %w", err)
 	}

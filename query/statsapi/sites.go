@@ -17,6 +17,8 @@ type SiteInfo struct {
 	ID string
 	// TimeZone is a name of IANA's; Currency an ISO 4217 code, "" if the site has none.
 	TimeZone, Currency string
+	// RetentionDays is for how many days before today numbers are kept; 0: for ever.
+	RetentionDays int
 }
 
 // The bounds of a page of sites.
@@ -35,6 +37,7 @@ type siteJSON struct {
 	Domain   string `json:"domain"`
 	TimeZone string `json:"timezone"`
 	Currency string `json:"currency,omitempty"`
+	Days     int    `json:"retention_days,omitempty"`
 }
 
 type siteListMeta struct {
@@ -86,7 +89,7 @@ func (s *Server) serveSites(ctx *fasthttp.RequestCtx) error {
 			list.Meta.After = &list.Sites[len(list.Sites)-1].Domain
 			break
 		}
-		list.Sites = append(list.Sites, siteJSON{of.ID, of.TimeZone, of.Currency})
+		list.Sites = append(list.Sites, siteJSON{of.ID, of.TimeZone, of.Currency, of.RetentionDays})
 	}
 	b, err := encode(&list)
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 
 // TestSites: a key is shown the sites that it opens, page by page.
 func TestSites(t *testing.T) {
-	all := []SiteInfo{{ID: "c.example", TimeZone: "Asia/Tokyo"}, {ID: "a.example", TimeZone: "Europe/Berlin", Currency: "EUR"}, {ID: "b.example", TimeZone: "UTC"}}
+	all := []SiteInfo{{ID: "c.example", TimeZone: "Asia/Tokyo"}, {ID: "a.example", TimeZone: "Europe/Berlin", Currency: "EUR", RetentionDays: 400}, {ID: "b.example", TimeZone: "UTC"}}
 	s := mustServer(t, testOptions{Reader: &memory{}, Keys: site.NewKeys(
 		site.Key{Hash: sha256.Sum256([]byte("some")), Sites: []string{"a.example", "c.example"}},
 		site.Key{Hash: sha256.Sum256([]byte("gone")), Sites: []string{"x.example"}},
@@ -24,7 +24,7 @@ func TestSites(t *testing.T) {
 			t.Errorf("%s %q: %d %s, want %d %s", query, auth, resp.StatusCode(), got, status, want)
 		}
 	}
-	const a, b, c = `{"domain":"a.example","timezone":"Europe/Berlin","currency":"EUR"}`, `{"domain":"b.example","timezone":"UTC"}`,
+	const a, b, c = `{"domain":"a.example","timezone":"Europe/Berlin","currency":"EUR","retention_days":400}`, `{"domain":"b.example","timezone":"UTC"}`,
 		`{"domain":"c.example","timezone":"Asia/Tokyo"}`
 	f("", "Bearer some", 200, `{"sites":[`+a+","+c+`],"meta":{"after":null,"before":null,"limit":100}}`)
 	f("?limit=2", "Bearer all", 200, `{"sites":[`+a+","+b+`],"meta":{"after":"b.example","before":null,"limit":2}}`)

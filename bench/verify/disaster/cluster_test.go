@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"testing"
-	"time"
 
 	"millrace/internal/blob"
 )
@@ -80,7 +79,7 @@ func (d *stage) anew(atLeast int) {
 	}
 	d.kill()
 	d.commands(0)
-	d.waitFor(time.Minute, func() error {
+	d.waitFor(patience, func() error {
 		n, err := d.missing()
 		if err == nil && n > d.acked()-atLeast {
 			err = fmt.Errorf("%d of %d events are not counted, of which %d are archived\n%s", n, d.acked(), atLeast, d.log.String())

@@ -376,7 +376,7 @@ func sorted(m map[string]int) []string {
 // counted waits until all events but so many are counted.
 func (d *stage) counted(but int) {
 	d.t.Helper()
-	d.waitFor(time.Minute, func() error {
+	d.waitFor(patience, func() error {
 		n, err := d.missing()
 		if err == nil && n != but {
 			err = fmt.Errorf("%d of %d events are not counted, want %d\n%s", n, d.acked(), but, d.log.String())
@@ -388,7 +388,7 @@ func (d *stage) counted(but int) {
 // archived waits until the archive has so many rows of the log.
 func (d *stage) archived(rows int) {
 	d.t.Helper()
-	d.waitFor(time.Minute, func() error {
+	d.waitFor(patience, func() error {
 		n, err := d.rows()
 		if err == nil && n < int64(rows) {
 			err = fmt.Errorf("%d of %d events are archived\n%s", n, rows, d.log.String())
@@ -468,6 +468,9 @@ func (d *stage) get(url string) (int, string) {
 	return resp.StatusCode, b.String()
 }
 
+// patience is for how long something may not be as it has to be, on a machine that is busy.
+const patience = 3 * time.Minute
+
 func (d *stage) waitFor(atMost time.Duration, f func() error) {
 	d.t.Helper()
 	for deadline := time.Now().Add(atMost); ; time.Sleep(50 * time.Millisecond) {
@@ -485,9 +488,8 @@ func (d *stage) waitFor(atMost time.Duration, f func() error) {
 func (d *stage) remove(names ...string) {
 	d.t.Helper()
 	for _, name := range names {
-		if err := os.RemoveAll(d.path(name)); err != nil {
-			d.t.Fatal(err)
-		}
+		// The service may be putting a file there meanwhile.
+		d.waitFor(patience, func() error { return os.RemoveAll(d.path(name)) })
 	}
 }
 

@@ -30,6 +30,10 @@ func NewArchive(o ArchiveOptions) (Task, error) {
 			ends, err := o.Cluster.Ends(ctx, o.Cluster.Names.Of(engine.EventsTopic))
 			return ends[partition], err
 		},
+		Begin: func(ctx context.Context, partition int32) (int64, error) {
+			begins, err := o.Cluster.Begins(ctx, o.Cluster.Names.Of(engine.EventsTopic))
+			return begins[partition], err
+		},
 		Topic:         engine.EventsTopic,
 		Names:         o.Cluster.Names,
 		Partitions:    o.Partitions,

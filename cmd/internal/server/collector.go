@@ -6,7 +6,9 @@ import (
 	"net/netip"
 	"path/filepath"
 
+	"millrace/cmd/internal/check"
 	"millrace/cmd/internal/datadir"
+	"millrace/cmd/internal/roles"
 	"millrace/engine/event"
 	"millrace/ingest"
 	"millrace/ingest/identity"
@@ -84,6 +86,16 @@ func reportShards(sites []site.Site, partitions int32, log *slog.Logger) {
 		}
 		log.Info("site is spread", "site", s.ID, "shards", s.Shards, "over partitions", len(used))
 	}
+}
+
+// noSecret is what to say where lacksSecret.
+const noSecret = check.Warning("collectors at a Kafka cluster each have a secret of their own in their data folders: visitors whose id comes with the event count once for each collector; " +
+	"give all of them one --secret or --secret-file")
+
+// lacksSecret reports whether collectors may key ids differently. One at a cluster can't know whether
+// it is alone.
+func (o *Options) lacksSecret() bool {
+	return o.has(roles.Collect) && len(o.Kafka.Brokers) > 0 && o.Access.Secret == nil
 }
 
 // reportTrust logs that everybody is a trusted proxy, who then may say to be at any address. It is

@@ -26,7 +26,16 @@ func (o *Options) kafkaProbes() []check.Probe {
 		return nil
 	}
 	c := givenCluster(o.Kafka, o.sessionTimeout(), nil).Cluster
-	list := []check.Probe{{Name: "kafka", Run: c.Reach}, {Name: "kafka quotas", Needs: "kafka", Run: c.Quotas}}
+	var list []check.Probe
+	if len(c.Brokers) > 1 { // with one alone, "kafka" says it
+		for _, addr := range c.Brokers {
+			list = append(list, check.Probe{Name: "kafka address " + addr, Run: func(ctx context.Context) (string, error) { return c.Answers(ctx, addr) }})
+		}
+	}
+	if o.lacksSecret() {
+		list = append(list, check.Probe{Name: "secret", Run: func(context.Context) (string, error) { return "", noSecret }})
+	}
+	list = append(list, check.Probe{Name: "kafka", Run: c.Reach}, check.Probe{Name: "kafka quotas", Needs: "kafka", Run: c.Quotas})
 	var uses []kafka.Use
 	for _, role := range o.Roles {
 		uses = append(uses, roles.Uses(role, o.Kafka.Names)...)

@@ -2,6 +2,8 @@ package server
 
 import (
 	"fmt"
+	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -12,8 +14,11 @@ import (
 	"time"
 
 	"millrace/cmd/internal/check"
+	"millrace/cmd/internal/datadir"
 	"millrace/cmd/internal/roles"
+	"millrace/internal/broker"
 	"millrace/internal/certstest"
+	"millrace/internal/kafka"
 	"millrace/internal/lockfile"
 )
 
@@ -74,6 +79,29 @@ func TestProbeCertificate(t *testing.T) {
 	f(-time.Hour, 1, `FAIL +certificate +.*has expired`)
 	cert, key := a.Write(t, t.TempDir(), time.Now().Add(-time.Hour), "localhost")
 	mustProbe(t, &Options{AdminTLSCert: cert, AdminTLSKey: key}, 1, `FAIL +admin certificate +.*has expired`)
+}
+
+// Each address of --kafka is tried by itself: one that is wrong must not show by chance.
+func TestProbeKafka(t *testing.T) {
+	b, err := broker.Open(broker.Options{Dir: t.TempDir(), TCP: true, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	gone, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	gone.Close()
+	broker, nobody := b.Addrs()[0], gone.Addr().String()
+	o := &Options{Roles: []string{roles.Collect}, Access: AccessOptions{Secret: make([]byte, datadir.SecretSize)}}
+	o.Kafka.Brokers, o.Kafka.Security = []string{broker, nobody}, &kafka.Security{}
+	mustProbe(t, o, 1, `FAIL +kafka address `+nobody+` +`+nobody+` is one of the addresses of --kafka: .*connection refused`)
+	mustProbe(t, o, 1, `ok +kafka address `+broker+`$`)
+	o.Kafka.Brokers = []string{broker}
+	mustProbe(t, o, 0, `ok +kafka +1 brokers`)
+	o.Access.Secret = nil
+	mustProbe(t, o, 0, `warn +secret +collectors at a Kafka cluster`)
 }
 
 func TestProbeArchive(t *testing.T) {

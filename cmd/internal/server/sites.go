@@ -81,7 +81,7 @@ func (l *liveSites) list() []statsapi.SiteInfo {
 	seen := map[string]bool{}
 	for _, of := range l.get().Named() {
 		if !seen[of.ID] {
-			list = append(list, statsapi.SiteInfo{ID: of.ID, TimeZone: of.TimeZone.String(), Currency: of.Currency})
+			list = append(list, statsapi.SiteInfo{ID: of.ID, TimeZone: of.TimeZone.String(), Currency: of.Currency, RetentionDays: of.Retention})
 		}
 		seen[of.ID] = true
 	}

@@ -471,6 +471,9 @@ func (s *server) openPublic(ctx context.Context) error {
 	} else {
 		ctx, cancel := context.WithTimeout(ctx, connectTime)
 		defer cancel()
+		if s.o.lacksSecret() {
+			s.log.Warn(string(noSecret))
+		}
 		if c.Collector, err = ingest.Open(ctx, s.collect); err != nil {
 			return err
 		}
