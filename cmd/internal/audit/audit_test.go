@@ -8,8 +8,10 @@ import (
 	"io"
 	"iter"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -229,6 +231,51 @@ func TestWrong(t *testing.T) {
 	}
 	if n := valueOf(w.wrong); n != before {
 		t.Errorf("%v numbers are wrong after a replay, %v before", n, before)
+	}
+}
+
+// TestCycle: each hour is compared once, and what was falsified is found, as often as it is looked for.
+func TestCycle(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	f := func(wrong []event.Time, skipped map[string]int) {
+		t.Helper()
+		c, err := w.Cycle(t.Context())
+		slices.Sort(c.WrongHours)
+		hours := allHours
+		for _, n := range skipped {
+			hours -= n
+		}
+		if err != nil || c.Hours != hours || c.Points < 1000 || !slices.Equal(c.WrongHours, wrong) || (c.Wrong > 0) != (len(wrong) > 0) ||
+			!maps.Equal(c.Skipped, skipped) {
+			t.Errorf("%+v, %v; want %d hours, wrong %v, skipped %v", c, err, hours, wrong, skipped)
+		}
+	}
+	f(nil, map[string]int{})
+	falsified := []event.Time{noon + 9*event.Hour, noon + 42*event.Hour}
+	for _, hour := range falsified {
+		w.falsify(t, hour)
+	}
+	for range 2 {
+		f(falsified, map[string]int{})
+	}
+	err := w.store.Replace(t.Context(), []*window.Window{{
+		Kind: window.Hour, Site: "b.example", Start: noon + 40*event.Hour, Final: true,
+		Points: []window.Point{{Family: window.Dropped, Rollup: window.Rollup{Events: 1}}},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Within reach of an event that was dropped a difference is no mistake.
+	f(falsified[:1], map[string]int{skipDropped: 2})
+	w.archive.err = errors.New("away")
+	if c, err := w.Cycle(t.Context()); err == nil || c.Hours > 0 {
+		t.Errorf("without the archive: %+v, %v", c, err)
+	}
+	w.archive.err = nil
+	w.count(t, "another build", complete)
+	if c, err := w.Cycle(t.Context()); err != nil || c.Hours > 0 || !strings.Contains(c.Why, "counts by other goals or sites") {
+		t.Errorf("counted by something else: %+v, %v", c, err)
 	}
 }
 

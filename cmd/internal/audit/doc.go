@@ -34,5 +34,6 @@
 // 10 requests are made in a second; what an InfluxDB takes to answer counts like processor time. Memory is that of a replay: the rows of one segment of the
 // archive, and the live visits of a few hours.
 //
-// An Auditor has one Run at a time. It writes nothing to either store.
+// An Auditor has one Run or one Cycle at a time. It writes nothing to either store. Cycle compares
+// every hour once, without pauses between them: proofs call it for stores that are at rest.
 package audit

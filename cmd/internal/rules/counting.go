@@ -63,16 +63,25 @@ func LeaveCounting(ctx context.Context, store blob.Store, dir *datadir.Dir, by s
 	}
 	mark := []byte(c.By + "\n" + c.Rules + "\n")
 	if !found || kept.By != c.By || kept.Rules != c.Rules || !fresh && !bytes.Equal(old, mark) {
-		text, err := json.Marshal(c)
-		if err == nil {
-			err = lake.PutNote(ctx, store, countingNote, string(text))
-		}
-		if err != nil {
-			return fmt.Errorf("leave what the stream is counted by: %w", err)
+		if err := PutCounting(ctx, store, c); err != nil {
+			return err
 		}
 	}
 	if !bytes.Equal(old, mark) {
 		return dir.Write(countedFile, mark)
+	}
+	return nil
+}
+
+// PutCounting writes what the stream of an archive is counted by, whatever was kept before: for one
+// of which the caller knows it.
+func PutCounting(ctx context.Context, store blob.Store, c Counting) error {
+	text, err := json.Marshal(c)
+	if err == nil {
+		err = lake.PutNote(ctx, store, countingNote, string(text))
+	}
+	if err != nil {
+		return fmt.Errorf("leave what the stream is counted by: %w", err)
 	}
 	return nil
 }
