@@ -28,6 +28,7 @@ type chaosCommand struct {
 	KafkaHome   string        `placeholder:"DIR" help:"Unpacked Kafka of version 4, for --brokers. Default: Maven fetches one."`
 	ServicesDir string        `placeholder:"DIR" help:"Folder for the programs that a scenario starts, as of deploy/dev-kafka.sh. Default: millrace-services in the user's folder for caches."`
 	Store       string        `placeholder:"ADDRESS" env:"-" help:"Store that the scenario writes to: an s3:// address for lake, an empty InfluxDB database for influx. Default: a folder for lake, an InfluxDB of its own for influx."`
+	Audit       bool          `default:"true" negatable:"" help:"Run an emitter and an archiver beside the engine, and have their stores compared by the self-audit, which also has to find a number that is falsified."`
 	Dir         string        `placeholder:"DIR" help:"Folder for the engine's state, emptied afterwards. Default: a temporary one."`
 }
 
@@ -99,6 +100,9 @@ func (c *chaosCommand) play(p *process, name string) (*chaos.Report, error) {
 		Brokers: c.Brokers, KafkaHome: c.KafkaHome, Services: c.ServicesDir,
 		Worker:   func(spec string) *exec.Cmd { return exec.Command(program, "worker", spec) },
 		Progress: phases.Set,
+	}
+	if c.Audit {
+		o.Audit = func(spec string) *exec.Cmd { return exec.Command(program, "audit", spec) }
 	}
 	fmt.Fprintf(p.stdout, "%-14s %s, seed %d\n", "scenario", name, c.Seed)
 	return chaos.Run(p.ctx, o)

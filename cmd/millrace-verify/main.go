@@ -26,6 +26,7 @@ type commandLine struct {
 	Roles   rolesCommand   `cmd:"" help:"Measure what an event takes of each role and each store."`
 	Rolling rollingCommand `cmd:"" help:"Replace a fleet of one commit by another, process by process under load; every event has to be counted once."`
 	Worker  workerCommand  `cmd:"" hidden:"" help:"The process that a scenario of chaos kills."`
+	Audit   auditCommand   `cmd:"" hidden:"" help:"The process that audits what a scenario of chaos has left."`
 }
 
 const description = `Proofs of Millrace's counting: each compares what the engine wrote with a count that shares no code with it.`

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -36,7 +37,11 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	if auditorProgram != "" {
+		os.RemoveAll(filepath.Dir(auditorProgram))
+	}
+	os.Exit(code)
 }
 
 // play runs a scenario, in its short form unless -long is given, and returns its report.
@@ -48,6 +53,9 @@ func play(t *testing.T, short Options) *Report {
 		o = Options{Scenario: short.Scenario, Kafka: short.Kafka}
 	}
 	o.Seed, o.Dir = *seed, t.TempDir()
+	if len(o.Kafka) == 0 {
+		o.Audit = mustAuditor(t)
+	}
 	o.Worker = func(spec string) *exec.Cmd {
 		cmd := exec.Command(os.Args[0])
 		cmd.Env = append(os.Environ(), asWorker+"="+spec)

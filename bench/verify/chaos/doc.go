@@ -13,6 +13,12 @@
 // with are the records of millrace.windows, of which the newest version of each window is kept, as
 // a sink does.
 //
+// With Options.Audit an emitter and an archiver run beside the engine through the whole scenario, as
+// in serve, and are harmed with it. At the end of a log its hours are closed, and the self-audit of
+// serve, a process of its own, compares the two stores: nothing may be wrong. Then one number is
+// falsified, and it must be found. Such logs have no events that come too late but where a scenario
+// is about them: there the sites that have some are left out.
+//
 // Two runs of one seed see the same log and the same decisions (when to kill, what to wipe); what a
 // process was doing when it was hit differs from run to run. Named points (Points) hit it at the
 // same place each time: they lie in wrappers around what the engine is given (journal, connections,

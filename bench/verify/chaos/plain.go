@@ -32,8 +32,8 @@ func quietly(ctx context.Context, o Options, w Workload) error {
 // late is T13.
 func late(ctx context.Context, o Options) error {
 	w := crowd(o)
-	w.Late, w.Dropped, w.Jitter = 0.2, 0.05, 5*event.Second
-	w.Span, w.Pages = 100*event.Minute, 300 // long enough for visits to end
+	w.Late, w.Dropped, w.Jitter = 0.2, 0.07, 5*event.Second // a twentieth of all: half of the sites have seven tenths
+	w.Span, w.Pages = 100*event.Minute, 300                 // long enough for visits to end
 	if o.Events < 50_000 {
 		w.Span = 40 * event.Minute
 	}

@@ -33,6 +33,11 @@ func recover1M(ctx context.Context, o Options) error {
 	if err := r.drain(ctx); err != nil {
 		return err
 	}
+	if r.audits != nil { // it takes nothing of what is measured now
+		if err := r.audits.emitted(ctx); err != nil {
+			return err
+		}
+	}
 	if err := p.stop(ctx); err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package chaos
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 	"millrace/emit"
 	emitinflux "millrace/emit/influx"
 	"millrace/emit/lake"
+	"millrace/emit/local"
 	"millrace/engine"
 	"millrace/engine/event"
 	"millrace/internal/blob"
@@ -25,6 +27,7 @@ import (
 const (
 	roleArchive = "archive"
 	roleInflux  = "influx"
+	roleLocal   = "local"
 	roleCollect = "collect"
 )
 
@@ -51,7 +54,7 @@ func (w *worker) archive(ctx context.Context) error {
 		Goka: func(limit lake.Limit) []goka.ProcessorOption {
 			return c.GokaOptions(kafka.GroupOptions{Hasher: event.NewHasher, Log: w.log, Limit: limit})
 		},
-		Topic: engine.EventsTopic, Partitions: int32(w.Partitions), Log: w.log, FlushInterval: 20 * time.Second,
+		Topic: engine.EventsTopic, Partitions: int32(w.Partitions), Log: w.log, FlushInterval: cmp.Or(w.Flush, 5*time.Minute),
 		Store: &badStore{Store: store, bomb: w.bomb, share: w.Faults, rng: rand.New(rand.NewPCG(w.Seed, 0x73746f7265))},
 	})
 	if err != nil {
@@ -76,6 +79,20 @@ func (w *worker) influx(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	return errors.Join(w.emit(ctx, sink), sink.Close())
+}
+
+// local runs the emitter into a local rollup store.
+func (w *worker) local(ctx context.Context) error {
+	store, err := local.Open(local.Options{Dir: w.Store, Logger: w.log})
+	if err != nil {
+		return err
+	}
+	return errors.Join(w.emit(ctx, store), store.Close())
+}
+
+// emit runs the emitter into a sink.
+func (w *worker) emit(ctx context.Context, sink emit.Sink) error {
 	e, err := emit.New(emit.Options{
 		Sink: sink, Brokers: w.Brokers, Log: w.log, Goka: w.cluster().GokaOptions(kafka.GroupOptions{Hasher: event.NewHasher, Log: w.log}),
 	})
@@ -83,7 +100,7 @@ func (w *worker) influx(ctx context.Context) error {
 		return err
 	}
 	w.setReady()
-	return errors.Join(e.Run(ctx), sink.Close())
+	return e.Run(ctx)
 }
 
 // errStore is what a bad store says.

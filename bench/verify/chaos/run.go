@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"millrace/emit/local"
 	"millrace/engine"
 	"millrace/engine/event"
 	"millrace/engine/window"
@@ -31,6 +32,7 @@ type run struct {
 	feed   *feeder
 	sink   *sink
 	fleet  *fleet
+	audits *auditor // nil if nothing is audited
 	report *Report
 	cut    int // connections
 }
@@ -44,6 +46,7 @@ type plan struct {
 	read    bool                            // workers read the windows
 	wrote   func(rec *record, offset int64) // told each record of the log
 	seen    func(*proc, *status)            // told each line of a worker
+	archive bool                            // the scenario archives by itself
 }
 
 // open starts a run. It has to be closed.
@@ -69,7 +72,13 @@ func open(ctx context.Context, o Options, p plan) (_ *run, err error) {
 	if r.feed.client, err = r.world.client(); err != nil {
 		return nil, err
 	}
-	r.sink, err = newSink(r.world, p.fired, !p.read && len(o.Kafka) == 0)
+	if r.sink, err = newSink(r.world, p.fired, !p.read && len(o.Kafka) == 0); err != nil {
+		return nil, err
+	}
+	if o.Audit != nil {
+		r.sink.reader = local.Group
+		r.audits, err = startAuditor(ctx, &r.opts, r.world, r.dir, r.job(0), !p.archive)
+	}
 	return r, err
 }
 
@@ -94,6 +103,9 @@ func openSteady(ctx context.Context, o Options, p plan) (*run, *proc, error) {
 func (r *run) close() {
 	if r.fleet != nil {
 		r.fleet.end()
+	}
+	if r.audits != nil {
+		r.audits.fleet.end()
 	}
 	if r.feed != nil {
 		r.feed.stop()
@@ -238,7 +250,7 @@ func (r *run) check(ctx context.Context) error {
 	return nil
 }
 
-// finish is settle and check.
+// finish is settle, check and audit.
 func (r *run) finish(ctx context.Context) error {
 	if err := r.settle(ctx); err != nil {
 		return err
@@ -257,7 +269,10 @@ func (r *run) finish(ctx context.Context) error {
 			return err
 		}
 	}
-	return r.check(ctx)
+	if err := r.check(ctx); err != nil {
+		return err
+	}
+	return r.audit(ctx)
 }
 
 // wipe empties a state folder.

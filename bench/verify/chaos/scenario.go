@@ -39,10 +39,15 @@ type Options struct {
 	// Worker makes the command of a worker: a process that hands spec to Work. Required, except by
 	// scenarios that have no workers.
 	Worker func(spec string) *exec.Cmd
+	// Audit, if set, makes the command of a process that reads its spec as Audit, compares the two
+	// stores with the self-audit, each hour once, and prints Audited. With it an emitter and an
+	// archiver run beside the engine, and their stores are audited at the end of each log.
+	Audit func(spec string) *exec.Cmd
 	// Progress, if set, is told how far a phase is.
 	Progress func(phase string, done, total int)
 
-	report *Report
+	report  *Report
+	audited *audited
 }
 
 // progress calls Progress, if there is one.
@@ -69,6 +74,8 @@ type Scenario struct {
 	realWall  time.Duration
 	// own says that it needs brokers of its own; fake that those have to be in this process.
 	own, fake bool
+	// bare says that it has no windows in topics, and so nothing to audit.
+	bare bool
 }
 
 // Report is what came of a scenario.
@@ -136,7 +143,7 @@ func Scenarios() []Scenario {
 			Text: "An engine is stopped with SIGSTOP for longer than its session (--for), a successor takes over, then it goes on; in turns."},
 		{Name: "brokers", Row: "T6", events: 1_000_000, times: 100, realTimes: 15, realWall: 8 * time.Second, run: brokers, own: true,
 			Text: "Three brokers move leaders and coordinators, drop connections, do what was asked and lose the answer, and refuse requests. With --brokers they are killed with -9, stopped, and hang, each time for --for on average."},
-		{Name: "disk", Row: "T7", times: 5_000, run: disk,
+		{Name: "disk", Row: "T7", times: 5_000, run: disk, bare: true,
 			Text: "The schedules of package sim on disks that refuse a write, or all from one on, while the state is opened, recovers, works or is closed, and that lose what was not synced: as many as --times says, from the seed on."},
 		{Name: "influx", Row: "T8", events: 300_000, times: 60, wall: 10 * time.Minute, run: influx,
 			Text: "A real InfluxDB refuses, throttles, hangs up, does what was asked without saying so, writes the half, and is away for --for: what it holds in the end is right, the lag is gone in 2 min."},
@@ -154,9 +161,9 @@ func Scenarios() []Scenario {
 			Text: "One log is counted under two schedules of kills: the windows are the same bytes."},
 		{Name: "spool", Row: "T21", times: 100, run: spooling, own: true, fake: true,
 			Text: "A collector with a spool is killed with -9 under load while Kafka comes and goes and loses answers: each event that was answered with 2xx is in the log, and what was sent once is there once."},
-		{Name: "sim", Row: "T15", times: 100_000, run: simulate,
+		{Name: "sim", Row: "T15", times: 100_000, run: simulate, bare: true,
 			Text: "The schedules of package sim, as many as --times says, from the seed on."},
-		{Name: "sketches", Row: "T16", events: 1_000_000, times: 1_000, run: sketches,
+		{Name: "sketches", Row: "T16", events: 1_000_000, times: 1_000, run: sketches, bare: true,
 			Text: "Sketches grow to as many visitors as --events says: exact to 1,000, from there on within 3 standard errors as often as a normal error is, and the same bytes when they are made again in another order."},
 		{Name: "soak", Row: "T17", wall: 2 * time.Hour, run: soak,
 			Text: "Load at 70 % of the most that this machine takes, for --for: memory grows by less than 1 % an hour, open files and goroutines not at all."},
@@ -193,12 +200,18 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	o.Events = cmp.Or(o.Events, s.events)
 	o.Times = cmp.Or(o.Times, s.times)
 	o.Wall = cmp.Or(o.Wall, s.wall)
-	o.report = &Report{Scenario: s.Name, Seed: o.Seed}
+	o.report, o.audited = &Report{Scenario: s.Name, Seed: o.Seed}, &audited{}
+	if s.bare {
+		o.Audit = nil
+	}
 	began := time.Now()
 	err := s.run(ctx, o)
 	o.report.Wall = time.Since(began)
 	if err != nil {
 		return o.report, fmt.Errorf("scenario %s, seed %d: %w", s.Name, o.Seed, err)
+	}
+	if o.Audit != nil {
+		o.report.addAudited(o.audited)
 	}
 	return o.report, nil
 }

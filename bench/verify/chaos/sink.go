@@ -24,7 +24,9 @@ type sink struct {
 	client *kgo.Client
 	done   chan struct{}
 	forget bool // the brokers may drop what has been read of the windows
-	fresh  int  // bytes of it that they have not been told to drop
+	world  *world
+	reader string // a group that reads the windows, too; "": none does
+	fresh  int    // bytes of it that they have not been told to drop
 
 	mu   sync.Mutex // guards what follows
 	err  error
@@ -60,7 +62,7 @@ func newSink(w *world, fired func(*window.Window, time.Time), forget bool) (*sin
 		return nil, err
 	}
 	s := &sink{
-		client: client, done: make(chan struct{}), forget: forget, fired: fired, kept: newKept(), letters: map[string]string{},
+		client: client, world: w, done: make(chan struct{}), forget: forget, fired: fired, kept: newKept(), letters: map[string]string{},
 		next:  map[string][]int64{engine.WindowsTopic: make([]int64, w.partitions), deadletter.Topic: make([]int64, w.partitions)},
 		progs: make([]event.Time, w.partitions),
 	}
@@ -110,14 +112,24 @@ const forgetBytes = 64 << 20
 // memory, and a log of late events gives some 25 GB. If it can't be done now, it is tried again
 // after as much.
 func (s *sink) drop() {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	var others []int64
+	if s.reader != "" {
+		var err error
+		if others, err = s.world.committedOf(ctx, s.reader, engine.WindowsTopic); err != nil {
+			return
+		}
+	}
 	var read kadm.Offsets
 	s.mu.Lock()
 	for p, next := range s.next[engine.WindowsTopic] {
+		if others != nil {
+			next = min(next, others[p])
+		}
 		read.AddOffset(engine.WindowsTopic, int32(p), next, -1)
 	}
 	s.mu.Unlock()
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-	defer cancel()
 	kadm.NewClient(s.client).DeleteRecords(ctx, read)
 }
 

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -174,7 +175,55 @@ func spooling(ctx context.Context, o Options) error {
 	if err := r.proc.stop(ctx); err != nil {
 		return err
 	}
-	return r.check(ctx)
+	if err := r.check(ctx); err != nil || o.Audit == nil {
+		return err
+	}
+	return r.audit(ctx, dir)
+}
+
+// audit has an engine, an emitter and an archiver take the log that is there, closes its hours, and
+// has the stores audited.
+func (r *spoolRun) audit(ctx context.Context, dir string) error {
+	r.opts.progress("audit", 0, 0)
+	j := job{Dir: filepath.Join(dir, "state"), Lateness: event.Hour, Partitions: int(r.world.partitions)}
+	a, err := startAuditor(ctx, &r.opts, r.world, dir, j, true)
+	if err != nil {
+		return err
+	}
+	defer a.fleet.end()
+	p, err := r.fleet.start(j)
+	if err == nil {
+		err = p.waitReady(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	c, err := r.world.client()
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	lows, until := closing(event.TimeOf(time.Now()), j.Lateness)
+	for _, low := range lows {
+		for p := range r.world.partitions {
+			tick := &kgo.Record{Topic: engine.EventsTopic, Partition: p, Key: []byte(event.Key(p)), Value: event.AppendEnvelope(nil, "closing", low, nil)}
+			if err := c.ProduceSync(ctx, tick).FirstErr(); err != nil {
+				return fmt.Errorf("close the hours: %w", err)
+			}
+		}
+	}
+	err = a.await(ctx, func() (bool, string, error) {
+		ends, err := r.world.ends(ctx, engine.EventsTopic)
+		if err != nil {
+			return false, "engine", err
+		}
+		at, err := r.world.committed(ctx, engine.Group)
+		return slices.Equal(at, ends), fmt.Sprintf("the engine has committed %v of %v", at, ends), err
+	})
+	if err != nil {
+		return err
+	}
+	return a.judge(ctx, until)
 }
 
 // spoolRun is the scenario in progress.

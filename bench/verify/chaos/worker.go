@@ -43,7 +43,9 @@ type job struct {
 	Store      string  `json:",omitempty"` // address of what the archive or the emitter writes to
 	Faults     float64 `json:",omitempty"` // share of its requests that fail
 	Seed       uint64  `json:",omitempty"` // of the faults
-	Steady     bool    `json:",omitempty"` // start the processor again when it fails, as serve does
+	// Flush is the archiver's interval, in time of the log.
+	Flush  time.Duration `json:",omitempty"`
+	Steady bool          `json:",omitempty"` // start the processor again when it fails, as serve does
 }
 
 // status is what a worker tells, a line of JSON each time.
@@ -173,6 +175,8 @@ func (w *worker) work(ctx context.Context) error {
 		return w.archive(ctx)
 	case roleInflux:
 		return w.influx(ctx)
+	case roleLocal:
+		return w.local(ctx)
 	case roleCollect:
 		return w.collect(ctx)
 	}
