@@ -5,6 +5,8 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"millrace/engine/event"
 	"millrace/internal/site"
 )
@@ -45,8 +47,25 @@ func expire(ctx context.Context, store expiring, sites *site.Sites, now time.Tim
 	return of, nil
 }
 
+// retentionMetrics tell an operator whether and when numbers were deleted.
+type retentionMetrics struct {
+	sites prometheus.Counter
+	last  prometheus.Gauge
+}
+
+func newRetentionMetrics(r prometheus.Registerer) *retentionMetrics {
+	m := &retentionMetrics{
+		sites: prometheus.NewCounter(prometheus.CounterOpts{Name: "millrace_retention_expired_sites_total",
+			Help: "Sites of which numbers older than their retention were deleted from the local rollup store, each once an hour at most."}),
+		last: prometheus.NewGauge(prometheus.GaugeOpts{Name: "millrace_retention_last_success_timestamp_seconds",
+			Help: "When the local rollup store last had no more than its sites keep, in Unix seconds."}),
+	}
+	r.MustRegister(m.sites, m.last)
+	return m
+}
+
 // expireSites deletes, now and every hour, what sites keep no longer, by the settings that are in force then.
-func expireSites(ctx context.Context, store expiring, sites func() *site.Sites, log *slog.Logger) error {
+func expireSites(ctx context.Context, store expiring, sites func() *site.Sites, m *retentionMetrics, log *slog.Logger) error {
 	t := time.NewTicker(expireEvery)
 	defer t.Stop()
 	for {
@@ -57,6 +76,8 @@ func expireSites(ctx context.Context, store expiring, sites func() *site.Sites, 
 		if err != nil {
 			return err
 		}
+		m.sites.Add(float64(of))
+		m.last.SetToCurrentTime()
 		if of > 0 {
 			log.Info("numbers that sites keep no longer are deleted from the rollup store", "sites", of)
 		}
@@ -74,8 +95,9 @@ func (s *server) startRetention(context.Context) error {
 	if s.stores.Local == nil || s.o.Access.Sites == nil {
 		return nil
 	}
+	m := newRetentionMetrics(s.admin.Registry)
 	s.background.keep("retention", func(ctx context.Context) error {
-		return expireSites(ctx, s.stores.Local, s.sites.get, s.log)
+		return expireSites(ctx, s.stores.Local, s.sites.get, m, s.log)
 	})
 	return nil
 }

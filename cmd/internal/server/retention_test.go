@@ -10,6 +10,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
+
 	"millrace/emit/local"
 	"millrace/engine/event"
 	"millrace/engine/window"
@@ -87,9 +90,22 @@ type countedStore struct {
 	err   error
 }
 
-func (c *countedStore) Sites(context.Context) ([]string, error) { c.asked++; return nil, c.err }
+func (c *countedStore) Sites(context.Context) ([]string, error) {
+	c.asked++
+	return []string{"a.example"}, c.err
+}
 func (c *countedStore) DeleteBefore(context.Context, string, event.Time) (bool, error) {
-	return false, nil
+	return true, nil
+}
+
+// mustMetric returns the value of a counter or a gauge.
+func mustMetric(t *testing.T, of prometheus.Metric) float64 {
+	t.Helper()
+	var m dto.Metric
+	if err := of.Write(&m); err != nil {
+		t.Fatal(err)
+	}
+	return m.GetCounter().GetValue() + m.GetGauge().GetValue()
 }
 
 // TestExpireSites: it looks at the start and each hour, ends with an error of the store, and does not read the store
@@ -98,21 +114,29 @@ func TestExpireSites(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		sites := &site.Sites{Default: site.Site{Retention: 1}}
 		store, log := &countedStore{}, slog.New(slog.DiscardHandler)
+		m := newRetentionMetrics(prometheus.NewRegistry())
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error, 1)
-		go func() { done <- expireSites(ctx, store, func() *site.Sites { return sites }, log) }()
+		go func() { done <- expireSites(ctx, store, func() *site.Sites { return sites }, m, log) }()
 		time.Sleep(2*time.Hour + time.Minute)
 		synctest.Wait()
 		if store.asked != 3 {
 			t.Errorf("asked %d times in two hours, want 3", store.asked)
+		}
+		good := float64(time.Now().Add(-time.Minute).Unix())
+		if of, last := mustMetric(t, m.sites), mustMetric(t, m.last); of != 3 || last != good {
+			t.Errorf("metrics say %v sites, at %v; want 3, %v", of, last, good)
 		}
 		cancel()
 		if err := <-done; err != nil {
 			t.Error(err)
 		}
 		store.err = errors.New("away")
-		if err := expireSites(t.Context(), store, func() *site.Sites { return sites }, log); !errors.Is(err, store.err) {
+		if err := expireSites(t.Context(), store, func() *site.Sites { return sites }, m, log); !errors.Is(err, store.err) {
 			t.Errorf("%v, want the store's error", err)
+		}
+		if last := mustMetric(t, m.last); last != good {
+			t.Errorf("a pass that failed counts as one at %v", last)
 		}
 		if n, err := expire(t.Context(), store, &site.Sites{}, time.Now()); n != 0 || err != nil {
 			t.Errorf("%d, %v of sites that keep all", n, err)
