@@ -18,7 +18,7 @@ import (
 const module = "millrace"
 
 // leaves import nothing of Millrace but each other, downwards; everything may import them.
-var leaves = []string{"engine/event", "engine/sketch", "engine/wire", "engine/window", "engine/delta", "engine/visit", "engine/dedup"}
+var leaves = []string{"engine/event", "engine/sketch", "engine/wire", "engine/window", "engine/delta", "engine/visit", "engine/dedup", "engine/hits"}
 
 // imports is the import table: what each part may import of Millrace. A part is a folder with all below it that is no part
 // itself; a part may always import itself. internal may be imported by all but the leaves.
@@ -33,6 +33,7 @@ var imports = map[string][]string{
 	"engine/delta":  {"engine/event", "engine/sketch", "engine/window", "engine/wire"},
 	"engine/visit":  {"engine/event", "engine/sketch", "engine/window", "engine/wire"},
 	"engine/dedup":  {"engine/event", "engine/wire"},
+	"engine/hits":   {"engine/event", "engine/visit", "engine/window"},
 
 	"engine/enrich": {"internal"},
 	"engine":        {"engine/enrich", "internal"},

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 
-	"millrace/engine/dedup"
 	"millrace/engine/delta"
 	"millrace/engine/event"
 	"millrace/engine/visit"
@@ -18,13 +17,7 @@ import (
 //
 // REQUIRES: the caller applies every delta that Step returns, in order, before it calls Step again.
 type Core struct {
-	rules   Rules
-	derive  Deriver
-	counter *Counter
-	visits  *visit.Table
-	seen    *dedup.Set
-
-	meta meta
+	reading
 	// open holds the windows of minutes that have not fired as final, by start.
 	open map[event.Time]map[string]*openWindow
 	// late holds the windows of minutes that are final and have changed since.
@@ -38,8 +31,6 @@ type Core struct {
 	changed [visitSlots]map[windowID]*changedVisits
 
 	// What a Step works with, kept for its memory.
-	decoder   event.Decoder
-	env       event.Envelope
 	groups    []*group
 	used      int
 	index     map[windowID]*group
@@ -86,14 +77,13 @@ type group struct {
 
 // NewCore returns a core before its first record.
 func NewCore(r Rules, d Deriver) *Core {
-	r = r.WithDefaults()
-	c := &Core{rules: r, derive: d, index: map[windowID]*group{}}
+	c := &Core{reading: newReading(r, d), index: map[windowID]*group{}}
 	c.clear(visit.NewTable(r.Visits()))
 	return c
 }
 
 func (c *Core) clear(visits *visit.Table) {
-	c.meta = meta{last: delta.None}
+	c.reading.clear(visits)
 	c.open = map[event.Time]map[string]*openWindow{}
 	c.late = map[windowID]struct{}{}
 	for i := range c.lateHours {
@@ -103,9 +93,6 @@ func (c *Core) clear(visits *visit.Table) {
 	for i := range c.changed {
 		c.changed[i] = map[windowID]*changedVisits{}
 	}
-	c.visits = visits
-	c.seen = dedup.NewSet(c.rules.IDs())
-	c.counter = NewCounter(c.derive, c.seen, c.visits)
 }
 
 // State is what a Core is loaded from: what a store holds after the last delta applied.
@@ -123,11 +110,9 @@ type State interface {
 // Load sets the core to the state that s holds.
 func (c *Core) Load(s State) error {
 	c.clear(s.Visits())
-	if err := c.meta.decode(s.Meta()); err != nil {
+	if err := c.loadMeta(s.Meta()); err != nil {
 		return err
 	}
-	// With more lateness than they ended under, visits would be back that are still on this disk, and on no other.
-	c.visits.ExpireBefore(c.meta.closed)
 	if err := s.Seen(c.seen.Apply); err != nil {
 		return err
 	}
@@ -180,12 +165,6 @@ func (c *Core) isOpen(id windowID) bool {
 	return c.open[id.start][id.site] != nil
 }
 
-// Watermark returns the event time up to which the partition's input is complete.
-func (c *Core) Watermark() event.Time { return c.meta.watermark }
-
-// Counters returns what has been counted since the log began.
-func (c *Core) Counters() Counters { return c.meta.counters }
-
 // Snapshot returns what metrics tell about the core, without an offset.
 func (c *Core) Snapshot() Snapshot {
 	s := Snapshot{
@@ -203,15 +182,10 @@ func (c *Core) Snapshot() Snapshot {
 func (c *Core) Step(partition int32, offset int64, value []byte) (d *delta.Delta, dead error) {
 	d = &c.out
 	*d = delta.Delta{Partition: partition, Offset: offset, Prev: c.meta.last, Adds: d.Adds[:0], Fired: d.Fired[:0]}
-	c.meta.counters.Records++
-	if dead = c.decoder.Decode(value, &c.env); dead != nil {
-		c.meta.counters.Dead++
-	} else {
+	if dead = c.decode(value); dead == nil {
 		// The events first: low speaks of what comes after them.
 		c.count(d)
-		c.meta.observe(c.env.Collector, c.env.Low, len(c.env.Events) == 0, c.rules.SilentAfter)
-		c.meta.closed = max(c.meta.closed, c.horizon())
-		c.visits.Expire(c.meta.watermark)
+		c.moveOn()
 		c.timer(d)
 	}
 	c.meta.last = offset
@@ -229,10 +203,7 @@ func (c *Core) count(d *delta.Delta) {
 	c.counter.Ahead(c.env.Events)
 	for i := range c.env.Events {
 		e := &c.env.Events[i]
-		start := e.Time.Floor(event.Minute)
-		closed := start < horizon
-		row, verdict := c.counter.Count(e, closed)
-		start, ok := c.place(start, row, verdict, closed)
+		start, row, _, ok := c.next(e, horizon)
 		if !ok {
 			continue
 		}
@@ -244,49 +215,6 @@ func (c *Core) count(d *delta.Delta) {
 	c.collect(d)
 	d.Seen, d.SeenFrom = c.seen.Flush(d.Offset)
 	c.collectVisits(d)
-}
-
-// place counts an event in its class, and returns the window that takes its row, if one does.
-func (c *Core) place(start event.Time, row *window.Row, v Verdict, closed bool) (event.Time, bool) {
-	n := &c.meta.counters
-	n.Events++
-	switch {
-	case v == Duplicate:
-		n.Duplicates++
-		return 0, false
-	case v == Ping:
-		n.Pings++
-		return 0, false
-	case v == Bot:
-		n.Bots++
-		return start, !closed && row.Flags&window.UncountedRow == 0
-	case closed:
-		// It is counted as dropped in the minute of the watermark, so that the site's owner sees it.
-		n.Dropped++
-		row.Flags |= window.DroppedRow
-		return c.meta.watermark.Floor(event.Minute), true
-	case c.final(start):
-		n.Late++
-	default:
-		n.OnTime++
-	}
-	return start, true
-}
-
-// final reports whether the watermark has passed a minute. One that was final stays so where a restart brings more grace: its
-// window may not be among the open ones any more, and a row would be taken for its first.
-func (c *Core) final(start event.Time) bool {
-	// This way around a start at the end of time can't overflow.
-	return start <= max(c.meta.watermark-c.rules.Grace, c.meta.finals)-event.Minute
-}
-
-// horizon returns the start of the oldest minute that has not closed. One that has stays closed where a restart brings more
-// lateness: its state is gone, and it would fire with nothing but what came since.
-func (c *Core) horizon() event.Time {
-	if c.meta.watermark == 0 {
-		return -1 << 62
-	}
-	return max(c.meta.closed, (c.meta.watermark - c.rules.Lateness).Floor(event.Minute))
 }
 
 func (c *Core) group(id windowID) *group {

@@ -13,6 +13,9 @@
 // whatever was killed in between. Partition drives it for one partition and decides what a record that comes again
 // has to emit once more. Processor is the thin shell that goka sees.
 //
+// Ledger reads the same log with the same code, and makes hits of it in the place of windows: a row for each event with its
+// dimensions and its visit (package hits). What decides about an event is in one place, reading, which both are built on.
+//
 // Invariants:
 //   - Time is the log's: the watermark is the least of the collectors' low values, and every decision that
 //     depends on time depends on it. No wall clock, random number or map order changes a delta or a window.

@@ -27,15 +27,16 @@ func (t *Table) apply(journal []byte, tail bool) error {
 	}
 	t.tracking = true
 	r := reader{Reader: wire.Reader{B: journal[1:], Of: ErrJournal}, tail: tail}
-	switch format := journal[0]; format {
-	case formatCheckpoint:
-		r.checkpoint = true
-	case formatJournal:
-	default:
-		if format > formatCheckpoint {
-			return fmt.Errorf("%w: %w", ErrJournal, wire.Newer(int(format), formatJournal, formatCheckpoint))
-		}
+	switch format := journal[0]; {
+	case format > formatNamedCheckpoint:
+		return fmt.Errorf("%w: %w", ErrJournal, wire.Newer(int(format), formatJournal, formatNamedCheckpoint))
+	case format < formatJournal:
 		return fmt.Errorf("%w: unknown format %d", ErrJournal, format)
+	case (format >= formatNamedJournal) != (t.naming != nil):
+		return fmt.Errorf("%w: format %d, and the table names visits: %v", ErrJournal, format, t.naming != nil)
+	default:
+		r.checkpoint = format == t.format(formatCheckpoint)
+		r.named = t.naming != nil
 	}
 	r.base = event.Time(r.Varint())
 	for len(r.B) > 0 && r.Err == nil {
@@ -64,6 +65,7 @@ type state struct {
 	visit
 	marks          byte
 	exitPage, dims []byte
+	name           name // of a table that names visits
 }
 
 func (t *Table) applyVisitor(r *reader, s *site, n uint64, whole bool) {
@@ -140,6 +142,9 @@ func (t *Table) set(i int32, st *state, whole bool) {
 	if whole {
 		v.dims = t.arena.replace(v.dims, st.dims)
 	}
+	if t.naming != nil {
+		t.naming.set(i, st.name, whole)
+	}
 	switch {
 	case st.marks&markExitKept != 0:
 	case st.marks&markExitPage != 0:
@@ -154,6 +159,7 @@ func (t *Table) set(i int32, st *state, whole bool) {
 type reader struct {
 	wire.Reader
 	checkpoint bool
+	named      bool // visits have names
 	tail       bool // visits may be unknown
 	base       event.Time
 	site       string
@@ -186,6 +192,12 @@ func (r *reader) visit(st *state, whole bool) {
 	}
 	if whole {
 		st.dims = r.Bytes()
+	}
+	if r.named {
+		st.name.events = r.Uvarint32()
+		if whole {
+			st.name.id = ID(r.Uvarint())
+		}
 	}
 	if r.Err == nil {
 		r.check(st, whole, last, ago)

@@ -31,6 +31,12 @@
 // Without late events that is: sorted by time, cut where a gap is longer than Timeout or a visit would be longer than
 // MaxLength. With late events it is the same where no visit comes near MaxLength.
 //
+// # Names
+//
+// Package engine's Ledger has its visits named (Watch): each by the place in the log of the event that began it, which stays the
+// same whatever becomes of the visit. A Watcher is told when a visit joins another and when it has ended. A table that names no visits, as the
+// engine's does, pays nothing for it, and writes journals and checkpoints of other formats.
+//
 // # Invariants
 //
 //   - The sums of all VisitRows of a window are what its visits add, whatever order the events came in.

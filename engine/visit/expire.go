@@ -85,6 +85,9 @@ func (t *Table) ExpireBefore(horizon event.Time) {
 			t.spare = append(t.spare, list)
 		}
 	}
+	if t.naming != nil {
+		t.dropNamed()
+	}
 }
 
 // aheadOf reads what expire will look at, as Ahead does: nobody has looked at these visits for an hour or more.
@@ -112,7 +115,16 @@ func (t *Table) expire(i, minute int32) {
 		t.schedule(i)
 		return
 	}
-	s := t.sites[v.site]
+	if t.naming != nil {
+		t.naming.over = append(t.naming.over, i) // until all are known: see dropNamed
+		return
+	}
+	t.forget(i)
+}
+
+// forget drops a visit, and its site if that was the last one.
+func (t *Table) forget(i int32) {
+	s := t.sites[t.visits.at(i).site]
 	t.drop(i)
 	if s.live == 0 {
 		t.removeSite(s)

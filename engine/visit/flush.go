@@ -65,7 +65,7 @@ func (t *Table) Flush(add func(site string, start event.Time, chunk []byte)) (jo
 		return nil
 	}
 	base := t.visits.at(t.touches[0].slot).last()
-	b := append(t.journal[:0], formatJournal)
+	b := append(t.journal[:0], t.format(formatJournal))
 	b = binary.AppendVarint(b, int64(base))
 	for _, s := range t.batch {
 		b = appendBytes(b, s.name)
@@ -84,6 +84,13 @@ func (t *Table) Flush(add func(site string, start event.Time, chunk []byte)) (jo
 	t.hand(add)
 	t.settle()
 	return t.journal
+}
+
+// EndRecord is Flush for a caller who wants neither changes nor journal, but a Checkpoint now and then.
+func (t *Table) EndRecord() {
+	if len(t.touches) > 0 {
+		t.settle()
+	}
 }
 
 // hand hands out the groups.
@@ -123,6 +130,9 @@ func (t *Table) settle() {
 			t.arena.free(tc.before.exitPage)
 		}
 		if tc.gone || tc.ended {
+			if tc.ended && t.naming != nil {
+				t.tell(tc.slot)
+			}
 			t.arena.free(v.dims)
 			t.arena.free(v.exitPage)
 			t.visits.release(tc.slot)

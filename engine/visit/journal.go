@@ -3,6 +3,7 @@ package visit
 import (
 	"encoding/binary"
 	"slices"
+	"strings"
 
 	"millrace/engine/event"
 )
@@ -18,10 +19,23 @@ import (
 // pageview was (uvarint, ms), the exit page (length, bytes), and if whole the dimensions (length, bytes).
 //
 // A visitor with one visit, of which nothing but times and counters has changed, takes some 16 bytes.
+//
+// Those of a table that names its visits are formats of their own: a visit has its number of events (uvarint) behind it, and
+// a whole one its ID (uvarint) behind that.
 const (
-	formatJournal    = 5
-	formatCheckpoint = 6
+	formatJournal         = 5
+	formatCheckpoint      = 6
+	formatNamedJournal    = 7
+	formatNamedCheckpoint = 8
 )
+
+// format returns a format as this table writes it.
+func (t *Table) format(format byte) byte {
+	if t.naming != nil {
+		return format + formatNamedJournal - formatJournal
+	}
+	return format
+}
 
 // Marks of a visit.
 const (
@@ -43,7 +57,7 @@ func (t *Table) appendTouched(b []byte, s *site, v *visit, tc *touch, base event
 	if v.alone() {
 		whole = whole || tc.whole
 		b = appendHead(b, v.visitor, 1, whole)
-		return t.appendVisit(b, v, whole, base)
+		return t.appendVisit(b, tc.slot, whole, base)
 	}
 	for o := t.first(s, v.visitor); o != 0; {
 		w := t.visits.at(o)
@@ -66,7 +80,7 @@ func (t *Table) appendVisitor(b []byte, s *site, visitor event.Visitor, whole bo
 	}
 	b = appendHead(b, visitor, n, whole)
 	for i := t.first(s, visitor); i != 0; i = t.visits.at(i).next {
-		b = t.appendVisit(b, t.visits.at(i), whole, base)
+		b = t.appendVisit(b, i, whole, base)
 	}
 	return b
 }
@@ -81,7 +95,8 @@ func appendHead(b []byte, visitor event.Visitor, n int, whole bool) []byte {
 	return binary.LittleEndian.AppendUint64(b, uint64(visitor))
 }
 
-func (t *Table) appendVisit(b []byte, v *visit, whole bool, base event.Time) []byte {
+func (t *Table) appendVisit(b []byte, i int32, whole bool, base event.Time) []byte {
+	v := t.visits.at(i)
 	marks := byte(0)
 	if v.flags&interactive != 0 {
 		marks |= markInteractive
@@ -116,6 +131,9 @@ func (t *Table) appendVisit(b []byte, v *visit, whole bool, base event.Time) []b
 	}
 	if whole {
 		b = appendBytes(b, t.arena.get(v.dims))
+	}
+	if t.naming != nil {
+		b = t.naming.append(b, i, whole)
 	}
 	return b
 }
@@ -170,14 +188,21 @@ func (t *Table) Checkpoint(dst []byte) (blob []byte, until event.Time) {
 		return dst, 0
 	}
 	base := max(0, t.horizon+t.rules.Lateness) // near the watermark
-	dst = append(dst, formatCheckpoint)
+	dst = append(dst, t.format(formatCheckpoint))
 	dst = binary.AppendVarint(dst, int64(base))
+	if t.naming != nil {
+		slices.SortFunc(t.dirty, func(a, b *site) int { return strings.Compare(a.name, b.name) })
+	}
 	for _, s := range t.dirty {
 		if s.number < 0 {
 			continue // forgotten
 		}
 		dst = appendBytes(dst, s.name)
-		for _, visitor := range s.gone {
+		gone := s.gone
+		if t.naming != nil {
+			gone = t.changed(s) // all: none is left for the loop after this one
+		}
+		for _, visitor := range gone {
 			dst = t.appendVisitor(dst, s, visitor, true, base)
 			until = max(until, t.clean(t.first(s, visitor)))
 		}

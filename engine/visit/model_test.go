@@ -34,6 +34,7 @@ type modelVisit struct {
 	visitor event.Visitor
 	events  []seen
 	ended   bool
+	id      ID
 }
 
 func (v *modelVisit) first() event.Time {
@@ -77,7 +78,7 @@ func (m *model) observe(e seen) *modelVisit {
 			m.untracked++
 			return nil
 		}
-		v = &modelVisit{site: e.site}
+		v = &modelVisit{site: e.site, id: IDOf(int64(e.seq), 0)}
 		m.visits = append(m.visits, v)
 	}
 	v.visitor = e.visitor
@@ -108,7 +109,7 @@ func (m *model) take(site string, visitor event.Visitor, at event.Time) *modelVi
 	case after == nil || after.last()-before.first() > m.rules.MaxLength:
 		return before
 	}
-	merged := &modelVisit{site: site, visitor: visitor, events: append(slices.Clone(before.events), after.events...)}
+	merged := &modelVisit{id: before.id, site: site, visitor: visitor, events: append(slices.Clone(before.events), after.events...)}
 	m.visits = slices.DeleteFunc(slices.Clone(m.visits), func(v *modelVisit) bool { return v == before || v == after })
 	m.visits = append(m.visits, merged)
 	return merged

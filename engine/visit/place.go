@@ -111,6 +111,9 @@ func (t *Table) make(s *site, visitor event.Visitor, first event.Time, span uint
 	t.schedule(i)
 	s.live++
 	t.live++
+	if t.naming != nil {
+		t.naming.begin(i)
+	}
 	return i
 }
 
@@ -179,6 +182,9 @@ func (t *Table) merge(s *site, i, other int32) {
 	v.views += o.views
 	v.flags |= o.flags & (interactive | pinged)
 	v.span = o.span + shift
+	if t.naming != nil {
+		t.naming.join(i, other)
+	}
 	t.end(s, other).gone = true
 }
 

@@ -228,7 +228,8 @@ func TestApplyRefuses(t *testing.T) {
 		}
 	}
 	f(flush(tab).journal, "change of a visit that is not known")
-	f([]byte{7}, "data of a newer Millrace (format 7; this one reads 5 and 6): use the newer program")
+	f([]byte{9}, "data of a newer Millrace (format 9; this one reads 5 to 8): use the newer program")
+	f([]byte{7}, "format 7, and the table names visits: false")
 	f([]byte{4}, "unknown format 4")
 	f([]byte{formatJournal, 0, 1, 'a', 4, 1, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0}, "visit at no possible time")
 	f([]byte{formatJournal, 0, 1, 'a', 4, 1, 0, 0, 0, 0, 0, 0, 0, markEntry, 8, 1, 1, 2, 0}, "place beyond the end of a visit")
@@ -271,11 +272,26 @@ func FuzzApply(f *testing.F) {
 	seed(pageview(7201, "/b").of(2, 1))
 	blob, _ := tab.Checkpoint(nil)
 	f.Add(blob)
+	named := NewTable(Rules{})
+	named.Watch(nil)
+	observe(named, pageview(0, "/"))
+	f.Add(flush(named).journal)
+	observe(named, pageview(1, "/a").of(2, 1))
+	blob, _ = named.Checkpoint(nil)
+	f.Add(blob)
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if tail := NewTable(Rules{}); tail.ApplyTail(b) == nil {
 			audit(t, tail)
 		}
-		tab := NewTable(Rules{})
+		// A table that names its visits reads what one of its kind has written, and no other.
+		newTable := func() *Table {
+			tab := NewTable(Rules{})
+			if len(b) > 0 && b[0] >= formatNamedJournal {
+				tab.Watch(nil)
+			}
+			return tab
+		}
+		tab := newTable()
 		if err := tab.Apply(b); err != nil {
 			if !errors.Is(err, ErrJournal) {
 				t.Fatalf("error without a reason: %v", err)
@@ -289,7 +305,7 @@ func FuzzApply(f *testing.F) {
 		// What was read is the state of a table like any other.
 		tab.tracking = false // write all
 		blob, _ := tab.Checkpoint(nil)
-		again := NewTable(Rules{})
+		again := newTable()
 		if err := again.Apply(blob); err != nil || dump(again) != dump(tab) {
 			t.Fatalf("%v\ngot\n%swant\n%s", err, dump(again), dump(tab))
 		}

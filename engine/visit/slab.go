@@ -38,17 +38,25 @@ const (
 
 func (v *visit) last() event.Time { return v.first + event.Time(v.span) }
 
-func (v *visit) bounced() bool { return v.views == 1 && v.flags&interactive == 0 }
+func (v *visit) bounced() bool { return bounced(v.views, v.flags&interactive != 0) }
+
+// bounced reports whether a visit with so many pageviews is a bounce.
+func bounced(views uint32, interactive bool) bool { return views == 1 && !interactive }
 
 // alone reports whether its visitor has no other visit.
 func (v *visit) alone() bool { return v.next == 0 && v.flags&follows == 0 }
 
 // seconds returns the visit's duration.
 func (v *visit) seconds() int64 {
-	if v.bounced() && v.flags&pinged == 0 {
+	return seconds(event.Time(v.span), v.bounced(), v.flags&pinged != 0)
+}
+
+// seconds returns the duration of a visit between whose first and last event or ping so much time lies.
+func seconds(span event.Time, bounced, pinged bool) int64 {
+	if bounced && !pinged {
 		return 0
 	}
-	return int64(v.span / 1000)
+	return int64(span / event.Second)
 }
 
 // slab keeps visits in slots, numbered from 1, that do not move.

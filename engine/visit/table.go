@@ -41,6 +41,7 @@ type Table struct {
 
 	record // what the record in hand has done
 	ahead  ahead
+	naming *naming // nil unless visits have names
 }
 
 // site holds the visits of a site.
@@ -95,6 +96,9 @@ func (t *Table) Observe(e *event.Event, r *window.Row, o Origins) (tracked bool)
 	}
 	t.take(i, e, r, o)
 	r.Dims[window.EntryPage], _, r.Origin, _ = cutDims(t.arena.get(t.visits.at(i).dims), s.name)
+	if t.naming != nil {
+		t.naming.took(i, 1)
+	}
 	return true
 }
 
@@ -116,6 +120,9 @@ func (t *Table) Ping(e *event.Event) (found bool) {
 	v := t.visits.at(i)
 	v.stretch(e.Time)
 	v.flags |= pinged
+	if t.naming != nil {
+		t.naming.took(i, 0)
+	}
 	return true
 }
 
