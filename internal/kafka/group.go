@@ -130,7 +130,11 @@ func (h *handler) Cleanup(sarama.ConsumerGroupSession) error {
 func (h *handler) ConsumeClaim(_ sarama.ConsumerGroupSession, c sarama.ConsumerGroupClaim) error {
 	p := h.sess.claim(c)
 	ctx, cancel := context.WithCancel(h.sess.Context())
-	wrapped := &claim{ConsumerGroupClaim: c, out: make(chan *sarama.ConsumerMessage)}
+	of := map[string][]int32{c.Topic(): {c.Partition()}}
+	wrapped := &claim{
+		ConsumerGroupClaim: c, out: make(chan *sarama.ConsumerMessage),
+		pause: func() { h.group.Pause(of) }, resume: func() { h.group.Resume(of) },
+	}
 	done := make(chan struct{})
 	at := h.group.reading.enter(topicPartition{c.Topic(), c.Partition()}, c.InitialOffset())
 	go func() {
@@ -142,37 +146,6 @@ func (h *handler) ConsumeClaim(_ sarama.ConsumerGroupSession, c sarama.ConsumerG
 	cancel()
 	<-done
 	return err
-}
-
-// claim notes every record before it is handed on.
-type claim struct {
-	sarama.ConsumerGroupClaim
-	out chan *sarama.ConsumerMessage
-}
-
-func (c *claim) Messages() <-chan *sarama.ConsumerMessage { return c.out }
-
-func (c *claim) forward(ctx context.Context, p *Prefix, at *place) {
-	defer close(c.out)
-	for {
-		select {
-		case m, ok := <-c.ConsumerGroupClaim.Messages():
-			if !ok {
-				return
-			}
-			p.Deliver(m.Offset)
-			at.busy.Store(true)
-			at.next.Store(m.Offset + 1)
-			select {
-			case c.out <- m:
-			case <-ctx.Done():
-				return
-			}
-			at.busy.Store(false)
-		case <-ctx.Done():
-			return
-		}
-	}
 }
 
 type topicPartition struct {

@@ -66,6 +66,19 @@ func mustEnsure(t *testing.T, c *Cluster, topics ...Topic) {
 // mustProduce writes n records of values "0", "1", … to partition 0 of a topic.
 func mustProduce(t *testing.T, c *Cluster, topic string, n int) {
 	t.Helper()
+	client := mustClient(t, c)
+	records := make([]*kgo.Record, n)
+	for i := range n {
+		records[i] = &kgo.Record{Topic: topic, Key: []byte("#0"), Value: fmt.Append(nil, i)}
+	}
+	if err := client.ProduceSync(t.Context(), records...).FirstErr(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// mustClient returns a client that writes to the partition a record names.
+func mustClient(t *testing.T, c *Cluster) *kgo.Client {
+	t.Helper()
 	opts := []kgo.Opt{kgo.SeedBrokers(c.Brokers...), kgo.RecordPartitioner(kgo.ManualPartitioner())}
 	if c.Dialer != nil {
 		opts = append(opts, kgo.Dialer(func(_ context.Context, network, addr string) (net.Conn, error) { return c.Dialer.Dial(network, addr) }))
@@ -74,13 +87,8 @@ func mustProduce(t *testing.T, c *Cluster, topic string, n int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer client.Close()
-	for i := range n {
-		r := &kgo.Record{Topic: topic, Key: []byte("#0"), Value: fmt.Append(nil, i)}
-		if err := client.ProduceSync(t.Context(), r).FirstErr(); err != nil {
-			t.Fatal(err)
-		}
-	}
+	t.Cleanup(client.Close)
+	return client
 }
 
 // committed asks the broker for the group's offset, -1 for none.

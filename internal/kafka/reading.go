@@ -29,7 +29,7 @@ type Reading struct {
 type place struct {
 	topicPartition
 	next atomic.Int64 // the offset that it wants; negative: the oldest
-	busy atomic.Bool  // it has a record that the processor has not taken yet
+	busy atomic.Bool  // it has records that the processor has not taken yet
 }
 
 func (r *Reading) enter(tp topicPartition, next int64) *place {
