@@ -38,6 +38,12 @@ const (
 	known  = 2 // the same as a number
 )
 
+// A memtable takes writes until it is full, while the one before it is flushed.
+const (
+	memtableBytes = 16 << 20
+	memtables     = 2
+)
+
 var formatKey = []byte{tableMeta, 'f', 'o', 'r', 'm', 'a', 't'}
 
 // Options of a Store.
@@ -122,7 +128,9 @@ func open(o Options) (*Store, error) {
 }
 
 func (s *Store) openPebble(o *Options, logger *logger) (*pebble.DB, error) {
-	cache := pebble.NewCache(o.CacheBytes)
+	// Pebble counts memtables as part of the cache, also one that it keeps to use again: without
+	// room for them no block would stay in it.
+	cache := pebble.NewCache(o.CacheBytes + memtables*memtableBytes)
 	defer cache.Unref()
 	po := &pebble.Options{
 		Cache:              cache,
@@ -130,7 +138,7 @@ func (s *Store) openPebble(o *Options, logger *logger) (*pebble.DB, error) {
 		Lock:               s.lock,
 		Logger:             logger,
 		FormatMajorVersion: pebble.FormatNewest,
-		MemTableSize:       16 << 20,
+		MemTableSize:       memtableBytes,
 		// Without these Pebble ends the process when it meets a damaged table. Who reads it is told
 		// instead.
 		EventListener: &pebble.EventListener{

@@ -2,6 +2,7 @@ package local
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -403,4 +404,44 @@ func TestVersions(t *testing.T) {
 	if err != nil || !maps.Equal(got, want) {
 		t.Errorf("%v, %v; want %v", got, err, want)
 	}
+}
+
+// TestCacheKeepsBlocks: what has been read once is read from memory the next time, also when the
+// memtables have grown to their full size, which Pebble takes out of the cache's.
+func TestCacheKeepsBlocks(t *testing.T) {
+	t.Parallel()
+	s := mustOpen(t, Options{})
+	for i := range event.Time(12) {
+		mustWrite(t, s, pageWindow("a.example", i*event.Minute, 1, 1))
+	}
+	for i := range 3 * memtableBytes >> 16 { // they grow by and by, as they are filled
+		if err := s.db.Set(binary.BigEndian.AppendUint16([]byte{0xfe}, uint16(i)), make([]byte, 1<<16), pebble.NoSync); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.db.Compact(t.Context(), []byte{0}, []byte{0xff, 0xff}, false); err != nil {
+		t.Fatal(err)
+	}
+	read := func() (hits, misses int64) {
+		before := s.db.Metrics().BlockCache
+		if got := scanPages(t, s); got != 12 {
+			t.Fatalf("%d points, want 12", got)
+		}
+		after := s.db.Metrics().BlockCache
+		return after.Hits - before.Hits, after.Misses - before.Misses
+	}
+	read()
+	if hits, misses := read(); hits == 0 || misses > 0 {
+		t.Errorf("%d hits and %d misses of the block cache by what was read just before", hits, misses)
+	}
+}
+
+// scanPages returns the number of points of pages of a.example.
+func scanPages(t *testing.T, s *Store) (n int) {
+	t.Helper()
+	sel := window.Selection{Site: "a.example", Family: window.Pages, To: event.Hour}
+	if err := s.Scan(t.Context(), sel, func(event.Time, bool, *window.Point) error { n++; return nil }); err != nil {
+		t.Fatal(err)
+	}
+	return n
 }
