@@ -39,18 +39,21 @@ type Options struct {
 
 // Stats counts since the Consumer was made.
 type Stats struct {
-	Windows  uint64 // written
-	Stale    uint64 // left out, because a newer version was stored
-	Progress uint64 // written
-	Batches  uint64
-	Dead     uint64 // records that became dead letters
+	Windows uint64 // written
+	Stale   uint64 // left out, because a newer version was stored, or waited to be
+	// Superseded were left out because the window fired again before they were written.
+	Superseded uint64
+	Progress   uint64 // written
+	Batches    uint64
+	Dead       uint64 // records that became dead letters
 }
 
 // Consumer is the goka processor that brings the topic millrace.windows into a Sink.
 //
 // A record goes from goka's partition goroutine into a queue; one goroutine takes what has
-// gathered, writes it in one go, and then finishes the records, which lets goka commit them. So
-// memory stays bounded when the sink is away for hours: the queue holds MaxPending bytes, then
+// gathered, writes it in one go, and then finishes the records, which lets goka commit them. Of
+// several firings of a window that have gathered it writes the newest alone, so that a sink that has
+// fallen behind catches up in windows, however often each has fired. Memory stays bounded when the sink is away for hours: the queue holds MaxPending bytes, then
 // goka's partition goroutine blocks in the callback, goka's channel (10 records) and Sarama's (256,
 // and a fetch of each partition) fill up, and nothing more is fetched. Heartbeats are Sarama's own
 // goroutine's, so that the group does not take a blocked member for dead.
@@ -58,7 +61,12 @@ type Consumer struct {
 	opts   Options
 	intake Intake
 
-	windows, stale, progress, batches, dead atomic.Uint64
+	counts counts
+}
+
+// counts are what Stats is made of.
+type counts struct {
+	windows, stale, superseded, progress, batches, dead atomic.Uint64
 }
 
 // New returns a Consumer. It makes no connection yet.
@@ -88,9 +96,10 @@ func New(o Options) (*Consumer, error) {
 
 // Stats returns the counters as they are now.
 func (c *Consumer) Stats() Stats {
+	n := &c.counts
 	return Stats{
-		Windows: c.windows.Load(), Stale: c.stale.Load(), Progress: c.progress.Load(),
-		Batches: c.batches.Load(), Dead: c.dead.Load(),
+		Windows: n.windows.Load(), Stale: n.stale.Load(), Superseded: n.superseded.Load(), Progress: n.progress.Load(),
+		Batches: n.batches.Load(), Dead: n.dead.Load(),
 	}
 }
 
@@ -106,7 +115,7 @@ func (c *Consumer) Run(ctx context.Context) error {
 			return err
 		}
 	}
-	w := &writer{c: c, queue: newQueue(c.intake), pulse: newPulse()}
+	w := &writer{c: c, queue: newQueue(c.intake, &c.counts), pulse: newPulse()}
 	proc, err := c.processor(ctx, w)
 	if err != nil {
 		return fmt.Errorf("start %s: %w", c.intake.Group, err)
@@ -160,9 +169,12 @@ func (c *Consumer) consume(q *queue, ctx goka.Context, msg any) {
 		c.bury(ctx, value, err)
 		return
 	}
-	it := &item{ctx: ctx.Context(), done: ctx.DeferCommit(), size: int64(len(value)), rec: rec}
+	it := &item{ctx: ctx.Context(), done: []func(error){ctx.DeferCommit()}, size: int64(len(value)), progress: rec.Progress}
+	if rec.Window != nil {
+		it.windows = []*window.Window{rec.Window}
+	}
 	if !q.put(it) {
-		it.done(errGivenUp)
+		it.finish(errGivenUp)
 	}
 }
 
@@ -176,7 +188,7 @@ func (c *Consumer) decode(value []byte) (window.Record, error) {
 
 // bury puts a record into the dead letters; goka finishes it when the letter is acknowledged.
 func (c *Consumer) bury(ctx goka.Context, value []byte, reason error) {
-	c.dead.Add(1)
+	c.counts.dead.Add(1)
 	c.opts.Log.Warn("window set aside", "topic", ctx.Topic(), "partition", ctx.Partition(), "offset", ctx.Offset(), "reason", reason)
 	l := deadletter.Letter{
 		Topic: string(ctx.Topic()), Partition: ctx.Partition(), Offset: ctx.Offset(),

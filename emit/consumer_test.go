@@ -3,7 +3,9 @@ package emit_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -26,6 +28,7 @@ type sink struct {
 	entered    chan struct{} // gets a value at each write
 	let        chan struct{} // closed: writes return at once
 	windows    atomic.Int64
+	newest     sync.Map // version that was written last, by site
 	rebalances atomic.Int64
 }
 
@@ -48,6 +51,9 @@ func (s *sink) WriteBatch(ctx context.Context, b emit.Batch) (int, error) {
 		return 0, ctx.Err()
 	}
 	s.windows.Add(int64(len(b.Windows)))
+	for _, w := range b.Windows {
+		s.newest.Store(w.Site, w.Version)
+	}
 	return 0, b.Fence()
 }
 
@@ -95,6 +101,35 @@ func TestGiveUp(t *testing.T) {
 	committed := stopWhileWriting(t, s, false)
 	if n := s.windows.Load(); n != 0 || committed != 0 {
 		t.Errorf("%d windows are written, %d records committed", n, committed)
+	}
+}
+
+// TestCatchUp: a sink that has fallen behind is given each window about once, however often it fired,
+// in its newest version, and all records are committed.
+func TestCatchUp(t *testing.T) {
+	const sites, firings, batch = 10, 30, 4
+	k, s := emittest.NewKafka(t), newSink(true)
+	s.intake.MaxRecords = batch
+	for v := range int64(firings) {
+		for i := range sites {
+			k.Windows(emittest.Site(fmt.Sprint(i, ".example"), 0, v+1))
+		}
+	}
+	c := k.Consumer(s)
+	k.Start(c)
+	<-s.entered
+	emittest.Eventually(t, "the firings that wait are joined", func() bool {
+		return c.Stats().Superseded >= sites*firings-sites-batch
+	})
+	close(s.let)
+	k.WaitCommitted("test")
+	if n := s.windows.Load(); n > sites+batch {
+		t.Errorf("%d windows are written, want at most %d", n, sites+batch)
+	}
+	for i := range sites {
+		if v, _ := s.newest.Load(fmt.Sprint(i, ".example")); v != int64(firings) {
+			t.Errorf("site %d: version %v is the last that was written, want %d", i, v, firings)
+		}
 	}
 }
 

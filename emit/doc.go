@@ -16,9 +16,10 @@
 //   - A record is committed after the sink has acknowledged its window or progress, or after its
 //     dead letter is in the topic millrace.dead. A sink that is away for hours loses nothing: Kafka
 //     holds the windows.
-//   - Windows of a partition reach the sink in the order of the topic. Of the windows and the
-//     progress in one batch the sink takes the windows first, so that progress never gets ahead of
-//     them.
+//   - Windows of a partition reach the sink in the order of the topic, except that a newer firing
+//     takes the place of one of its window that still waits, which is left out. Its record is
+//     committed with the newer one's. Of the windows and the progress in one batch the sink takes
+//     the windows first, so that progress never gets ahead of them.
 //   - A record that can't be decoded, or that the sink can never store, becomes a dead letter with
 //     its reason.
 //   - A batch carries a fence: a process that stood still, and may have lost its partitions without
@@ -38,6 +39,6 @@
 // replay), Check or Probe for readiness, and Close; emittest and readertest are the suites that it
 // has to pass.
 //
-// It does not decide between versions of a window, which is the sink's part (rule J10), create
-// topics, or read rollups.
+// It does not know which version of a window is stored: what is older than that is left out by the
+// sink (rule J10). It creates no topics and reads no rollups.
 package emit

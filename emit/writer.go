@@ -48,7 +48,7 @@ func (w *writer) write(batch []*item) {
 			w.failed = err
 		}
 		for _, it := range batch {
-			it.done(err)
+			it.finish(err)
 		}
 		return
 	}
@@ -65,21 +65,19 @@ func (w *writer) scope(batch []*item) (context.Context, context.CancelFunc) {
 func (w *writer) writeOnce(ctx context.Context, batch []*item) error {
 	b := Batch{Fence: w.pulse.check}
 	for _, it := range batch {
-		if it.rec.Window != nil {
-			b.Windows = append(b.Windows, it.rec.Window)
-		}
-		if it.rec.Progress != nil {
-			b.Progress = append(b.Progress, *it.rec.Progress)
+		b.Windows = append(b.Windows, it.windows...)
+		if it.progress != nil {
+			b.Progress = append(b.Progress, *it.progress)
 		}
 	}
 	stale, err := w.c.opts.Sink.WriteBatch(ctx, b)
 	if err != nil {
 		return err
 	}
-	w.c.windows.Add(uint64(len(b.Windows) - stale))
-	w.c.stale.Add(uint64(stale))
-	w.c.progress.Add(uint64(len(b.Progress)))
-	w.c.batches.Add(1)
+	w.c.counts.windows.Add(uint64(len(b.Windows) - stale))
+	w.c.counts.stale.Add(uint64(stale))
+	w.c.counts.progress.Add(uint64(len(b.Progress)))
+	w.c.counts.batches.Add(1)
 	return nil
 }
 
@@ -88,7 +86,7 @@ func dropDead(batch []*item) []*item {
 	var alive []*item
 	for _, it := range batch {
 		if it.ctx.Err() != nil {
-			it.done(errGivenUp)
+			it.finish(errGivenUp)
 			continue
 		}
 		alive = append(alive, it)

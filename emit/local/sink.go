@@ -23,7 +23,9 @@ func (s *Store) Intake() emit.Intake {
 		// nothing is behind, batches have one record.
 		MaxRecords: 256,
 		MaxBytes:   4 << 20,
-		MaxPending: 8 << 20, // a batch under way and the next
+		// Eight batches: a minute of log of hundreds of sites, so that the firings of a window meet when
+		// it is behind.
+		MaxPending: 32 << 20,
 		// The folder belongs to this process, and no write waits for long.
 		Finish: true,
 	}

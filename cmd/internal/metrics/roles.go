@@ -25,6 +25,7 @@ func Local(r prometheus.Registerer, e *emit.Consumer) {
 		Counter(r, "millrace_rollup_"+name+"_total", help, nil, func() float64 { return float64(read(e.Stats())) })
 	}
 	stat("windows", "Windows written to the rollup store.", func(s emit.Stats) uint64 { return s.Windows })
+	stat("superseded", "Windows left out because they fired again before they were written.", func(s emit.Stats) uint64 { return s.Superseded })
 	stat("stale", "Windows ignored because a newer version was stored.", func(s emit.Stats) uint64 { return s.Stale })
 	stat("batches", "Batches written to the rollup store.", func(s emit.Stats) uint64 { return s.Batches })
 	stat("dead", "Records of windows that could not be read.", func(s emit.Stats) uint64 { return s.Dead })
