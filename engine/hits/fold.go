@@ -82,10 +82,7 @@ func (f *Fold) Join(o *Fold) {
 	if w.Events == 0 {
 		return // it has only pings
 	}
-	if v.Events == 0 {
-		v.Begin = w.Begin // no ping comes before the first event
-	}
-	v.Begin = min(v.Begin, w.Begin)
+	v.Begin = min(v.Begin, w.Begin) // also if there were only pings: none comes before the first event
 	exit := v.Dims[window.ExitPage]
 	if w.Views > 0 && (v.Views == 0 || f.exit.compare(o.exit) < 0) {
 		f.exit, exit = o.exit, w.Dims[window.ExitPage]

@@ -297,3 +297,22 @@ func TestFoldInAnyOrder(t *testing.T) {
 		}
 	}
 }
+
+// TestFoldTies: of pageviews at the same time the first in the log is the entry, and the last the exit.
+func TestFoldTies(t *testing.T) {
+	view := func(offset int64, index int32, page string) *hits.Hit {
+		row := &window.Row{Visitor: 1, Flags: window.PageviewRow}
+		row.Dims[window.Page], row.Dims[window.EntryPage] = page, page
+		return &hits.Hit{Offset: offset, Index: index, Time: base, Visit: 1, Row: row}
+	}
+	list := []*hits.Hit{view(1, 0, "/a"), view(1, 1, "/b"), view(2, 0, "/c")}
+	for _, order := range [][]int{{0, 1, 2}, {2, 1, 0}, {1, 0, 2}, {1, 2, 0}} {
+		fold := hits.NewFold(1)
+		for _, i := range order {
+			fold.Add(list[i])
+		}
+		if v := fold.Visit(); v.Dims[window.EntryPage] != "/a" || v.Dims[window.ExitPage] != "/c" || v.Views != 3 {
+			t.Errorf("in the order %v: entry %s, exit %s, %d views", order, v.Dims[window.EntryPage], v.Dims[window.ExitPage], v.Views)
+		}
+	}
+}
