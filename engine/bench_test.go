@@ -7,6 +7,8 @@ import (
 	"millrace/engine"
 	"millrace/engine/enrich"
 	"millrace/engine/event"
+	"millrace/engine/hits"
+	"millrace/engine/visit"
 )
 
 // benchRecords returns the records of a log: n of 100 events each, a hundred events a second.
@@ -40,4 +42,38 @@ func BenchmarkStep(b *testing.B) {
 		n++
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(n*100), "ns/event")
+}
+
+// counted is a hits.Sink that counts.
+type counted struct{ hits, joins, visits int }
+
+func (c *counted) Hit(*hits.Hit)      { c.hits++ }
+func (c *counted) Join(hits.Join)     { c.joins++ }
+func (c *counted) Visit(*visit.Visit) { c.visits++ }
+
+// BenchmarkLedger measures what hits take, an event: from the bytes of a record to its hits, with a checkpoint every minute.
+func BenchmarkLedger(b *testing.B) {
+	records := benchRecords(2000)
+	var l *engine.Ledger
+	var sink counted
+	var checkpoint []byte
+	n, size := 0, 0
+	for b.Loop() {
+		at := n % len(records)
+		if at == 0 {
+			l = engine.NewLedger(engine.LedgerOptions{Topic: event.Topic, Deriver: enrich.New(enrich.Options{})})
+		}
+		if err := l.Step(int64(at), records[at], &sink); err != nil {
+			b.Fatal(err)
+		}
+		if n++; n%60 == 0 {
+			checkpoint = l.Checkpoint(checkpoint[:0])
+			size += len(checkpoint)
+		}
+	}
+	if sink.hits != n*100 {
+		b.Fatalf("%d hits of %d events", sink.hits, n*100)
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(n*100), "ns/event")
+	b.ReportMetric(float64(size)/float64(n*100), "checkpoint-B/event")
 }

@@ -1,0 +1,48 @@
+// Package hitfile writes files of hits: Parquet, one row a hit, for queries that no rollup answers.
+//
+// In go hits (package engine/hits), in any order; out comes a file, sorted by site, visitor and time, so that a visitor's way through
+// a site is one run of rows.
+//
+//	b := hitfile.NewBuffer()
+//	… // b.Hit(h) for each
+//	err := b.Encode(&out)
+//	b.Reset()
+//
+// # Columns
+//
+//	site               string
+//	visitor            uint64     NULL if nobody knows who it was
+//	visit              int64      the visit's name (visit.ID); NULL for a hit of no visit
+//	ts                 timestamp  ms, UTC: event time
+//	class              string     human, bot, dropped (too late for its minute), ping (no event): see hits.Class
+//	counted            timestamp  of a dropped hit the minute that counts it; NULL for others
+//	name               string     the event's name
+//	pageview           boolean
+//	non_interactive    boolean
+//	page, hostname     string     of the event. "" in this and all that follow: it has none
+//	entry_page         string     of its visit, and so are all that follow, as they were when the event came
+//	source, referrer, channel
+//	utm_source, utm_medium, utm_campaign, utm_content, utm_term
+//	country, region, city, language
+//	browser, browser_version, os, os_version, device, screen
+//	reason             string     why a bot was taken for one
+//	revenue_amount     decimal    (18,4); NULL if the event has none that counts
+//	revenue_currency   string     ISO 4217
+//	props              string     JSON object of strings; NULL if there are none
+//	engaged_ms         int64      of a ping; NULL if not known
+//	scroll_depth       int32      of a ping, percent; NULL if not known
+//	source_topic, source_partition, source_offset, source_index
+//	                              where the event stands in the log: the same as in the raw file
+//
+// Dimensions have the values that rollups have, and a query that has any filter on class is exact: the rollups of people count the
+// rows of class human.
+//
+// # Invariants
+//
+//   - A file is a function of its hits, byte for byte, in whatever order they were added.
+//
+// # What it does not do
+//
+// It has no files of visits yet, seals nothing, and puts nothing into a store: no role uses it. It resolves no joins: a hit has the
+// visit that it was given.
+package hitfile

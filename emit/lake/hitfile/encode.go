@@ -1,0 +1,123 @@
+package hitfile
+
+import (
+	"bytes"
+	"fmt"
+	"unsafe"
+
+	pq "github.com/parquet-go/parquet-go"
+
+	"millrace/engine/hits"
+)
+
+// batchRows is how many values are handed to a column writer at a time.
+const batchRows = 1024
+
+// column is how a column gets its values from the buffer.
+type column struct {
+	name string
+	// value returns the value of a hit; null stands for none in the optional columns.
+	value func(b *Buffer, r *packed) pq.Value
+}
+
+// columns are all columns of the schema.
+var columns = allColumns()
+
+func allColumns() []column {
+	list := []column{
+		text("site", strSite), text("name", strName), text("page", strPage), text("hostname", strHostname), text("entry_page", strEntryPage),
+		text("reason", strReason), text("revenue_currency", strCurrency), text("source_topic", strTopic),
+		{"visitor", func(_ *Buffer, r *packed) pq.Value { return optional(r.visitor != 0, pq.Int64Value(int64(r.visitor))) }},
+		{"visit", func(_ *Buffer, r *packed) pq.Value { return optional(r.visit != 0, pq.Int64Value(int64(r.visit))) }},
+		{"ts", func(_ *Buffer, r *packed) pq.Value { return pq.Int64Value(int64(r.time)) }},
+		{"class", func(_ *Buffer, r *packed) pq.Value { return textValue(r.class.String()) }},
+		{"counted", func(_ *Buffer, r *packed) pq.Value {
+			return optional(r.class == hits.Dropped, pq.Int64Value(int64(r.counted)))
+		}},
+		{"pageview", func(_ *Buffer, r *packed) pq.Value { return pq.BooleanValue(r.pageview) }},
+		{"non_interactive", func(_ *Buffer, r *packed) pq.Value { return pq.BooleanValue(r.nonInteractive) }},
+		{"revenue_amount", func(_ *Buffer, r *packed) pq.Value { return optional(r.paid, pq.Int64Value(int64(r.revenue))) }},
+		{"props", func(b *Buffer, r *packed) pq.Value {
+			return optional(r.str[strProps] != 0, textValue(b.table[r.str[strProps]]))
+		}},
+		{"engaged_ms", func(_ *Buffer, r *packed) pq.Value { return optional(r.engaged != 0, pq.Int64Value(int64(r.engaged))) }},
+		{"scroll_depth", func(_ *Buffer, r *packed) pq.Value {
+			n, ok := r.scroll.Value()
+			return optional(ok, pq.Int32Value(int32(n)))
+		}},
+		{"source_partition", func(_ *Buffer, r *packed) pq.Value { return pq.Int32Value(r.partition) }},
+		{"source_offset", func(_ *Buffer, r *packed) pq.Value { return pq.Int64Value(r.offset) }},
+		{"source_index", func(_ *Buffer, r *packed) pq.Value { return pq.Int32Value(r.index) }},
+	}
+	for i, d := range originDims {
+		list = append(list, column{d.String(), func(b *Buffer, r *packed) pq.Value { return textValue(b.table[b.origins[r.origin][i]]) }})
+	}
+	return list
+}
+
+func text(name string, str int) column {
+	return column{name, func(b *Buffer, r *packed) pq.Value { return textValue(b.table[r.str[str]]) }}
+}
+
+// textValue does not copy: the column writer does.
+func textValue(s string) pq.Value {
+	return pq.ByteArrayValue(unsafe.Slice(unsafe.StringData(s), len(s)))
+}
+
+func optional(has bool, v pq.Value) pq.Value {
+	if !has {
+		return pq.NullValue()
+	}
+	return v
+}
+
+// Encode appends a file of all hits to out. It is a pure function of them: their order does not matter.
+//
+// It is written column by column and not by rows of Go structs, which parquet-go v0.32.0 gets wrong with certain patterns of
+// nulls (see emit/lake).
+func (b *Buffer) Encode(out *bytes.Buffer) error {
+	b.sort()
+	w := pq.NewGenericWriter[any](out,
+		schema(),
+		pq.Compression(&pq.Zstd),
+		pq.CreatedBy("millrace", "1", "hits.v1"), // the library's own default holds its version as the build knows it
+		pq.DictionaryMaxBytes(dictionaryBytes),
+		pq.SortingWriterConfig(pq.SortingColumns(pq.Ascending("site"), pq.NullsFirst(pq.Ascending("visitor")), pq.Ascending("ts"))),
+	)
+	for rest := b.rows; len(rest) > 0; {
+		n := min(b.groupRows, len(rest))
+		if err := b.rowGroup(w, rest[:n]); err != nil {
+			return fmt.Errorf("encode %d hits: %w", len(b.rows), err)
+		}
+		rest = rest[n:]
+	}
+	if err := w.Close(); err != nil {
+		return fmt.Errorf("encode %d hits: %w", len(b.rows), err)
+	}
+	return nil
+}
+
+func (b *Buffer) rowGroup(w *pq.GenericWriter[any], rows []packed) error {
+	writers := w.ColumnWriters()
+	values := make([]pq.Value, 0, min(batchRows, len(rows)))
+	for _, c := range columns {
+		leaf, _ := w.Schema().Lookup(c.name)
+		for rest := rows; len(rest) > 0; {
+			n := min(batchRows, len(rest))
+			values = values[:0]
+			for i := range rest[:n] {
+				v := c.value(b, &rest[i])
+				level := leaf.MaxDefinitionLevel
+				if v.IsNull() {
+					level = 0
+				}
+				values = append(values, v.Level(0, level, leaf.ColumnIndex))
+			}
+			if _, err := writers[leaf.ColumnIndex].WriteRowValues(values); err != nil {
+				return err
+			}
+			rest = rest[n:]
+		}
+	}
+	return w.Flush()
+}
