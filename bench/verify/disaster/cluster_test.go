@@ -8,9 +8,13 @@ import (
 	"millrace/internal/blob"
 )
 
-func playBucket(t *testing.T, title string) {
+func playBucket(t *testing.T, title string) { playBucketAt(t, title, bucket(t)) }
+
+// playBucketAt has a bucket emptied, the page's address of which is another by words.
+func playBucketAt(t *testing.T, title string, words []string) {
+	t.Helper()
 	addr, _, _ := mustBroker(t, t.TempDir())
-	d := newStage(t, title, options{clusterConfig, append(bucket(t), kafkaAddress, addr)})
+	d := newStage(t, title, options{clusterConfig, append(words, kafkaAddress, addr)})
 	d.start()
 	d.send(*events)
 	d.archived(d.acked())

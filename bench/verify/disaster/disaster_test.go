@@ -28,7 +28,7 @@ import (
 
 // What is played, and how large: go test -v ./bench/verify/disaster -play -events 200000
 var (
-	playing = flag.Bool("play", false, "play the disasters that need nothing but this machine")
+	playing = flag.Bool("play", false, "play the disasters; those with servers need what deploy/dev-services.sh and deploy/dev-kafka.sh start")
 	events  = flag.Int("events", 4000, "events before a disaster")
 )
 
@@ -47,7 +47,7 @@ type play struct {
 	run   func(t *testing.T, title string)
 }
 
-// plays are in the order of the page.
+// plays need nothing but this machine. They are in the order of the page.
 var plays = []play{
 	{"The engine's state is lost", playState},
 	{"The rollup store is lost", playRollups},
@@ -64,11 +64,15 @@ var plays = []play{
 	{"Kafka is lost, or its topics", playKafka},
 }
 
-func TestDisasters(t *testing.T) {
+func TestDisasters(t *testing.T) { playAll(t, plays) }
+
+// playAll plays disasters, several at a time.
+func playAll(t *testing.T, list []play) {
+	t.Helper()
 	if !*playing {
 		t.Skip("takes a minute; -play plays them")
 	}
-	for _, p := range plays {
+	for _, p := range list {
 		t.Run(p.title, func(t *testing.T) {
 			t.Parallel()
 			p.run(t, p.title)

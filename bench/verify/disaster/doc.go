@@ -11,7 +11,9 @@
 // What of a command is not as on the page: /var/lib/millrace, /srv and /etc/millrace are folders in
 // a temporary one; systemctl starts and stops the program as deploy/systemd does; chown and apt
 // do nothing, and runuser runs the command; what Kafka's scripts delete is deleted by its protocol;
-// Kafka is the embedded broker in the test's process, and a bucket is a folder.
+// Kafka is the embedded broker in the test's process, and a bucket is a folder. InfluxDB is a real
+// one, and the loss of a bucket is played with a real S3 server, too: with what deploy/dev-services.sh
+// has started, else these are skipped.
 //
 // The tests of the page are part of go test ./...; the disasters are played with -play.
 //

@@ -85,7 +85,7 @@ func TestPage(t *testing.T) {
 		}
 	}
 	known := map[string]bool{}
-	for _, p := range plays {
+	for _, p := range slices.Concat(plays, onServices) {
 		known[p.title] = true
 	}
 	for _, s := range pageSections(t) {

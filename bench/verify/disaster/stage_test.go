@@ -43,6 +43,8 @@ type stage struct {
 	ended chan struct{} // closed once it has ended
 	log   syncBuffer
 
+	units map[string]func() error // commands of systemctl for another service than millrace
+
 	sent  map[string]int // events that were answered with 2xx, by site
 	began time.Time      // of the repair
 }
@@ -214,6 +216,8 @@ func (d *stage) command(line string) (string, error) {
 		return "", d.tryStart()
 	case words[0] == "kafka-topics.sh" || words[0] == "kafka-consumer-groups.sh":
 		return "", d.forget(words)
+	case d.units[line] != nil:
+		return "", d.units[line]()
 	default:
 		return d.sh(line)
 	}
@@ -332,29 +336,9 @@ func (d *stage) missing() (int, error) {
 	lost := 0
 	now := time.Now().UTC()
 	for _, site := range sorted(d.sent) {
-		body, err := json.Marshal(map[string]any{"site_id": site, "metrics": []string{"pageviews"},
-			"date_range": []string{now.Add(-6 * time.Hour).Format(time.RFC3339), now.Add(6 * time.Hour).Format(time.RFC3339)}})
+		n, err := d.pageviews(site, now.Add(-6*time.Hour).Format(time.RFC3339), now.Add(6*time.Hour).Format(time.RFC3339))
 		if err != nil {
 			return 0, err
-		}
-		resp, err := http.Post(d.url+"/api/v2/query", "application/json", bytes.NewReader(body))
-		if err != nil {
-			return 0, err
-		}
-		var answer struct {
-			Results []struct {
-				Metrics []float64 `json:"metrics"`
-			} `json:"results"`
-			Error string `json:"error"`
-		}
-		err = json.NewDecoder(resp.Body).Decode(&answer)
-		resp.Body.Close()
-		if err != nil || resp.StatusCode != http.StatusOK {
-			return 0, fmt.Errorf("query: %d %s %w", resp.StatusCode, answer.Error, err)
-		}
-		n := 0
-		if len(answer.Results) > 0 {
-			n = int(answer.Results[0].Metrics[0])
 		}
 		if n > d.sent[site] {
 			return 0, fmt.Errorf("%s has %d events, and %d were sent", site, n, d.sent[site])
@@ -362,6 +346,32 @@ func (d *stage) missing() (int, error) {
 		lost += d.sent[site] - n
 	}
 	return lost, nil
+}
+
+// pageviews asks for the page views of a site in a range.
+func (d *stage) pageviews(site, from, to string) (int, error) {
+	body, err := json.Marshal(map[string]any{"site_id": site, "metrics": []string{"pageviews"}, "date_range": []string{from, to}})
+	if err != nil {
+		return 0, err
+	}
+	resp, err := http.Post(d.url+"/api/v2/query", "application/json", bytes.NewReader(body))
+	if err != nil {
+		return 0, err
+	}
+	defer resp.Body.Close()
+	var answer struct {
+		Results []struct {
+			Metrics []float64 `json:"metrics"`
+		} `json:"results"`
+		Error string `json:"error"`
+	}
+	if err := json.NewDecoder(resp.Body).Decode(&answer); err != nil || resp.StatusCode != http.StatusOK {
+		return 0, fmt.Errorf("query: %d %s %w", resp.StatusCode, answer.Error, err)
+	}
+	if len(answer.Results) == 0 {
+		return 0, nil
+	}
+	return int(answer.Results[0].Metrics[0]), nil
 }
 
 func sorted(m map[string]int) []string {
