@@ -150,6 +150,9 @@ type memStore struct {
 	zeros   bool
 	calls   []int // windows per Replace
 	points  []int // points per Replace
+
+	scanned window.Selection // the last one of Scan
+	ids     []storeID        // its windows
 }
 
 func newStore(windows ...*window.Window) *memStore {
@@ -170,6 +173,7 @@ func (s *memStore) count(k window.Kind) (n int64) {
 }
 
 func (s *memStore) Replace(_ context.Context, windows []*window.Window) error {
+	s.scanned = window.Selection{}
 	s.calls, s.points = append(s.calls, len(windows)), append(s.points, 0)
 	for _, w := range windows {
 		s.points[len(s.points)-1] += len(w.Points)
@@ -191,16 +195,20 @@ func (s *memStore) Replace(_ context.Context, windows []*window.Window) error {
 }
 
 func (s *memStore) Scan(_ context.Context, sel window.Selection, fn func(event.Time, bool, *window.Point) error) error {
-	var ids []storeID
-	for id := range s.windows {
-		if id.kind == sel.Kind && id.site == sel.Site && id.start >= sel.From && id.start < sel.To {
-			ids = append(ids, id)
+	// Families are scanned one after the other, ascending, and nothing is changed in between.
+	if l := s.scanned; l.Kind != sel.Kind || l.Site != sel.Site || l.From != sel.From || l.To != sel.To || l.Family >= sel.Family {
+		s.ids = s.ids[:0]
+		for id := range s.windows {
+			if id.kind == sel.Kind && id.site == sel.Site && id.start >= sel.From && id.start < sel.To {
+				s.ids = append(s.ids, id)
+			}
 		}
+		slices.SortFunc(s.ids, storeID.compare)
 	}
-	slices.SortFunc(ids, storeID.compare)
+	s.scanned = sel
 	var reused window.Point // valid during fn only, like all it points to
 	var views scratch
-	for _, id := range ids {
+	for _, id := range s.ids {
 		w := s.windows[id]
 		for _, p := range w.Points {
 			if p.Family != sel.Family {
