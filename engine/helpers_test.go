@@ -15,12 +15,14 @@ import (
 	"millrace/engine/event"
 	"millrace/engine/visit"
 	"millrace/engine/window"
+	"millrace/internal/testgc"
 	"millrace/internal/testparallel"
 	"millrace/state"
 )
 
 func TestMain(m *testing.M) {
 	testparallel.Raise()
+	testgc.Relax()
 	goleak.VerifyTestMain(m,
 		// Sarama's metrics library starts one per process, for good.
 		goleak.IgnoreTopFunction("github.com/rcrowley/go-metrics.(*meterArbiter).tick"),

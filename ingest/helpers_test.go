@@ -22,11 +22,13 @@ import (
 	"millrace/ingest/identity"
 	"millrace/ingest/protocol/all"
 	"millrace/internal/front"
+	"millrace/internal/testgc"
 	"millrace/internal/testparallel"
 )
 
 func TestMain(m *testing.M) {
 	testparallel.Raise()
+	testgc.Relax()
 	goleak.VerifyTestMain(m,
 		// Sarama, with which the tests on Kafka empty the cluster, has metrics that tick for ever.
 		goleak.IgnoreAnyFunction("github.com/rcrowley/go-metrics.(*meterArbiter).tick"),

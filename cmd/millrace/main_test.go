@@ -4,6 +4,7 @@ import (
 	"os"
 	"testing"
 
+	"millrace/internal/testgc"
 	"millrace/internal/testparallel"
 )
 
@@ -15,5 +16,6 @@ func TestMain(m *testing.M) {
 		main()
 	}
 	testparallel.Raise()
+	testgc.Relax()
 	os.Exit(m.Run())
 }

@@ -2,6 +2,7 @@ package influx
 
 import (
 	"compress/gzip"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -21,12 +22,17 @@ import (
 
 	"github.com/influxdata/line-protocol/v2/lineprotocol"
 
-	"context"
 	"millrace/engine/event"
 	"millrace/engine/window"
 	"millrace/internal/deadletter"
 	"millrace/internal/influxdb"
+	"millrace/internal/testgc"
 )
+
+func TestMain(m *testing.M) {
+	testgc.Relax()
+	os.Exit(m.Run())
+}
 
 // fake answers the requests that this package makes the way InfluxDB 1.x does. Tests run against
 // it, and against the real one too if MILLRACE_TEST_INFLUX is set.

@@ -20,11 +20,13 @@ import (
 
 	"millrace/engine/event"
 	"millrace/internal/blob"
+	"millrace/internal/testgc"
 	"millrace/internal/testparallel"
 )
 
 func TestMain(m *testing.M) {
 	testparallel.Raise()
+	testgc.Relax()
 	// Sarama's metrics library keeps one goroutine for the life of the process.
 	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("github.com/rcrowley/go-metrics.(*meterArbiter).tick"))
 }

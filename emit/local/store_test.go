@@ -22,10 +22,12 @@ import (
 	"millrace/engine/event"
 	"millrace/engine/window"
 	"millrace/engine/wire"
+	"millrace/internal/testgc"
 	"millrace/query"
 )
 
 func TestMain(m *testing.M) {
+	testgc.Relax()
 	// Sarama's metrics library keeps one goroutine for ever.
 	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("github.com/rcrowley/go-metrics.(*meterArbiter).tick"))
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -17,7 +18,13 @@ import (
 	"millrace/engine/event"
 	"millrace/engine/visit"
 	"millrace/engine/window"
+	"millrace/internal/testgc"
 )
+
+func TestMain(m *testing.M) {
+	testgc.Relax()
+	os.Exit(m.Run())
+}
 
 // noon is where the tests' events lie.
 const noon event.Time = 1431864000000 // 2015-05-17T12:00Z

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"millrace/internal/kafkatest"
+	"millrace/internal/testgc"
 )
 
 // The short forms of all scenarios: go test ./bench/verify/chaos -slow. The long ones: go test
@@ -36,6 +37,9 @@ func TestMain(m *testing.M) {
 			os.Exit(1)
 		}
 		os.Exit(0)
+	}
+	if flag.Parse(); !*slow && !*long { // with these a scenario looks at how the heap grows
+		testgc.Relax()
 	}
 	code := m.Run()
 	if auditorProgram != "" {

@@ -2,10 +2,12 @@ package sim
 
 import (
 	"flag"
+	"os"
 	"sync"
 	"sync/atomic"
 	"testing"
 
+	"millrace/internal/testgc"
 	"millrace/state"
 )
 
@@ -14,6 +16,11 @@ var (
 	seeds = flag.Uint64("seeds", 12, "number of schedules; a tenth of them for the other tests, but at least a few")
 	first = flag.Uint64("first", 0, "seed of the first schedule")
 )
+
+func TestMain(m *testing.M) {
+	testgc.Relax()
+	os.Exit(m.Run())
+}
 
 // Without faults the engine counts what the recount counts.
 func TestCalm(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"maps"
 	"math/rand/v2"
+	"os"
 	"runtime"
 	"slices"
 	"strings"
@@ -30,7 +31,13 @@ import (
 	"millrace/engine/event"
 	"millrace/engine/window"
 	"millrace/internal/blob"
+	"millrace/internal/testgc"
 )
+
+func TestMain(m *testing.M) {
+	testgc.Relax()
+	os.Exit(m.Run())
+}
 
 const (
 	// noon is where the events begin, eventHours how long they go on, complete until when archive
