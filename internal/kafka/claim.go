@@ -6,13 +6,18 @@ import (
 	"github.com/IBM/sarama"
 )
 
-// Bounds of what a claim holds, in bytes of records: when it has its partition fetched no more, and when
-// again. Not less: the processor works off what is held while the next request is under way, for up to
-// 0.1 s. Not more: each partition that is behind holds as much, and the answer to one request.
+// Bounds of what the claims of a session hold together, in bytes of records, and of what one holds
+// before its partition is fetched no more. Not less: the processor works off what is held while the
+// next request is under way, for up to 0.1 s. Not more: after an outage all partitions hold as much,
+// and the answer to a request comes on top.
 const (
-	holdFrom = 4 << 20
-	holdTo   = holdFrom / 2
+	holdAll  = 64 << 20
+	holdMost = 4 << 20
+	holdMin  = 256 << 10
 )
+
+// holdOf returns how much a claim holds at most, of so many.
+func holdOf(claims int) int { return min(max(holdAll/max(claims, 1), holdMin), holdMost) }
 
 // claim takes records of a partition from Sarama and holds those that the processor is not ready for.
 //
@@ -23,6 +28,7 @@ const (
 type claim struct {
 	sarama.ConsumerGroupClaim
 	out           chan *sarama.ConsumerMessage
+	most          int    // bytes that are held when fetching stops; it goes on with half of them
 	pause, resume func() // of fetching the partition
 
 	held   []*sarama.ConsumerMessage
@@ -71,7 +77,7 @@ func (c *claim) forward(ctx context.Context, p *Prefix, at *place) {
 
 func (c *claim) hold(m *sarama.ConsumerMessage) {
 	c.held = append(c.held, m)
-	if c.bytes += size(m); c.bytes >= holdFrom && !c.paused {
+	if c.bytes += size(m); c.bytes >= c.most && !c.paused {
 		c.paused = true
 		c.pause()
 	}
@@ -84,7 +90,7 @@ func (c *claim) drop() {
 	if c.held = c.held[1:]; len(c.held) == 0 {
 		c.held = nil // the array may have grown to any size
 	}
-	if c.paused && c.bytes <= holdTo {
+	if c.paused && c.bytes <= c.most/2 {
 		c.paused = false
 		c.resume()
 	}

@@ -103,7 +103,7 @@ func TestClaimHolds(t *testing.T) {
 		f := fed{in: make(chan *sarama.ConsumerMessage)}
 		fetched := true
 		c := &claim{
-			ConsumerGroupClaim: f, out: make(chan *sarama.ConsumerMessage),
+			ConsumerGroupClaim: f, out: make(chan *sarama.ConsumerMessage), most: 1 << 10,
 			pause: func() { fetched = false }, resume: func() { fetched = true },
 		}
 		p, at := NewPrefix(0), &place{}
@@ -123,7 +123,7 @@ func TestClaimHolds(t *testing.T) {
 		}
 		feed := func(from, to int) {
 			for i := from; i < to; i++ {
-				f.in <- &sarama.ConsumerMessage{Offset: int64(i), Value: make([]byte, holdFrom/n)}
+				f.in <- &sarama.ConsumerMessage{Offset: int64(i), Value: make([]byte, 1<<10/n)}
 			}
 		}
 		take := func(from, to int) {
@@ -153,4 +153,13 @@ func TestClaimHolds(t *testing.T) {
 			t.Error("a claim that has ended has records")
 		}
 	})
+}
+
+// TestHoldOf: the claims of a session share what they hold.
+func TestHoldOf(t *testing.T) {
+	for claims, want := range map[int]int{0: 4 << 20, 1: 4 << 20, 4: 4 << 20, 64: 1 << 20, 10_000: 256 << 10} {
+		if got := holdOf(claims); got != want {
+			t.Errorf("%d claims hold %d each, want %d", claims, got, want)
+		}
+	}
 }

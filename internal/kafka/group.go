@@ -111,11 +111,16 @@ func (g *group) Close() error {
 type handler struct {
 	group *group
 	inner sarama.ConsumerGroupHandler
-	sess  *session
+
+	sess   *session
+	claims int // partitions of the session
 }
 
 func (h *handler) Setup(s sarama.ConsumerGroupSession) error {
 	h.sess = newSession(h.group, s)
+	for _, partitions := range s.Claims() {
+		h.claims += len(partitions)
+	}
 	return h.inner.Setup(h.sess)
 }
 
@@ -132,7 +137,7 @@ func (h *handler) ConsumeClaim(_ sarama.ConsumerGroupSession, c sarama.ConsumerG
 	ctx, cancel := context.WithCancel(h.sess.Context())
 	of := map[string][]int32{c.Topic(): {c.Partition()}}
 	wrapped := &claim{
-		ConsumerGroupClaim: c, out: make(chan *sarama.ConsumerMessage),
+		ConsumerGroupClaim: c, out: make(chan *sarama.ConsumerMessage), most: holdOf(h.claims),
 		pause: func() { h.group.Pause(of) }, resume: func() { h.group.Resume(of) },
 	}
 	done := make(chan struct{})
