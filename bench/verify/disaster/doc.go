@@ -13,7 +13,9 @@
 // do nothing, and runuser runs the command; what Kafka's scripts delete is deleted by its protocol;
 // Kafka is the embedded broker in the test's process, and a bucket is a folder. InfluxDB is a real
 // one, and the loss of a bucket is played with a real S3 server, too: with what deploy/dev-services.sh
-// has started, else these are skipped.
+// has started. A lost broker and a deleted topic are played on the three brokers of Apache Kafka that
+// deploy/dev-kafka.sh has started, where systemctl start kafka starts the broker again. Without the
+// servers these are skipped.
 //
 // The tests of the page are part of go test ./...; the disasters are played with -play.
 //

@@ -85,7 +85,7 @@ func TestPage(t *testing.T) {
 		}
 	}
 	known := map[string]bool{}
-	for _, p := range slices.Concat(plays, onServices) {
+	for _, p := range slices.Concat(plays, onServices, onKafka) {
 		known[p.title] = true
 	}
 	for _, s := range pageSections(t) {
