@@ -6,8 +6,9 @@
 //	country.Name("DE") // "Germany"
 //
 // Invariants:
-//   - names.txt holds what golang.org/x/text/language/display says; a test compares all codes. That package
-//     itself is not linked: its tables of all languages are 1.5 MB of the binary.
+//   - names.txt holds what golang.org/x/text/language/display says; a test compares all codes (-tags
+//     generated, in CI). That package itself is not linked: its tables of all languages are 1.5 MB of the
+//     binary.
 //   - Codes that CLDR knows beside the standard's are there too: XK, EU, and former ones under the name of
 //     what they are now.
 //

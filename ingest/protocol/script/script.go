@@ -14,7 +14,7 @@ import (
 	"millrace/ingest/protocol"
 )
 
-//go:generate go run ./internal/gen script.js script.min.js
+//go:generate go run -tags generated ./internal/gen script.js script.min.js
 
 //go:embed script.min.js
 var text []byte

@@ -36,6 +36,19 @@ func get(t *testing.T, p protocol.Protocol, path string, headers ...string) *fas
 	return nil
 }
 
+// TestNoStorage: the script keeps nothing in a browser. That it is made of script.js is tested where it
+// is made (internal/gen, -tags generated).
+func TestNoStorage(t *testing.T) {
+	for _, storage := range []string{"cookie", "localStorage", "sessionStorage", "indexedDB", "caches"} {
+		if bytes.Contains(text, []byte(storage)) {
+			t.Errorf("the script knows %s", storage)
+		}
+	}
+	if !bytes.Contains(text, []byte("sendBeacon")) {
+		t.Errorf("it sends nothing: is this the script? %.100s", text)
+	}
+}
+
 func TestNames(t *testing.T) {
 	p := Protocol("/assets/pages.js", "/js/script.js", "/x.js")
 	if err := protocol.Validate([]protocol.Protocol{p}); err != nil {
