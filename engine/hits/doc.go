@@ -57,7 +57,7 @@
 //
 // # Checkpoints
 //
-// A checkpoint holds what has changed since the one before: ids seen, some 8 bytes an event, and visits, some 100 bytes for each
+// A checkpoint holds what has changed since the one before: ids seen, some 8 bytes an event, and visits, some 50 bytes for each
 // that has changed. engine.Needed tells which ones have to be kept: those of the last ten minutes, for duplicates, and of the last
 // hour and a half, for visits; more if a client is trusted to send events of the future. They are of the same rules and deriver.
 // After other rules hits are another generation, made from the beginning of the archive.

@@ -156,3 +156,68 @@ func TestLoadRefuses(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// loadAny loads bytes that may be a checkpoint: they are one or an error, and what was loaded can be gone on from.
+func loadAny(t *testing.T, log [][]byte, b []byte) (loaded bool) {
+	t.Helper()
+	l := mixed.newLedger()
+	if err := l.Load([][]byte{b}); err != nil {
+		if !errors.Is(err, engine.ErrCheckpoint) {
+			t.Fatalf("%x: error without a reason: %v", b, err)
+		}
+		return false
+	}
+	last := l.Last()
+	if last > 1<<40 {
+		return true
+	}
+	for i := range 10 {
+		_ = l.Step(last+int64(i)+1, log[100+i], newKept())
+	}
+	if err := mixed.newLedger().Load([][]byte{b, l.Checkpoint(nil)}); err != nil {
+		t.Fatalf("%x: its own checkpoint is refused: %v", b, err)
+	}
+	return true
+}
+
+// checkpoints returns some of a log.
+func checkpoints(log [][]byte) (list [][]byte) {
+	l, k := mixed.newLedger(), newKept()
+	for i, value := range log[:90] {
+		_ = l.Step(int64(i), value, k)
+		if i%30 == 29 {
+			list = append(list, l.Checkpoint(nil))
+		}
+	}
+	return list
+}
+
+// TestLoadDamaged: a checkpoint of which bytes are others.
+func TestLoadDamaged(t *testing.T) {
+	log := mixed.log(1)
+	good := checkpoints(log)
+	rng := rand.New(rand.NewPCG(5, 6))
+	loaded, refused := 0, 0
+	for range 400 {
+		b := bytes.Clone(good[rng.IntN(len(good))])
+		for range 1 + rng.IntN(2) {
+			b[rng.IntN(len(b))] ^= byte(1 << rng.IntN(8))
+		}
+		if loadAny(t, log, b) {
+			loaded++
+		} else {
+			refused++
+		}
+	}
+	if loaded == 0 || refused == 0 {
+		t.Errorf("%d were loaded, and %d refused", loaded, refused)
+	}
+}
+
+func FuzzLoad(f *testing.F) {
+	log := mixed.log(1)
+	for _, b := range checkpoints(log) {
+		f.Add(b)
+	}
+	f.Fuzz(func(t *testing.T, b []byte) { loadAny(t, log, b) })
+}
