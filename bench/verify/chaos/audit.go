@@ -98,7 +98,7 @@ func startAuditor(ctx context.Context, o *Options, w *world, dir string, j job, 
 		p, err := a.fleet.start(j)
 		if err == nil {
 			a.procs = append(a.procs, p)
-			err = p.waitReady(ctx)
+			err = p.saidReady(ctx) // a new cluster may have no coordinator yet to ask for members
 		}
 		if err != nil {
 			a.fleet.end()

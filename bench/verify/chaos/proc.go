@@ -151,14 +151,26 @@ func (f *fleet) live() []*proc {
 	return append([]*proc(nil), f.procs...)
 }
 
-// waitReady waits until the worker has its partitions and their state.
+// waitReady waits until the worker has its partitions and their state, and notes its memberships.
 func (p *proc) waitReady(ctx context.Context) error {
+	if err := p.saidReady(ctx); err != nil {
+		return err
+	}
+	ids, err := p.fleet.strangers(ctx, p)
+	if err == nil {
+		p.ids = ids
+	}
+	return err
+}
+
+// saidReady waits until the worker has said that it is ready.
+func (p *proc) saidReady(ctx context.Context) error {
 	for {
 		p.mu.Lock()
 		ready := !p.ready.IsZero()
 		p.mu.Unlock()
 		if ready {
-			break
+			return nil
 		}
 		select {
 		case <-p.done:
@@ -168,11 +180,6 @@ func (p *proc) waitReady(ctx context.Context) error {
 		case <-time.After(5 * time.Millisecond):
 		}
 	}
-	ids, err := p.fleet.strangers(ctx, p)
-	if err == nil {
-		p.ids = ids
-	}
-	return err
 }
 
 // strangers are the members of the group that belong to no other worker.
