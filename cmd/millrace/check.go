@@ -13,8 +13,9 @@ type checkCommand struct {
 
 // Help is the text behind the list of flags.
 func (checkCommand) Help() string {
-	return `Tries what serve would use with the same flags, variables and config file, prints a line for each thing, and changes nothing. The exit
-code is 0 if all is right, and 1 if not. It may run beside a serve.`
+	return `Tries what serve would use with the same flags, variables and config file, and prints a line for each thing. It makes no topic and counts nothing:
+it puts two small objects into the bucket and takes them away again, and writes a point of its own into InfluxDB, whose database
+it makes if there is none, as serve does. The exit code is 0 if all is right, and 1 if not. It may run beside a serve.`
 }
 
 func (c *checkCommand) Run(p *process, logs *logFlags) error {

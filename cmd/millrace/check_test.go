@@ -23,7 +23,7 @@ func TestCheck(t *testing.T) {
 	}
 	cert, key := certstest.New(t).Write(t, t.TempDir(), time.Now().Add(time.Hour), "localhost")
 	f(exitOK, "data folder", "--tls-cert", cert, "--tls-key", key)
-	f(exitError, "2 of 3 failed", "--tls-cert", key, "--tls-key", key, "--s3", "s3://k:"+theSecret+"@127.0.0.1:1/bucket")
+	f(exitError, "2 of 5 failed", "--tls-cert", key, "--tls-key", key, "--s3", "s3://k:"+theSecret+"@127.0.0.1:1/bucket")
 	f(exitUsage, "--partitions", "--partitions", "0")
 }
 

@@ -68,13 +68,37 @@ type StatusError struct {
 	Message string
 	// RetryAfter is how long the server asked to be left alone; 0 if it did not.
 	RetryAfter time.Duration
+	// Remedy is what an operator can do about it, "" if that is not known.
+	Remedy string
 }
 
 func (e *StatusError) Error() string {
 	if e.Code == http.StatusOK {
 		return "InfluxDB: " + e.Message
 	}
-	return fmt.Sprintf("InfluxDB: %d %s: %s", e.Code, http.StatusText(e.Code), e.Message)
+	text := fmt.Sprintf("InfluxDB: %d %s: %s", e.Code, http.StatusText(e.Code), e.Message)
+	if e.Remedy != "" {
+		text += "; " + e.Remedy
+	}
+	return text
+}
+
+// remedy returns StatusError.Remedy.
+func (c *Client) remedy(err *StatusError) string {
+	login := c.cfg.User != "" || c.cfg.Token != "" || c.cfg.TokenFile != ""
+	switch {
+	case err.Code == http.StatusUnauthorized && !login:
+		return "the server wants a login: http://USER:PASSWORD@HOST:PORT/DATABASE, or ?token= behind it"
+	case err.Code == http.StatusUnauthorized:
+		return "user and password, or the token, in the address are not right"
+	case err.Code == http.StatusForbidden:
+		return "give this user the right"
+	case NoDatabase(err):
+		return "make the database, or give the user the right to make it"
+	case err.Code == http.StatusNotFound:
+		return "is another server at this address?"
+	}
+	return ""
 }
 
 // Write posts lines of line protocol with times in seconds. Encoding is "gzip" or "".
@@ -112,6 +136,18 @@ func (c *Client) CreateDatabase(ctx context.Context) error {
 	return c.Query(ctx, "CREATE DATABASE "+QuoteName(c.cfg.DB), func(*Series) error { return nil })
 }
 
+// HasDatabase reports whether the database is there. The user needs rights on it, or it is not shown.
+func (c *Client) HasDatabase(ctx context.Context) (has bool, err error) {
+	err = c.Query(ctx, "SHOW DATABASES", func(s *Series) error {
+		name := s.Column("name")
+		for _, row := range s.Values {
+			has = has || Text(row, name) == c.cfg.DB
+		}
+		return nil
+	})
+	return has, err
+}
+
 // post returns an answer with a status of success, or an error.
 func (c *Client) post(ctx context.Context, where string, params url.Values, h http.Header, body io.Reader) (*http.Response, error) {
 	return c.do(ctx, http.MethodPost, where, params, h, body)
@@ -146,11 +182,13 @@ func (c *Client) do(ctx context.Context, method, where string, params url.Values
 		return resp, nil
 	}
 	defer resp.Body.Close()
-	return nil, &StatusError{
+	refused := &StatusError{
 		Code:       resp.StatusCode,
 		Message:    clip(redact(message(resp), c.cfg.User, password, token)),
 		RetryAfter: retryAfter(resp.Header.Get("Retry-After"), time.Now()),
 	}
+	refused.Remedy = c.remedy(refused)
+	return nil, refused
 }
 
 // explain adds the remedy to the error of a request that had no answer, which names method, address and cause.

@@ -31,6 +31,8 @@ type Config struct {
 	Org, Bucket string
 }
 
+var errNotURL = errors.New("influx URL: not a URL; percent-encode / : @ ? # in user and password")
+
 // ParseURL reads a Config from
 //
 //	http[s]://[user[:password]@]host:port[/prefix]/db[?rp=…&token=…&org=…&bucket=…&password-file=…&token-file=…&ca=…]
@@ -39,8 +41,8 @@ type Config struct {
 func ParseURL(s string) (Config, error) {
 	// No error shows the URL or what url.Parse takes for a part of it: a password with an unescaped / or @ may be in any.
 	u, err := url.Parse(s)
-	if err != nil || strings.Contains(u.Host+u.Path, "@") {
-		return Config{}, errors.New("influx URL: not a URL; percent-encode / : @ ? # in user and password")
+	if err != nil || strings.Contains(u.Host+u.Path, "@") || strings.Contains(s, "#") {
+		return Config{}, errNotURL
 	}
 	if u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
 		if host, port, ok := strings.Cut(s, ":"); ok && port != "" && strings.Trim(port, "0123456789") == "" {
@@ -76,6 +78,9 @@ func ParseURL(s string) (Config, error) {
 		case "ca":
 			c.CA = v[0]
 		default:
+			if strings.Contains(key+v[0], "@") { // of an unescaped ?
+				return Config{}, errNotURL
+			}
 			if q.Has("token") { // whose end it may be, behind an unescaped &
 				key = "…"
 			}

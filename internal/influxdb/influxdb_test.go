@@ -49,6 +49,9 @@ func TestParseURL(t *testing.T) {
 	bad("http://h:8086/x?org=o", "org and bucket")
 	bad("http://h:8086/x?retention=1", `unknown parameter "retention"`)
 	bad("http://u:secret@h:80\x7f86/x", "not a URL")
+	bad("http://u:se@cr/e#t@h:8086/x", "percent-encode")
+	bad("http://u:secr?et@h:8086/x", "percent-encode")
+	bad("http://u:secr#et@h:8086/x", "percent-encode")
 	bad("http://h/a%0Ab", "control character")
 }
 

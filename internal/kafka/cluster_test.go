@@ -253,3 +253,26 @@ func TestRetentionRefused(t *testing.T) {
 	}
 	mustEnsure(t, c, Topic{Name: "a", Partitions: 1, Retention: time.Hour}) // needs no altering
 }
+
+// A new cluster has no coordinator of groups until it has made its topic of offsets: that is waited for.
+func TestTryGroupWaits(t *testing.T) {
+	t.Parallel()
+	f, c := mustFake(t)
+	var asked atomic.Int32
+	f.ControlKey(int16(kmsg.FindCoordinator), func(r kmsg.Request) (kmsg.Response, error, bool) {
+		f.KeepControl()
+		if asked.Add(1) > 4 { // more often than the client asks by itself
+			return nil, nil, false
+		}
+		resp := r.ResponseKind().(*kmsg.FindCoordinatorResponse)
+		for _, key := range r.(*kmsg.FindCoordinatorRequest).CoordinatorKeys {
+			one := kmsg.NewFindCoordinatorResponseCoordinator()
+			one.Key, one.ErrorCode = key, kerr.CoordinatorNotAvailable.Code
+			resp.Coordinators = append(resp.Coordinators, one)
+		}
+		return resp, nil, true
+	})
+	if err := c.TryGroup(t.Context(), testGroup, false); err != nil || asked.Load() < 5 {
+		t.Errorf("%v after %d requests", err, asked.Load())
+	}
+}

@@ -93,6 +93,8 @@ func (c *Cluster) Explain(ctx context.Context, err error) error {
 		if why := c.ask(ctx); why != nil && !isClosed(why) {
 			return c.Explain(ctx, why)
 		}
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return fmt.Errorf("nothing listens there: are host and port in --kafka right, and does the broker run? %w", err)
 	case isClosed(err), isSilent(err), strings.Contains(text, "invalid large response size"): // franz-go's for what is no answer of Kafka's
 		if why := c.whyNoAnswer(ctx, isClosed(err)); why != "" {
 			return fmt.Errorf("%s: %w", why, err)

@@ -33,6 +33,9 @@ func (c *Cluster) Reach(ctx context.Context) (found string, err error) {
 		}
 	}
 	found = fmt.Sprintf("%d brokers", len(res.Brokers))
+	if len(res.Brokers) == 1 {
+		found = "1 broker"
+	}
 	if res.ClusterID != nil {
 		found += ", cluster " + *res.ClusterID
 	}
@@ -46,7 +49,7 @@ func (c *Cluster) Reach(ctx context.Context) (found string, err error) {
 }
 
 func (c *Cluster) tryClient(more ...kgo.Opt) (*kgo.Client, error) {
-	opts := append(c.ClientOptions(), kgo.RequestRetries(1), kgo.DisableClientMetrics())
+	opts := append(c.ClientOptions(), kgo.RequestRetries(1), kgo.RequestTimeoutOverhead(dialTimeout), kgo.DisableClientMetrics())
 	client, err := kgo.NewClient(append(opts, more...)...)
 	if err != nil {
 		return nil, fmt.Errorf("connect to Kafka: %w", err)
@@ -88,9 +91,12 @@ const mayDelete = 1 << 6
 
 // isMakingOffsets reports whether Kafka can't say anything of a group yet: the topic of its offsets is
 // made when a cluster is asked for the first time.
-func isMakingOffsets(g kmsg.DescribeGroupsResponseGroup) bool {
-	err := kerr.ErrorForCode(g.ErrorCode)
+func isMakingOffsets(err error) bool {
 	return errors.Is(err, kerr.CoordinatorNotAvailable) || errors.Is(err, kerr.CoordinatorLoadInProgress)
+}
+
+func lacksCoordinator(g kmsg.DescribeGroupsResponseGroup) bool {
+	return isMakingOffsets(kerr.ErrorForCode(g.ErrorCode))
 }
 
 // TryGroup reports an error unless a consumer group may be used, and deleted if its owner rewinds
@@ -104,7 +110,7 @@ func (c *Cluster) TryGroup(ctx context.Context, group string, rewinds bool) erro
 	req := kmsg.NewPtrDescribeGroupsRequest()
 	req.Groups, req.IncludeAuthorizedOperations = []string{group}, true
 	res, err := req.RequestWith(ctx, client)
-	for err == nil && slices.ContainsFunc(res.Groups, isMakingOffsets) {
+	for isMakingOffsets(err) || err == nil && slices.ContainsFunc(res.Groups, lacksCoordinator) {
 		select {
 		case <-ctx.Done():
 			return fmt.Errorf("group %s: Kafka has no coordinator for it: it makes the topic __consumer_offsets when it is first asked, "+

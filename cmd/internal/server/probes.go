@@ -16,7 +16,7 @@ import (
 // Probes returns what a server of these options would use, each to be tried by itself. REQUIRES:
 // Validate has returned nil.
 func (o *Options) Probes() []check.Probe {
-	return slices.Concat([]check.Probe{o.folderProbe()}, o.certificateProbes(), o.kafkaProbes(), o.archiveProbes(), o.influxProbes())
+	return slices.Concat([]check.Probe{o.folderProbe()}, o.addressProbes(), o.certificateProbes(), o.kafkaProbes(), o.archiveProbes(), o.influxProbes())
 }
 
 // kafkaProbes try the cluster of --kafka: that its brokers can be reached, what a start would do

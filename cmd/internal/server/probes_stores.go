@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"strings"
+	"syscall"
 	"time"
 
 	"millrace/cmd/internal/check"
@@ -28,6 +30,30 @@ func (o *Options) certificateProbes() []check.Probe {
 	}
 	if o.AdminTLSCert != "" {
 		probes = append(probes, certificateProbe("admin certificate", o.AdminTLSCert, o.AdminTLSKey))
+	}
+	return probes
+}
+
+// addressProbes try whether the addresses to listen on are free, as they are not beside a serve.
+func (o *Options) addressProbes() []check.Probe {
+	probe := func(name, addr string) check.Probe {
+		return check.Probe{Name: name, Run: func(ctx context.Context) (string, error) {
+			l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
+			if errors.Is(err, syscall.EADDRINUSE) {
+				return "", check.Warning(addr + " is in use: by a serve that runs, or by another program, which keeps one from starting")
+			}
+			if err != nil {
+				return "", fmt.Errorf("--%s: %w", name, err)
+			}
+			return addr + " can be listened on", l.Close()
+		}}
+	}
+	var probes []check.Probe
+	if o.Listen != "" && (o.has(roles.Collect) || o.has(roles.Query)) {
+		probes = append(probes, probe("listen", o.Listen))
+	}
+	if o.Admin != "" {
+		probes = append(probes, probe("admin", o.Admin))
 	}
 	return probes
 }
@@ -99,6 +125,11 @@ func (o *Options) influxProbes() []check.Probe {
 			return "", err
 		}
 		defer db.Close()
+		had := true // where it can't be told
+		if has, err := client.HasDatabase(ctx); err == nil && !cfg.V2() {
+			had = has
+		}
+		client.CloseIdle()
 		if writes {
 			if err := db.Sink.Probe(ctx); err != nil {
 				return "", err
@@ -108,6 +139,9 @@ func (o *Options) influxProbes() []check.Probe {
 			if err := db.Reader.Check(ctx); err != nil {
 				return "", err
 			}
+		}
+		if has, err := client.HasDatabase(ctx); !had && err == nil && has {
+			return "", check.Warning(fmt.Sprintf("%s was not there, and has been made: is its name right?", cfg))
 		}
 		return cfg.String() + " can be " + map[[2]bool]string{{true, true}: "written and read", {true, false}: "written", {false, true}: "read"}[[2]bool{writes, reads}], nil
 	}

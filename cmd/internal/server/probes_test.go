@@ -68,6 +68,20 @@ func TestProbeFolder(t *testing.T) {
 	}
 }
 
+func TestProbeAddress(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	taken := l.Addr().String()
+	mustProbe(t, &Options{Listen: taken, Roles: []string{roles.Query}}, 0, `warn +listen +`+taken+` is in use`)
+	mustProbe(t, &Options{Admin: taken}, 0, `warn +admin +`+taken+` is in use`)
+	mustProbe(t, &Options{Listen: taken, Roles: []string{roles.Process}}, 0, `(ok|warn) +data folder`)
+	mustProbe(t, &Options{Admin: "192.0.2.1:1"}, 1, `FAIL +admin +--admin: .*192\.0\.2\.1:1`)
+	l.Close()
+	mustProbe(t, &Options{Admin: taken}, 0, `ok +admin +`+taken+` can be listened on`)
+}
+
 func TestProbeCertificate(t *testing.T) {
 	a := certstest.New(t)
 	f := func(left time.Duration, failed int, want string) {
@@ -99,7 +113,7 @@ func TestProbeKafka(t *testing.T) {
 	mustProbe(t, o, 1, `FAIL +kafka address `+nobody+` +`+nobody+` is one of the addresses of --kafka: .*connection refused`)
 	mustProbe(t, o, 1, `ok +kafka address `+broker+`$`)
 	o.Kafka.Brokers = []string{broker}
-	mustProbe(t, o, 0, `ok +kafka +1 brokers`)
+	mustProbe(t, o, 0, `ok +kafka +1 broker,`)
 	o.Access.Secret = nil
 	mustProbe(t, o, 0, `warn +secret +collectors at a Kafka cluster`)
 }
@@ -115,6 +129,7 @@ type fakeInflux struct {
 	header, body string // of /ping
 	policies     string // rows of SHOW RETENTION POLICIES
 	refuse       string // what is refused: write or query
+	missing      bool   // the database, until it is made
 }
 
 func (f *fakeInflux) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -128,6 +143,14 @@ func (f *fakeInflux) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case f.refuse != "" && strings.HasSuffix(r.URL.Path, f.refuse):
 		w.WriteHeader(http.StatusForbidden)
 		fmt.Fprint(w, `{"error":"not allowed"}`)
+	case strings.HasPrefix(q, "SHOW DATABASES") && !f.missing:
+		fmt.Fprint(w, `{"results":[{"series":[{"name":"databases","columns":["name"],"values":[["db"]]}]}]}`)
+	case strings.HasPrefix(q, "CREATE DATABASE"):
+		f.missing = false
+		fmt.Fprint(w, `{"results":[{}]}`)
+	case r.URL.Path == "/write" && f.missing:
+		w.WriteHeader(http.StatusNotFound)
+		fmt.Fprint(w, `{"error":"database not found: \"db\""}`)
 	case strings.HasPrefix(q, "SHOW RETENTION"):
 		fmt.Fprintf(w, `{"results":[{"series":[{"columns":["name","duration","default"],"values":[%s]}]}]}`, f.policies)
 	case r.URL.Path == "/query":
@@ -149,6 +172,7 @@ func TestProbeInflux(t *testing.T) {
 	f(&fakeInflux{header: "unknown", policies: ever}, "", 0, `ok +influxdb +InfluxDB of an unknown version$`)
 	f(&fakeInflux{body: "hello", policies: ever}, "", 3, `FAIL +influxdb +.*is another server`)
 	f(&fakeInflux{header: "1.8.10", policies: ever}, "", 0, `ok +influxdb rights +.*/db can be written and read$`)
+	f(&fakeInflux{header: "1.8.10", policies: ever, missing: true}, "", 0, `warn +influxdb rights +.*/db was not there, and has been made: is its name right\?`)
 	f(&fakeInflux{header: "1.8.10", policies: ever, refuse: "write"}, "", 1, `FAIL +influxdb rights +write to .*not allowed`)
 	f(&fakeInflux{header: "1.8.10", policies: ever}, "", 0, `ok +influxdb retention +rollups are kept for ever`)
 	f(&fakeInflux{header: "1.8.10", policies: ever}, "?rp=short", 0, `warn +influxdb retention +the server removes rollups after 1 days`)
