@@ -210,10 +210,21 @@ func (s *S3) wrap(verb, key string, err error) error {
 		err = fmt.Errorf("the server's certificate is of an authority that is not trusted: give its PEM file with ca=FILE in the address: %w", err)
 	case strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
 		err = fmt.Errorf("the server does not speak TLS: write tls=false in the address, or correct the port: %w", err)
-	case !s.cfg.TLS && (errors.Is(err, syscall.ECONNRESET) || strings.Contains(err.Error(), "malformed HTTP response")):
+	case !s.cfg.TLS && (isCutOff(err) || strings.Contains(err.Error(), "malformed HTTP response")):
 		err = fmt.Errorf("the server ended the connection; if it speaks TLS, write tls=true in the address: %w", err)
 	}
 	return fmt.Errorf("%s %q in %s: %w", verb, key, s, err)
+}
+
+// isCutOff reports an error that means that the server ended the connection in the midst of a request, as it does
+// where it wants TLS. Which one it is depends on how far the request had come.
+func isCutOff(err error) bool {
+	for _, end := range []error{syscall.ECONNRESET, syscall.EPIPE, net.ErrClosed, io.EOF, io.ErrUnexpectedEOF} {
+		if errors.Is(err, end) {
+			return true
+		}
+	}
+	return false
 }
 
 // explain adds the remedy to an answer of the server. Credentials that it does not take are found

@@ -2,12 +2,17 @@ package blob
 
 import (
 	"encoding/pem"
+	"errors"
 	"fmt"
+	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -233,6 +238,19 @@ func TestS3TLS(t *testing.T) {
 	f("no such file", S3Config{Endpoint: at, TLS: true, CA: ca + ".none"})
 	mustWriteFile(t, ca, "no certificate")
 	f("has no PEM block", S3Config{Endpoint: at, TLS: true, CA: ca})
+}
+
+// However a server that wants TLS ends a connection, the error says what to do.
+func TestS3CutOff(t *testing.T) {
+	for _, end := range []error{syscall.ECONNRESET, syscall.EPIPE, net.ErrClosed, io.EOF, io.ErrUnexpectedEOF} {
+		err := (&S3{}).wrap("put", "k", &url.Error{Op: "Put", URL: "http://h/k", Err: fmt.Errorf("read: %w", end)})
+		if !errors.Is(err, end) || !strings.Contains(err.Error(), "write tls=true") {
+			t.Errorf("%v: %v", end, err)
+		}
+		if err := (&S3{cfg: S3Config{TLS: true}}).wrap("put", "k", end); strings.Contains(err.Error(), "tls") {
+			t.Errorf("with TLS: %v", err)
+		}
+	}
 }
 
 // The address of a list is the one that the library makes for objects, whatever the style.

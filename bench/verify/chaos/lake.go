@@ -94,7 +94,7 @@ func killArchiver(ctx context.Context, o Options) error {
 		return nil
 	}
 	// An engine counts the log now, and the archive goes on.
-	if p, err = r.start(ctx, job()); err != nil {
+	if _, err := r.start(ctx, job()); err != nil {
 		return err
 	}
 	if _, err := r.start(ctx, r.job(1)); err != nil {
