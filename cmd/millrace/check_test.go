@@ -52,7 +52,7 @@ func TestCheckOnServices(t *testing.T) {
 			}
 		}
 	}
-	ok := []string{"ok    influxdb            InfluxDB of an unknown version", "ok    influxdb rights     ", "ok    influxdb retention  rollups are kept for ever"}
-	f(secret, exitOK, append(ok, "keeps and lists what is put there")...)
-	f(theSecret, exitError, append(ok, "check key and secret")...)
+	ok := []string{"ok    influxdb            InfluxDB of an unknown version", "ok    influxdb retention  rollups are kept for ever"}
+	f(secret, exitOK, append(ok, "keeps and lists what is put there", "warn  influxdb rights     "+p.influx+" was not there, and has been made")...)
+	f(theSecret, exitError, append(ok, "check key and secret", "ok    influxdb rights     "+p.influx+" can be written and read")...)
 }
