@@ -235,7 +235,7 @@ func TestKafkaRights(t *testing.T) {
 			}
 		}
 	}
-	probed(exitError, "ok    kafka ", "1 brokers, cluster ", "by TLS, SCRAM-SHA-512", "FAIL  topic millrace.events ", "--create --topic millrace.events", "ok    group millrace.emit-local")
+	probed(exitError, "ok    kafka ", "1 broker, cluster ", "by TLS, SCRAM-SHA-512", "FAIL  topic millrace.events ", "--create --topic millrace.events", "ok    group millrace.emit-local")
 	creates := kadm.NewACLs().Allow(principals...).Topics("millrace.").ResourcePatternType(kadm.ACLPatternPrefixed).Operations(kadm.OpCreate)
 	k.create(creates)
 	probed(exitOK, "ok    topic millrace.events ", "is not there, serve makes it")
