@@ -82,7 +82,7 @@ func foreignAnswer(ctx context.Context, conn net.Conn) string {
 	n, err := io.ReadFull(conn, head)
 	switch {
 	case n == 0 && isSilent(err):
-		return "takes connections and does not answer"
+		return "takes connections and does not answer, so that it hangs or is no broker"
 	case n == 0, n == len(head) && binary.BigEndian.Uint32(head[4:]) == id, head[0] == tlsAlert && head[1] == 3:
 		return ""
 	case strings.HasPrefix(string(head[:n]), "HTTP/"):

@@ -36,7 +36,7 @@ func TestForeign(t *testing.T) {
 	for _, c := range []struct{ addr, want string }{
 		{web.Listener.Addr().String(), "is an HTTP server"},
 		{listen("220 mail.example.com ESMTP\r\n"), `answers "220 mail" and so on, which is not Kafka's protocol`},
-		{listen(""), "takes connections and does not answer"},
+		{listen(""), "takes connections and does not answer, so that it hangs or is no broker"},
 	} {
 		want := c.addr + " " + c.want + ": --kafka wants host:port of a broker's listener"
 		cluster := &Cluster{Brokers: []string{c.addr}, Security: &Security{}}

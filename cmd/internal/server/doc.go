@@ -64,7 +64,7 @@
 //
 // # Files
 //
-// server.go has Run and the order, steps.go the steps, options.go what is configured, validate.go
+// server.go has Run and the order, steps*.go the steps, options.go what is configured, validate.go
 // what of it is refused. The other files do not know the order: each has one thing that a step
 // opens, and gets what it needs as arguments; audit.go, which needs a part of all, has its step too.
 //

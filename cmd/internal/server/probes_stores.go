@@ -125,11 +125,12 @@ func (o *Options) influxProbes() []check.Probe {
 			return "", err
 		}
 		defer db.Close()
-		had := true // where it can't be told
-		if has, err := client.HasDatabase(ctx); err == nil && !cfg.V2() {
-			had = has
+		makes := false // the first write makes the database
+		if writes && !cfg.V2() {
+			has, err := client.HasDatabase(ctx)
+			client.CloseIdle()
+			makes = err == nil && !has
 		}
-		client.CloseIdle()
 		if writes {
 			if err := db.Sink.Probe(ctx); err != nil {
 				return "", err
@@ -140,7 +141,7 @@ func (o *Options) influxProbes() []check.Probe {
 				return "", err
 			}
 		}
-		if has, err := client.HasDatabase(ctx); !had && err == nil && has {
+		if makes {
 			return "", check.Warning(fmt.Sprintf("%s was not there, and has been made: is its name right?", cfg))
 		}
 		return cfg.String() + " can be " + map[[2]bool]string{{true, true}: "written and read", {true, false}: "written", {false, true}: "read"}[[2]bool{writes, reads}], nil

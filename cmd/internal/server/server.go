@@ -63,7 +63,7 @@ func Run(ctx context.Context, o Options) error {
 	}
 }
 
-// server is everything that Run has running. Only this file and steps.go know it: what a step
+// server is everything that Run has running. Only this file and the steps know it: what a step
 // calls gets the few things that it needs.
 type server struct {
 	o   Options
