@@ -121,6 +121,9 @@ func (l *Ledger) count() {
 		} else {
 			h.Visit = l.visits.Taker(nil)
 		}
+		if h.Visit != 0 {
+			h.VisitBegan = l.visits.TakerBegan()
+		}
 		l.sink.Hit(h)
 	}
 }
@@ -144,8 +147,8 @@ func classOf(v Verdict, row *window.Row, taken bool) (hits.Class, bool) {
 // watcher is how a Ledger hears of visits.
 type watcher Ledger
 
-func (w *watcher) Joined(id, into visit.ID) {
-	w.sink.Join(hits.Join{Offset: w.at, Visit: id, Into: into})
+func (w *watcher) Joined(j visit.Join) {
+	w.sink.Join(hits.Join{Offset: w.at, Visit: j.Visit, Into: j.Into, Site: j.Site, Visitor: j.Visitor, Begin: j.Begin})
 }
 
 func (w *watcher) Ended(v *visit.Visit) { w.sink.Visit(v) }

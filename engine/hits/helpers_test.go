@@ -24,12 +24,26 @@ type kept struct {
 	visits map[visit.ID]*visit.Visit
 	text   []string // of all, in order
 	ended  []visit.ID
+	began  map[visit.ID]event.Time // by the hits so far
+	odd    []string                // what says otherwise
 }
 
-func newKept() *kept { return &kept{joins: hits.Joins{}, visits: map[visit.ID]*visit.Visit{}} }
+func newKept() *kept {
+	return &kept{joins: hits.Joins{}, visits: map[visit.ID]*visit.Visit{}, began: map[visit.ID]event.Time{}}
+}
 
 func (k *kept) Hit(h *hits.Hit) {
 	h = h.Clone()
+	if id := h.Visit; id != 0 {
+		if at, ok := k.began[id]; h.Class != hits.Ping && (!ok || h.Time < at) {
+			k.began[id] = h.Time
+		}
+		if h.VisitBegan != k.began[id] {
+			k.odd = append(k.odd, fmt.Sprintf("hit %d.%d: its visit began at %s, and its hits say %s", h.Offset, h.Index, h.VisitBegan, k.began[id]))
+		}
+	} else if h.VisitBegan != 0 {
+		k.odd = append(k.odd, fmt.Sprintf("hit %d.%d of no visit: began at %s", h.Offset, h.Index, h.VisitBegan))
+	}
 	k.hits = append(k.hits, h)
 	row, text := *h.Row, *h
 	row.Dims, text.Row = *h.Dims(), nil
@@ -38,6 +52,10 @@ func (k *kept) Hit(h *hits.Hit) {
 
 func (k *kept) Join(j hits.Join) {
 	k.joins.Add(j)
+	if at := k.began[j.Visit]; j.Begin != at || j.Site == "" || j.Visitor == 0 {
+		k.odd = append(k.odd, fmt.Sprintf("%+v: its hits say it began at %s", j, at))
+	}
+	k.began[j.Into] = min(k.began[j.Into], k.began[j.Visit])
 	k.text = append(k.text, fmt.Sprintf("%+v", j))
 }
 

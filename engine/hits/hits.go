@@ -48,6 +48,8 @@ type Hit struct {
 	Minute event.Time
 	// Visit is the visit that took the hit, 0 if none did: it may have joined another since, see Join.
 	Visit visit.ID
+	// VisitBegan is when Visit began, by the events up to this one; 0 without a visit. A late event may move it to before.
+	VisitBegan event.Time
 	// Row is what is counted of it: visitor, values of dimensions, revenue, properties. Goals are those of the rules that it was
 	// derived by. Dims completes its dimensions.
 	Row *window.Row
@@ -93,6 +95,10 @@ type Join struct {
 	Offset int64
 	// Visit is no more; Into is what it is a part of. Into may join another one later.
 	Visit, Into visit.ID
+	// Site, Visitor and Begin are those of Visit, as they were before.
+	Site    string
+	Visitor event.Visitor
+	Begin   event.Time
 }
 
 // Sink takes what a Ledger of package engine makes of a log, in an order that the log decides: the hits of a record in their order, each after the joins

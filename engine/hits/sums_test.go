@@ -214,6 +214,9 @@ func TestVisits(t *testing.T) {
 				t.Errorf("seed %d: %s hit %d.%d has not the dimensions of its visit", seed, h.Class, h.Offset, h.Index)
 			}
 		}
+		for _, odd := range k.odd {
+			t.Errorf("seed %d: %s", seed, odd)
+		}
 		folds := k.folds()
 		for id, fold := range folds {
 			v, ended := fold.Visit(), k.visits[id]

@@ -46,10 +46,19 @@ func (v *Visit) Bounced() bool { return bounced(v.Views, v.Interactive) }
 // Seconds returns the visit's duration.
 func (v *Visit) Seconds() int64 { return seconds(v.End-v.Begin, v.Bounced(), v.Pinged) }
 
+// Join is a visit that has been taken into another, and is no more. All its events are the other's from there on.
+type Join struct {
+	Visit, Into ID
+	// Site, Visitor and Begin are those of Visit, as they were.
+	Site    string
+	Visitor event.Visitor
+	Begin   event.Time
+}
+
 // Watcher is told what becomes of visits that have names.
 type Watcher interface {
-	// Joined: a visit has been taken into another, and is no more. All its events are the other's from here on.
-	Joined(id, into ID)
+	// Joined: a visit has been taken into another. Its strings are valid during the call.
+	Joined(j Join)
 	// Ended: nothing can change the visit any more. It is valid during the call. Of each visit one of both is called once,
 	// and of those that end with the same record or Expire in an order that the log decides.
 	Ended(v *Visit)
@@ -100,6 +109,9 @@ func (t *Table) Taker(r *window.Row) ID {
 	return n.list[n.taken-1].id
 }
 
+// TakerBegan returns when the visit that Taker returns began, by the events so far. REQUIRES: Taker returned a visit.
+func (t *Table) TakerBegan() event.Time { return t.visits.at(t.naming.taken).first }
+
 func (n *naming) took(i int32, events uint32) {
 	n.taken = i
 	n.list[i-1].events += events
@@ -112,11 +124,12 @@ func (n *naming) begin(i int32) {
 	n.list[i-1] = name{id: n.next}
 }
 
-// join notes that a visit takes in another.
-func (n *naming) join(i, other int32) {
+// join notes that a visit of a site takes in another.
+func (t *Table) join(s *site, i, other int32) {
+	n, o := t.naming, t.visits.at(other)
 	n.list[i-1].events += n.list[other-1].events
 	if n.watcher != nil {
-		n.watcher.Joined(n.list[other-1].id, n.list[i-1].id)
+		n.watcher.Joined(Join{Visit: n.list[other-1].id, Into: n.list[i-1].id, Site: s.name, Visitor: o.visitor, Begin: o.first})
 	}
 }
 

@@ -20,7 +20,7 @@ type watched struct {
 
 func newWatched() *watched { return &watched{map[ID]ID{}, map[ID]Visit{}, nil} }
 
-func (w *watched) Joined(id, into ID) { w.joined[id] = into }
+func (w *watched) Joined(j Join) { w.joined[j.Visit] = j.Into }
 
 func (w *watched) Ended(v *Visit) {
 	w.ended[v.ID] = *v // Dims are views: not compared

@@ -183,7 +183,7 @@ func (t *Table) merge(s *site, i, other int32) {
 	v.flags |= o.flags & (interactive | pinged)
 	v.span = o.span + shift
 	if t.naming != nil {
-		t.naming.join(i, other)
+		t.join(s, i, other)
 	}
 	t.end(s, other).gone = true
 }

@@ -1,14 +1,14 @@
-// Package hitfile writes files of hits: Parquet, one row a hit, for queries that no rollup answers.
+// Package hitfile writes files of hits and of visits: Parquet, one row each, for queries that no rollup answers.
 //
-// In go hits (package engine/hits), in any order; out comes a file, sorted by site, visitor and time, so that a visitor's way through
-// a site is one run of rows.
+// In go hits, visits that have ended and joins (package engine/hits), in any order; out comes a file, sorted by site, visitor and
+// time, so that a visitor's way through a site is one run of rows.
 //
-//	b := hitfile.NewBuffer()
-//	… // b.Hit(h) for each
+//	b := hitfile.NewBuffer() // or NewVisitBuffer(topic, partition)
+//	… // b.Hit(h) for each; or v.Visit(v) and v.Join(j)
 //	err := b.Encode(&out)
 //	b.Reset()
 //
-// # Columns
+// # Columns of hits
 //
 //	site               string
 //	visitor            uint64     NULL if nobody knows who it was
@@ -37,12 +37,30 @@
 // Dimensions have the values that rollups have, and a query that has any filter on class is exact: the rollups of people count the
 // rows of class human.
 //
+// # Columns of visits
+//
+// A row is a visit that has ended, or a join: then into is not NULL, and what there is besides is site, visitor, visit and begin.
+//
+//	site, visitor      as above; of a visit never NULL
+//	visit              int64      its name; NULL in no row
+//	into               int64      of a join the visit that visit has become a part of, which may have joined another itself. NULL: a visit
+//	begin, end         timestamp  ms, UTC: of its first event, and of its last event or ping; of a join begin is that of the visit
+//	                              that is no more, and end NULL
+//	events, pageviews  int32
+//	interactive        boolean    an event that is no pageview, nor marked as non-interactive, is among them
+//	pinged             boolean    a ping has lengthened it
+//	bounce             boolean    it has one pageview and is not interactive
+//	seconds            int64      its duration as windows count it: end less begin, 0 of a bounce that has no ping
+//	entry_page, exit_page, hostname
+//	source … screen    as above: those of the visit in the end
+//	source_topic, source_partition
+//	                              the log in which visit is a place
+//
 // # Invariants
 //
-//   - A file is a function of its hits, byte for byte, in whatever order they were added.
+//   - A file is a function of its rows, byte for byte, in whatever order they were added.
 //
 // # What it does not do
 //
-// It has no files of visits yet, seals nothing, and puts nothing into a store: no role uses it. It resolves no joins: a hit has the
-// visit that it was given.
+// It seals nothing and puts nothing into a store: package lake does. It resolves no joins: a hit has the visit that it was given.
 package hitfile

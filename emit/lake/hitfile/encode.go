@@ -13,18 +13,20 @@ import (
 // batchRows is how many values are handed to a column writer at a time.
 const batchRows = 1024
 
-// column is how a column gets its values from the buffer.
-type column struct {
+// column is how a column gets its values from a buffer of rows of one kind.
+type column[B, R any] struct {
 	name string
-	// value returns the value of a hit; null stands for none in the optional columns.
-	value func(b *Buffer, r *packed) pq.Value
+	// value returns the value of a row; null stands for none in the optional columns.
+	value func(b B, r *R) pq.Value
 }
 
 // columns are all columns of the schema.
 var columns = allColumns()
 
-func allColumns() []column {
-	list := []column{
+type hitColumn = column[*Buffer, packed]
+
+func allColumns() []hitColumn {
+	list := []hitColumn{
 		text("site", strSite), text("name", strName), text("page", strPage), text("hostname", strHostname), text("entry_page", strEntryPage),
 		text("reason", strReason), text("revenue_currency", strCurrency), text("source_topic", strTopic),
 		{"visitor", func(_ *Buffer, r *packed) pq.Value { return optional(r.visitor != 0, pq.Int64Value(int64(r.visitor))) }},
@@ -50,13 +52,13 @@ func allColumns() []column {
 		{"source_index", func(_ *Buffer, r *packed) pq.Value { return pq.Int32Value(r.index) }},
 	}
 	for i, d := range originDims {
-		list = append(list, column{d.String(), func(b *Buffer, r *packed) pq.Value { return textValue(b.table[b.origins[r.origin][i]]) }})
+		list = append(list, hitColumn{d.String(), func(b *Buffer, r *packed) pq.Value { return textValue(b.table[b.origins[r.origin][i]]) }})
 	}
 	return list
 }
 
-func text(name string, str int) column {
-	return column{name, func(b *Buffer, r *packed) pq.Value { return textValue(b.table[r.str[str]]) }}
+func text(name string, str int) hitColumn {
+	return hitColumn{name, func(b *Buffer, r *packed) pq.Value { return textValue(b.table[r.str[str]]) }}
 }
 
 // textValue does not copy: the column writer does.
@@ -77,27 +79,32 @@ func optional(has bool, v pq.Value) pq.Value {
 // nulls (see emit/lake).
 func (b *Buffer) Encode(out *bytes.Buffer) error {
 	b.sort()
-	w := pq.NewGenericWriter[any](out,
-		schema(),
-		pq.Compression(&pq.Zstd),
-		pq.CreatedBy("millrace", "1", "hits.v1"), // the library's own default holds its version as the build knows it
-		pq.DictionaryMaxBytes(dictionaryBytes),
-		pq.SortingWriterConfig(pq.SortingColumns(pq.Ascending("site"), pq.NullsFirst(pq.Ascending("visitor")), pq.Ascending("ts"))),
-	)
-	for rest := b.rows; len(rest) > 0; {
-		n := min(b.groupRows, len(rest))
-		if err := b.rowGroup(w, rest[:n]); err != nil {
-			return fmt.Errorf("encode %d hits: %w", len(b.rows), err)
-		}
-		rest = rest[n:]
-	}
-	if err := w.Close(); err != nil {
+	if err := writeFile(out, schema(), "hits.v1", "ts", columns, b, b.rows, b.groupRows); err != nil {
 		return fmt.Errorf("encode %d hits: %w", len(b.rows), err)
 	}
 	return nil
 }
 
-func (b *Buffer) rowGroup(w *pq.GenericWriter[any], rows []packed) error {
+// writeFile appends a file of rows in their order, which is that of site, visitor and the column of a time.
+func writeFile[B, R any](out *bytes.Buffer, schema *pq.Schema, format, time string, columns []column[B, R], b B, rows []R, groupRows int) error {
+	w := pq.NewGenericWriter[any](out,
+		schema,
+		pq.Compression(&pq.Zstd),
+		pq.CreatedBy("millrace", "1", format), // the library's own default holds its version as the build knows it
+		pq.DictionaryMaxBytes(dictionaryBytes),
+		pq.SortingWriterConfig(pq.SortingColumns(pq.Ascending("site"), pq.NullsFirst(pq.Ascending("visitor")), pq.Ascending(time))),
+	)
+	for len(rows) > 0 {
+		n := min(groupRows, len(rows))
+		if err := writeGroup(w, columns, b, rows[:n]); err != nil {
+			return err
+		}
+		rows = rows[n:]
+	}
+	return w.Close()
+}
+
+func writeGroup[B, R any](w *pq.GenericWriter[any], columns []column[B, R], b B, rows []R) error {
 	writers := w.ColumnWriters()
 	values := make([]pq.Value, 0, min(batchRows, len(rows)))
 	for _, c := range columns {

@@ -133,7 +133,7 @@ func orderOf(r *row) string {
 	return fmt.Sprintf("%s %020d %d %09d %04d", r.Site, visitor, r.Time, r.Offset, r.Index)
 }
 
-func textOf(t *testing.T, r *row) string {
+func textOf(t *testing.T, r any) string {
 	t.Helper()
 	b, err := json.Marshal(r)
 	if err != nil {

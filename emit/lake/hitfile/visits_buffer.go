@@ -1,0 +1,100 @@
+package hitfile
+
+import (
+	"cmp"
+	"slices"
+
+	"millrace/engine/event"
+	"millrace/engine/hits"
+	"millrace/engine/visit"
+	"millrace/engine/window"
+)
+
+// The strings of a visit that are not of its origin.
+const (
+	visitSite = iota
+	visitEntryPage
+	visitExitPage
+	visitHostname
+	visitStrings
+)
+
+// packedVisit is a row of a visit or a join as the buffer holds it.
+type packedVisit struct {
+	visitor             event.Visitor
+	visit, into         visit.ID // into is 0 but of a join
+	begin, end          event.Time
+	events, views       uint32
+	interactive, pinged bool
+	bounce              bool
+	seconds             int64
+	str                 [visitStrings]uint32 // indexes of table
+	origin              uint32               // index of origins
+}
+
+// VisitBuffer holds visits that have ended, and joins, of one partition until they are written. It belongs to one goroutine, and
+// implements what of hits.Sink is about visits.
+type VisitBuffer struct {
+	texts
+	topic     string
+	partition int32
+	rows      []packedVisit
+	dims      [window.NumDims]string
+
+	groupRows int // rows of a row group; rowGroupRows, but for tests
+}
+
+// NewVisitBuffer returns an empty buffer for visits of a partition of a topic.
+func NewVisitBuffer(topic string, partition int32) *VisitBuffer {
+	b := &VisitBuffer{topic: topic, partition: partition, groupRows: rowGroupRows, texts: newTexts()}
+	b.Reset()
+	return b
+}
+
+// Reset forgets all visits, and keeps the memory of what does not hold strings.
+func (b *VisitBuffer) Reset() {
+	b.texts.reset()
+	b.rows = b.rows[:0]
+}
+
+// Len returns the number of rows.
+func (b *VisitBuffer) Len() int { return len(b.rows) }
+
+// Visit adds a copy of a visit.
+func (b *VisitBuffer) Visit(v *visit.Visit) {
+	r := packedVisit{
+		visitor: v.Visitor, visit: v.ID, begin: v.Begin, end: v.End, events: v.Events, views: v.Views, interactive: v.Interactive, pinged: v.Pinged,
+		bounce: v.Bounced(), seconds: v.Seconds(),
+	}
+	for i, s := range [...]string{
+		visitSite: v.Site, visitEntryPage: v.Dims[window.EntryPage], visitExitPage: v.Dims[window.ExitPage], visitHostname: v.Dims[window.Hostname],
+	} {
+		r.str[i] = b.intern(s)
+	}
+	b.scratch = window.AppendOrigin(b.scratch[:0], &v.Dims)
+	r.origin = b.internOrigin(b.scratch, &b.dims)
+	b.rows = append(b.rows, r)
+}
+
+// Join adds a join.
+func (b *VisitBuffer) Join(j hits.Join) {
+	r := packedVisit{visitor: j.Visitor, visit: j.Visit, into: j.Into, begin: j.Begin}
+	r.str[visitSite] = b.intern(j.Site)
+	clear(b.dims[:])
+	b.scratch = window.AppendOrigin(b.scratch[:0], &b.dims)
+	r.origin = b.internOrigin(b.scratch, &b.dims)
+	b.rows = append(b.rows, r)
+}
+
+// sort puts the rows in the order of a file: by site, visitor, beginning and name. A visit has one row, be it its own or its join.
+func (b *VisitBuffer) sort() {
+	rank := b.ranks(func(yield func(uint32)) {
+		for i := range b.rows {
+			yield(b.rows[i].str[visitSite])
+		}
+	})
+	slices.SortFunc(b.rows, func(x, y packedVisit) int {
+		return cmp.Or(cmp.Compare(rank[x.str[visitSite]], rank[y.str[visitSite]]), cmp.Compare(x.visitor, y.visitor),
+			cmp.Compare(x.begin, y.begin), cmp.Compare(x.visit, y.visit))
+	})
+}
