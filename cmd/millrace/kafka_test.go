@@ -10,6 +10,7 @@ import (
 	"github.com/IBM/sarama"
 
 	"millrace/cmd/internal/roles"
+	"millrace/emit/lake/commits"
 	"millrace/engine"
 	"millrace/ingest/salt"
 	"millrace/internal/deadletter"
@@ -42,6 +43,7 @@ func TestTopicsOnKafka(t *testing.T) {
 		// Four lives of state: a quarter, a visit of 12 h, its timeout, the lateness, and 7 min.
 		kafka.TableTopic(engine.Group): 4 * (15*time.Minute + 12*time.Hour + 30*time.Minute + 30*time.Minute + 7*time.Minute),
 		deadletter.Topic:               30 * 24 * time.Hour,
+		commits.Topic:                  -time.Millisecond, // for ever
 	} {
 		topic, ok := topics[name]
 		if !ok {

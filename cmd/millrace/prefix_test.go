@@ -112,7 +112,7 @@ func checkNames(t *testing.T, client *kgo.Client, prefix string) {
 			found = append(found, name)
 		}
 	}
-	for _, name := range []string{"archive", "dead", "emit-local", "engine", "engine-table", "events", "salts", "windows"} {
+	for _, name := range []string{"archive", "commits", "dead", "emit-local", "engine", "engine-table", "events", "salts", "windows"} {
 		want = append(want, "millrace."+name, prefix+"millrace."+name)
 	}
 	slices.Sort(found)

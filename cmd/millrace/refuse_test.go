@@ -18,6 +18,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"millrace/emit/lake"
+	"millrace/emit/lake/commits"
 	"millrace/engine"
 	"millrace/engine/event"
 	"millrace/internal/broker"
@@ -210,7 +211,7 @@ func addPartitions(t *testing.T, client *kgo.Client, n int32, topics ...string) 
 
 var (
 	tableTopic = kafka.TableTopic(engine.Group)
-	allTopics  = []string{engine.EventsTopic, engine.WindowsTopic, "millrace.dead", tableTopic}
+	allTopics  = []string{engine.EventsTopic, engine.WindowsTopic, "millrace.dead", commits.Topic, tableTopic}
 )
 
 // TestRefusals (T20): a log, a changelog or a state that does not fit is refused at the start, within ten seconds, with what

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"millrace/emit/lake/commits"
 	"millrace/engine"
 	"millrace/internal/deadletter"
 )
@@ -34,8 +35,8 @@ func (g *Guard) StartAnew() string {
 	if g.opts.Embedded {
 		return archive + replay
 	}
-	return fmt.Sprintf("stop all processes, delete the topics %s, %s and %s, and %s%s",
-		g.events(), g.windows(), g.table(), archive, replay)
+	return fmt.Sprintf("stop all processes, delete the topics %s, %s, %s and %s, and %s%s",
+		g.events(), g.windows(), g.opts.Names.Of(commits.Topic), g.table(), archive, replay)
 }
 
 // moveAway are the commands of StartAnew where everything is in the data folder.
@@ -118,6 +119,8 @@ func (g *Guard) DamagedLog(topic, path string) string {
 			`run "millrace replay" later, for the minutes that it has only a part of`, part, filepath.Join(g.opts.Dir.State(), "partition-"+partition), groups)
 	case topic == g.opts.Names.Of(deadletter.Topic):
 		return fmt.Sprintf("no event is in it but what could not be read: delete %s, and start; its dead letters are lost", part)
+	case topic == g.opts.Names.Of(commits.Topic):
+		return fmt.Sprintf("no event is in it: delete %s, and start: the archive has what it says", part)
 	case part == groups:
 		return fmt.Sprintf("delete %s, and start: each role knows itself how far it has got, and nothing is lost", part)
 	default:

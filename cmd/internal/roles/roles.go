@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"millrace/emit/lake/commits"
 	"millrace/engine"
 	"millrace/engine/event"
 	"millrace/ingest/salt"
@@ -86,7 +87,7 @@ func Uses(role string, names kafka.Names) []kafka.Use {
 	case Emit:
 		return []kafka.Use{{Topic: windows, Read: true}, letters}
 	case Archive:
-		return []kafka.Use{events}
+		return []kafka.Use{events, {Topic: names.Of(commits.Topic), Read: true, Write: true}}
 	}
 	return nil
 }

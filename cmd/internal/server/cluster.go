@@ -14,6 +14,7 @@ import (
 	"millrace/cmd/internal/brokersocket"
 	"millrace/cmd/internal/datadir"
 	"millrace/cmd/internal/lineage"
+	"millrace/emit/lake/commits"
 	"millrace/engine"
 	"millrace/engine/event"
 	"millrace/ingest/salt"
@@ -138,6 +139,7 @@ func topics(o KafkaOptions, lateness time.Duration, life event.Time) []kafka.Top
 		topic(engine.EventsTopic, o.Retention),
 		topic(engine.WindowsTopic, o.Retention),
 		topic(deadletter.Topic, deadRetention),
+		topic(commits.Topic, 0), // the chain is as long as the archive's hits; who writes it deletes what is folded
 		// Rule J9: the changelog outlives three lives of state (state.Options.Life), and after a
 		// pause as long as events are kept there is nothing left to go on with anyway.
 		topic(kafka.TableTopic(engine.Group), max(2*o.Retention+lateness, 4*time.Duration(life)*time.Millisecond)),
