@@ -15,6 +15,7 @@ import (
 // Kafka that refuses records at once: the answer says why, and not that something took too long. For want of a right
 // the collector is not healthy either, although it has a spool; clients that never send again are kept in that.
 func TestKafkaRefuses(t *testing.T) {
+	t.Parallel()
 	cluster := mustCluster(t)
 	c := mustOpen(t, cluster, func(o *Options) {
 		o.AckTimeout, o.Spool = time.Minute, &spool.Options{Dir: t.TempDir(), MaxBytes: 1 << 20}

@@ -74,6 +74,7 @@ func TestSetSites(t *testing.T) {
 
 // TestSetSitesMeanwhile: a request is served by the sites of one moment, whatever is set meanwhile. For the race detector.
 func TestSetSitesMeanwhile(t *testing.T) {
+	t.Parallel()
 	one, two := mustSites(t, "sites: {a.example: {}, b.example: {}}"), mustSites(t, "any_site: true")
 	c := mustOpen(t, mustCluster(t), func(o *Options) { o.SetSites(one) })
 	var wg sync.WaitGroup

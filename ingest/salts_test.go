@@ -61,6 +61,7 @@ func view(tb testing.TB, c *Collector, site, name string) {
 // TestMidnights: on one Kafka two collectors, one of which restarts, give one person one visitor from midnight to midnight of the
 // site, in three zones, and what ties a visit across it.
 func TestMidnights(t *testing.T) {
+	t.Parallel()
 	cluster := mustCluster(t)
 	if err := cluster.CreateTopic(salt.Topic, 1, map[string]string{"cleanup.policy": "compact"}); err != nil {
 		t.Fatal(err)

@@ -12,6 +12,7 @@ import (
 // A visitor of a site that is spread stays in one partition when his id changes at midnight, whoever sends for him; the
 // visitors are in several; other sites are in one.
 func TestShards(t *testing.T) {
+	t.Parallel()
 	cluster := mustCluster(t)
 	clock := &fakeClock{t: time.Date(2026, 3, 4, 23, 50, 0, 0, time.UTC)}
 	const wide, narrow = "wide.example", "narrow.example"

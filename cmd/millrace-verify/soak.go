@@ -21,7 +21,7 @@ type soakCommand struct {
 	Sites  int           `default:"200" help:"Sites that the events are of."`
 	Every  time.Duration `default:"15s" help:"How often a sample is taken."`
 	Seed   uint64        `default:"1" help:"Seed of the load."`
-	Serve  []string      `placeholder:"FLAG" help:"Further flags of serve, such as --retention=6h; several with commas between them."`
+	Serve  []string      `placeholder:"FLAG" help:"Further flags of serve, several with commas between them: --serve=--retention=6h,--early=2s."`
 }
 
 // Help is the text behind the list of flags.

@@ -27,9 +27,11 @@ import (
 	"millrace/internal/deadletter"
 	"millrace/internal/influxdb"
 	"millrace/internal/testgc"
+	"millrace/internal/testparallel"
 )
 
 func TestMain(m *testing.M) {
+	testparallel.Raise()
 	testgc.Relax()
 	os.Exit(m.Run())
 }

@@ -19,9 +19,11 @@ import (
 	"go.uber.org/goleak"
 
 	"millrace/internal/broker"
+	"millrace/internal/testparallel"
 )
 
 func TestMain(m *testing.M) {
+	testparallel.Raise()
 	goleak.VerifyTestMain(m,
 		// Sarama's metrics library starts one per process, for good.
 		goleak.IgnoreTopFunction("github.com/rcrowley/go-metrics.(*meterArbiter).tick"))
