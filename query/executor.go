@@ -117,6 +117,9 @@ func New(o Options) (*Executor, error) {
 	return &Executor{opts: o, slot: make(chan struct{}, o.MaxConcurrent)}, nil
 }
 
+// Today returns a time of the present day of a site, in its time zone.
+func (x *Executor) Today(site string) time.Time { return x.opts.Now().In(x.zone(site)) }
+
 // Execute answers a request. The error is an *Error if it is meant for the client.
 func (x *Executor) Execute(ctx context.Context, r *Request) (*Answer, error) {
 	release, err := x.acquire(ctx)

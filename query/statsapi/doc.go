@@ -5,6 +5,8 @@
 //	POST /api/v2/query                             the rows of a query
 //	GET  /api/v1/stats/realtime/visitors?site_id=  visitors of the last 5 minutes
 //	GET  /api/v1/sites                             the sites that a key opens
+//	GET  /api/v1/stats/aggregate, …/timeseries and …/breakdown
+//	                                               the same queries in the form of the Stats API v1 (v1*.go)
 //	GET  /api/openapi.json                         the API described
 //
 // A body becomes a query.Request (parse), the Executor answers it, and the answer gets the form of

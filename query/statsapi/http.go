@@ -31,7 +31,7 @@ var openAPI []byte
 
 // Handles reports whether Handler answers a path.
 func Handles(path string) bool {
-	return path == PathQuery || path == PathRealtime || path == PathSites || path == PathOpenAPI
+	return path == PathQuery || path == PathRealtime || path == PathSites || path == PathOpenAPI || v1Params[path] != nil
 }
 
 // Handler answers one request. A path that Handles does not know gets a 404.
@@ -64,6 +64,8 @@ func (s *Server) Handler(ctx *fasthttp.RequestCtx) {
 		err = s.serveRealtime(ctx)
 	case PathSites:
 		err = s.serveSites(ctx)
+	case PathAggregate, PathTimeseries, PathBreakdown:
+		err = s.serveV1(ctx, path)
 	case PathOpenAPI:
 		ctx.SetContentType("application/json")
 		ctx.SetBody(openAPI)

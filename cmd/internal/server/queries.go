@@ -73,6 +73,7 @@ func goalsOf(sites *liveSites, counts bool) func(site string) []string {
 // endpoints are the names in metrics of what queries are sent to.
 var endpoints = map[string]string{
 	statsapi.PathQuery: "query", statsapi.PathRealtime: "realtime", statsapi.PathSites: "sites", statsapi.PathOpenAPI: "openapi",
+	statsapi.PathAggregate: "aggregate", statsapi.PathTimeseries: "timeseries", statsapi.PathBreakdown: "breakdown",
 }
 
 // measured counts what a handler answers. Requests that Handles does not know are none of it.
