@@ -2,6 +2,7 @@ package lake
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"time"
 
@@ -9,14 +10,17 @@ import (
 	"millrace/internal/blob"
 )
 
-// sinkStore swallows objects, so that a benchmark measures no disk.
+// sinkStore swallows all objects but progress, so that a benchmark measures no disk.
 type sinkStore struct {
 	blob.Store
 	bytes int64
 	last  []byte
 }
 
-func (s *sinkStore) Put(_ context.Context, _ string, body []byte) error {
+func (s *sinkStore) Put(ctx context.Context, key string, body []byte) error {
+	if strings.HasPrefix(key, progressPrefix) {
+		return s.Store.Put(ctx, key, body)
+	}
 	s.bytes += int64(len(body))
 	if len(body) > len(s.last) {
 		s.last = append(s.last[:0], body...)
@@ -26,8 +30,13 @@ func (s *sinkStore) Put(_ context.Context, _ string, body []byte) error {
 
 func (s *sinkStore) Delete(context.Context, string) error { return nil }
 
-// BenchmarkArchive measures decoding, sorting and encoding, in one goroutine.
+// BenchmarkArchive measures decoding, sorting and encoding, in one goroutine, without hits and with them.
 func BenchmarkArchive(b *testing.B) {
+	b.Run("raw", func(b *testing.B) { benchArchive(b, false) })
+	b.Run("hits", func(b *testing.B) { benchArchive(b, true) })
+}
+
+func benchArchive(b *testing.B, withHits bool) {
 	g := newGenerator(1)
 	g.site = 50
 	var log []record
@@ -37,12 +46,16 @@ func BenchmarkArchive(b *testing.B) {
 		log = append(log, g.record(100))
 		rows += 100
 	}
-	store := &sinkStore{Store: mustFolder(b)}
+	store := &sinkStore{Store: newMemory()}
 	o := testOptions(store)
 	o.MaxRows = rows
 	b.ReportAllocs()
 	n := 0
 	for b.Loop() {
+		if withHits {
+			o.Hits = testHits([]*commitLog{{}}, [][]record{log})
+		}
+		store.Store = newMemory()
 		a := mustArchiver(b, o)
 		p := a.partition(0)
 		for offset, r := range log {

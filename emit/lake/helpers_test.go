@@ -55,10 +55,11 @@ type generator struct {
 	now  event.Time
 	id   int
 	site int // number of sites
+	who  int // number of visitors
 }
 
 func newGenerator(seed uint64) *generator {
-	return &generator{rng: rand.New(rand.NewPCG(seed, 7)), now: t0, site: 20}
+	return &generator{rng: rand.New(rand.NewPCG(seed, 7)), now: t0, site: 20, who: 50_000}
 }
 
 func (g *generator) zipf(n int) int {
@@ -71,7 +72,7 @@ func (g *generator) event() event.Event {
 	site := fmt.Sprintf("site%d.example.com", g.zipf(g.site))
 	e := event.Event{
 		ID: fmt.Sprintf("%016x%04x", g.rng.Uint64(), g.id&0xffff), Site: site, Name: event.Pageview,
-		Time: g.now - event.Time(g.rng.IntN(500)), Received: g.now, Visitor: event.Visitor(1 + g.zipf(50_000)*1_000_003),
+		Time: g.now - event.Time(g.rng.IntN(500)), Received: g.now, Visitor: event.Visitor(1 + g.zipf(g.who)*1_000_003),
 		URL:      fmt.Sprintf("https://www.%s/blog/article-%d?utm_source=x%d", site, page, g.zipf(5)),
 		UA:       fmt.Sprintf("Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/%d.0.0.0 Safari/537.36", 100+g.zipf(40)),
 		Language: "en-US", Screen: "1920x1080", Country: []string{"DE", "US", "FR", "JP"}[g.zipf(4)], Client: "v1",

@@ -60,6 +60,8 @@ type Options struct {
 	Sole bool
 	// Log gets what an operator should know. Required.
 	Log *slog.Logger
+	// Hits, if not nil, has hits and visits written beside the raw rows.
+	Hits *HitsOptions
 
 	// MaxRows cuts a segment, 250,000 by default, 1 to 10 million. Not larger, because a segment is
 	// held in memory, 30 MB of rows and their strings for each busy partition; not smaller, because
@@ -99,6 +101,11 @@ func (o Options) withDefaults() Options {
 	if o.now == nil {
 		o.now = time.Now
 	}
+	if o.Hits != nil {
+		h := *o.Hits
+		set(&h.Settle, 13*event.Hour)
+		o.Hits = &h
+	}
 	return o
 }
 
@@ -127,6 +134,11 @@ func (o Options) Validate() error {
 	need(o.MaxBytes >= 1, "max bytes must be 1 or more")
 	need(o.FlushInterval >= time.Second, "flush interval must be 1 s or more")
 	need(o.SilentAfter >= time.Second, "silent after must be 1 s or more")
+	if o.Hits != nil {
+		for _, what := range o.Hits.validate() {
+			need(false, what)
+		}
+	}
 	return errors.Join(errs...)
 }
 
@@ -146,15 +158,30 @@ type Stats struct {
 	Stored event.Time
 }
 
+// HitStats returns the counters of hits as they are now.
+func (a *Archiver) HitStats() HitStats {
+	s := &a.stats
+	return HitStats{
+		Hits: s.hits.Load(), Visits: s.visits.Load(), Objects: s.hitObjects.Load(), Bytes: s.hitBytes.Load(),
+		Commits: s.commits.Load(), Passed: s.passed.Load(), CaughtUp: s.caughtUp.Load(), Anew: s.anew.Load(),
+		Merges: s.merges.Load(), MergesOff: s.mergesOff.Load(),
+	}
+}
+
 // Archiver moves a topic's events into the lake.
 type Archiver struct {
 	o     Options
-	stats struct{ rows, objects, bytes, segments, skipped, failures, stored atomic.Int64 }
+	stats struct {
+		rows, objects, bytes, segments, skipped, failures, stored atomic.Int64
+
+		hits, visits, hitObjects, hitBytes, commits, passed, caughtUp, anew, merges, mergesOff atomic.Int64
+	}
 
 	probeReported atomic.Bool // what the first probe has found is logged
 
 	mu         sync.Mutex // guards the following, not what partitions point to
 	partitions map[int32]*partition
+	offered    map[int32]*offered
 	waits      map[*wait]struct{}
 	failed     error // why consume gave up: goka passes on only the text of an error
 }
@@ -164,7 +191,7 @@ func New(o Options) (*Archiver, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
-	return &Archiver{o: o.withDefaults(), partitions: map[int32]*partition{}, waits: map[*wait]struct{}{}}, nil
+	return &Archiver{o: o.withDefaults(), partitions: map[int32]*partition{}, offered: map[int32]*offered{}, waits: map[*wait]struct{}{}}, nil
 }
 
 // Run archives until ctx is done, and returns nil then, some seconds later at most if the archiver
@@ -277,6 +304,9 @@ func (a *Archiver) retry(ctx context.Context, what string, f func() error) error
 		}
 		if ctx.Err() != nil {
 			return ctx.Err()
+		}
+		if e, ok := errors.AsType[finalError](err); ok {
+			return e.error
 		}
 		if errors.Is(err, ErrProgress) || errors.Is(err, wire.ErrNewer) {
 			return err

@@ -52,7 +52,8 @@ type partition struct {
 	skipped int64
 	sum     string // of the last record
 
-	old []oldProgress // still in the store, the oldest first
+	old  []oldProgress  // still in the store, the oldest first
+	hits *partitionHits // nil if none are made
 }
 
 // oldProgress is a progress object that a later one has replaced.
@@ -85,6 +86,9 @@ func (p *partition) consume(ctx context.Context, offset int64, value []byte) err
 	}
 	p.expect = offset + 1
 	p.add(offset, value)
+	if p.hits != nil {
+		p.hits.step(offset, value)
+	}
 	if !p.full() {
 		return nil
 	}
@@ -126,7 +130,13 @@ func (p *partition) begin(ctx context.Context, offset int64, value []byte) error
 		p.buf = newBuffer()
 	}
 	p.startSegment()
-	return nil
+	if p.a.o.Hits == nil {
+		return nil
+	}
+	if p.hits == nil {
+		p.hits = newPartitionHits(p)
+	}
+	return p.hits.resume(ctx, p.done.NextOffset)
 }
 
 // gap returns ErrGap of a log that is read from an offset on, behind the end of the archive.
@@ -317,6 +327,11 @@ func (p *partition) flush(ctx context.Context) error {
 	})
 	if err != nil {
 		return err
+	}
+	if p.hits != nil {
+		if err := p.hits.flush(ctx, p.expect); err != nil {
+			return err
+		}
 	}
 	next := p.done
 	next.NextOffset, next.LastSum = p.expect, p.sum

@@ -165,6 +165,7 @@ type faultyStore struct {
 	n     int
 	kill  func()
 	after bool
+	hook  func(after bool) error // called before and after each Put
 }
 
 func (s *faultyStore) set(n int, kill func(), after bool) {
@@ -182,7 +183,15 @@ func (s *faultyStore) Put(ctx context.Context, key string, body []byte) error {
 		kill()
 		return errors.New("cut off before")
 	}
+	if s.hook != nil {
+		if err := s.hook(false); err != nil {
+			return err
+		}
+	}
 	err := s.Store.Put(ctx, key, body)
+	if s.hook != nil && err == nil {
+		err = s.hook(true)
+	}
 	if hit {
 		kill()
 		return errors.New("cut off after")

@@ -122,3 +122,29 @@ func (b *Buffer) sort() {
 			cmp.Compare(x.offset, y.offset), cmp.Compare(x.index, y.index))
 	})
 }
+
+// Bounds are what lies in the rows of a file.
+type Bounds struct {
+	// MinTime and MaxTime are the first and the last time: of hits their event time, of visits their beginning. Joins have none.
+	MinTime, MaxTime event.Time
+	// MinSite and MaxSite are the first and the last site.
+	MinSite, MaxSite string
+}
+
+func (b *Bounds) add(at event.Time, first bool) {
+	if first || at < b.MinTime {
+		b.MinTime = at
+	}
+	if first || at > b.MaxTime {
+		b.MaxTime = at
+	}
+}
+
+// Bounds returns those of the hits. REQUIRES: there are hits, and Encode was called after the last. The strings are copies.
+func (b *Buffer) Bounds() (is Bounds) {
+	for i := range b.rows {
+		is.add(b.rows[i].time, i == 0)
+	}
+	is.MinSite, is.MaxSite = b.clone(b.rows[0].str[strSite]), b.clone(b.rows[len(b.rows)-1].str[strSite])
+	return is
+}

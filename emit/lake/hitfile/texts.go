@@ -91,3 +91,6 @@ func (b *texts) ranks(each func(yield func(uint32))) []uint32 {
 
 // view returns b as a string without a copy.
 func view(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
+
+// clone returns a copy of a string of the table.
+func (b *texts) clone(i uint32) string { return strings.Clone(b.table[i]) }

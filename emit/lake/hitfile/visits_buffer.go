@@ -98,3 +98,17 @@ func (b *VisitBuffer) sort() {
 			cmp.Compare(x.begin, y.begin), cmp.Compare(x.visit, y.visit))
 	})
 }
+
+// Bounds returns those of the visits and joins. REQUIRES: there are rows, and Encode was called after the last. The strings are
+// copies.
+func (b *VisitBuffer) Bounds() (is Bounds) {
+	first := true
+	for i := range b.rows {
+		if b.rows[i].into == 0 {
+			is.add(b.rows[i].begin, first)
+			first = false
+		}
+	}
+	is.MinSite, is.MaxSite = b.clone(b.rows[0].str[visitSite]), b.clone(b.rows[len(b.rows)-1].str[visitSite])
+	return is
+}
