@@ -16,8 +16,10 @@ import (
 	"github.com/lovoo/goka"
 	"github.com/twmb/franz-go/pkg/kfake"
 
+	"millrace/emit/lake/commits"
 	"millrace/engine/event"
 	"millrace/internal/blob"
+	"millrace/internal/kafka"
 )
 
 // limitedGroup is a consumer group that keeps to a Limit, on plain Sarama: goka finishes the
@@ -80,7 +82,7 @@ func gokaOptions(limit Limit, fetch int32) []goka.ProcessorOption {
 // mustCluster starts a broker and produces a log into each partition.
 func mustCluster(tb testing.TB, logs [][]record) []string {
 	tb.Helper()
-	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(int32(len(logs)), testTopic))
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(int32(len(logs)), testTopic, commits.Topic))
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -110,6 +112,23 @@ func mustCluster(tb testing.TB, logs [][]record) []string {
 		}
 	}
 	return cluster.ListenAddrs()
+}
+
+// withHits has an archiver write hits, committed through Kafka, and returns the logs of commits.
+func withHits(tb testing.TB, o *Options) func(partition int32) commits.Log {
+	tb.Helper()
+	cluster := &kafka.Cluster{Brokers: o.Brokers}
+	topics, err := commits.OpenTopics(cluster)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { topics.Close() })
+	o.Hits = testHits(nil, nil)
+	o.Hits.Commits = topics.Partition
+	o.Hits.Records = func(ctx context.Context, partition int32, from, to int64, f func(int64, []byte) error) error {
+		return cluster.Records(ctx, testTopic, partition, from, to, f)
+	}
+	return topics.Partition
 }
 
 func someLogs(partitions int) [][]record {
@@ -174,7 +193,7 @@ func sameLake(t *testing.T, store, want blob.Store, logs [][]record, ends []int6
 	sameRows(t, readAll(t, store, ""), rows)
 	onlyObjects := func(all map[string]string) map[string]string {
 		for key := range all {
-			if strings.HasPrefix(key, progressPrefix) {
+			if strings.HasPrefix(key, progressPrefix) || !strings.HasPrefix(key, "dt=") {
 				delete(all, key)
 			}
 		}
@@ -197,13 +216,14 @@ func TestKafkaCrashes(t *testing.T) {
 	for run := 0; ; run++ {
 		ctx, kill := context.WithTimeout(context.Background(), 30*time.Second)
 		if run < 4 {
-			crashing.set(3+rng.IntN(12), kill, run%2 == 0)
+			crashing.set(3+rng.IntN(40), kill, run%2 == 0)
 		} else {
 			crashing.set(-1, nil, false)
 		}
 		o := smallOptions(crashing)
 		o.Brokers, o.Partitions = brokers, int32(len(logs))
 		o.Goka = func(l Limit) []goka.ProcessorOption { return gokaOptions(l, fetches[run%len(fetches)]) }
+		chains := withHits(t, &o)
 		a := mustArchiver(t, o)
 		done := make(chan error, 1)
 		go func() { done <- a.Run(ctx) }()
@@ -217,6 +237,11 @@ func TestKafkaCrashes(t *testing.T) {
 			t.Errorf("run %d took %s to stop", run, took)
 		}
 		if err == nil && run >= 4 {
+			for partition, log := range logs {
+				if s := sameHits(t, inner, int32(partition), chains(int32(partition)), log); s.Next != ends[partition] || s.Began != 0 {
+					t.Errorf("partition %d: hits end at %d, want %d; whole from %s", partition, s.Next, ends[partition], s.Began)
+				}
+			}
 			break
 		}
 		if run > 6 || err != nil && run >= 4 {
@@ -250,6 +275,7 @@ func TestKafkaRebalance(t *testing.T) {
 				}
 			}))
 		}
+		withHits(t, &o)
 		a := mustArchiver(t, o)
 		done := make(chan error, 1)
 		go func() { done <- a.Run(ctx) }()
