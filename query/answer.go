@@ -23,6 +23,8 @@ type Row struct {
 
 // Meta is what is to be known about an answer.
 type Meta struct {
+	// Hits: the answer is of single events and visits, not of rollups.
+	Hits bool
 	// Watermark is the instant up to which all windows have fired; nil while it is unknown, which
 	// it also is in a store that no engine has written to yet, only imports: a stream may be about
 	// to fill it.

@@ -6,29 +6,62 @@ import (
 	"millrace/engine/window"
 )
 
-// Check refuses what makes no sense together, and what rollups would answer wrongly. It reads
-// nothing.
+// Check refuses what makes no sense together. It reads nothing.
 func (r *Request) Check() error {
 	s := r.shape()
 	dims := s.allDims()
-	has := func(d window.Dim) bool {
-		return slices.ContainsFunc(dims, func(o *Dimension) bool { return o.dim == d })
-	}
 	if len(s.dims) == 0 {
 		if m := s.first([]Metric{percentage, groupConversionRate}); m != "" {
 			return invalid("Invalid metrics %q: it needs dimensions.", m)
 		}
 	}
-	if m := s.first(rateMetrics); m != "" && !has(window.Goal) {
+	if m := s.first(rateMetrics); m != "" && !slices.ContainsFunc(dims, (*Dimension).isGoal) {
 		return invalid("Invalid metrics %q: it needs the dimension event:goal, or a filter of it.", m)
-	}
-	if err := checkProps(dims); err != nil {
-		return err
 	}
 	if err := s.checkGoals(); err != nil {
 		return err
 	}
-	return s.checkVisits(dims)
+	return s.checkVisits()
+}
+
+// checkRollups refuses what rollups would answer wrongly, and hits would not.
+func (s *shape) checkRollups() error {
+	if len(s.filter.done()) > 0 {
+		return invalid("Invalid filters: the operators \"has_done\" and \"has_not_done\" can't be answered: rollups don't tell what else a visitor has done.")
+	}
+	if err := checkProps(s.allDims()); err != nil {
+		return err
+	}
+	if !s.ofVisits() {
+		return nil
+	}
+	if t := s.time(); t >= 0 && s.dims[t].unit == minute {
+		return invalid("Invalid dimensions \"time:minute\" with %q: visits are counted by the quarter of an hour in which they began.", s.first(visitMetrics))
+	}
+	return s.checkMixed(filterDims(s.filter))
+}
+
+// checkHits refuses what hits would answer wrongly.
+func (s *shape) checkHits() error {
+	for _, f := range s.filter.done() {
+		for _, d := range filterDims(f.sub[0]) {
+			if d.dim == window.ExitPage || d.dim == window.Reason {
+				return invalid("Invalid filters: within \"has_done\" and \"has_not_done\" events can't be filtered by %s.", d.name)
+			}
+		}
+	}
+	if s.ofVisits() && s.ofBots() {
+		return invalid("Invalid metrics %q: visits can't be counted by event:bot_reason: bots have none.", s.first(visitMetrics))
+	}
+	if !s.ofVisits() {
+		return nil
+	}
+	for _, d := range s.dims {
+		if d.ofSingleEvents() {
+			return invalid("Invalid metrics %q: visits can't be counted by %s; of the dimensions of events only by event:page, which then is the page that visits began with, and event:hostname. A filter may be of any.", s.first(visitMetrics), d.name)
+		}
+	}
+	return nil
 }
 
 // checkProps allows one custom property in a query.
@@ -61,20 +94,19 @@ func (s *shape) checkGoals() error {
 }
 
 // checkVisits holds the rules about metrics of visits.
-func (s *shape) checkVisits(dims []*Dimension) error {
-	exit := slices.ContainsFunc(dims, func(d *Dimension) bool { return d.dim == window.ExitPage && !d.IsTime() })
+func (s *shape) checkVisits() error {
+	exit := slices.ContainsFunc(s.allDims(), func(d *Dimension) bool { return d.dim == window.ExitPage && !d.IsTime() })
 	if exit && s.ofEvents() {
 		return invalid("Invalid metrics %s: by visit:exit_page only visits are counted; there are %s.", Show(s.metrics), joinMetrics(visitMetrics))
 	}
-	if !s.ofVisits() {
-		return nil
-	}
-	if t := s.time(); t >= 0 && s.dims[t].unit == minute {
-		return invalid("Invalid dimensions \"time:minute\" with %q: visits are counted by the quarter of an hour in which they began.", s.first(visitMetrics))
-	}
+	return s.checkMixed(s.dims)
+}
+
+// checkMixed refuses dimensions of single events with numbers of whole visits.
+func (s *shape) checkMixed(dims []*Dimension) error {
 	m := s.first([]Metric{bounceRate, viewsPerVisit, visitDuration})
 	for _, d := range dims {
-		if m != "" && d.ofEvent() && d.dim != window.Page {
+		if m != "" && !d.IsTime() && d.ofEvent() && d.dim != window.Page {
 			return invalid("Invalid metrics %q: it can't be mixed with %s; of the dimensions of events only with event:page, which then is the page that visits began with.", m, d.name)
 		}
 	}

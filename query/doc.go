@@ -1,12 +1,16 @@
-// Package query plans and executes queries of rollups.
+// Package query plans and executes queries of rollups, and of single events where no rollup holds
+// the answer.
 //
-// In go a [Request], which is a query as a client wrote it, and a [Reader] of rollups; out comes an
-// [Answer]: the rows of a page, and what is to be known about them. A query takes this way, and is
-// never changed on it: each stage makes a value of its own.
+// In go a [Request], which is a query as a client wrote it, a [Reader] of rollups, and [Hits], an
+// archive of events, if there is one; out comes an [Answer]: the rows of a page, and what is to be
+// known about them. A query takes this way, and is never changed on it: each stage makes a value of
+// its own.
 //
 //	Request ── resolve ─> Query ── plan ─> execution ── count ─> groups ── rows ─> Answer
 //	 as written            exact instants,   families,    Reader.Scan,   metrics,
-//	                       units, order      tiers        sketches       order, page
+//	                       units, order      tiers,       sketches;      order, page
+//	                                         or a         Snapshot.Hits,
+//	                                         snapshot     Visits
 //
 // A program that has a Reader answers so:
 //
@@ -21,8 +25,8 @@
 //
 // # Invariants
 //
-//   - An answer is exact or refused: what no family of rollups holds is an [Error], never an
-//     approximation. There are two exceptions, which the answer names: sketches
+//   - An answer is exact or refused: what neither a family of rollups nor hits hold is an [Error],
+//     never an approximation. There are two exceptions, which the answer names: sketches
 //     (Meta.VisitorsError), and values that came after the cardinality budget of a window was used
 //     up, which are counted under "(other)" (Meta.Other is how much that is of all; where it is 0,
 //     rows and filters by value are exact).
@@ -54,10 +58,36 @@
 // Of a site that keeps its numbers for a time nothing is read from before (Options.KeptFrom), whatever the
 // Reader still has, and Meta.KeptFrom says so.
 //
+// # Hits
+//
+// A query that a family of rollups holds is answered by rollups. Any other is counted by event and
+// visit, where there is an archive: any number of dimensions, filters of any of them in any nesting,
+// several custom properties, has_done and has_not_done, and visits in ranges that cut a quarter of an
+// hour. Meta.Hits says so. All parts of an answer are of one [hits.Snapshot], and where both could
+// answer the numbers are the same, but for what is under "(other)".
+//
+// Filters are evaluated once for each value of a block's dictionary, and groups are found by codes.
+// Without a dimension or filter of bots the events are those of people, as in rollups. A value that
+// is missing is window.None.
+//
+// A query of goals is one of pairs: of an event and a goal that it reaches. A condition on goals
+// neither holds nor fails for an event that reaches none, so such an event passes if another part of
+// an "or" lets it pass. Goals are those that Options.Reached finds now, while rollups have those of
+// the time.
+//
+// Metrics of visits with a filter of single events (event:name, event:goal, event:props) are of
+// visits that have an event which passes the whole filter; what is of the visit is then its own, and
+// event:page and event:hostname are those it began with. has_done is true of an event or a visit if an
+// event of the same visit passes, the event itself or another one, in the range or not; within it
+// all dimensions are those of that event. An event of no visit has done nothing.
+//
+// Visitors are exact up to 3 million in all rows of an answer together, and sketches beyond. The
+// answer is complete up to the archive's watermark, which is a minute or so behind that of rollups.
+//
 // # Visits
 //
 // A visit belongs to the quarter of an hour in which it began, and so to the range and bucket that
-// hold the quarter. A range that cuts one is refused with metrics of visits; a relative range is
+// hold the quarter. A range that cuts one is answered by hits, or refused; a relative range is
 // widened at its beginning ("24h"), and the end may lie in the present quarter, behind which
 // nothing is. By visit:exit_page only visits are counted. A visit has no page of its own: visits,
 // bounce_rate, visit_duration and views_per_visit by event:page are of the visits that began with
@@ -97,6 +127,6 @@
 // satisfy.
 //
 // It does not know JSON or HTTP (query/statsapi does), who may query a site, scroll depth, time on
-// page, what else a visitor has done (has_done), names of regions and cities but those that
-// Options.Places knows (else their codes are shown), or what only the raw events hold.
+// page, names of regions and cities but those that Options.Places knows (else their codes are
+// shown), how an archive is read (emit/lake/hitread), or what only the raw events hold.
 package query

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"millrace/engine/event"
+	"millrace/engine/hits"
 	"millrace/engine/window"
 )
 
@@ -23,6 +24,12 @@ type Reader interface {
 	Progress(ctx context.Context) ([]window.Progress, error)
 }
 
+// Hits is an archive of single events and visits, for what no rollup holds.
+type Hits interface {
+	// Snapshot returns what the archive holds now.
+	Snapshot(ctx context.Context) (hits.Snapshot, error)
+}
+
 // Places knows the English names of places, "" where it knows none. What it knows may change while
 // it is in use.
 type Places interface {
@@ -36,6 +43,13 @@ type Places interface {
 type Options struct {
 	// Reader holds the rollups. Required.
 	Reader Reader
+	// Hits answers what no rollup holds. Nil: that is refused.
+	Hits Hits
+	// Reached returns, of a site, what finds the goals that an event reaches, by its name and page, each once; nil, as function
+	// or result: none. It is for Hits, which do not hold goals. The Executor does not change the result.
+	Reached func(site string) func(name, page string, pageview bool) []string
+	// VisitLength is the longest visit, default 12 h: so far around a range hits are read of its visits.
+	VisitLength event.Time
 	// TimeZone returns a site's time zone; nil, as function or result, is UTC.
 	TimeZone func(site string) *time.Location
 	// Places names regions and cities for visit:region_name and visit:city_name; nil: their codes
@@ -101,6 +115,9 @@ func New(o Options) (*Executor, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	if o.VisitLength <= 0 {
+		o.VisitLength = visitLength
+	}
 	if o.Timeout <= 0 {
 		o.Timeout = 30 * time.Second
 	}
@@ -164,7 +181,12 @@ func (x *Executor) answer(ctx context.Context, r *Request) (*Answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	e, err := x.plan(q, newProgress(ps, x.opts.Partitions))
+	var e *execution
+	if q.refused != nil {
+		e, err = x.planHits(ctx, q)
+	} else {
+		e, err = x.plan(q, newProgress(ps, x.opts.Partitions))
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -20,13 +20,14 @@ const (
 	opAnd
 	opOr
 	opNot
+	opDone // the visit has an event that passes; rollups can't tell
 )
 
-// Filter is a tree of conditions on the values of a point. Make one with And, Or, Not and
+// Filter is a tree of conditions on the values of a point. Make one with And, Or, Not, HasDone and
 // NewCondition; it is never changed.
 type Filter struct {
 	op       Op
-	sub      []*Filter // of and, or, not
+	sub      []*Filter // of and, or, not, done
 	dim      *Dimension
 	clauses  []string         // of is and contains: any of them; in lower case for contains if fold is set
 	patterns []*regexp.Regexp // of matches: any of them
@@ -41,6 +42,23 @@ func Or(parts ...*Filter) *Filter { return &Filter{op: opOr, sub: parts} }
 
 // Not lets pass what f does not.
 func Not(f *Filter) *Filter { return &Filter{op: opNot, sub: []*Filter{f}} }
+
+// HasDone lets pass what is of a visit with an event that f lets pass: the event itself, or another one, in the range or not.
+// It returns false if f has such a part itself.
+func HasDone(f *Filter) (*Filter, bool) {
+	return &Filter{op: opDone, sub: []*Filter{f}}, len(f.done()) == 0
+}
+
+// done returns the parts of f that HasDone made.
+func (f *Filter) done() (list []*Filter) {
+	if f.op == opDone {
+		return []*Filter{f}
+	}
+	for _, sub := range f.sub {
+		list = append(list, sub.done()...)
+	}
+	return list
+}
 
 // maxPatterns bounds the regular expressions of a condition, maxPattern the length of one in bytes.
 const (
@@ -107,10 +125,13 @@ func (f *Filter) named(p Places) *Filter {
 	return &own
 }
 
-// eachDim calls fn for the dimension of each condition.
+// eachDim calls fn for the dimension of each condition, but for those of other events.
 func (f *Filter) eachDim(fn func(*Dimension)) {
 	if f.dim != nil {
 		fn(f.dim)
+	}
+	if f.op == opDone {
+		return
 	}
 	for _, sub := range f.sub {
 		sub.eachDim(fn)

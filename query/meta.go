@@ -28,7 +28,7 @@ func (e *execution) complete() bool {
 	}
 	// Minutes are final at the watermark. Windows of visits are not: their last half minute may
 	// still have to fire.
-	if low < e.q.to+settling && slices.ContainsFunc(e.plans, func(p *plan) bool { return p.kind == window.Visits }) {
+	if e.snapshot == nil && low < e.q.to+settling && slices.ContainsFunc(e.plans, func(p *plan) bool { return p.kind == window.Visits }) {
 		return false
 	}
 	return !e.late
@@ -52,9 +52,15 @@ func (q *Query) days() bool {
 
 func (e *execution) meta(c *counted) (Meta, error) {
 	q, m := e.q, Meta{Other: c.other}
+	if e.snapshot != nil {
+		m.Hits = true
+		if began := e.snapshot.Extent().Began; max(q.from, q.kept) < began {
+			m.Warnings = append(m.Warnings, fmt.Sprintf("The archive of events, which answers this query, is whole from %s on, and date_range begins before: of what was before some or all is missing.", q.Instant(began)))
+		}
+	}
 	if e.progress.known {
 		low := e.progress.low
-		m.Watermark, m.Complete, m.Warnings = &low, e.complete(), e.warnings()
+		m.Watermark, m.Complete, m.Warnings = &low, e.complete(), append(m.Warnings, e.warnings()...)
 	}
 	if q.from < q.kept {
 		m.KeptFrom = &q.kept

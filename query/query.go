@@ -25,8 +25,10 @@ type Query struct {
 	order      []Order
 	filterText string
 	timeLabels bool
-	offset     int
-	limit      int
+	// refused is why rollups can't answer the query, so that hits do; nil if they can.
+	refused error
+	offset  int
+	limit   int
 }
 
 // Site returns the site that the query is about.

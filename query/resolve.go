@@ -19,18 +19,35 @@ func (x *Executor) resolve(ctx context.Context, r *Request) (*Query, error) {
 	if err := r.Check(); err != nil {
 		return nil, err
 	}
+	s := r.shape().named(x.opts.Places)
+	refused := s.checkRollups()
+	if refused != nil && x.opts.Hits == nil {
+		return nil, refused
+	}
 	if err := x.checkSite(ctx, r.Site); err != nil {
 		return nil, err
 	}
-	s := r.shape().named(x.opts.Places)
-	if _, err := s.plans(); err != nil {
-		return nil, err // before more is read for it
+	if refused == nil {
+		_, refused = s.plans()
+	}
+	if refused != nil && x.opts.Hits == nil {
+		return nil, refused // before more is read for it
 	}
 	zone := x.zone(r.Site)
 	kept := x.opts.KeptFrom(r.Site, x.opts.Now()).Floor(quarter)
 	from, to, err := x.bounds(ctx, r, s, zone, kept)
 	if err != nil {
 		return nil, err
+	}
+	if refused == nil {
+		if refused = x.checkQuarters(r, s, zone, &from, to); refused != nil && x.opts.Hits == nil {
+			return nil, refused
+		}
+	}
+	if refused != nil {
+		if err := s.checkHits(); err != nil {
+			return nil, err
+		}
 	}
 	if err := x.checkGoalFilters(ctx, r.Site, s.filter, max(from, kept), to); err != nil {
 		return nil, err
@@ -39,7 +56,7 @@ func (x *Executor) resolve(ctx context.Context, r *Request) (*Query, error) {
 	return &Query{
 		site: r.Site, zone: zone, from: from, to: to, kept: kept, whole: r.Range.isAll(),
 		shape: *s, timeDim: s.time(), order: s.orderOf(r.Order),
-		filterText: r.FilterText, timeLabels: r.TimeLabels, offset: r.Offset, limit: r.Limit,
+		filterText: r.FilterText, timeLabels: r.TimeLabels, refused: refused, offset: r.Offset, limit: r.Limit,
 	}, nil
 }
 
@@ -70,31 +87,33 @@ func (x *Executor) zone(site string) *time.Location {
 	return time.UTC
 }
 
-// bounds returns the range of a request, [from, to), in whole minutes; with metrics of visits it
-// begins and ends with a quarter of an hour, or is refused.
+// bounds returns the range of a request, [from, to), in whole minutes.
 func (x *Executor) bounds(ctx context.Context, r *Request, s *shape, zone *time.Location, kept event.Time) (from, to event.Time, err error) {
-	now := x.opts.Now()
-	from, to = r.Range.bounds(now, zone)
+	from, to = r.Range.bounds(x.opts.Now(), zone)
 	if r.Range.isAll() {
 		if from, err = x.firstDay(ctx, r.Site, s.ofBots(), kept, to, zone, from); err != nil {
 			return 0, 0, err
 		}
 	}
+	return from, to, nil
+}
+
+// checkQuarters refuses a range that does not begin and end with a quarter of an hour, with metrics of visits. That of a relative
+// range is widened at its beginning. The end may lie in a quarter that is not over: nothing is behind it yet.
+func (x *Executor) checkQuarters(r *Request, s *shape, zone *time.Location, from *event.Time, to event.Time) error {
 	if !s.ofVisits() {
-		return from, to, nil
+		return nil
 	}
-	// A relative range is widened at its beginning. The end may lie in a quarter that is not over:
-	// nothing is behind it yet.
 	if r.Range.isRelative() && !r.Range.isAll() {
-		from = from.Floor(quarter)
+		*from = from.Floor(quarter)
 	}
-	if from%quarter != 0 || to%quarter != 0 && to < event.TimeOf(now) {
-		q := Query{zone: zone, from: from, to: to}
+	if *from%quarter != 0 || to%quarter != 0 && to < event.TimeOf(x.opts.Now()) {
+		q := Query{zone: zone, from: *from, to: to}
 		first, last := q.Range()
-		return 0, 0, invalid("Invalid date_range [%q, %q] with %q: visits are counted by the quarter of an hour in which they began, so the range has to begin and end with one.",
+		return invalid("Invalid date_range [%q, %q] with %q: visits are counted by the quarter of an hour in which they began, so the range has to begin and end with one.",
 			first, last, s.first(visitMetrics))
 	}
-	return from, to, nil
+	return nil
 }
 
 // errFound ends a scan.

@@ -65,6 +65,13 @@ func (e *execution) bases(ctx context.Context) (func(dims []string) bases, error
 
 // visitorsOf are those of the query without its dimensions, filtered by f.
 func (e *execution) visitorsOf(ctx context.Context, f *Filter) (uint64, error) {
+	if e.snapshot != nil {
+		a, err := e.countHits(ctx, nil, f, &shape{metrics: []Metric{visitors}})
+		if err != nil {
+			return 0, err
+		}
+		return a.only().visitors, nil
+	}
 	p, err := planFor(window.Minute, nil, f)
 	if err != nil {
 		return 0, err
@@ -88,12 +95,8 @@ func (e *execution) visitorsByGroup(ctx context.Context, f *Filter) (map[string]
 			dims = append(dims, d)
 		}
 	}
-	p, err := planFor(window.Minute, dims, f)
+	a, err := e.visitorGroups(ctx, dims, f)
 	if err != nil {
-		return nil, err
-	}
-	a := newAggregation(true, e.x.opts.MaxGroups)
-	if err := e.scan(ctx, p, a, e.q.timeDim >= 0); err != nil {
 		return nil, err
 	}
 	groups := make(map[string]uint64, len(a.groups))
@@ -101,4 +104,17 @@ func (e *execution) visitorsByGroup(ctx context.Context, f *Filter) (map[string]
 		groups[strings.Join(g.dims, "\x00")] = g.visitors
 	}
 	return groups, nil
+}
+
+// visitorGroups counts visitors by dims, filtered by f.
+func (e *execution) visitorGroups(ctx context.Context, dims []*Dimension, f *Filter) (*aggregation, error) {
+	if e.snapshot != nil {
+		return e.countHits(ctx, dims, f, &shape{metrics: []Metric{visitors}})
+	}
+	p, err := planFor(window.Minute, dims, f)
+	if err != nil {
+		return nil, err
+	}
+	a := newAggregation(true, e.x.opts.MaxGroups)
+	return a, e.scan(ctx, p, a, e.q.timeDim >= 0)
 }

@@ -2,8 +2,10 @@ package query
 
 import (
 	"context"
+	"errors"
 
 	"millrace/engine/event"
+	"millrace/engine/hits"
 	"millrace/engine/window"
 )
 
@@ -14,6 +16,8 @@ type execution struct {
 	q        *Query
 	plans    []*plan
 	progress progress
+	// snapshot is where hits are read from, if they answer the query; there are no plans then.
+	snapshot hits.Snapshot
 	late     bool // late events that this process has accepted may be missing
 }
 
@@ -48,8 +52,59 @@ type counted struct {
 	other *float64 // see Meta
 }
 
+// planHits returns the execution of a query that rollups can't answer.
+func (x *Executor) planHits(ctx context.Context, q *Query) (*execution, error) {
+	snapshot, err := x.opts.Hits.Snapshot(ctx)
+	if err != nil {
+		if ctx.Err() == nil {
+			x.opts.Logger.Error("the archive of hits can't be read", "err", err)
+			err = unavailable("The archive of events could not be read: try again. The cause has been logged.")
+		}
+		return nil, err
+	}
+	at := snapshot.Extent()
+	if at.Partitions == 0 {
+		return nil, q.refused
+	}
+	e := &execution{x: x, q: q, snapshot: snapshot}
+	if at.Partitions >= x.opts.Partitions {
+		e.progress = progress{known: true, low: at.Watermark}
+	}
+	if x.opts.Late != nil {
+		_, e.late = x.opts.Late(q.site, at.Watermark-settling, q.to)
+	}
+	return e, nil
+}
+
+// hitsError returns an error of the archive as one for the client, and logs it.
+func (e *execution) hitsError(ctx context.Context, err error) error {
+	var own *Error
+	if err == nil || ctx.Err() != nil {
+		return err
+	}
+	if errors.As(err, &own) {
+		return own
+	}
+	e.x.opts.Logger.Error("the archive of hits can't be read", "site", e.q.site, "err", err)
+	return unavailable("The archive of events could not be read: try again. The cause has been logged.")
+}
+
+// countHits counts hits and visits by dims, of what a filter lets pass.
+func (e *execution) countHits(ctx context.Context, dims []*Dimension, f *Filter, s *shape) (*aggregation, error) {
+	c, err := e.newHitCount(dims, f, s.metrics)
+	if err != nil {
+		return nil, err
+	}
+	a, err := c.run(ctx, s.ofEvents(), s.ofVisits())
+	return a, e.hitsError(ctx, err)
+}
+
 // count reads what the plans select, and adds it up.
 func (e *execution) count(ctx context.Context) (*counted, error) {
+	if e.snapshot != nil {
+		a, err := e.countHits(ctx, e.q.dims, e.q.filter, &e.q.shape)
+		return &counted{aggregation: a}, err
+	}
 	c := &counted{aggregation: newAggregation(e.q.first(sketchMetrics) != "", e.x.opts.MaxGroups)}
 	for _, p := range e.plans {
 		if err := e.scan(ctx, p, c.aggregation, e.q.timeDim >= 0); err != nil {

@@ -23,7 +23,7 @@ type Row struct {
 
 // Meta is query.Meta, with instants in the site's time zone.
 type Meta struct {
-	// Source is where the numbers come from: "rollup".
+	// Source is where the numbers come from: "rollup", or "lake" if the archive's events were counted.
 	Source        string   `json:"source"`
 	Watermark     *string  `json:"watermark"`
 	Complete      bool     `json:"complete"`
@@ -80,6 +80,9 @@ func newMeta(r *request, from *query.Answer) Meta {
 	m := Meta{
 		Source: "rollup", Complete: from.Meta.Complete, Warnings: from.Meta.Warnings,
 		VisitorsError: from.Meta.VisitorsError, Other: from.Meta.Other, PartialTimeLabels: from.Meta.PartialTimeLabels,
+	}
+	if from.Meta.Hits {
+		m.Source = "lake"
 	}
 	if from.Meta.Watermark != nil {
 		at := from.Query.Instant(*from.Meta.Watermark)

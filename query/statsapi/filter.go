@@ -56,7 +56,21 @@ func parseFilter(v any, depth int) (*query.Filter, error) {
 	case "is_not", "contains_not", "matches_not":
 		return negate(parseCondition(conditions[strings.TrimSuffix(op, "_not")], list))
 	case "has_done", "has_not_done":
-		return nil, bad("Invalid filters %s: the operator %q can't be answered: rollups don't tell what else a visitor has done.", query.Show(list), op)
+		if len(list) != 2 {
+			return nil, bad("Invalid filters %s: %q takes one filter.", query.Show(list), op)
+		}
+		f, err := parseFilter(list[1], depth+1)
+		if err != nil {
+			return nil, err
+		}
+		done, ok := query.HasDone(f)
+		switch {
+		case !ok:
+			return nil, bad("Invalid filters %s: %q can't be nested.", query.Show(list), op)
+		case op == "has_not_done":
+			return query.Not(done), nil
+		}
+		return done, nil
 	}
 	return nil, bad("Invalid filters %s: unknown operator %s.", query.Show(list), query.Show(list[0]))
 }

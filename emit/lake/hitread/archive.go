@@ -1,0 +1,124 @@
+package hitread
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+
+	"millrace/engine/event"
+	"millrace/engine/hits"
+	"millrace/internal/blob"
+)
+
+// File is one file of an archive.
+type File struct {
+	// Key is the object's, Size its length in bytes.
+	Key  string
+	Size int64
+	// Partition is that of the log.
+	Partition int32
+	// MinTime and MaxTime are the first and the last time of its rows, both included; of a file of visits that of their
+	// beginnings. MinSite and MaxSite are the first and the last site.
+	MinTime, MaxTime event.Time
+	MinSite, MaxSite string
+}
+
+// List is what an archive consists of at one time.
+type List struct {
+	Hits   []File
+	Visits []File
+	// Joins are the joins that the files of hits may not have resolved, by partition.
+	Joins map[int32]hits.Joins
+	// Watermarks and Began are those of the partitions. What is not in a file of visits is folded of hits.
+	Watermarks map[int32]event.Time
+	Began      map[int32]event.Time
+}
+
+// Lister knows what an archive consists of now.
+type Lister interface {
+	List(ctx context.Context) (*List, error)
+}
+
+// Options of an Archive.
+type Options struct {
+	// Store holds the files, Lister knows which of them count. Required.
+	Store  blob.Store
+	Lister Lister
+	// VisitLength is the longest visit, and VisitSettles how long after its last event a visit has its row at the latest: its
+	// timeout and the lateness. Default 12 h and 90 min.
+	VisitLength, VisitSettles event.Time
+	// OpenFiles is the number of files whose footers are remembered, default 4,096: some 20 to 100 KB each.
+	OpenFiles int
+}
+
+// Archive reads the files of hits and visits in a store. Any number of goroutines may use it.
+type Archive struct {
+	o     Options
+	files footers
+	reads counter
+}
+
+// New returns an Archive. It reads nothing yet.
+func New(o Options) (*Archive, error) {
+	if o.Store == nil || o.Lister == nil {
+		return nil, errors.New("make reader of hits: no store or no list of files is given")
+	}
+	o.VisitLength = cmp.Or(o.VisitLength, 12*event.Hour)
+	o.VisitSettles = cmp.Or(o.VisitSettles, 90*event.Minute)
+	o.OpenFiles = cmp.Or(o.OpenFiles, 4096)
+	return &Archive{o: o, files: newFooters(o.OpenFiles)}, nil
+}
+
+// Snapshot returns what the archive holds now.
+func (a *Archive) Snapshot(ctx context.Context) (hits.Snapshot, error) {
+	list, err := a.o.Lister.List(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &snapshot{a: a, list: list, extent: list.extent()}, nil
+}
+
+func (l *List) extent() hits.Extent {
+	e := hits.Extent{Partitions: len(l.Watermarks), First: 0, Last: -1}
+	first := true
+	for p, w := range l.Watermarks {
+		if first || w < e.Watermark {
+			e.Watermark = w
+		}
+		first = false
+		e.Began = max(e.Began, l.Began[p])
+	}
+	for i := range l.Hits {
+		f := &l.Hits[i]
+		if e.Last < e.First {
+			e.First, e.Last = f.MinTime, f.MaxTime
+			continue
+		}
+		e.First, e.Last = min(e.First, f.MinTime), max(e.Last, f.MaxTime)
+	}
+	return e
+}
+
+// snapshot implements hits.Snapshot.
+type snapshot struct {
+	a      *Archive
+	list   *List
+	extent hits.Extent
+}
+
+func (s *snapshot) Extent() hits.Extent { return s.extent }
+
+// selected returns the files that may hold rows of a site with a time in [from, to).
+func selected(files []File, site string, from, to event.Time) []File {
+	var list []File
+	for i := range files {
+		f := &files[i]
+		if f.MinSite <= site && site <= f.MaxSite && f.MinTime < to && from <= f.MaxTime {
+			list = append(list, *f)
+		}
+	}
+	// The largest first, so that workers end together.
+	slices.SortStableFunc(list, func(x, y File) int { return cmp.Compare(y.Size, x.Size) })
+	return list
+}

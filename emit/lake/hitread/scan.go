@@ -1,0 +1,215 @@
+package hitread
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sort"
+	"sync"
+
+	pq "github.com/parquet-go/parquet-go"
+
+	"millrace/engine/event"
+	"millrace/engine/hits"
+)
+
+// piece is the rows [lo, hi) of a row group: those of the selected site.
+type piece struct {
+	file   *opened
+	group  pq.RowGroup
+	number int // of the row group
+	from   *File
+	lo, hi int64
+	inside bool // all of them are in the selected time
+}
+
+// Hits implements hits.Snapshot.
+func (s *snapshot) Hits(ctx context.Context, sel *hits.Selection, fn func(worker int, b hits.Block) error) error {
+	files := selected(s.list.Hits, sel.Site, sel.From, sel.To)
+	memories := make([]memory, sel.Workers)
+	return s.a.each(ctx, files, sel, "ts", func(worker int, p *piece) error {
+		b := newBlock(p, &memories[worker], s.list.Joins[p.from.Partition])
+		err := fn(worker, b)
+		b.release()
+		return err
+	})
+}
+
+// each calls fn for the pieces of files that may have rows of a selection, by the sel.Workers at once. Timed names the column of
+// the time that is selected by.
+func (a *Archive) each(ctx context.Context, files []File, sel *hits.Selection, timed string, fn func(worker int, p *piece) error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	work := make(chan *piece)
+	var wg sync.WaitGroup
+	var first error
+	var once sync.Once
+	fail := func(err error) {
+		once.Do(func() { first = err })
+		cancel()
+	}
+	for worker := range sel.Workers {
+		wg.Go(func() {
+			for p := range work {
+				if ctx.Err() == nil {
+					if err := fn(worker, p); err != nil {
+						fail(fmt.Errorf("read hits %q: %w", p.from.Key, err))
+					}
+				}
+				p.file.done()
+			}
+		})
+	}
+	err := a.pieces(ctx, files, sel, timed, work)
+	close(work)
+	wg.Wait()
+	if first != nil {
+		return first
+	}
+	return err
+}
+
+// pieces sends the pieces of files to work.
+func (a *Archive) pieces(ctx context.Context, files []File, sel *hits.Selection, timed string, work chan<- *piece) error {
+	for i := range files {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		o, err := a.open(ctx, &files[i])
+		if err != nil {
+			return err
+		}
+		err = o.pieces(&files[i], sel, timed, work)
+		o.done()
+		if err != nil {
+			return fmt.Errorf("read hits %q: %w", files[i].Key, err)
+		}
+	}
+	return nil
+}
+
+func (o *opened) pieces(from *File, sel *hits.Selection, timed string, work chan<- *piece) error {
+	for i, group := range o.RowGroups() {
+		p := &piece{file: o, group: group, number: i, from: from}
+		found, err := p.find(sel, timed)
+		if err != nil {
+			return err
+		}
+		if !found {
+			continue
+		}
+		o.take()
+		select {
+		case work <- p:
+		case <-o.ctx.Done():
+			o.done()
+			return o.ctx.Err()
+		}
+	}
+	return nil
+}
+
+// find sets which rows are the site's, and reports whether there are any in the time.
+func (p *piece) find(sel *hits.Selection, timed string) (bool, error) {
+	index, offsets, err := p.indexes("site")
+	if err != nil {
+		return false, err
+	}
+	p.lo, p.hi = -1, 0
+	all := true // rows of these pages are the site's
+	for i := range index.NumPages() {
+		// Both are bounds, which may be cut: equal ones are exact.
+		least, greatest := string(index.MinValue(i).ByteArray()), string(index.MaxValue(i).ByteArray())
+		if least > sel.Site || greatest < sel.Site {
+			continue
+		}
+		if p.lo < 0 {
+			p.lo = offsets.FirstRowIndex(i)
+		}
+		p.hi = p.end(offsets, i)
+		all = all && least == greatest
+	}
+	if p.lo < 0 {
+		return false, nil
+	}
+	if some, err := p.timed(sel, timed); err != nil || !some || all {
+		return some, err
+	}
+	var m memory
+	text, err := p.text("site", &m)
+	if err != nil {
+		return false, err
+	}
+	at := func(i int) string { return text.Values[text.Codes[i]] }
+	first := sort.Search(len(text.Codes), func(i int) bool { return at(i) >= sel.Site })
+	n := sort.Search(len(text.Codes)-first, func(i int) bool { return at(first+i) > sel.Site })
+	p.lo, p.hi = p.lo+int64(first), p.lo+int64(first+n)
+	if n == 0 {
+		return false, nil
+	}
+	return p.timed(sel, timed)
+}
+
+// indexes returns the indexes of a column's pages.
+func (p *piece) indexes(column string) (pq.ColumnIndex, pq.OffsetIndex, error) {
+	chunk, err := p.column(column)
+	if err != nil {
+		return nil, nil, err
+	}
+	index, err := chunk.ColumnIndex()
+	if err != nil {
+		return nil, nil, err
+	}
+	offsets, err := chunk.OffsetIndex()
+	return index, offsets, err
+}
+
+// end returns the row behind a page.
+func (p *piece) end(offsets pq.OffsetIndex, page int) int64 {
+	if page+1 < offsets.NumPages() {
+		return offsets.FirstRowIndex(page + 1)
+	}
+	return p.group.NumRows()
+}
+
+// timed sets whether all rows of the piece are in the selected time, and reports whether any may be.
+func (p *piece) timed(sel *hits.Selection, column string) (bool, error) {
+	p.inside = sel.From <= p.from.MinTime && p.from.MaxTime < sel.To
+	if p.inside {
+		return true, nil
+	}
+	index, offsets, err := p.indexes(column)
+	if err != nil {
+		return false, err
+	}
+	some := false
+	p.inside = true
+	for i := range index.NumPages() {
+		if p.end(offsets, i) <= p.lo || offsets.FirstRowIndex(i) >= p.hi || index.NullPage(i) {
+			continue
+		}
+		first, last := event.Time(index.MinValue(i).Int64()), event.Time(index.MaxValue(i).Int64())
+		some = some || first < sel.To && sel.From <= last
+		p.inside = p.inside && sel.From <= first && last < sel.To
+	}
+	return some, nil
+}
+
+// column finds a column of the row group.
+func (p *piece) column(name string) (*pq.FileColumnChunk, error) {
+	leaf, ok := p.file.Schema().Lookup(name)
+	if !ok {
+		return nil, fmt.Errorf("there is no column %q", name)
+	}
+	chunk, ok := p.group.ColumnChunks()[leaf.ColumnIndex].(*pq.FileColumnChunk)
+	if !ok {
+		return nil, errors.New("column is not of a file")
+	}
+	return chunk, nil
+}
+
+// has reports whether the file has a column.
+func (p *piece) has(name string) bool {
+	return slices.ContainsFunc(p.file.Schema().Columns(), func(path []string) bool { return len(path) == 1 && path[0] == name })
+}
