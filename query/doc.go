@@ -117,8 +117,8 @@
 //
 // # Units
 //
-// event.Time is ms UTC; percentages are 0 to 100 with one decimal place, views_per_visit has two;
-// visit_duration is in seconds, rounded.
+// event.Time is ms UTC; percentages are 0 to 100 with one decimal place, bounce_rate with none, views_per_visit has
+// two; visit_duration is in seconds. Halves are rounded to the even digit.
 //
 // # Who may call it
 //

@@ -87,12 +87,12 @@ func (g *group) value(m Metric, b *bases) any {
 	case viewsPerVisit:
 		return ratio(c.views, c.visits, 1, 100)
 	case bounceRate:
-		return ratio(c.bounces, c.visits, 100, 10)
+		return ratio(c.bounces, c.visits, 100, 1)
 	case visitDuration:
 		if c.visits == 0 {
 			return nil
 		}
-		return int64(math.Round(float64(c.seconds) / float64(c.visits)))
+		return int64(math.RoundToEven(float64(c.seconds) / float64(c.visits)))
 	case conversionRate:
 		return ratio(int64(g.visitors), int64(b.conversion), 100, 10)
 	case groupConversionRate:
@@ -105,11 +105,11 @@ func (g *group) value(m Metric, b *bases) any {
 	return ratio(int64(g.visitors), int64(b.percentage), 100, 10)
 }
 
-// ratio is part/of, scaled, rounded to 1/precision; nil if of is 0. The division comes last, so
-// that halves are halves.
+// ratio is part/of, scaled, rounded to 1/precision, halves to the even one, as the SQL of the field's other
+// implementation rounds; nil if of is 0. The division comes last, so that halves are halves.
 func ratio(part, of int64, scale, precision float64) any {
 	if of == 0 {
 		return nil
 	}
-	return math.Round(float64(part)*(scale*precision)/float64(of)) / precision
+	return math.RoundToEven(float64(part)*(scale*precision)/float64(of)) / precision
 }

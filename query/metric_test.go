@@ -6,8 +6,8 @@ import (
 	"millrace/engine/event"
 )
 
-// TestRatio: halves are rounded up, which floating point gets wrong if it divides first (51/80 is
-// 0.6375).
+// TestRatio: halves are rounded to the even digit, and are halves, which floating point gets wrong if it
+// divides first (51/80 is 0.6375).
 func TestRatio(t *testing.T) {
 	f := func(part, of int64, scale, precision float64, want any) {
 		t.Helper()
@@ -19,7 +19,10 @@ func TestRatio(t *testing.T) {
 	f(1, 3, 100, 10, 33.3)
 	f(7, 7, 100, 10, 100.)
 	f(0, 7, 100, 10, 0.)
-	f(129, 8, 1, 100, 16.13)
+	f(129, 8, 1, 100, 16.12)
+	f(17, 8, 1, 100, 2.12)
+	f(1, 8, 100, 1, 12.)
+	f(3, 8, 100, 1, 38.)
 	f(100_000, 3, 1./event.MoneyScale, event.MoneyScale, 3.3333)
 	f(-25_000, 2, 1./event.MoneyScale, event.MoneyScale, -1.25)
 	f(5, 0, 100, 10, nil)

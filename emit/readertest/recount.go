@@ -151,7 +151,7 @@ func (q *apiQuery) metrics(t *tally, total float64) (list []any) {
 		if len(q.dimensions) > 0 {
 			var part any
 			if total > 0 {
-				part = math.Round(n*1000/total) / 10
+				part = math.RoundToEven(n*1000/total) / 10
 			}
 			list = append(list, part)
 		}
@@ -162,7 +162,7 @@ func (q *apiQuery) metrics(t *tally, total float64) (list []any) {
 			return append(list, nil, nil, nil)
 		}
 		n := float64(t.visits)
-		list = append(list, math.Round(float64(t.bounces)*1000/n)/10, math.Round(float64(t.seconds)/n), math.Round(float64(t.views)*100/n)/100)
+		list = append(list, math.RoundToEven(float64(t.bounces)*100/n), math.RoundToEven(float64(t.seconds)/n), math.RoundToEven(float64(t.views)*100/n)/100)
 	}
 	return list
 }
