@@ -11,7 +11,7 @@
 // # Columns of hits
 //
 //	site               string
-//	visitor            uint64     NULL if nobody knows who it was
+//	visitor            int64      the bits of event.Visitor, since Delta has no unsigned type; NULL if nobody knows who it was
 //	visit              int64      the visit's name (visit.ID); NULL for a hit of no visit
 //	ts                 timestamp  ms, UTC: event time
 //	class              string     human, bot, dropped (too late for its minute), ping (no event): see hits.Class

@@ -79,20 +79,21 @@ func optional(has bool, v pq.Value) pq.Value {
 // nulls (see emit/lake).
 func (b *Buffer) Encode(out *bytes.Buffer) error {
 	b.sort()
-	if err := writeFile(out, schema(), "hits.v1", "ts", columns, b, b.rows, b.groupRows); err != nil {
+	if err := writeFile(out, schema(), "hits.v1", columns, b, b.rows, b.groupRows); err != nil {
 		return fmt.Errorf("encode %d hits: %w", len(b.rows), err)
 	}
 	return nil
 }
 
-// writeFile appends a file of rows in their order, which is that of site, visitor and the column of a time.
-func writeFile[B, R any](out *bytes.Buffer, schema *pq.Schema, format, time string, columns []column[B, R], b B, rows []R, groupRows int) error {
+// writeFile appends a file of rows in their order, which is that of site, visitor and time.
+func writeFile[B, R any](out *bytes.Buffer, schema *pq.Schema, format string, columns []column[B, R], b B, rows []R, groupRows int) error {
 	w := pq.NewGenericWriter[any](out,
 		schema,
 		pq.Compression(&pq.Zstd),
 		pq.CreatedBy("millrace", "1", format), // the library's own default holds its version as the build knows it
 		pq.DictionaryMaxBytes(dictionaryBytes),
-		pq.SortingWriterConfig(pq.SortingColumns(pq.Ascending("site"), pq.NullsFirst(pq.Ascending("visitor")), pq.Ascending(time))),
+		// Behind the site rows are in order of visitors as unsigned numbers, which no column says: Delta's tables have none of those.
+		pq.SortingWriterConfig(pq.SortingColumns(pq.Ascending("site"))),
 	)
 	for len(rows) > 0 {
 		n := min(groupRows, len(rows))

@@ -128,7 +128,7 @@ func TestFile(t *testing.T) {
 func orderOf(r *row) string {
 	visitor := uint64(0)
 	if r.Visitor != nil {
-		visitor = *r.Visitor
+		visitor = uint64(*r.Visitor)
 	}
 	return fmt.Sprintf("%s %020d %d %09d %04d", r.Site, visitor, r.Time, r.Offset, r.Index)
 }
@@ -155,7 +155,7 @@ func wantOf(t *testing.T, h *hits.Hit) string {
 		Device: d[window.Device], Screen: d[window.Screen], Reason: d[window.Reason], Currency: h.Currency,
 		Topic: h.Topic, Partition: h.Partition, Offset: h.Offset, Index: h.Index,
 	}
-	if v := uint64(h.Row.Visitor); v != 0 {
+	if v := int64(h.Row.Visitor); v != 0 {
 		r.Visitor = &v
 	}
 	if v := int64(h.Visit); v != 0 {

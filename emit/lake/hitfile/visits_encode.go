@@ -49,7 +49,7 @@ func allVisitColumns() []visitColumn {
 // Encode appends a file of all visits and joins to out. It is a pure function of them: their order does not matter.
 func (b *VisitBuffer) Encode(out *bytes.Buffer) error {
 	b.sort()
-	if err := writeFile(out, visitsSchema(), "visits.v1", "begin", visitColumns, b, b.rows, b.groupRows); err != nil {
+	if err := writeFile(out, visitsSchema(), "visits.v1", visitColumns, b, b.rows, b.groupRows); err != nil {
 		return fmt.Errorf("encode %d visits: %w", len(b.rows), err)
 	}
 	return nil

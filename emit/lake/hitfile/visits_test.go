@@ -144,7 +144,7 @@ func TestVisits(t *testing.T) {
 		}
 		want := visitRow{Visit: r.Visit, Topic: event.Topic, Partition: 2}
 		if j, ok := byID[visit.ID(r.Visit)]; ok {
-			visitor, into := uint64(j.Visitor), int64(j.Into)
+			visitor, into := int64(j.Visitor), int64(j.Into)
 			want.Site, want.Visitor, want.Into, want.Begin = j.Site, &visitor, &into, int64(j.Begin)
 		} else {
 			want = rowOf(folds[visit.ID(r.Visit)].Visit())
@@ -157,7 +157,7 @@ func TestVisits(t *testing.T) {
 
 // rowOf is the row that a visit should be.
 func rowOf(v *visit.Visit) visitRow {
-	d, visitor, end := v.Dims, uint64(v.Visitor), int64(v.End)
+	d, visitor, end := v.Dims, int64(v.Visitor), int64(v.End)
 	return visitRow{
 		Site: v.Site, Visitor: &visitor, Visit: int64(v.ID), Begin: int64(v.Begin), End: &end, Events: int32(v.Events), Pageviews: int32(v.Views),
 		Interactive: v.Interactive, Pinged: v.Pinged, Bounce: v.Bounced(), Seconds: v.Seconds(), EntryPage: d[window.EntryPage], ExitPage: d[window.ExitPage],
