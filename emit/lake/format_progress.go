@@ -14,6 +14,7 @@ import (
 
 	pq "github.com/parquet-go/parquet-go"
 
+	"millrace/emit/lake/seal"
 	"millrace/engine/event"
 	"millrace/engine/wire"
 	"millrace/internal/blob"
@@ -146,13 +147,13 @@ func emptyObject(key, text string) ([]byte, error) {
 	if err := w.Close(); err != nil {
 		return nil, err
 	}
-	return seal(out.Bytes())
+	return seal.Seal(out.Bytes())
 }
 
 // objectText returns the text that emptyObject has put under a key of an object's metadata.
 func objectText(body []byte, key string) (text string, err error) {
-	err = guard(func() error {
-		if err := checkSeal(body); err != nil {
+	err = seal.Guard(func() error {
+		if err := seal.Check(body); err != nil {
 			return err
 		}
 		f, err := pq.OpenFile(bytes.NewReader(body), int64(len(body)), pq.SkipBloomFilters(true), pq.SkipPageIndex(true))

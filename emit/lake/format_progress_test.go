@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"millrace/emit/lake/seal"
 	"millrace/engine/event"
 	"millrace/engine/wire"
 	"millrace/internal/blob"
@@ -171,7 +172,7 @@ func TestOnlyParquet(t *testing.T) {
 		if !strings.HasPrefix(key, "dt=") || !strings.HasSuffix(key, ".parquet") {
 			t.Errorf("%s", key)
 		}
-		if err := checkSeal([]byte(body)); err != nil {
+		if err := seal.Check([]byte(body)); err != nil {
 			t.Errorf("%s: %v", key, err)
 		}
 		if _, err := ParseKey(key); (err == nil) == isProgress(key) {

@@ -14,13 +14,15 @@ type Merge struct {
 	Inputs []string
 	// Outputs have all rows of them, with joins resolved.
 	Outputs []Merged
+	// Joins names the joins that were resolved: with others, the same inputs give another file, which has to have another name.
+	Joins string
 }
 
 // Merged is a file of a Merge.
 type Merged struct {
 	// File has all but Key and Size.
 	File commits.File
-	// Body is a Parquet file without a seal. It must not be changed any more.
+	// Body is the file, sealed. It must not be changed any more.
 	Body []byte
 }
 
@@ -109,17 +111,13 @@ func (h *partitionHits) putMerges(ctx context.Context, change *commits.Change) (
 
 // putMerge puts the files of one merge. Their names hold a hash of what was merged, and the base of the commit.
 func (h *partitionHits) putMerge(ctx context.Context, m Merge, change *commits.Change) error {
-	inputs := append([]string{h.o.Rules}, m.Inputs...)
-	slices.Sort(inputs[1:])
+	inputs := append([]string{h.o.Rules, m.Joins}, m.Inputs...)
+	slices.Sort(inputs[2:])
 	for n, out := range m.Outputs {
-		body, err := seal(slices.Clone(out.Body))
-		if err != nil {
-			return err
-		}
 		f := out.File
-		f.Size = int64(len(body))
+		f.Size = int64(len(out.Body))
 		f.Key = commits.FileName(h.p.a.o.Topic, h.p.id, h.state.Base(), f.Table, f.Day, f.Level, f.First, f.Next, n, inputs...)
-		if err := h.put(ctx, f.Key, body); err != nil {
+		if err := h.put(ctx, f.Key, out.Body); err != nil {
 			return err
 		}
 		change.Add = append(change.Add, f)

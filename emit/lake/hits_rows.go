@@ -109,10 +109,7 @@ func (r *hitRows) files(put func(f commits.File, body []byte) error) error {
 		if err := b.Encode(&out); err != nil {
 			return err
 		}
-		body, err := seal(out.Bytes())
-		if err != nil {
-			return err
-		}
+		body := out.Bytes()
 		is := b.Bounds()
 		return put(commits.File{
 			Table: t, Day: of, MinTime: is.MinTime, MaxTime: is.MaxTime, MinSite: is.MinSite, MaxSite: is.MaxSite,

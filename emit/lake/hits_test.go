@@ -17,6 +17,7 @@ import (
 
 	"millrace/emit/lake/commits"
 	"millrace/emit/lake/hitfile"
+	"millrace/emit/lake/seal"
 	"millrace/engine"
 	"millrace/engine/enrich"
 	"millrace/engine/event"
@@ -218,7 +219,7 @@ func sameHitsAs(tb testing.TB, store blob.Store, partition int32, chain commits.
 			if err != nil {
 				tb.Fatal(err)
 			}
-			if err := checkSeal(body); err != nil || int64(len(body)) != f.Size {
+			if err := seal.Check(body); err != nil || int64(len(body)) != f.Size {
 				tb.Errorf("%s: %d of %d bytes, %v", f.Key, len(body), f.Size, err)
 			}
 			files, n = append(files, body), n+f.Rows

@@ -10,6 +10,7 @@ import (
 	pq "github.com/parquet-go/parquet-go"
 	"github.com/valyala/fastjson"
 
+	"millrace/emit/lake/seal"
 	"millrace/engine/event"
 	"millrace/engine/wire"
 )
@@ -32,22 +33,10 @@ type object struct {
 	columns map[string]int
 }
 
-// guard calls f and turns a panic into an error: the seal finds damage, but a file that was
-// sealed anew can still make parquet-go panic, and a bad file must not end the process. This is
-// the only place that may recover.
-func guard(f func() error) (err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("%v", r)
-		}
-	}()
-	return f()
-}
-
 // protect guards f, which reads an object of that name. Its errors wrap ErrCorrupt and name what an
 // operator can do.
 func protect(name string, f func() error) error {
-	err := guard(f)
+	err := seal.Guard(f)
 	if errors.Is(err, wire.ErrNewer) {
 		return fmt.Errorf("object %q: %w", name, err)
 	}
@@ -81,7 +70,7 @@ const objectFormat = 1
 const mostRows = 64 << 20
 
 func openObject(body []byte) (*object, error) {
-	if err := checkSeal(body); err != nil {
+	if err := seal.Check(body); err != nil {
 		return nil, err
 	}
 	f, err := pq.OpenFile(bytes.NewReader(body), int64(len(body)), pq.SkipBloomFilters(true))

@@ -15,6 +15,7 @@ import (
 
 	pq "github.com/parquet-go/parquet-go"
 
+	"millrace/emit/lake/seal"
 	"millrace/engine/event"
 )
 
@@ -470,7 +471,7 @@ func FuzzObject(f *testing.F) {
 		}
 		if len(raw) > 0 {
 			read(raw)
-			if sealed, err := seal(raw); err == nil {
+			if sealed, err := seal.Seal(raw); err == nil {
 				read(sealed)
 			}
 			return

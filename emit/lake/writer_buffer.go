@@ -7,6 +7,7 @@ import (
 	"slices"
 	"unsafe"
 
+	"millrace/emit/lake/seal"
 	"millrace/engine/event"
 )
 
@@ -202,7 +203,7 @@ func (b *buffer) objects(topic string, partition int32, seg segment, put func(ke
 		err := b.encode(&out, keys[:n], key, seg)
 		var body []byte
 		if err == nil {
-			body, err = seal(out.Bytes())
+			body, err = seal.Seal(out.Bytes())
 		}
 		if err != nil {
 			return fmt.Errorf("encode %q: %w", key, err)

@@ -1,8 +1,7 @@
 package hitfile
 
 import (
-	"cmp"
-	"slices"
+	"bytes"
 
 	"millrace/engine/event"
 	"millrace/engine/hits"
@@ -19,8 +18,9 @@ const (
 	strEntryPage
 	strReason
 	strCurrency
-	strProps
 	strTopic
+	strProps
+	strClass
 	strCount
 )
 
@@ -59,15 +59,18 @@ type packed struct {
 // most hits have the origin of one before.
 type Buffer struct {
 	texts
-	rows []packed
-	dims [window.NumDims]string
+	rows    []packed
+	dims    [window.NumDims]string
+	class   [hits.NumClasses]uint32 // indexes of their names
+	last    [strCount]uint32        // the strings of the hit before
+	encoder encoder[packed]
 
 	groupRows int // rows of a row group; rowGroupRows, but for tests
 }
 
 // NewBuffer returns an empty buffer.
 func NewBuffer() *Buffer {
-	b := &Buffer{texts: newTexts(), groupRows: rowGroupRows}
+	b := &Buffer{texts: newTexts(), groupRows: rowGroupRows, encoder: encoder[packed]{layout: hitLayout}}
 	b.Reset()
 	return b
 }
@@ -76,6 +79,10 @@ func NewBuffer() *Buffer {
 func (b *Buffer) Reset() {
 	b.texts.reset()
 	b.rows = b.rows[:0]
+	clear(b.last[:])
+	for c := range b.class {
+		b.class[c] = b.intern(hits.Class(c).String())
+	}
 }
 
 // Len returns the number of hits.
@@ -100,8 +107,10 @@ func (b *Buffer) Hit(h *hits.Hit) {
 		strSite: h.Site, strName: h.Row.Dims[window.Name], strPage: h.Row.Dims[window.Page], strHostname: h.Row.Dims[window.Hostname],
 		strEntryPage: h.Row.Dims[window.EntryPage], strReason: h.Row.Dims[window.Reason], strCurrency: h.Currency, strTopic: h.Topic,
 	} {
-		r.str[i] = b.intern(s)
+		r.str[i] = b.again(s, b.last[i])
 	}
+	r.str[strClass] = b.class[h.Class]
+	b.last = r.str
 	if len(h.Row.Props) > 0 {
 		b.scratch = event.AppendProps(b.scratch[:0], h.Row.Props)
 		r.str[strProps] = b.intern(view(b.scratch))
@@ -109,18 +118,9 @@ func (b *Buffer) Hit(h *hits.Hit) {
 	b.rows = append(b.rows, r)
 }
 
-// sort puts the hits in the order of a file: by site, visitor and time, and then as they stand in the log.
-func (b *Buffer) sort() {
-	rank := b.ranks(func(yield func(uint32)) {
-		for i := range b.rows {
-			yield(b.rows[i].str[strSite])
-		}
-	})
-	slices.SortFunc(b.rows, func(x, y packed) int {
-		return cmp.Or(cmp.Compare(rank[x.str[strSite]], rank[y.str[strSite]]), cmp.Compare(x.visitor, y.visitor), cmp.Compare(x.time, y.time),
-			cmp.Compare(b.table[x.str[strTopic]], b.table[y.str[strTopic]]), cmp.Compare(x.partition, y.partition),
-			cmp.Compare(x.offset, y.offset), cmp.Compare(x.index, y.index))
-	})
+// Encode appends a file of all hits to out, sealed. It is a pure function of them: their order does not matter.
+func (b *Buffer) Encode(out *bytes.Buffer) error {
+	return b.encoder.encode(out, &b.texts, b.rows, b.groupRows)
 }
 
 // Bounds are what lies in the rows of a file.
@@ -145,6 +145,7 @@ func (b *Buffer) Bounds() (is Bounds) {
 	for i := range b.rows {
 		is.add(b.rows[i].time, i == 0)
 	}
-	is.MinSite, is.MaxSite = b.clone(b.rows[0].str[strSite]), b.clone(b.rows[len(b.rows)-1].str[strSite])
+	first, last := b.encoder.ends()
+	is.MinSite, is.MaxSite = b.clone(b.rows[first].str[strSite]), b.clone(b.rows[last].str[strSite])
 	return is
 }

@@ -1,4 +1,4 @@
-// Package hitfile writes files of hits and of visits: Parquet, one row each, for queries that no rollup answers.
+// Package hitfile writes and reads files of hits and of visits: Parquet, one row each, for queries that no rollup answers.
 //
 // In go hits, visits that have ended and joins (package engine/hits), in any order; out comes a file, sorted by site, visitor and
 // time, so that a visitor's way through a site is one run of rows.
@@ -7,6 +7,12 @@
 //	… // b.Hit(h) for each; or v.Visit(v) and v.Join(j)
 //	err := b.Encode(&out)
 //	b.Reset()
+//
+// A file is read by columns, a row group or a page of it at a time (package colfile, which says how files are built and checked):
+//
+//	f, err := hitfile.Hits.Open(key, object, object.Size())
+//	g, err := f.Group(0, []int{site, page})      // places in Hits.Schema().Columns
+//	err = g.Column(page, &vector)
 //
 // # Columns of hits
 //
@@ -60,7 +66,11 @@
 //
 //   - A file is a function of its rows, byte for byte, in whatever order they were added.
 //
+//   - Files are sealed (package seal), and a damaged one is an error that names it, also for one who reads a part of it.
+//
+//   - Row groups have at most 65,536 rows, and at most 16 MB of text that is not the same.
+//
 // # What it does not do
 //
-// It seals nothing and puts nothing into a store: package lake does. It resolves no joins: a hit has the visit that it was given.
+// It puts nothing into a store: package lake does. It resolves no joins: a hit has the visit that it was given; merging (hitmerge) does.
 package hitfile

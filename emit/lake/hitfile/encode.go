@@ -2,130 +2,277 @@ package hitfile
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
-	"unsafe"
+	"slices"
 
-	pq "github.com/parquet-go/parquet-go"
+	"github.com/klauspost/compress/zstd"
 
-	"millrace/engine/hits"
+	"millrace/emit/lake/colfile"
+	"millrace/engine/event"
 )
 
-// batchRows is how many values are handed to a column writer at a time.
-const batchRows = 1024
-
-// column is how a column gets its values from a buffer of rows of one kind.
-type column[B, R any] struct {
+// textColumn is how a column of text gets its values from rows.
+type textColumn[R any] struct {
 	name string
-	// value returns the value of a row; null stands for none in the optional columns.
-	value func(b B, r *R) pq.Value
+	id   func(r *R) uint32 // index of texts.table; 0 is NULL in an optional column
 }
 
-// columns are all columns of the schema.
-var columns = allColumns()
+// intColumn is how another column gets its values.
+type intColumn[R any] struct {
+	name string
+	// value returns a number, or false for none in an optional column.
+	value func(r *R) (int64, bool)
+}
 
-type hitColumn = column[*Buffer, packed]
+// layout says how rows become the columns of a table. Origins are columns besides, one for each of originDims.
+type layout[R any] struct {
+	table  *Table
+	texts  []textColumn[R]
+	ints   []intColumn[R]
+	origin func(r *R) uint32 // index of texts.origins
+	// What rows are sorted by; rest of those that are the same in it.
+	site    func(r *R) uint32
+	visitor func(r *R) event.Visitor
+	time    func(r *R) event.Time
+	rest    func(t *texts, x, y *R) int
+}
 
-func allColumns() []hitColumn {
-	list := []hitColumn{
-		text("site", strSite), text("name", strName), text("page", strPage), text("hostname", strHostname), text("entry_page", strEntryPage),
-		text("reason", strReason), text("revenue_currency", strCurrency), text("source_topic", strTopic),
-		{"visitor", func(_ *Buffer, r *packed) pq.Value { return optional(r.visitor != 0, pq.Int64Value(int64(r.visitor))) }},
-		{"visit", func(_ *Buffer, r *packed) pq.Value { return optional(r.visit != 0, pq.Int64Value(int64(r.visit))) }},
-		{"ts", func(_ *Buffer, r *packed) pq.Value { return pq.Int64Value(int64(r.time)) }},
-		{"class", func(_ *Buffer, r *packed) pq.Value { return textValue(r.class.String()) }},
-		{"counted", func(_ *Buffer, r *packed) pq.Value {
-			return optional(r.class == hits.Dropped, pq.Int64Value(int64(r.counted)))
-		}},
-		{"pageview", func(_ *Buffer, r *packed) pq.Value { return pq.BooleanValue(r.pageview) }},
-		{"non_interactive", func(_ *Buffer, r *packed) pq.Value { return pq.BooleanValue(r.nonInteractive) }},
-		{"revenue_amount", func(_ *Buffer, r *packed) pq.Value { return optional(r.paid, pq.Int64Value(int64(r.revenue))) }},
-		{"props", func(b *Buffer, r *packed) pq.Value {
-			return optional(r.str[strProps] != 0, textValue(b.table[r.str[strProps]]))
-		}},
-		{"engaged_ms", func(_ *Buffer, r *packed) pq.Value { return optional(r.engaged != 0, pq.Int64Value(int64(r.engaged))) }},
-		{"scroll_depth", func(_ *Buffer, r *packed) pq.Value {
-			n, ok := r.scroll.Value()
-			return optional(ok, pq.Int32Value(int32(n)))
-		}},
-		{"source_partition", func(_ *Buffer, r *packed) pq.Value { return pq.Int32Value(r.partition) }},
-		{"source_offset", func(_ *Buffer, r *packed) pq.Value { return pq.Int64Value(r.offset) }},
-		{"source_index", func(_ *Buffer, r *packed) pq.Value { return pq.Int32Value(r.index) }},
+// encoder writes rows of a table to files. It keeps its memory.
+type encoder[R any] struct {
+	layout *layout[R]
+	writer *colfile.Writer
+	keys   []sortKey
+	// A row group: vectors by the columns of the schema, places of columns in it, and origins.
+	columns                   []colfile.Vector
+	textAt, intAt, originAt   []int
+	textOptional, intOptional []bool
+	origin                    []int32 // of each row, the place of its origin in origins
+	origins                   []uint32
+	codes                     []int32 // of each of origins, the code of a dimension
+	marks                     marks
+}
+
+// marks says which numbers were seen, and what each got; all are forgotten at once.
+type marks struct {
+	seen []uint32
+	code []int32
+	turn uint32
+}
+
+// begin forgets all, for numbers below n.
+func (m *marks) begin(n int) {
+	if len(m.seen) < n {
+		m.seen, m.code = make([]uint32, 2*n), make([]int32, 2*n)
+		m.turn = 0
 	}
-	for i, d := range originDims {
-		list = append(list, hitColumn{d.String(), func(b *Buffer, r *packed) pq.Value { return textValue(b.table[b.origins[r.origin][i]]) }})
+	if m.turn++; m.turn == 0 {
+		clear(m.seen)
+		m.turn = 1
 	}
-	return list
 }
 
-func text(name string, str int) hitColumn {
-	return hitColumn{name, func(b *Buffer, r *packed) pq.Value { return textValue(b.table[r.str[str]]) }}
-}
-
-// textValue does not copy: the column writer does.
-func textValue(s string) pq.Value {
-	return pq.ByteArrayValue(unsafe.Slice(unsafe.StringData(s), len(s)))
-}
-
-func optional(has bool, v pq.Value) pq.Value {
-	if !has {
-		return pq.NullValue()
+// open makes what an encoder works with, once.
+func (e *encoder[R]) open() error {
+	if e.writer != nil {
+		return nil
 	}
-	return v
-}
-
-// Encode appends a file of all hits to out. It is a pure function of them: their order does not matter.
-//
-// It is written column by column and not by rows of Go structs, which parquet-go v0.32.0 gets wrong with certain patterns of
-// nulls (see emit/lake).
-func (b *Buffer) Encode(out *bytes.Buffer) error {
-	b.sort()
-	if err := writeFile(out, schema(), "hits.v1", columns, b, b.rows, b.groupRows); err != nil {
-		return fmt.Errorf("encode %d hits: %w", len(b.rows), err)
+	s := e.layout.table.Schema()
+	w, err := colfile.NewWriter(s, e.layout.table.Options(zstd.SpeedFastest))
+	if err != nil {
+		return err
 	}
+	for i := range e.layout.texts {
+		at := s.Index(e.layout.texts[i].name)
+		e.textAt, e.textOptional = append(e.textAt, at), append(e.textOptional, s.Columns[at].Optional)
+	}
+	for i := range e.layout.ints {
+		at := s.Index(e.layout.ints[i].name)
+		e.intAt, e.intOptional = append(e.intAt, at), append(e.intOptional, s.Columns[at].Optional)
+	}
+	for _, d := range originDims {
+		e.originAt = append(e.originAt, s.Index(d.String()))
+	}
+	e.writer, e.columns = w, make([]colfile.Vector, len(s.Columns))
 	return nil
 }
 
-// writeFile appends a file of rows in their order, which is that of site, visitor and time.
-func writeFile[B, R any](out *bytes.Buffer, schema *pq.Schema, format string, columns []column[B, R], b B, rows []R, groupRows int) error {
-	w := pq.NewGenericWriter[any](out,
-		schema,
-		pq.Compression(&pq.Zstd),
-		pq.CreatedBy("millrace", "1", format), // the library's own default holds its version as the build knows it
-		pq.DictionaryMaxBytes(dictionaryBytes),
-		// Behind the site rows are in order of visitors as unsigned numbers, which no column says: Delta's tables have none of those.
-		pq.SortingWriterConfig(pq.SortingColumns(pq.Ascending("site"))),
-	)
-	for len(rows) > 0 {
-		n := min(groupRows, len(rows))
-		if err := writeGroup(w, columns, b, rows[:n]); err != nil {
-			return err
-		}
-		rows = rows[n:]
+// encode appends a file of all rows to out, sealed. It is a pure function of them: their order does not matter.
+func (e *encoder[R]) encode(out *bytes.Buffer, t *texts, rows []R, groupRows int) error {
+	if err := e.open(); err != nil {
+		return err
 	}
-	return w.Close()
+	e.writer.Reset(out.AvailableBuffer())
+	for rest := e.sorted(t, rows); len(rest) > 0; {
+		n := e.groupEnd(t, rows, rest[:min(groupRows, len(rest))])
+		e.fill(t, rows, rest[:n])
+		if err := e.writer.RowGroup(n, e.columns); err != nil {
+			return fmt.Errorf("encode %d %s: %w", len(rows), e.layout.table.Name, err)
+		}
+		rest = rest[n:]
+	}
+	file, err := e.writer.Close(nil)
+	if err != nil {
+		return fmt.Errorf("encode %d %s: %w", len(rows), e.layout.table.Name, err)
+	}
+	out.Write(file)
+	return nil
 }
 
-func writeGroup[B, R any](w *pq.GenericWriter[any], columns []column[B, R], b B, rows []R) error {
-	writers := w.ColumnWriters()
-	values := make([]pq.Value, 0, min(batchRows, len(rows)))
-	for _, c := range columns {
-		leaf, _ := w.Schema().Lookup(c.name)
-		for rest := rows; len(rest) > 0; {
-			n := min(batchRows, len(rest))
-			values = values[:0]
-			for i := range rest[:n] {
-				v := c.value(b, &rest[i])
-				level := leaf.MaxDefinitionLevel
-				if v.IsNull() {
-					level = 0
-				}
-				values = append(values, v.Level(0, level, leaf.ColumnIndex))
-			}
-			if _, err := writers[leaf.ColumnIndex].WriteRowValues(values); err != nil {
-				return err
-			}
-			rest = rest[n:]
+// sortKey is what orders rows, but for those of one visitor at the same time.
+type sortKey struct {
+	hi   uint64 // place of the site, and the visitor's upper half
+	lo   uint32 // the visitor's lower half
+	row  uint32
+	time event.Time
+}
+
+// sorted returns the places of rows in the order of a file.
+func (e *encoder[R]) sorted(t *texts, rows []R) []sortKey {
+	l := e.layout
+	rank := t.ranks(func(yield func(uint32)) {
+		for i := range rows {
+			yield(l.site(&rows[i]))
+		}
+	})
+	e.keys = slices.Grow(e.keys[:0], len(rows))
+	for i := range rows {
+		r := &rows[i]
+		visitor := l.visitor(r)
+		e.keys = append(e.keys, sortKey{hi: uint64(rank[l.site(r)])<<32 | uint64(visitor)>>32, lo: uint32(visitor), row: uint32(i), time: l.time(r)})
+	}
+	slices.SortFunc(e.keys, func(x, y sortKey) int {
+		switch {
+		case x.hi != y.hi:
+			return cmp.Compare(x.hi, y.hi)
+		case x.lo != y.lo:
+			return cmp.Compare(x.lo, y.lo)
+		case x.time != y.time:
+			return cmp.Compare(x.time, y.time)
+		}
+		return l.rest(t, &rows[x.row], &rows[y.row])
+	})
+	return e.keys
+}
+
+// ends returns the places of the first and the last row of the file that was encoded.
+func (e *encoder[R]) ends() (first, last uint32) { return e.keys[0].row, e.keys[len(e.keys)-1].row }
+
+// groupEnd returns how many rows a row group takes, of those that it may.
+func (e *encoder[R]) groupEnd(t *texts, rows []R, keys []sortKey) int {
+	if t.size <= groupTextBytes {
+		return len(keys)
+	}
+	m, size := &e.marks, 0
+	m.begin(len(t.table))
+	count := func(id uint32) {
+		if m.seen[id] != m.turn {
+			m.seen[id] = m.turn
+			size += len(t.table[id])
 		}
 	}
-	return w.Flush()
+	for i, k := range keys {
+		r := &rows[k.row]
+		for j := range e.layout.texts {
+			count(e.layout.texts[j].id(r))
+		}
+		for _, id := range t.origins[e.layout.origin(r)] {
+			count(id)
+		}
+		if size > groupTextBytes && i > 0 {
+			return i
+		}
+	}
+	return len(keys)
+}
+
+// blockRows is how many rows are taken apart into all columns before the next, while they are in the processor's cache.
+const blockRows = 256
+
+// fill makes the vectors of some rows.
+func (e *encoder[R]) fill(t *texts, rows []R, keys []sortKey) {
+	l := e.layout
+	for i := range e.columns {
+		v := &e.columns[i]
+		v.Codes, v.Dict, v.Ints, v.Null = v.Codes[:0], v.Dict[:0], v.Ints[:0], v.Null[:0]
+	}
+	e.origin = e.origin[:0]
+	for block := range slices.Chunk(keys, blockRows) {
+		for i := range l.texts {
+			id, v := l.texts[i].id, &e.columns[e.textAt[i]]
+			for _, k := range block {
+				v.Codes = append(v.Codes, int32(id(&rows[k.row])))
+			}
+		}
+		for i := range l.ints {
+			value, v := l.ints[i].value, &e.columns[e.intAt[i]]
+			for _, k := range block {
+				n, ok := value(&rows[k.row])
+				if !ok {
+					n = 0
+				}
+				v.Ints = append(v.Ints, n)
+				if e.intOptional[i] {
+					v.Null = append(v.Null, !ok)
+				}
+			}
+		}
+		for _, k := range block {
+			e.origin = append(e.origin, int32(l.origin(&rows[k.row])))
+		}
+	}
+	for i, at := range e.textAt {
+		e.dictionary(t, &e.columns[at], e.columns[at].Codes, e.textOptional[i])
+	}
+	e.number(len(t.origins))
+	for i, at := range e.originAt {
+		v := &e.columns[at]
+		e.codes = e.codes[:0]
+		for _, o := range e.origins {
+			e.codes = append(e.codes, int32(t.origins[o][i]))
+		}
+		e.dictionary(t, v, e.codes, false)
+		v.Codes = slices.Grow(v.Codes, len(e.origin))
+		for _, o := range e.origin {
+			v.Codes = append(v.Codes, e.codes[o])
+		}
+	}
+}
+
+// number gives the origins of the rows numbers of their own, in the order in which they come first.
+func (e *encoder[R]) number(n int) {
+	m := &e.marks
+	m.begin(n)
+	e.origins = e.origins[:0]
+	for i, o := range e.origin {
+		if m.seen[o] != m.turn {
+			m.seen[o], m.code[o] = m.turn, int32(len(e.origins))
+			e.origins = append(e.origins, uint32(o))
+		}
+		e.origin[i] = m.code[o]
+	}
+}
+
+// dictionary turns indexes of the table into codes of v's dictionary, which it makes of those that there are.
+func (e *encoder[R]) dictionary(t *texts, v *colfile.Vector, ids []int32, optional bool) {
+	m := &e.marks
+	m.begin(len(t.table))
+	for i, id := range ids {
+		if optional && id == 0 {
+			ids[i] = -1
+			continue
+		}
+		if m.seen[id] != m.turn {
+			m.seen[id], m.code[id] = m.turn, int32(len(v.Dict))
+			v.Dict = append(v.Dict, t.table[id])
+		}
+		ids[i] = m.code[id]
+	}
+}
+
+func bit(b bool) int64 {
+	if b {
+		return 1
+	}
+	return 0
 }

@@ -1,14 +1,10 @@
 package hitfile
 
-import (
-	pq "github.com/parquet-go/parquet-go"
-)
-
 // row is the schema of a file; only its type is used. The package comment documents the columns.
 type row struct {
 	Site           string `parquet:"site,dict"`
-	Visitor        *int64 `parquet:"visitor,optional,dict"`
-	Visit          *int64 `parquet:"visit,optional,dict"`
+	Visitor        *int64 `parquet:"visitor,optional"`
+	Visit          *int64 `parquet:"visit,optional"`
 	Time           int64  `parquet:"ts,timestamp(millisecond),delta"`
 	Class          string `parquet:"class,dict"`
 	Counted        *int64 `parquet:"counted,optional,timestamp(millisecond)"`
@@ -43,17 +39,7 @@ type row struct {
 	Engaged        *int64 `parquet:"engaged_ms,optional"`
 	Scroll         *int32 `parquet:"scroll_depth,optional"`
 	Topic          string `parquet:"source_topic,dict"`
-	Partition      int32  `parquet:"source_partition,dict"`
+	Partition      int32  `parquet:"source_partition,delta"`
 	Offset         int64  `parquet:"source_offset,delta"`
 	Index          int32  `parquet:"source_index,delta"`
 }
-
-const (
-	// rowGroupRows bounds a row group: a reader holds a column of one at a time.
-	rowGroupRows = 256 << 10
-	// dictionaryBytes bounds a dictionary, which a reader needs whole before the first value. What follows is plain.
-	dictionaryBytes = 1 << 20
-)
-
-// schema returns the schema of row; it is cheap, because the library caches it by type.
-func schema() *pq.Schema { return pq.SchemaOf(row{}) }

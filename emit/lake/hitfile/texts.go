@@ -16,6 +16,7 @@ type texts struct {
 	origin  map[string]uint32 // index in origins, by the encoded origin
 	chunk   []byte            // where strings are being copied to
 	scratch []byte
+	size    int // bytes of all strings
 }
 
 // chunkBytes is the size of the pieces that strings are copied into.
@@ -28,7 +29,7 @@ func (b *texts) reset() {
 	clear(b.origin)
 	clear(b.table)
 	clear(b.origins)
-	b.table, b.origins, b.chunk = append(b.table[:0], ""), b.origins[:0], nil
+	b.table, b.origins, b.chunk, b.size = append(b.table[:0], ""), b.origins[:0], nil, 0
 }
 
 // internOrigin returns the index of an encoded origin. Dims is memory to work with.
@@ -57,8 +58,17 @@ func (b *texts) intern(s string) uint32 {
 	s = b.copy(s)
 	id := uint32(len(b.table))
 	b.table = append(b.table, s)
+	b.size += len(s)
 	b.ids[s] = id
 	return id
+}
+
+// again is intern for a string that is likely the one of the row before, which has index last.
+func (b *texts) again(s string, last uint32) uint32 {
+	if b.table[last] == s {
+		return last
+	}
+	return b.intern(s)
 }
 
 // copy returns a copy of s that lives as long as the buffer is not reset.

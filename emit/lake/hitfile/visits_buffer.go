@@ -1,8 +1,7 @@
 package hitfile
 
 import (
-	"cmp"
-	"slices"
+	"bytes"
 
 	"millrace/engine/event"
 	"millrace/engine/hits"
@@ -16,6 +15,7 @@ const (
 	visitEntryPage
 	visitExitPage
 	visitHostname
+	visitTopic
 	visitStrings
 )
 
@@ -30,6 +30,7 @@ type packedVisit struct {
 	seconds             int64
 	str                 [visitStrings]uint32 // indexes of table
 	origin              uint32               // index of origins
+	partition           int32
 }
 
 // VisitBuffer holds visits that have ended, and joins, of one partition until they are written. It belongs to one goroutine, and
@@ -40,13 +41,14 @@ type VisitBuffer struct {
 	partition int32
 	rows      []packedVisit
 	dims      [window.NumDims]string
+	encoder   encoder[packedVisit]
 
 	groupRows int // rows of a row group; rowGroupRows, but for tests
 }
 
 // NewVisitBuffer returns an empty buffer for visits of a partition of a topic.
 func NewVisitBuffer(topic string, partition int32) *VisitBuffer {
-	b := &VisitBuffer{topic: topic, partition: partition, groupRows: rowGroupRows, texts: newTexts()}
+	b := &VisitBuffer{topic: topic, partition: partition, groupRows: rowGroupRows, texts: newTexts(), encoder: encoder[packedVisit]{layout: visitLayout}}
 	b.Reset()
 	return b
 }
@@ -64,10 +66,11 @@ func (b *VisitBuffer) Len() int { return len(b.rows) }
 func (b *VisitBuffer) Visit(v *visit.Visit) {
 	r := packedVisit{
 		visitor: v.Visitor, visit: v.ID, begin: v.Begin, end: v.End, events: v.Events, views: v.Views, interactive: v.Interactive, pinged: v.Pinged,
-		bounce: v.Bounced(), seconds: v.Seconds(),
+		bounce: v.Bounced(), seconds: v.Seconds(), partition: b.partition,
 	}
 	for i, s := range [...]string{
 		visitSite: v.Site, visitEntryPage: v.Dims[window.EntryPage], visitExitPage: v.Dims[window.ExitPage], visitHostname: v.Dims[window.Hostname],
+		visitTopic: b.topic,
 	} {
 		r.str[i] = b.intern(s)
 	}
@@ -78,25 +81,17 @@ func (b *VisitBuffer) Visit(v *visit.Visit) {
 
 // Join adds a join.
 func (b *VisitBuffer) Join(j hits.Join) {
-	r := packedVisit{visitor: j.Visitor, visit: j.Visit, into: j.Into, begin: j.Begin}
-	r.str[visitSite] = b.intern(j.Site)
+	r := packedVisit{visitor: j.Visitor, visit: j.Visit, into: j.Into, begin: j.Begin, partition: b.partition}
+	r.str[visitSite], r.str[visitTopic] = b.intern(j.Site), b.intern(b.topic)
 	clear(b.dims[:])
 	b.scratch = window.AppendOrigin(b.scratch[:0], &b.dims)
 	r.origin = b.internOrigin(b.scratch, &b.dims)
 	b.rows = append(b.rows, r)
 }
 
-// sort puts the rows in the order of a file: by site, visitor, beginning and name. A visit has one row, be it its own or its join.
-func (b *VisitBuffer) sort() {
-	rank := b.ranks(func(yield func(uint32)) {
-		for i := range b.rows {
-			yield(b.rows[i].str[visitSite])
-		}
-	})
-	slices.SortFunc(b.rows, func(x, y packedVisit) int {
-		return cmp.Or(cmp.Compare(rank[x.str[visitSite]], rank[y.str[visitSite]]), cmp.Compare(x.visitor, y.visitor),
-			cmp.Compare(x.begin, y.begin), cmp.Compare(x.visit, y.visit))
-	})
+// Encode appends a file of all visits and joins to out, sealed. It is a pure function of them: their order does not matter.
+func (b *VisitBuffer) Encode(out *bytes.Buffer) error {
+	return b.encoder.encode(out, &b.texts, b.rows, b.groupRows)
 }
 
 // Bounds returns those of the visits and joins. REQUIRES: there are rows, and Encode was called after the last. The strings are
@@ -109,6 +104,7 @@ func (b *VisitBuffer) Bounds() (is Bounds) {
 			first = false
 		}
 	}
-	is.MinSite, is.MaxSite = b.clone(b.rows[0].str[visitSite]), b.clone(b.rows[len(b.rows)-1].str[visitSite])
+	lo, hi := b.encoder.ends()
+	is.MinSite, is.MaxSite = b.clone(b.rows[lo].str[visitSite]), b.clone(b.rows[hi].str[visitSite])
 	return is
 }

@@ -1,14 +1,10 @@
 package hitfile
 
-import (
-	pq "github.com/parquet-go/parquet-go"
-)
-
 // visitRow is the schema of a file of visits; only its type is used. The package comment documents the columns.
 type visitRow struct {
 	Site           string `parquet:"site,dict"`
-	Visitor        *int64 `parquet:"visitor,optional,dict"`
-	Visit          int64  `parquet:"visit,delta"`
+	Visitor        *int64 `parquet:"visitor,optional"`
+	Visit          int64  `parquet:"visit"`
 	Into           *int64 `parquet:"into,optional"`
 	Begin          int64  `parquet:"begin,timestamp(millisecond),delta"`
 	End            *int64 `parquet:"end,optional,timestamp(millisecond)"`
@@ -40,8 +36,5 @@ type visitRow struct {
 	Device         string `parquet:"device,dict"`
 	Screen         string `parquet:"screen,dict"`
 	Topic          string `parquet:"source_topic,dict"`
-	Partition      int32  `parquet:"source_partition,dict"`
+	Partition      int32  `parquet:"source_partition,delta"`
 }
-
-// visitsSchema returns the schema of visitRow; it is cheap, because the library caches it by type.
-func visitsSchema() *pq.Schema { return pq.SchemaOf(visitRow{}) }
