@@ -43,6 +43,7 @@ type Ledger struct {
 	// Since the last checkpoint.
 	prev     int64  // its last record
 	ids      []byte // journals of ids
+	lastIDs  int64  // the last record that is in them, or delta.None
 	seenFrom int64  // since the beginning
 }
 
@@ -57,7 +58,7 @@ func NewLedger(o LedgerOptions) *Ledger {
 func (l *Ledger) clear() {
 	l.reading.clear(visit.NewTable(l.rules.Visits()))
 	l.visits.Watch(nil)
-	l.prev, l.ids, l.seenFrom = delta.None, l.ids[:0], 0
+	l.prev, l.ids, l.lastIDs, l.seenFrom = delta.None, l.ids[:0], delta.None, 0
 }
 
 // Last returns the offset of the last record, or delta.None.
@@ -85,6 +86,7 @@ func (l *Ledger) Step(offset int64, value []byte, s hits.Sink) error {
 		l.ids = binary.AppendUvarint(l.ids, uint64(offset))
 		l.ids = binary.AppendUvarint(l.ids, uint64(len(journal)))
 		l.ids = append(l.ids, journal...)
+		l.lastIDs = offset
 	}
 	l.seenFrom = max(l.seenFrom, from)
 	l.meta.last = offset
@@ -153,8 +155,8 @@ func (w *watcher) Joined(j visit.Join) {
 
 func (w *watcher) Ended(v *visit.Visit) { w.sink.Visit(v) }
 
-// A checkpoint is the version (1 byte), the last record of the checkpoint before, the last of this one (varints), seenFrom
-// (uvarint), the time after which its visits have ended, the watermark (varints), and with their lengths (uvarint) before them
+// A checkpoint is the version (1 byte), the last record of the checkpoint before, the last of this one, the last with ids
+// (varints), seenFrom (uvarint), the time after which its visits have ended, the watermark (varints), and with their lengths (uvarint) before them
 // the meta of the core, the ids and the visits. The ids are the journals of package dedup, each with its offset and its length
 // (uvarints) before it.
 const checkpointVersion = 1
@@ -166,6 +168,8 @@ var ErrCheckpoint = errors.New("malformed checkpoint of a log's reading")
 type Head struct {
 	// Prev is the last record of the checkpoint before, Last that of this one.
 	Prev, Last int64
+	// IDs is the last record of which there are ids in it, or delta.None.
+	IDs int64
 	// SeenFrom is the first record of which ids are remembered.
 	SeenFrom int64
 	// Until is the watermark from which on no visit in it is alive.
@@ -181,6 +185,7 @@ func (l *Ledger) Checkpoint(dst []byte) []byte {
 	dst = append(dst, checkpointVersion)
 	dst = binary.AppendVarint(dst, l.prev)
 	dst = binary.AppendVarint(dst, l.meta.last)
+	dst = binary.AppendVarint(dst, l.lastIDs)
 	dst = binary.AppendUvarint(dst, uint64(l.seenFrom))
 	dst = binary.AppendVarint(dst, int64(until))
 	dst = binary.AppendVarint(dst, int64(l.meta.watermark))
@@ -188,7 +193,7 @@ func (l *Ledger) Checkpoint(dst []byte) []byte {
 		dst = binary.AppendUvarint(dst, uint64(len(b)))
 		dst = append(dst, b...)
 	}
-	l.prev, l.ids = l.meta.last, l.ids[:0]
+	l.prev, l.ids, l.lastIDs = l.meta.last, l.ids[:0], delta.None
 	return dst
 }
 
@@ -208,9 +213,9 @@ func readHead(r *wire.Reader) (h Head) {
 	case version < checkpointVersion:
 		r.Fail(fmt.Sprintf("unknown version %d", version))
 	}
-	h.Prev, h.Last, h.SeenFrom = r.Varint(), r.Varint(), int64(r.Uvarint())
+	h.Prev, h.Last, h.IDs, h.SeenFrom = r.Varint(), r.Varint(), r.Varint(), int64(r.Uvarint())
 	h.Until, h.Watermark = event.Time(r.Varint()), event.Time(r.Varint())
-	if r.Err == nil && (h.Prev < delta.None || h.Last < h.Prev || h.SeenFrom < 0) {
+	if r.Err == nil && (h.Prev < delta.None || h.Last < h.Prev || h.IDs < delta.None || h.IDs > h.Last || h.SeenFrom < 0) {
 		r.Fail("bad offsets")
 	}
 	return h
@@ -222,7 +227,7 @@ func Needed(heads []Head) []bool {
 	need := make([]bool, len(heads))
 	for i := range heads {
 		last := heads[len(heads)-1]
-		need[i] = i == len(heads)-1 || heads[i].Last >= last.SeenFrom || heads[i].Until >= last.Watermark
+		need[i] = i == len(heads)-1 || heads[i].IDs >= last.SeenFrom || heads[i].Until >= last.Watermark
 	}
 	return need
 }

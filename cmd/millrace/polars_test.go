@@ -8,16 +8,16 @@ import (
 	"testing"
 )
 
-// polarsScript prints how many events polars finds in the folder of an archive, given as such, and how many of a site.
+// polarsScript prints how many events polars finds in the folder of an archive, and how many of a site.
 const polarsScript = `
 import sys, polars as pl
 folder, site = sys.argv[1:]
-rows = pl.scan_parquet(folder)
+rows = pl.scan_parquet(folder + "/dt=*/hr=*/*.parquet", hive_partitioning=True)
 print(rows.select(pl.len()).collect().item(), rows.filter(pl.col("site") == site).select(pl.len()).collect().item(), "dt" in rows.collect_schema().names())
 `
 
-// TestImportRecountPolars: polars reads the archive of a running server by the name of its folder. It refuses one with anything
-// in it that is not Parquet.
+// TestImportRecountPolars: polars reads the archive of a running server, by the pattern of its hours. It refuses one with anything
+// among them that is not Parquet.
 func TestImportRecountPolars(t *testing.T) {
 	python := os.Getenv("MILLRACE_TEST_PYTHON")
 	if python == "" {

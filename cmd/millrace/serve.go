@@ -62,6 +62,7 @@ type engineFlags struct {
 	SilentAfter  time.Duration `default:"10s" group:"Engine" help:"How long a collector may be silent before the minutes no longer wait for it."`
 	Standby      bool          `group:"Engine" help:"Also follow the state of the partitions that other processes have, to take them over within 10s when one dies. It costs the disk and the network of all partitions, and a session timeout of 6s."`
 	ArchiveEvery time.Duration `default:"1m" group:"Engine" help:"How often events are written to the archive, at least 1s. Replay sees what has been written."`
+	Hits         bool          `default:"true" negatable:"" group:"Engine" help:"Also write hits to the archive, a row for each event with all that is derived of it, and visits, for queries that no rollup answers. --no-hits: events alone, as they were sent."`
 	AuditShare   float64       `default:"0.02" group:"Engine" help:"Share of a processor core with which numbers are counted again from the archive and compared, all day; 0 is not at all."`
 }
 
@@ -119,7 +120,7 @@ func (c *serveCommand) options() (*server.Options, error) {
 		Engine: server.EngineOptions{
 			Grace: c.Grace, Lateness: c.Lateness, Early: c.Early, SilentAfter: c.SilentAfter, Standby: c.Standby,
 		},
-		ArchiveEvery: c.ArchiveEvery, AuditShare: c.AuditShare,
+		ArchiveEvery: c.ArchiveEvery, Hits: c.Hits, AuditShare: c.AuditShare,
 		Demo:      c.Demo,
 		Drain:     c.drainFor(),
 		SkipDrain: interrupted,

@@ -85,7 +85,7 @@ func newTestLedger(partition int32) *engine.Ledger {
 
 func headOf(checkpoint []byte) (commits.Checkpoint, error) {
 	h, err := engine.ReadHead(checkpoint)
-	return commits.Checkpoint{Prev: h.Prev, Last: h.Last, SeenFrom: h.SeenFrom, Until: h.Until, Watermark: h.Watermark}, err
+	return commits.Checkpoint{Prev: h.Prev, Last: h.Last, IDs: h.IDs, SeenFrom: h.SeenFrom, Until: h.Until, Watermark: h.Watermark}, err
 }
 
 // testHits returns the options of hits of logs that begin at their records before.

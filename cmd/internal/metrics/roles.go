@@ -59,6 +59,22 @@ func Archive(r prometheus.Registerer, a *lake.Archiver) {
 	}, func() float64 { return float64(a.Stats().Stored) / 1000 }))
 }
 
+// Hits registers what the archiver counts of hits and visits.
+func Hits(r prometheus.Registerer, a *lake.Archiver) {
+	stat := func(name, help string, read func(lake.HitStats) int64) {
+		Counter(r, "millrace_hits_"+name+"_total", help, nil, func() float64 { return float64(read(a.HitStats())) })
+	}
+	stat("rows", "Hits written, rows of events for queries.", func(s lake.HitStats) int64 { return s.Hits })
+	stat("visit_rows", "Visits written beside hits, and joins of two.", func(s lake.HitStats) int64 { return s.Visits })
+	stat("objects", "Files of hits, visits and checkpoints written.", func(s lake.HitStats) int64 { return s.Objects })
+	stat("bytes", "Bytes of these files.", func(s lake.HitStats) int64 { return s.Bytes })
+	stat("commits", "Commits of hits that counted.", func(s lake.HitStats) int64 { return s.Commits })
+	stat("commits_passed", "Commits of hits that did not count, because another owner of the partition was first; what they had is made again.", func(s lake.HitStats) int64 { return s.Passed })
+	stat("caught_up_records", "Records of the log of which hits were made after they had been archived.", func(s lake.HitStats) int64 { return s.CaughtUp })
+	stat("begun_anew", "Times that hits of a partition could not be gone on with, and were made anew of the log.", func(s lake.HitStats) int64 { return s.Anew })
+	stat("merges", "Merges of files of hits and visits.", func(s lake.HitStats) int64 { return s.Merges })
+}
+
 // Certificates are the metrics of the certificates of the public address and of the operators' port, one
 // or both: of the one that ends first, and whether the files of any are not in use as they are now.
 func Certificates(r prometheus.Registerer, pairs []*certs.Pair) {

@@ -2,6 +2,7 @@ package roles
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/lovoo/goka"
@@ -12,17 +13,22 @@ import (
 	"millrace/internal/blob"
 )
 
-// ArchiveOptions configure the role archive. All fields but Sole are required.
+// ArchiveOptions configure the role archive. All fields but Sole and Hits are required.
 type ArchiveOptions struct {
 	Common
 	Lake        blob.Store
 	Sole        bool          // no other process can have a partition of the log, see lake.Options
 	Every       time.Duration // how often events are written, 1 s or more
 	SilentAfter time.Duration // how long a collector may be silent; a minute if that is less
+	Hits        *HitsOptions  // nil: events alone are kept
 }
 
 // NewArchive returns the archiver of events.
 func NewArchive(o ArchiveOptions) (Task, error) {
+	hits, closeHits, err := o.hits()
+	if err != nil {
+		return Task{}, err
+	}
 	a, err := lake.New(lake.Options{
 		Brokers: o.Cluster.Brokers,
 		Goka:    func(limit lake.Limit) []goka.ProcessorOption { return o.gokaWith(limit) },
@@ -42,11 +48,15 @@ func NewArchive(o ArchiveOptions) (Task, error) {
 		Log:           o.Log,
 		FlushInterval: o.Every,
 		SilentAfter:   max(o.SilentAfter, time.Minute),
+		Hits:          hits,
 	})
 	if err != nil {
-		return Task{}, err
+		return Task{}, errors.Join(err, closeHits())
 	}
 	metrics.Archive(o.Metrics, a)
+	if hits != nil {
+		metrics.Hits(o.Metrics, a)
+	}
 	probe := func(ctx context.Context) error {
 		if err := o.probe(ctx, Archive); err != nil {
 			return err
@@ -54,6 +64,6 @@ func NewArchive(o ArchiveOptions) (Task, error) {
 		return a.Probe(ctx)
 	}
 	t := o.task(Archive, lake.Group, engine.EventsTopic)
-	t.Probe, t.Waiting, t.Run = probe, a.Waiting, a.Run
+	t.Probe, t.Waiting, t.Run, t.Close = probe, a.Waiting, a.Run, closeHits
 	return t, nil
 }

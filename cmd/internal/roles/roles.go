@@ -41,8 +41,10 @@ type Task struct {
 	Waiting func() (since time.Time, why error)
 	// Ready returns why a role that runs is not ready. May be nil.
 	Ready func() error
-	// Run does the work until the context ends.
+	// Run does the work until the context ends. It may be called again.
 	Run func(context.Context) error
+	// Close frees what Run uses, once it is called no more. May be nil.
+	Close func() error
 }
 
 // Common is what every task uses. All fields are required.

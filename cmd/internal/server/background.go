@@ -3,6 +3,7 @@ package server
 import (
 	"cmp"
 	"context"
+	"errors"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -35,7 +36,8 @@ type background struct {
 	closers *closers
 	log     *slog.Logger
 
-	tasks []*supervise.Task // of start
+	tasks  []*supervise.Task // of start
+	closes []func() error    // of what they use
 }
 
 // start keeps a role running while it can do its work, unless the guard refuses it, and makes it a
@@ -47,6 +49,9 @@ func (b *background) start(t roles.Task, reads func(context.Context) error) {
 	run := func(ctx context.Context) error { return kafka.ExplainTime(t.Run(ctx)) }
 	task := supervise.Start(context.Background(), t.Role, b.log, b.guard.Role(t.Role, g.Guard(run), refused.set))
 	b.tasks = append(b.tasks, task)
+	if t.Close != nil {
+		b.closes = append(b.closes, t.Close)
+	}
 	m := b.look(t.Role+" reads", away, reads)
 	b.ready.AddWhy(t.Role, func() error {
 		if err := cmp.Or(refused.get(), g.Why(), m.Why()); err != nil || t.Ready == nil {
@@ -65,7 +70,11 @@ func (b *background) stop() error {
 		wg.Go(t.Stop)
 	}
 	wg.Wait()
-	return nil
+	var errs []error
+	for _, f := range b.closes {
+		errs = append(errs, f())
+	}
+	return errors.Join(errs...)
 }
 
 // keep keeps a function running that is no role, until the closers stop it.

@@ -44,6 +44,8 @@ type Options struct {
 
 	// ArchiveEvery is how often events are written to the archive, 1 s or more (--archive-every).
 	ArchiveEvery time.Duration
+	// Hits has the role archive also write hits and visits, rows for any query (--hits). It needs Engine.NewDeriver.
+	Hits bool
 	// AuditShare is the share of a processor core, 0 to 1, that the self-audit may use; 0: there is
 	// none (--audit-share).
 	AuditShare float64
@@ -161,7 +163,7 @@ type EngineOptions struct {
 	// needs KafkaOptions.Brokers and the role process.
 	Standby bool
 	// NewDeriver makes the deriver of a partition (--goals). Replay and import need the same.
-	// Required with the role process, and for Demo.
+	// Required with the role process, with Hits, and for Demo.
 	NewDeriver func() engine.Deriver
 }
 

@@ -247,10 +247,16 @@ func (s *server) startRoles(context.Context) error {
 }
 
 func (s *server) archive(c roles.Common) (roles.Task, error) {
-	return roles.NewArchive(roles.ArchiveOptions{
+	o := roles.ArchiveOptions{
 		Common: c, Lake: s.stores.Lake, Sole: len(s.o.Kafka.Brokers) == 0,
 		Every: s.o.ArchiveEvery, SilentAfter: s.o.Engine.SilentAfter,
-	})
+	}
+	if s.o.Hits {
+		o.Hits = &roles.HitsOptions{
+			Rules: s.state().Rules, NewDeriver: s.o.Engine.NewDeriver, By: countedBy(s.o.Version, s.o.Access.Sites),
+		}
+	}
+	return roles.NewArchive(o)
 }
 
 func (s *server) process(c roles.Common) (roles.Task, error) {

@@ -43,7 +43,7 @@ func (s *server) openSupport(context.Context) error {
 // here, so that a new one is not shown by itself. Durations are in the form of flags.
 func shown(o *Options, set *stores.Set) map[string]any {
 	m := map[string]any{
-		"roles": o.Roles, "listen": o.Listen, "admin": o.Admin, "archive-every": o.ArchiveEvery.String(), "audit-share": o.AuditShare,
+		"roles": o.Roles, "listen": o.Listen, "admin": o.Admin, "archive-every": o.ArchiveEvery.String(), "audit-share": o.AuditShare, "hits": o.Hits,
 		"demo": o.Demo, "drain": o.Drain.String(), "tls": o.TLSCert != "", "admin-tls": o.AdminTLSCert != "",
 
 		"kafka": o.Kafka.Brokers, "partitions": o.Kafka.Partitions, "replication": o.Kafka.Replication, "retention": o.Kafka.Retention.String(),

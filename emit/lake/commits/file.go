@@ -105,6 +105,8 @@ type Checkpoint struct {
 	// Prev is the last record of the checkpoint before, Last that of this one.
 	Prev int64 `json:"prev"`
 	Last int64 `json:"last"`
+	// IDs is the last record of which there are ids in it, -1 for none.
+	IDs int64 `json:"ids"`
 	// SeenFrom is the first record of which ids are remembered.
 	SeenFrom int64 `json:"seenFrom"`
 	// Until is the watermark from which on no visit in it is alive.

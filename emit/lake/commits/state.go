@@ -244,5 +244,5 @@ func (s *State) change(c *Change) {
 // needed reports whether a checkpoint is needed to go on after the last one: it is engine.Needed, which this package may not
 // import.
 func needed(p, last *Checkpoint) bool {
-	return p.Key == last.Key || p.Last >= last.SeenFrom || p.Until >= last.Watermark
+	return p.Key == last.Key || p.IDs >= last.SeenFrom || p.Until >= last.Watermark
 }
