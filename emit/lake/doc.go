@@ -1,9 +1,11 @@
 // Package lake is the archive of all events: a data lake of Parquet files in a blob.Store.
 //
-// It has three parts, and the format that they share:
+// It has four parts, and the format that they share:
 //
 //   - The writer (writer*.go): an [Archiver] files every event of the topic, through goka; an
 //     [Importer] files the events of an imported file beside them.
+//   - Hits (hits*.go): with [HitsOptions] an Archiver also makes hits and visits of the log (package
+//     engine/hits), in the same pass, and commits them (package commits).
 //   - The reader (reader*.go): a [Reader] gives events back in the order of the log, and reports
 //     how far the archive has come.
 //   - The checker (checker.go): [Reader.Check] proves from the lake alone that nothing is missing
@@ -15,13 +17,15 @@
 //
 //	dt=2026-11-23/hr=10/millrace.events-3-00000000000000012345.parquet
 //	dt=1970-01-01/hr=10/_progress.millrace.events-3-00000000000000013007.parquet
+//	hits/millrace.events-3/dt=2026-11-23/segment-….parquet, and _ledger/….bin
+//	visits/millrace.events-3/dt=2026-11-23/segment-….parquet
 //
 // dt and hr are the hour of event time, UTC, as Hive partitions; then topic, partition and the
 // first offset of a segment. A segment is a piece of a partition's log; its rows lie in one object
 // for each hour they touch. The progress object, written after the segment's objects, says up to
 // which offset and which watermark the partition is archived; it is a Parquet file without a row
-// and has that in its metadata, so that the whole folder is one table to every reader,
-// polars.scan_parquet("lake/") among them. Builds before had _progress/….json in its place, which
+// and has that in its metadata, so that all of dt=*/ is one table to every reader,
+// polars.scan_parquet("lake/dt=*/hr=*/*.parquet") among them. Builds before had _progress/….json in its place, which
 // is read and moved. Beside the progress, and of the same kind, lies _progress.rules.parquet: the
 // rules that the stream is counted by, which serve leaves with [PutRules] and [Reader.Rules]
 // returns, as text; and _progress.note.….parquet, notes of commands that are at work and of what sites
@@ -35,6 +39,25 @@
 //	r := lake.NewReader(store)
 //	err = r.ReadHour(ctx, hour, "example.com", func(e *event.Event, at lake.Source) error { … })
 //	report, err := r.Check(ctx)
+//
+// # Hits
+//
+// Files of hits and of visits have the columns of package hitfile, the seal of all files here, and the names of package commits, and
+// lie under the UTC day (dt) of which they are: a hit under that in which its visit began, as far as that was known when the
+// hit was made, and without a visit its own; a visit under that of its beginning. Which of them count the chain of commits says,
+// and no listing. Beside them lie the checkpoints that the reading of the log is gone on from.
+//
+// A segment is stored in this order: its rows, hits, visits, the checkpoint; the commit; the progress; then the offset may be
+// committed. So the chain of commits is never behind the raw archive, and after a crash it may be ahead of it: what it has is
+// passed over. Where it lacks records that are archived, because hits were switched on later, or another owner's commit came in
+// between, they are read back from Kafka (HitsOptions.Records). What Kafka has no more has no hits, and commits.State.Began says
+// from when hits are whole: from the watermark at the first record, and as much later as a visit can be long and an
+// event late.
+//
+// What can't be gone on with (a checkpoint that is gone or damaged, a gap in the log, another log) is made anew of what Kafka has,
+// with a WARN: raw rows are never held up by what is derived of them, but for a store or a topic of commits that does not answer.
+//
+// A merge of files, whoever makes it and in whichever goroutine, rides on the next commit of its partition: see Archiver.Offer.
 //
 // # Columns
 //
@@ -84,7 +107,9 @@
 //     from the committed offset, makes the same objects again. One exception: the Sole archiver of
 //     a log ends its last segments where it is stopped.
 //   - Objects, then progress, then commit: the committed offset never passes the progress, and the
-//     progress never passes the objects.
+//     progress never passes the objects. With hits the progress never passes their commits either.
+//   - Each event that has a hit has one in the files that the chain names, and that one is a function of the
+//     log and the rules.
 //   - Each (source_topic, source_partition, source_offset, source_index) is in the lake once.
 //     Reader.Check proves this from the lake alone, and that nothing is missing.
 //   - A record that can't be decoded is counted and left out; the engine puts it into the dead
@@ -105,7 +130,7 @@
 //
 // Offsets are Kafka's. Times are event.Time, ms since the epoch, UTC. Memory: an archiver holds a
 // segment for each partition it owns, about 130 bytes a row and its distinct strings, 60 MB at the
-// default of 250,000 rows; a reader holds the decoded rows of one segment, about 100 MB.
+// default of 250,000 rows, twice that with hits, and the engine's live visits and ids; a reader holds the decoded rows of one segment, about 100 MB.
 //
 // # Who may call it
 //
@@ -116,6 +141,6 @@
 //
 // # What it does not do
 //
-// It does not merge small files, delete old ones, parse user agents, or drop duplicates by event
+// It does not merge small files by itself, delete old raw ones, parse user agents, or drop duplicates by event
 // id: the lake holds what was sent, and the engine decides what counts.
 package lake
