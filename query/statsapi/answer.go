@@ -15,10 +15,12 @@ type Answer struct {
 	Query   Echo  `json:"query"`
 }
 
-// Row is query.Row.
+// Row is query.Row, and what it is compared with.
 type Row struct {
 	Metrics    []any    `json:"metrics"`
 	Dimensions []string `json:"dimensions"`
+	// Comparison is the row of the range that the query is compared with.
+	Comparison *Compared `json:"comparison,omitempty"`
 }
 
 // Meta is query.Meta, with instants in the site's time zone.
@@ -36,6 +38,8 @@ type Meta struct {
 	// TimeLabels are the labels of all buckets, if the query includes them.
 	TimeLabels        *[]string `json:"time_labels,omitempty"`
 	PartialTimeLabels []string  `json:"partial_time_labels,omitempty"`
+	// ComparisonDateRange is the first and the last second of the range that the query is compared with.
+	ComparisonDateRange *[2]string `json:"comparison_date_range,omitempty"`
 	// TotalRows is the number of rows of all pages, if the query includes it.
 	TotalRows *int `json:"total_rows,omitempty"`
 	// ImportsIncluded is false if the query includes imported statistics: there are none, imports
@@ -59,6 +63,8 @@ type include struct {
 	TimeLabels bool `json:"time_labels,omitempty"`
 	TotalRows  bool `json:"total_rows,omitempty"`
 	Imports    bool `json:"imports,omitempty"`
+	// Comparisons is nil without include.comparisons.
+	Comparisons *comparisons `json:"comparisons,omitempty"`
 }
 
 type pagination struct {
@@ -71,7 +77,7 @@ type pagination struct {
 func newAnswer(r *request, from *query.Answer) *Answer {
 	a := &Answer{Results: make([]Row, len(from.Rows)), Meta: newMeta(r, from), Query: newEcho(r, from.Query)}
 	for i, row := range from.Rows {
-		a.Results[i] = Row(row)
+		a.Results[i] = Row{Metrics: row.Metrics, Dimensions: row.Dimensions}
 	}
 	return a
 }

@@ -121,6 +121,9 @@ func (s *Server) serveQuery(ctx *fasthttp.RequestCtx) error {
 	if err := s.authorize(auth, r.Site); err != nil {
 		return err
 	}
+	if asCSV && r.include.Comparisons != nil {
+		return bad("Invalid include.comparisons: CSV has no place for it; ask for JSON, or for each range by itself.")
+	}
 	a, err := s.answer(serverContext(ctx), r)
 	if err != nil {
 		return err

@@ -163,50 +163,55 @@ func (r *request) parseDimensions(obj map[string]any) error {
 // hasTime reports whether one of the dimensions is of time.
 func (r *request) hasTime() bool { return slices.ContainsFunc(r.Dimensions, (*query.Dimension).IsTime) }
 
-func (r *request) parseRange(obj map[string]any) error {
+func (r *request) parseRange(obj map[string]any) (err error) {
 	v, ok := obj["date_range"]
 	if !ok {
 		return bad("Missing date_range.")
 	}
+	r.Range, err = parseDateRange(v)
+	return err
+}
+
+func parseDateRange(v any) (query.Range, error) {
 	switch v := v.(type) {
 	case string:
-		if r.Range, ok = query.RelativeRange(v); ok {
-			return nil
+		if r, ok := query.RelativeRange(v); ok {
+			return r, nil
 		}
 	case []any:
 		if len(v) == 2 {
 			first, okFirst := v[0].(string)
 			last, okLast := v[1].(string)
 			if okFirst && okLast {
-				return r.parsePair(v, first, last)
+				return parsePair(v, first, last)
 			}
 		}
 	}
-	return bad("Invalid date_range %s: it has to be one of %s, or a pair of dates or instants.", query.Show(v), query.Show(query.RelativeRanges()))
+	return query.Range{}, bad("Invalid date_range %s: it has to be one of %s, or a pair of dates or instants.", query.Show(v), query.Show(query.RelativeRanges()))
 }
 
 // parsePair reads a pair of dates or of instants.
-func (r *request) parsePair(v any, first, last string) (err error) {
+func parsePair(v any, first, last string) (r query.Range, err error) {
 	a, errA := time.Parse(time.DateOnly, first)
 	b, errB := time.Parse(time.DateOnly, last)
 	if errA == nil && errB == nil {
-		r.Range, err = query.DayRange(a, b)
+		r, err = query.DayRange(a, b)
 	} else {
 		for _, of := range []struct {
 			text string
 			to   *time.Time
 		}{{first, &a}, {last, &b}} {
 			if *of.to, err = time.Parse(time.RFC3339, of.text); err != nil {
-				return bad("Invalid date_range %s: %q is neither a date (2024-01-31) nor an instant (2024-01-31T12:00:00+02:00) of the same form as the other.",
+				return r, bad("Invalid date_range %s: %q is neither a date (2024-01-31) nor an instant (2024-01-31T12:00:00+02:00) of the same form as the other.",
 					query.Show(v), of.text)
 			}
 		}
-		r.Range, err = query.InstantRange(a, b)
+		r, err = query.InstantRange(a, b)
 	}
 	if err != nil {
-		return bad("Invalid date_range %s: %s.", query.Show(v), err)
+		return r, bad("Invalid date_range %s: %s.", query.Show(v), err)
 	}
-	return nil
+	return r, nil
 }
 
 func (r *request) parseInclude(obj map[string]any) error {
@@ -218,7 +223,7 @@ func (r *request) parseInclude(obj map[string]any) error {
 	if !ok {
 		return bad("Invalid include %s: it has to be an object.", query.Show(v))
 	}
-	if err := checkKeys("key of include", inc, []string{"time_labels", "total_rows", "imports"}); err != nil {
+	if err := checkKeys("key of include", inc, []string{"time_labels", "total_rows", "imports", "comparisons"}); err != nil {
 		return err
 	}
 	for key, to := range map[string]*bool{"time_labels": &r.include.TimeLabels, "total_rows": &r.include.TotalRows, "imports": &r.include.Imports} {
@@ -228,10 +233,16 @@ func (r *request) parseInclude(obj map[string]any) error {
 			}
 		}
 	}
+	if v, ok := inc["comparisons"]; ok {
+		if err := r.parseComparisons(v); err != nil {
+			return err
+		}
+	}
 	r.TimeLabels = r.include.TimeLabels
 	if r.TimeLabels && !r.hasTime() {
 		return bad("Invalid include.time_labels true: it needs a time dimension.")
 	}
+	r.TimeLabels = r.TimeLabels || r.include.Comparisons != nil && r.hasTime() // buckets are compared by their number
 	return nil
 }
 

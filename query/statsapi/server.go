@@ -53,5 +53,11 @@ func (s *Server) answer(ctx context.Context, r *request) (*Answer, error) {
 	if err != nil {
 		return nil, asError(err)
 	}
-	return newAnswer(r, a), nil
+	out := newAnswer(r, a)
+	if r.include.Comparisons != nil {
+		if err := s.compare(ctx, r, a, out); err != nil {
+			return nil, asError(err)
+		}
+	}
+	return out, nil
 }

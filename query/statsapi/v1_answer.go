@@ -2,7 +2,6 @@ package statsapi
 
 import (
 	"context"
-	"math"
 	"strings"
 	"time"
 
@@ -50,7 +49,7 @@ func v1Aggregate(r *v1Request, a, before *query.Answer) map[query.Metric]v1Value
 	for i, m := range r.Metrics {
 		v := v1Value{Value: orZero(a.Rows[0].Metrics[i])}
 		if before != nil {
-			change := v1Change(m, number(before.Rows[0].Metrics[i]), number(v.Value))
+			change := changeOf(m, orZero(before.Rows[0].Metrics[i]), v.Value)
 			v.Change = &change
 		}
 		out[m] = v
@@ -64,34 +63,6 @@ func orZero(v any) any {
 		return 0
 	}
 	return v
-}
-
-func number(v any) float64 {
-	switch v := v.(type) {
-	case int64:
-		return float64(v)
-	case float64:
-		return v
-	}
-	return 0
-}
-
-// v1Change is how v1 compares: what there was none of before has grown by 100 %, and a bounce rate that
-// there was none of by nothing that could be said (null).
-func v1Change(m query.Metric, before, now float64) any {
-	switch {
-	case m == "bounce_rate" && before == 0:
-		return nil
-	case m == "bounce_rate":
-		return now - before
-	case m == "conversion_rate" || m == "group_conversion_rate":
-		return math.Round((now-before)*10) / 10
-	case before == 0 && now > 0:
-		return 100
-	case before == 0:
-		return 0
-	}
-	return math.Round((now - before) / before * 100)
 }
 
 // v1Series has a row for each label, those without numbers and those to come among them.
@@ -108,8 +79,8 @@ func v1Series(r *v1Request, a *query.Answer) []map[string]any {
 			switch {
 			case ok:
 				one[string(m)] = row.Metrics[i]
-			case m == "bounce_rate" || m == "visit_duration" || m == "average_revenue":
-				one[string(m)] = nil // a mean of nothing
+			case isMean(m) && m != "views_per_visit" && m != "conversion_rate": // which v1 has as 0
+				one[string(m)] = nil
 			default:
 				one[string(m)] = 0
 			}
