@@ -28,6 +28,33 @@
 //		for _, f := range s.Files(commits.Hits) { … }
 //	}
 //
+// What was removed is deleted by the owner, and its next commit says so:
+//
+//	sweeper := commits.NewSweeper(commits.SweepOptions{Grace: time.Hour})
+//	change.Deleted, err = sweeper.Sweep(ctx, chain)
+//	n, err := sweeper.Orphans(ctx, chain) // at the start of an owner, and once a day
+//
+// # In the store
+//
+//	hits/millrace.events-3/dt=2026-11-23/….parquet                 files (FileName)
+//	hits/millrace.events-3/_ledger/….bin                           checkpoints of the reading of the log (CheckpointName)
+//	hits/millrace.events-3/_fold/VERSION-SUM.json                  the State at a commit, every 32 commits
+//	hits/millrace.events-3/_delta_log/VERSION.json                 a commit, and what it does to the table of hits
+//	hits/millrace.events-3/_delta_log/VERSION.checkpoint.parquet   the table at a commit, with each fold
+//	hits/millrace.events-3/_delta_log/_last_checkpoint             names the newest of them, and the fold
+//	visits/millrace.events-3/…                                     the same of the table of visits, without _ledger and _fold
+//
+// An entry of the log of hits holds the commit's record as it was (commitInfo.millrace): our own readers apply these, with the
+// code that the owner applies the topic with, from the newest fold on. To others it is a Delta table of reader version 1; its
+// writer feature "millrace" keeps them from writing. VERSION counts the commits that counted, and is the same in both tables.
+//
+// # Epochs
+//
+// What is published decides what there is; the topic decides in what order it goes on. Who commits on a commit has published that
+// before, so at most the last one that counted is not published. Open finds out where this does not hold, because the topic was
+// lost or another one, or because the archive was lost or an older one was put back. Then it writes a record that begins an epoch
+// with the published state, on which the next commit of all writers is based. Commits of epochs before do not count any more.
+//
 // # Invariants
 //
 //   - The order of the topic decides: a commit names its base, and counts if that is the last commit that counted. All others are
@@ -47,5 +74,8 @@
 //
 // # What it does not do
 //
-// It does not write or read files of hits, decide what is merged, or find out how many partitions there are.
+// It does not write or read files of hits, decide what is merged, or find out how many partitions there are. It puts nothing
+// conditionally, since few servers of buckets are right in that: the topic's order decides, and an entry that is there with other
+// bytes is an error (ErrLog). Two owners that both find the topic lost, and one of which has a commit that it has not published,
+// may put two entries of one version within the same moments; then readers of the tables get ErrPublished until the next fold.
 package commits

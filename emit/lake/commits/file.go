@@ -75,6 +75,8 @@ type File struct {
 	// The file is of the records of the log from offset First up to Next, which is not of it.
 	First int64 `json:"first"`
 	Next  int64 `json:"next"`
+	// Added is the wall-clock time of the commit that has added it: Apply sets it.
+	Added event.Time `json:"added,omitempty"`
 }
 
 func (f *File) validate() error {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -26,9 +27,14 @@ func OpenTopics(cluster *kafka.Cluster, more ...kgo.Opt) (*Topics, error) {
 	t := &Topics{cluster: cluster, more: more, topic: cluster.Names.Of(Topic)}
 	var err error
 	t.client, err = t.newClient(kafka.ToWrite, kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerLinger(0),
-		kgo.ProducerBatchMaxBytes(kafka.MaxRecordBytes))
+		kgo.ProducerBatchMaxBytes(kafka.MaxRecordBytes),
+		// A record that is written twice counts once, by rule L1; and a write that is idempotent can't be given up.
+		kgo.DisableIdempotentWrite(), kgo.RecordDeliveryTimeout(appendTimeout))
 	return t, err
 }
+
+// appendTimeout is after how long a write counts as one of which it is not known whether it was done.
+const appendTimeout = 20 * time.Second
 
 // Close disconnects.
 func (t *Topics) Close() error {
