@@ -65,12 +65,12 @@ type Buffer struct {
 	last    [strCount]uint32        // the strings of the hit before
 	encoder encoder[packed]
 
-	groupRows int // rows of a row group; rowGroupRows, but for tests
+	groupRows int // rows of a row group; RowGroupRows, but for tests
 }
 
 // NewBuffer returns an empty buffer.
 func NewBuffer() *Buffer {
-	b := &Buffer{texts: newTexts(), groupRows: rowGroupRows, encoder: encoder[packed]{layout: hitLayout}}
+	b := &Buffer{texts: newTexts(), groupRows: RowGroupRows, encoder: encoder[packed]{layout: hitLayout}}
 	b.Reset()
 	return b
 }

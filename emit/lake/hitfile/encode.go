@@ -160,30 +160,57 @@ func (e *encoder[R]) ends() (first, last uint32) { return e.keys[0].row, e.keys[
 
 // groupEnd returns how many rows a row group takes, of those that it may.
 func (e *encoder[R]) groupEnd(t *texts, rows []R, keys []sortKey) int {
-	if t.size <= groupTextBytes {
+	columns := len(e.layout.texts) + len(originDims)
+	if t.size <= GroupTextBytes/columns { // a text may be in each column
 		return len(keys)
 	}
-	m, size := &e.marks, 0
-	m.begin(len(t.table))
-	count := func(id uint32) {
-		if m.seen[id] != m.turn {
-			m.seen[id] = m.turn
-			size += len(t.table[id])
-		}
+	if e.textSize(t, rows, keys) <= GroupTextBytes {
+		return len(keys)
 	}
+	seen, size := map[uint64]bool{}, 0
 	for i, k := range keys {
-		r := &rows[k.row]
+		r, before := &rows[k.row], size
+		count := func(column int, id uint32) {
+			if at := uint64(column)<<32 | uint64(id); !seen[at] {
+				seen[at] = true
+				size += len(t.table[id])
+			}
+		}
 		for j := range e.layout.texts {
-			count(e.layout.texts[j].id(r))
+			count(j, e.layout.texts[j].id(r))
 		}
-		for _, id := range t.origins[e.layout.origin(r)] {
-			count(id)
+		for j, id := range t.origins[e.layout.origin(r)] {
+			count(len(e.layout.texts)+j, id)
 		}
-		if size > groupTextBytes && i > 0 {
+		if size > GroupTextBytes && size > before && i > 0 {
 			return i
 		}
 	}
 	return len(keys)
+}
+
+// textSize returns how many bytes the dictionaries of some rows would have.
+func (e *encoder[R]) textSize(t *texts, rows []R, keys []sortKey) (size int) {
+	m := &e.marks
+	for j := range e.layout.texts {
+		m.begin(len(t.table))
+		for _, k := range keys {
+			if id := e.layout.texts[j].id(&rows[k.row]); m.seen[id] != m.turn {
+				m.seen[id] = m.turn
+				size += len(t.table[id])
+			}
+		}
+	}
+	for j := range originDims {
+		m.begin(len(t.table))
+		for _, k := range keys {
+			if id := t.origins[e.layout.origin(&rows[k.row])][j]; m.seen[id] != m.turn {
+				m.seen[id] = m.turn
+				size += len(t.table[id])
+			}
+		}
+	}
+	return size
 }
 
 // blockRows is how many rows are taken apart into all columns before the next, while they are in the processor's cache.

@@ -183,7 +183,7 @@ func wantOf(t *testing.T, h *hits.Hit) string {
 // TestBytes: a file of hits is small. The bound is a third above what was measured.
 func TestBytes(t *testing.T) {
 	list := hitsOf(t, 40_000)
-	file := encode(t, list, rowGroupRows)
+	file := encode(t, list, RowGroupRows)
 	perHit := float64(len(file)) / float64(len(list))
 	t.Logf("%d hits, %.1f bytes each", len(list), perHit)
 	if perHit > 30 {

@@ -39,11 +39,11 @@ var (
 )
 
 const (
-	// rowGroupRows bounds a row group: a reader holds a column of one at a time.
-	rowGroupRows = 64 << 10
-	// groupTextBytes bounds the distinct texts of a row group, whose dictionaries a reader needs whole before the first code. Only sites
-	// with addresses or properties that are all different come near.
-	groupTextBytes = 16 << 20
+	// RowGroupRows bounds a row group: a reader holds a column of one at a time.
+	RowGroupRows = 64 << 10
+	// GroupTextBytes bounds the distinct texts of a row group, summed over its columns: a reader needs a dictionary whole before the first
+	// code. Only sites with addresses or properties that are all different come near. A row that would bring more begins a row group.
+	GroupTextBytes = 16 << 20
 )
 
 // Options are those of the table's files, at a level of zstd.

@@ -43,12 +43,12 @@ type VisitBuffer struct {
 	dims      [window.NumDims]string
 	encoder   encoder[packedVisit]
 
-	groupRows int // rows of a row group; rowGroupRows, but for tests
+	groupRows int // rows of a row group; RowGroupRows, but for tests
 }
 
 // NewVisitBuffer returns an empty buffer for visits of a partition of a topic.
 func NewVisitBuffer(topic string, partition int32) *VisitBuffer {
-	b := &VisitBuffer{topic: topic, partition: partition, groupRows: rowGroupRows, texts: newTexts(), encoder: encoder[packedVisit]{layout: visitLayout}}
+	b := &VisitBuffer{topic: topic, partition: partition, groupRows: RowGroupRows, texts: newTexts(), encoder: encoder[packedVisit]{layout: visitLayout}}
 	b.Reset()
 	return b
 }
