@@ -145,11 +145,11 @@ func (w *hitWorker) grow() {
 }
 
 // timed returns which rows of a block are in the range; in is returned where all are.
-func (c *hitCount) timed(b hits.Columns, times func() ([]event.Time, error), in []uint64) ([]uint64, error) {
+func (c *hitCount) timed(b hits.Block, in []uint64) ([]uint64, error) {
 	if b.Inside() {
 		return in, nil
 	}
-	list, err := times()
+	list, err := b.Times()
 	if err != nil {
 		return nil, err
 	}
@@ -169,7 +169,7 @@ func (w *hitWorker) hits(b hits.Block) error {
 	if err != nil {
 		return err
 	}
-	if in, err = c.timed(b, b.Times, in); err != nil {
+	if in, err = c.timed(b, in); err != nil {
 		return err
 	}
 	if isNone(in) {
@@ -235,11 +235,7 @@ func (w *hitWorker) count(b hits.Block) error {
 // visits counts a block of visits.
 func (w *hitWorker) visits(b hits.VisitBlock) error {
 	c := w.c
-	in := make([]uint64, (b.Len()+63)/64)
-	for i := range b.Len() {
-		in[i/64] |= 1 << (i % 64)
-	}
-	in, err := c.timed(b, b.Begins, in)
+	in, err := b.Selected()
 	if err != nil || isNone(in) {
 		return err
 	}

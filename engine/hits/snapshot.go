@@ -54,8 +54,6 @@ type Columns interface {
 	Len() int
 	// Partition returns the partition of all rows: visits have names within one.
 	Partition() int32
-	// Inside reports that all rows are in the selection's time. If not, some may be and some not.
-	Inside() bool
 	// Text returns a dimension, "" where a row has none. Of a visit Page is none.
 	Text(d window.Dim) (*Text, error)
 }
@@ -64,6 +62,8 @@ type Columns interface {
 // entry for each row; a list of bits has bit i%64 of entry i/64 for row i, and no bits behind the last row.
 type Block interface {
 	Columns
+	// Inside reports that all rows are in the selection's time. If not, some may be and some not.
+	Inside() bool
 	Times() ([]event.Time, error)
 	// Visitors are 0 where nobody knows who it was.
 	Visitors() ([]event.Visitor, error)
@@ -84,6 +84,8 @@ type Block interface {
 // VisitBlock is a run of visits of the selected site, by column.
 type VisitBlock interface {
 	Columns
+	// Selected returns the bits of the rows that are visits of the selection: others are to be passed over.
+	Selected() ([]uint64, error)
 	IDs() ([]visit.ID, error)
 	Begins() ([]event.Time, error)
 	// Seconds are visit.Visit.Seconds, Views the numbers of pageviews.

@@ -19,20 +19,26 @@ type File struct {
 	// Partition is that of the log.
 	Partition int32
 	// MinTime and MaxTime are the first and the last time of its rows, both included; of a file of visits that of their
-	// beginnings. MinSite and MaxSite are the first and the last site.
+	// beginnings, but for those of joins. MinSite and MaxSite are the first and the last site.
 	MinTime, MaxTime event.Time
 	MinSite, MaxSite string
+	// Day is the beginning of the UTC day of a file of visits, which is that of the beginnings of its joins.
+	Day event.Time
 }
 
 // List is what an archive consists of at one time.
 type List struct {
 	Hits   []File
 	Visits []File
-	// Joins are the joins that the files of hits may not have resolved, by partition.
-	Joins map[int32]hits.Joins
-	// Watermarks and Began are those of the partitions. What is not in a file of visits is folded of hits.
-	Watermarks map[int32]event.Time
-	Began      map[int32]event.Time
+	// Partitions are those that there is something of.
+	Partitions []Partition
+}
+
+// Partition is how far the hits of a partition of the log reach.
+type Partition struct {
+	ID int32
+	// Watermark is that behind the last record that there are hits of, Began the time from which on they are whole.
+	Watermark, Began event.Time
 }
 
 // Lister knows what an archive consists of now.
@@ -80,20 +86,18 @@ func (a *Archive) Snapshot(ctx context.Context) (hits.Snapshot, error) {
 }
 
 func (l *List) extent() hits.Extent {
-	e := hits.Extent{Partitions: len(l.Watermarks), First: 0, Last: -1}
-	first := true
-	for p, w := range l.Watermarks {
-		if first || w < e.Watermark {
-			e.Watermark = w
+	e := hits.Extent{Partitions: len(l.Partitions), Last: -1}
+	for i := range l.Partitions {
+		p := &l.Partitions[i]
+		if i == 0 || p.Watermark < e.Watermark {
+			e.Watermark = p.Watermark
 		}
-		first = false
-		e.Began = max(e.Began, l.Began[p])
+		e.Began = max(e.Began, p.Began)
 	}
 	for i := range l.Hits {
 		f := &l.Hits[i]
-		if e.Last < e.First {
-			e.First, e.Last = f.MinTime, f.MaxTime
-			continue
+		if i == 0 {
+			e.First = f.MinTime
 		}
 		e.First, e.Last = min(e.First, f.MinTime), max(e.Last, f.MaxTime)
 	}

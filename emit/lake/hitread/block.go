@@ -13,7 +13,7 @@ import (
 type block struct {
 	*piece
 	m     *memory
-	joins hits.Joins
+	joins func() (map[int32]hits.Joins, error)
 
 	text     [window.NumDims]*hits.Text
 	class    *hits.Text
@@ -29,7 +29,7 @@ type block struct {
 	scratch  [][]uint64
 }
 
-func newBlock(p *piece, m *memory, joins hits.Joins) *block {
+func newBlock(p *piece, m *memory, joins func() (map[int32]hits.Joins, error)) *block {
 	return &block{piece: p, m: m, joins: joins}
 }
 
@@ -106,14 +106,20 @@ func (b *block) Visits() ([]visit.ID, error) {
 	if b.visits != nil {
 		return view[visit.ID](b.visits), nil
 	}
-	err := b.ints(&b.visits, "visit")
+	all, err := b.joins()
+	if err != nil {
+		return nil, err
+	}
+	if err := b.ints(&b.visits, "visit"); err != nil {
+		return nil, err
+	}
 	list := view[visit.ID](b.visits)
-	if len(b.joins) > 0 {
+	if joins := all[b.Partition()]; len(joins) > 0 {
 		for i, id := range list {
-			list[i] = b.joins.Of(id)
+			list[i] = joins.Of(id)
 		}
 	}
-	return list, err
+	return list, nil
 }
 
 func (b *block) Engaged() ([]event.Time, error) {

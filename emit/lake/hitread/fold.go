@@ -172,7 +172,15 @@ func compareIDs(x, y visit.ID) int {
 
 func (f *folded) Len() int         { return len(f.list) }
 func (f *folded) Partition() int32 { return f.partition }
-func (f *folded) Inside() bool     { return true }
+
+// Selected returns all: others are in no block.
+func (f *folded) Selected() ([]uint64, error) {
+	list := make([]uint64, words(len(f.list)))
+	for i := range f.list {
+		list[i/64] |= 1 << (i % 64)
+	}
+	return list, nil
+}
 
 func (f *folded) Text(d window.Dim) (*hits.Text, error) {
 	t := &hits.Text{Codes: make([]uint32, len(f.list))}

@@ -29,7 +29,7 @@ func newAsker(t *testing.T, w *world, reader query.Reader, h query.Hits) *asker 
 	t.Helper()
 	a := &asker{w: w, zone: time.UTC}
 	x, err := query.New(query.Options{
-		Reader: reader, Hits: h, TimeZone: func(string) *time.Location { return a.zone }, Partitions: partitions,
+		Reader: reader, Hits: h, TimeZone: func(string) *time.Location { return a.zone }, Partitions: partitions, VisitLength: rules.VisitLength,
 		Reached: func(string) func(name, page string, view bool) []string { return reached },
 		Now:     func() time.Time { return w.low.Std().Add(time.Minute) }, Logger: nil,
 	})
@@ -44,7 +44,7 @@ func newAsker(t *testing.T, w *world, reader query.Reader, h query.Hits) *asker 
 
 func openArchive(t *testing.T, store blob.Store, l hitread.Lister) *hitread.Archive {
 	t.Helper()
-	a, err := hitread.New(hitread.Options{Store: store, Lister: l})
+	a, err := hitread.New(hitread.Options{Store: store, Lister: l, VisitLength: rules.VisitLength})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -199,6 +199,9 @@ func TestRandom(t *testing.T) {
 		store, err := blob.OpenFolder(t.TempDir())
 		if err != nil {
 			t.Fatal(err)
+		}
+		if len(w.joined[0]) < 5 || len(w.ended[0]) < 100 {
+			t.Errorf("seed %d: %d visits have ended, and %d joined another", seed, len(w.ended[0]), len(w.joined[0]))
 		}
 		b := newBrute(w)
 		both := newAsker(t, w, w, openArchive(t, store, w.archive(t, store, files)))

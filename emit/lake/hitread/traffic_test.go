@@ -27,6 +27,9 @@ const base = event.Time(1_774_731_600_000)
 // partitions is the number of logs: a site's visitors are in all of them.
 const partitions = 2
 
+// rules have short visits, so that most have ended.
+var rules = engine.Rules{VisitLength: 2 * event.Hour}
+
 var (
 	sites  = []string{"a.example", "m.example", "z.example"}
 	agents = []string{
@@ -44,9 +47,13 @@ type world struct {
 	logs    [partitions][][]byte
 	hits    [partitions][]*hits.Hit
 	joins   [partitions]hits.Joins
+	joined  [partitions][]hits.Join
+	ended   [partitions][]endedVisit
 	windows []*window.Window
-	// low is the watermark at the end.
-	low event.Time
+	// lows are the watermarks at the end, low the least.
+	lows [partitions]event.Time
+	low  event.Time
+	at  int64 // the record under way
 }
 
 // Hit, Join and Visit make a world's partition a hits.Sink.
@@ -61,8 +68,24 @@ func (s sink) Join(j hits.Join) {
 		s.w.joins[s.p] = hits.Joins{}
 	}
 	s.w.joins[s.p].Add(j)
+	j.Site = strings.Clone(j.Site)
+	s.w.joined[s.p] = append(s.w.joined[s.p], j)
 }
-func (s sink) Visit(*visit.Visit) {}
+
+func (s sink) Visit(v *visit.Visit) {
+	c := *v
+	c.Site = strings.Clone(c.Site)
+	for d := range c.Dims {
+		c.Dims[d] = strings.Clone(c.Dims[d])
+	}
+	s.w.ended[s.p] = append(s.w.ended[s.p], endedVisit{c, s.w.at})
+}
+
+// endedVisit is a visit and the record that it ended with.
+type endedVisit struct {
+	visit.Visit
+	offset int64
+}
 
 // newWorld makes logs of a number of records each, over two days or so.
 func newWorld(tb testing.TB, seed uint64, records int, visitors uint64) *world {
@@ -70,15 +93,17 @@ func newWorld(tb testing.TB, seed uint64, records int, visitors uint64) *world {
 	w := &world{}
 	for p := range partitions {
 		rng := rand.New(rand.NewPCG(seed, uint64(p)))
-		w.logs[p], w.low = makeLog(rng, records, visitors*uint64(p+1))
-		l := engine.NewLedger(engine.LedgerOptions{Topic: event.Topic, Partition: int32(p), Deriver: newDeriver()})
+		w.logs[p], w.lows[p] = makeLog(rng, records, visitors*uint64(p+1))
+		l := engine.NewLedger(engine.LedgerOptions{Topic: event.Topic, Partition: int32(p), Rules: rules, Deriver: newDeriver()})
 		for i, value := range w.logs[p] {
+			w.at = int64(i)
 			if err := l.Step(int64(i), value, sink{w, p}); err != nil {
 				tb.Fatal(err)
 			}
 		}
 		w.count(tb, p)
 	}
+	w.low = slices.Min(w.lows[:])
 	return w
 }
 
@@ -175,7 +200,7 @@ func (w *world) count(tb testing.TB, p int) {
 		site  string
 		start event.Time
 	}
-	core, aggs := engine.NewCore(engine.Rules{}, newDeriver()), map[key]*window.Agg{}
+	core, aggs := engine.NewCore(rules, newDeriver()), map[key]*window.Agg{}
 	at := func(k key) *window.Agg {
 		if aggs[k] == nil {
 			aggs[k] = window.NewAgg(0)
@@ -231,36 +256,78 @@ type files hitread.List
 
 func (f *files) List(context.Context) (*hitread.List, error) { return (*hitread.List)(f), nil }
 
-// archive writes the hits to files of some records each, by day.
+// archive writes the hits, joins and visits to files of some records each, by day.
 func (w *world) archive(tb testing.TB, store blob.Store, records int64) *files {
 	tb.Helper()
-	list := &files{Joins: map[int32]hits.Joins{}, Watermarks: map[int32]event.Time{}, Began: map[int32]event.Time{}}
+	list := &files{}
 	for p := range partitions {
-		list.Joins[int32(p)], list.Watermarks[int32(p)] = w.joins[p], w.low
-		buffers := map[string]*hitfile.Buffer{}
-		about := map[string]*hitread.File{}
+		list.Partitions = append(list.Partitions, hitread.Partition{ID: int32(p), Watermark: w.lows[p]})
+		a := &archiving{about: map[string]*hitread.File{}, hits: map[string]*hitfile.Buffer{}, visits: map[string]*hitfile.VisitBuffer{}, p: p, records: records}
 		for _, h := range w.hits[p] {
-			day := fmt.Sprintf("%s/%d", h.Time.Std().Format("2006-01-02"), h.Offset/records)
-			f := about[day]
-			if f == nil {
-				f = &hitread.File{Key: fmt.Sprintf("hits/events-%d/dt=%s.parquet", p, day), Partition: int32(p), MinTime: h.Time, MaxTime: h.Time, MinSite: h.Site, MaxSite: h.Site}
-				about[day], buffers[day] = f, hitfile.NewBuffer()
+			key := a.file("hits", h.Time, h.Offset, h.Site, true)
+			if a.hits[key] == nil {
+				a.hits[key] = hitfile.NewBuffer()
 			}
-			f.MinTime, f.MaxTime = min(f.MinTime, h.Time), max(f.MaxTime, h.Time)
-			f.MinSite, f.MaxSite = min(f.MinSite, h.Site), max(f.MaxSite, h.Site)
-			buffers[day].Hit(h)
+			a.hits[key].Hit(h)
 		}
-		for day, b := range buffers {
+		visits := func(at event.Time, offset int64, site string, timed bool) *hitfile.VisitBuffer {
+			key := a.file("visits", at, offset, site, timed)
+			if a.visits[key] == nil {
+				a.visits[key] = hitfile.NewVisitBuffer(event.Topic, int32(p))
+			}
+			return a.visits[key]
+		}
+		for i := range w.ended[p] {
+			v := &w.ended[p][i]
+			visits(v.Begin, v.offset, v.Site, true).Visit(&v.Visit)
+		}
+		for _, j := range w.joined[p] {
+			visits(j.Begin, j.Offset, j.Site, false).Join(j)
+		}
+		for key, f := range a.about {
 			var out bytes.Buffer
-			if err := b.Encode(&out); err != nil {
+			encode, into := func(*bytes.Buffer) error { return nil }, &list.Hits
+			if b := a.hits[key]; b != nil {
+				encode = b.Encode
+			} else {
+				encode, into = a.visits[key].Encode, &list.Visits
+			}
+			if err := encode(&out); err != nil {
 				tb.Fatal(err)
 			}
-			about[day].Size = int64(out.Len())
-			if err := store.Put(tb.Context(), about[day].Key, out.Bytes()); err != nil {
+			f.Size = int64(out.Len())
+			if err := store.Put(tb.Context(), key, out.Bytes()); err != nil {
 				tb.Fatal(err)
 			}
-			list.Hits = append(list.Hits, *about[day])
+			*into = append(*into, *f)
 		}
 	}
 	return list
+}
+
+// archiving are the files of a partition in the making.
+type archiving struct {
+	about   map[string]*hitread.File
+	hits    map[string]*hitfile.Buffer
+	visits  map[string]*hitfile.VisitBuffer
+	p       int
+	records int64
+}
+
+// file returns the key of the file of a row.
+func (a *archiving) file(table string, at event.Time, offset int64, site string, timed bool) string {
+	key := fmt.Sprintf("%s/events-%d/dt=%s/%d.parquet", table, a.p, at.Std().Format("2006-01-02"), offset/a.records)
+	f := a.about[key]
+	if f == nil {
+		f = &hitread.File{Key: key, Partition: int32(a.p), MinSite: site, MaxSite: site, Day: at.Floor(24 * event.Hour)}
+		a.about[key] = f
+	}
+	f.MinSite, f.MaxSite = min(f.MinSite, site), max(f.MaxSite, site)
+	if timed {
+		if f.MinTime == 0 {
+			f.MinTime = at
+		}
+		f.MinTime, f.MaxTime = min(f.MinTime, at), max(f.MaxTime, at)
+	}
+	return key
 }
