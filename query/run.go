@@ -64,7 +64,7 @@ func (x *Executor) planHits(ctx context.Context, q *Query) (*execution, error) {
 	}
 	at := snapshot.Extent()
 	if at.Partitions == 0 {
-		return nil, q.refused
+		return nil, invalid("%s The archive, where single events would answer it, has none of them yet.", q.refused)
 	}
 	e := &execution{x: x, q: q, snapshot: snapshot}
 	if at.Partitions >= x.opts.Partitions {

@@ -88,11 +88,24 @@ func (s *siteGoals) add(g site.Goal) {
 // reached returns the names of the goals that the event of a row reaches, sorted and distinct. The caller must not
 // change them. It allocates for an event that reaches several goals by different rules only.
 func (s *siteGoals) reached(r *window.Row) []string {
-	names := s.byEvent[r.Dims[window.Name]]
-	if r.Flags&window.PageviewRow == 0 {
+	return s.find(r.Dims[window.Name], r.Dims[window.Page], r.Flags&window.PageviewRow != 0)
+}
+
+// Reached returns what finds the goals of a site that an event reaches, by its name, its page and whether it is a view of
+// it: their names, sorted and distinct, which the caller must not change. It is nil if the site has none.
+func (g *Goals) Reached(site string) func(name, page string, pageview bool) []string {
+	s := g.of(site)
+	if len(s.byEvent)+len(s.byPage)+len(s.patterns) == 0 {
+		return nil
+	}
+	return s.find
+}
+
+func (s *siteGoals) find(name, page string, pageview bool) []string {
+	names := s.byEvent[name]
+	if !pageview {
 		return names
 	}
-	page := r.Dims[window.Page]
 	names = union(names, s.byPage[page])
 	for i := range s.patterns {
 		if p := &s.patterns[i]; p.Matches(page) {

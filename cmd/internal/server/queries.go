@@ -7,6 +7,9 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"millrace/cmd/internal/metrics"
+	"millrace/emit/lake/hitread"
+	"millrace/engine"
+	"millrace/internal/blob"
 	"millrace/internal/front"
 	"millrace/internal/local"
 	"millrace/internal/site"
@@ -25,6 +28,7 @@ func queryHandler(sites *liveSites, loopback bool, o query.Options, m *metrics.Q
 	o.TimeZone = func(id string) *time.Location { return sites.get().Of(id).TimeZone }
 	o.KeptFrom = sites.keptFrom()
 	o.Sites = sites.known
+	o.Reached = sites.reached
 	executor, err := query.New(o)
 	if err != nil {
 		return nil, err
@@ -51,6 +55,14 @@ func queryHandler(sites *liveSites, loopback bool, o query.Options, m *metrics.Q
 			local(ctx)
 		}
 	}), nil
+}
+
+// hitsOf returns what reads the hits of an archive. Partitions is 0 if it is not known.
+func hitsOf(archive blob.Store, partitions int32, rules engine.Rules) (*hitread.Archive, error) {
+	visits := rules.Visits().WithDefaults()
+	return hitread.New(hitread.Options{
+		Store: archive, Lister: hitread.NewPublished(archive, engine.EventsTopic, partitions), VisitLength: visits.MaxLength, VisitSettles: visits.Timeout + visits.Lateness,
+	})
 }
 
 // goalsOf returns the names of a site's goals, by which a filter of another one is refused: nil where

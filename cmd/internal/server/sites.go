@@ -10,6 +10,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"millrace/engine/enrich"
 	"millrace/engine/event"
 	"millrace/internal/site"
 	"millrace/query/statsapi"
@@ -39,6 +40,7 @@ type liveSites struct {
 type inForce struct {
 	*site.Sites
 	known []string // nil: any
+	goals *enrich.Goals
 }
 
 func newLiveSites(a *AccessOptions, log *slog.Logger) *liveSites {
@@ -50,7 +52,7 @@ func newLiveSites(a *AccessOptions, log *slog.Logger) *liveSites {
 }
 
 func (l *liveSites) set(s *site.Sites) {
-	f := &inForce{Sites: s}
+	f := &inForce{Sites: s, goals: enrich.NewGoals(s.All(), s.Default)}
 	if !s.Any {
 		for _, of := range s.Named() {
 			f.known = append(f.known, of.ID)
@@ -66,6 +68,11 @@ func (l *liveSites) get() *site.Sites { return l.now.Load().Sites }
 
 // known is query.Options.Sites.
 func (l *liveSites) known() []string { return l.now.Load().known }
+
+// reached is query.Options.Reached.
+func (l *liveSites) reached(id string) func(name, page string, pageview bool) []string {
+	return l.now.Load().goals.Reached(id)
+}
 
 // keptFrom returns what says from when on numbers of a site are kept; nil, which is all, without sites.
 func (l *liveSites) keptFrom() func(id string, now time.Time) event.Time {

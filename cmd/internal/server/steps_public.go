@@ -126,6 +126,17 @@ func (s *server) openQuery(ctx context.Context, c *lateCollector) (fasthttp.Requ
 	if s.cluster != nil {
 		o.Partitions = int(s.o.Kafka.Partitions)
 	}
+	archive, err := s.archiveOfHits()
+	if err != nil {
+		return nil, fmt.Errorf("start role %s: %w", roles.Query, err)
+	}
+	if archive != nil {
+		hits, err := hitsOf(archive, s.o.Kafka.Partitions, s.o.Engine.Rules())
+		if err != nil {
+			return nil, fmt.Errorf("start role %s: %w", roles.Query, err)
+		}
+		o.Hits, o.VisitLength = hits, s.o.Engine.Rules().Visits().WithDefaults().MaxLength
+	}
 	h, err := queryHandler(s.sites, s.o.Access.LoopbackTrust, o, metrics.NewQueries(s.admin.Registry, slices.Sorted(maps.Values(endpoints))...))
 	if err != nil {
 		return nil, fmt.Errorf("start role %s: %w", roles.Query, err)

@@ -72,3 +72,12 @@ func (s *server) archiveOfRules() (blob.Store, error) {
 	}
 	return stores.OpenLake(s.o.S3, "")
 }
+
+// archiveOfHits returns the archive of this process, or the one whose address a role that answers queries was given; nil if there
+// is none.
+func (s *server) archiveOfHits() (blob.Store, error) {
+	if s.stores.Lake != nil || s.o.S3 == "" {
+		return s.stores.Lake, nil
+	}
+	return stores.OpenLake(s.o.S3, "")
+}

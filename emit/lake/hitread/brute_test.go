@@ -274,7 +274,7 @@ func (s *sums) metric(m string, all, base, group int) any {
 		if of == 0 {
 			return nil
 		}
-		return math.Round(part*(scale*precision)/of) / precision
+		return math.RoundToEven(part*(scale*precision)/of) / precision
 	}
 	switch m {
 	case "visitors":
@@ -288,7 +288,7 @@ func (s *sums) metric(m string, all, base, group int) any {
 	case "views_per_visit":
 		return round(float64(s.viewsOf), float64(s.visits), 1, 100)
 	case "bounce_rate":
-		return round(float64(s.bounces), float64(s.visits), 100, 10)
+		return round(float64(s.bounces), float64(s.visits), 100, 1)
 	case "visit_duration":
 		return round(float64(s.secs), float64(s.visits), 1, 1)
 	case "percentage":

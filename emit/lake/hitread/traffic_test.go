@@ -53,7 +53,7 @@ type world struct {
 	// lows are the watermarks at the end, low the least.
 	lows [partitions]event.Time
 	low  event.Time
-	at  int64 // the record under way
+	at   int64 // the record under way
 }
 
 // Hit, Join and Visit make a world's partition a hits.Sink.

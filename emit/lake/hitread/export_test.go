@@ -1,0 +1,11 @@
+package hitread
+
+import "context"
+
+// CountPartitions is for tests.
+func CountPartitions(ctx context.Context, p *Published) (int64, error) { return p.count(ctx) }
+
+// Reads returns how many requests were made of the store, of how many bytes, and how many footers were read.
+func (a *Archive) Reads() (requests, bytes, footers int64) {
+	return a.reads.requests.Load(), a.reads.bytes.Load(), a.reads.files.Load()
+}
