@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"reflect"
 	"slices"
@@ -31,7 +32,7 @@ func newAsker(t *testing.T, w *world, reader query.Reader, h query.Hits) *asker 
 	x, err := query.New(query.Options{
 		Reader: reader, Hits: h, TimeZone: func(string) *time.Location { return a.zone }, Partitions: partitions, VisitLength: rules.VisitLength,
 		Reached: func(string) func(name, page string, view bool) []string { return reached },
-		Now:     func() time.Time { return w.low.Std().Add(time.Minute) }, Logger: nil,
+		Now:     func() time.Time { return w.low.Std().Add(time.Minute) }, Logger: slog.New(slog.NewTextHandler(t.Output(), nil)),
 	})
 	if err != nil {
 		t.Fatal(err)

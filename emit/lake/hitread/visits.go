@@ -122,18 +122,13 @@ func (s *snapshot) joins(ctx context.Context, sel *hits.Selection) (map[int32]hi
 	return all, err
 }
 
-// some reports whether a column may have a value in the piece.
+// some reports whether a column may have a value in the row group.
 func (p *piece) some(column string) (bool, error) {
-	index, offsets, err := p.indexes(column)
+	chunk, err := p.column(column)
 	if err != nil {
 		return false, err
 	}
-	for i := range index.NumPages() {
-		if p.end(offsets, i) > p.lo && offsets.FirstRowIndex(i) < p.hi && !index.NullPage(i) {
-			return true, nil
-		}
-	}
-	return false, nil
+	return chunk.NullCount() < p.group.NumRows(), nil
 }
 
 // visitBlock implements hits.VisitBlock over the rows of a file.
