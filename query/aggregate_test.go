@@ -11,7 +11,7 @@ import (
 // TestSketchesAreReduced: a query of many buckets keeps the sketches of the last few hours only.
 func TestSketchesAreReduced(t *testing.T) {
 	a := newAggregation(true, 100_000)
-	a.begin(&plan{family: window.Totals, filter: And(), cols: []column{{pos: -1}}}, newBucketer(minute, time.UTC))
+	a.begin(&plan{family: window.Totals, filter: And(), cols: []column{{pos: -1}}}, newBucketer(minute, time.UTC, 0))
 	point := &sevenVisitors().Points[0]
 	for i := range event.Time(3000) {
 		if err := a.add(i*event.Minute, true, point); err != nil {

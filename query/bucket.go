@@ -9,14 +9,17 @@ import (
 
 // bucketer finds the buckets of ascending times.
 type bucketer struct {
-	unit unit
-	loc  *time.Location
+	unit      unit
+	loc       *time.Location
+	weekStart int // days after Monday
 	// The present bucket, or as much of it as is known to have one label: [from, to).
 	from, to event.Time
 	label    string
 }
 
-func newBucketer(u unit, loc *time.Location) *bucketer { return &bucketer{unit: u, loc: loc} }
+func newBucketer(u unit, loc *time.Location, weekStart int) *bucketer {
+	return &bucketer{unit: u, loc: loc, weekStart: weekStart}
+}
 
 // at returns the label of the bucket that holds t.
 func (b *bucketer) at(t event.Time) string {
@@ -45,12 +48,19 @@ func (b *bucketer) find(t event.Time) {
 		b.label = local.Format(time.DateOnly)
 		b.to = event.TimeOf(dayStart(y, m, d+1, b.loc))
 	case week:
-		d -= (int(local.Weekday()) + 6) % 7 // to Monday
+		d -= (int(local.Weekday()) + 6 - b.weekStart + 7) % 7
 		b.label = time.Date(y, m, d, 0, 0, 0, 0, time.UTC).Format(time.DateOnly)
 		b.to = event.TimeOf(dayStart(y, m, d+7, b.loc))
 	case month:
 		b.label = time.Date(y, m, 1, 0, 0, 0, 0, time.UTC).Format(time.DateOnly)
 		b.to = event.TimeOf(dayStart(y, m+1, 1, b.loc))
+	case quarterYear:
+		m -= (m - 1) % 3
+		b.label = time.Date(y, m, 1, 0, 0, 0, 0, time.UTC).Format(time.DateOnly)
+		b.to = event.TimeOf(dayStart(y, m+3, 1, b.loc))
+	case year:
+		b.label = time.Date(y, 1, 1, 0, 0, 0, 0, time.UTC).Format(time.DateOnly)
+		b.to = event.TimeOf(dayStart(y+1, 1, 1, b.loc))
 	}
 	b.to = max(b.to, t+1) // labels relies on it
 }

@@ -21,6 +21,8 @@ const (
 	day
 	week
 	month
+	quarterYear
+	year
 )
 
 // Dimension is what rows are by, or a filter is of. Make one with ParseDimension; it is never
@@ -47,6 +49,8 @@ var dimensions = []Dimension{
 	{name: "time:day", unit: day},
 	{name: "time:week", unit: week},
 	{name: "time:month", unit: month},
+	{name: "time:quarter", unit: quarterYear}, // ours, as is the next
+	{name: "time:year", unit: year},
 	{name: "event:page", dim: window.Page},
 	{name: "event:hostname", dim: window.Hostname},
 	{name: "event:goal", dim: window.Goal},

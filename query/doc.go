@@ -44,7 +44,7 @@
 // # Time
 //
 // A date is a calendar day in the site's time zone, a bucket a piece of its calendar: time:day,
-// time:week (from Monday), time:month, and time:minute and time:hour by the wall clock. Buckets are
+// time:week (from Monday or Request.WeekStart), time:month, time:quarter, time:year, and time:minute and time:hour by the wall clock. Buckets are
 // known by their labels: the hour that a change from summer time repeats is one bucket of two
 // hours. A range of instants is widened to whole minutes; Query.Range returns what was taken.
 //

@@ -198,6 +198,7 @@ func (x *Executor) answer(ctx context.Context, r *Request) (*Answer, error) {
 	if err != nil {
 		return nil, err
 	}
+	rows = q.limitBy.cut(rows)
 	meta, err := e.meta(c)
 	if err != nil {
 		return nil, err

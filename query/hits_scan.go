@@ -57,7 +57,7 @@ func (e *execution) newHitCount(dims []*Dimension, f *Filter, metrics []Metric) 
 	c.from, c.to = max(c.from, x.First.Floor(event.Minute)), min(c.to, (x.Last+event.Minute).Floor(event.Minute))
 	if c.timeDim >= 0 && c.from < c.to {
 		var ok bool
-		if c.timeline, ok = newTimeline(newBucketer(dims[c.timeDim].unit, e.q.zone), c.from, c.to, e.x.opts.MaxGroups); !ok {
+		if c.timeline, ok = newTimeline(e.q.bucketsOf(dims[c.timeDim]), c.from, c.to, e.x.opts.MaxGroups); !ok {
 			return nil, c.tooMany()
 		}
 	}

@@ -25,6 +25,8 @@ type Query struct {
 	order      []Order
 	filterText string
 	timeLabels bool
+	weekStart  int // as in Request
+	limitBy    LimitBy
 	// refused is why rollups can't answer the query, so that hits do; nil if they can.
 	refused error
 	offset  int
@@ -63,7 +65,9 @@ func (q *Query) NameOf(o Order) string {
 func (q *Query) Page() (offset, limit int) { return q.offset, q.limit }
 
 // buckets returns a bucketer of the query's dimension of time. REQUIRES: there is one.
-func (q *Query) buckets() *bucketer { return newBucketer(q.dims[q.timeDim].unit, q.zone) }
+func (q *Query) buckets() *bucketer { return q.bucketsOf(q.dims[q.timeDim]) }
+
+func (q *Query) bucketsOf(d *Dimension) *bucketer { return newBucketer(d.unit, q.zone, q.weekStart) }
 
 // compare is a total order of rows: that of the query, then the dimensions.
 func (q *Query) compare(x, y Row) int {

@@ -27,9 +27,19 @@ type Request struct {
 	Order []Order
 	// TimeLabels includes Meta.TimeLabels. It needs a dimension of time.
 	TimeLabels bool
+	// WeekStart is the first day of the weeks of time:week, in days after Monday: 0 is Monday, 6 Sunday.
+	WeekStart int
+	// LimitBy keeps so many rows of each group, the first in order.
+	LimitBy LimitBy
 	// Offset and Limit are the page: so many rows are passed over, and at most so many returned.
 	// Limit is 1 or more.
 	Offset, Limit int
+}
+
+// LimitBy keeps Limit rows of those that are equal in some dimensions, before the page is cut. 0 is all.
+type LimitBy struct {
+	Dimensions []int // in Dimensions
+	Limit      int
 }
 
 // Order sorts rows by a metric or by a dimension.

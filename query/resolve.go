@@ -56,7 +56,7 @@ func (x *Executor) resolve(ctx context.Context, r *Request) (*Query, error) {
 	return &Query{
 		site: r.Site, zone: zone, from: from, to: to, kept: kept, whole: r.Range.isAll(),
 		shape: *s, timeDim: s.time(), order: s.orderOf(r.Order),
-		filterText: r.FilterText, timeLabels: r.TimeLabels, refused: refused, offset: r.Offset, limit: r.Limit,
+		filterText: r.FilterText, timeLabels: r.TimeLabels, weekStart: r.WeekStart, limitBy: r.LimitBy, refused: refused, offset: r.Offset, limit: r.Limit,
 	}, nil
 }
 

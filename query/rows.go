@@ -118,3 +118,20 @@ func (e *execution) visitorGroups(ctx context.Context, dims []*Dimension, f *Fil
 	a := newAggregation(true, e.x.opts.MaxGroups)
 	return a, e.scan(ctx, p, a, e.q.timeDim >= 0)
 }
+
+// cut keeps of rows in order the first of each group.
+func (l LimitBy) cut(rows []Row) []Row {
+	if l.Limit == 0 {
+		return rows
+	}
+	kept := map[string]int{}
+	return slices.DeleteFunc(rows, func(r Row) bool {
+		var key []string
+		for _, i := range l.Dimensions {
+			key = append(key, r.Dimensions[i])
+		}
+		k := strings.Join(key, "\x00")
+		kept[k]++
+		return kept[k] > l.Limit
+	})
+}

@@ -26,7 +26,7 @@ func TestTiers(t *testing.T) {
 		}
 		var b *bucketer
 		if u != noTime {
-			b = newBucketer(u, loc)
+			b = newBucketer(u, loc, 0)
 		}
 		var got []string
 		for _, s := range tiers(at(from), at(to), at(hours), b) {

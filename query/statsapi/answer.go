@@ -57,6 +57,8 @@ type Echo struct {
 	OrderBy    [][2]string    `json:"order_by"`
 	Include    include        `json:"include"`
 	Pagination pagination     `json:"pagination"`
+	LimitBy    *limitBy       `json:"limit_by,omitempty"`
+	WeekStart  string         `json:"week_start,omitempty"`
 }
 
 type include struct {
@@ -123,6 +125,7 @@ func newEcho(r *request, q *query.Query) Echo {
 	e := Echo{
 		Site: q.Site(), Metrics: q.Metrics(), Filters: r.filters, DateRange: [2]string{first, last},
 		Dimensions: []string{}, OrderBy: [][2]string{}, Include: r.include, Pagination: pagination{offset, limit},
+		LimitBy: r.limitBy, WeekStart: r.weekStart,
 	}
 	for _, d := range q.Dimensions() {
 		e.Dimensions = append(e.Dimensions, d.Name())

@@ -16,12 +16,15 @@ type request struct {
 	query.Request
 	filters any // as they were written
 	include include
+	// As the answer repeats them: nil and "" if they were not given.
+	limitBy   *limitBy
+	weekStart string
 }
 
 // maxLimit is the largest page, and the default.
 const maxLimit = 10_000
 
-var queryKeys = []string{"site_id", "metrics", "date_range", "dimensions", "filters", "order_by", "include", "pagination"}
+var queryKeys = []string{"site_id", "metrics", "date_range", "dimensions", "filters", "order_by", "include", "pagination", "limit_by", "week_start"}
 
 // parse reads the body of a query. Errors are of type *Error: of what is wrong the first in the
 // order of the steps.
@@ -36,7 +39,7 @@ func parse(body []byte) (*request, error) {
 	r := &request{Request: query.Request{Limit: maxLimit}, filters: []any{}}
 	for _, step := range []func(map[string]any) error{
 		r.parseSite, r.parseMetrics, r.parseDimensions, r.parseRange, r.parseFilters, r.parseInclude, r.parsePagination,
-		r.parseOrder,
+		r.parseOrder, r.parseLimitBy, r.parseWeekStart,
 	} {
 		if err := step(obj); err != nil {
 			return nil, err
