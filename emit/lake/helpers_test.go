@@ -1,6 +1,7 @@
 package lake
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -209,9 +210,15 @@ func (m *memory) Delete(_ context.Context, key string) error {
 	return nil
 }
 
-func (m *memory) Open(context.Context, string) (blob.Object, error) {
-	return nil, errors.ErrUnsupported
+func (m *memory) Open(ctx context.Context, key string) (blob.Object, error) {
+	body, err := m.Get(ctx, key)
+	return memoryObject{bytes.NewReader(body)}, err
 }
+
+type memoryObject struct{ *bytes.Reader }
+
+func (memoryObject) Close() error { return nil }
+
 func (m *memory) Check(context.Context) error { return nil }
 func (m *memory) String() string              { return "memory" }
 

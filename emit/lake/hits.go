@@ -23,7 +23,7 @@ type Ledger interface {
 	Load(checkpoints [][]byte) error
 }
 
-// HitsOptions are what an Archiver writes hits and visits with. All fields but Settle are required.
+// HitsOptions are what an Archiver writes hits and visits with. All fields but Settle and Merges are required.
 type HitsOptions struct {
 	// NewLedger returns what makes hits of a partition's log, by the rules that the stream counts by. It is before the log's
 	// first record.
@@ -40,6 +40,8 @@ type HitsOptions struct {
 	// Settle is how much later than the watermark hits become whole that are made from the middle of the log on: the longest
 	// visit and the lateness of events. 13 hours by default.
 	Settle event.Time
+	// Merges are how files are merged.
+	Merges MergeOptions
 }
 
 func (o *HitsOptions) validate() (bad []string) {
@@ -54,7 +56,7 @@ func (o *HitsOptions) validate() (bad []string) {
 	need(o.Records != nil, "no way to read back the log for hits")
 	need(o.Rules != "", "no name of the rules of hits")
 	need(o.Settle >= 0, "hits can't settle before they begin")
-	return bad
+	return append(bad, o.Merges.validate()...)
 }
 
 // HitStats are counters of hits since New.
@@ -69,6 +71,12 @@ type HitStats struct {
 	Anew      int64 // how often hits of a partition were begun anew
 	Merges    int64 // that counted
 	MergesOff int64 // that were dropped, because what they merge is not there any more
+
+	MergesFailed int64 // that could not be made
+	MergedFiles  int64 // that merges were made of
+	MergedRows   int64 // of merges that were made
+	MergedBytes  int64 // likewise
+	Swept        int64 // files deleted, which merges had replaced or nothing named
 }
 
 // errPassed ends a catching up at a commit that did not count.

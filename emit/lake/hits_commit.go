@@ -15,6 +15,9 @@ func (h *partitionHits) commit(ctx context.Context) error {
 	change.Anew, change.Next, change.Rules = h.anew, h.next, h.o.Rules
 	change.Watermark = max(h.ledger.Watermark(), 0)
 	change.Began = h.began
+	if !h.anew {
+		change.Deleted = h.sweep(ctx)
+	}
 	stats := HitStats{}
 	if err := h.putRows(ctx, &change, &stats); err != nil {
 		return err

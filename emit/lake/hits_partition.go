@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/cespare/xxhash/v2"
 
@@ -36,7 +37,9 @@ type partitionHits struct {
 	anew   bool       // the next commit takes away all that there was
 	began  event.Time // see commits.Change; beganLater until the first record with a watermark
 
-	merges offers
+	merges  offers
+	sweeper *commits.Sweeper
+	orphans time.Time // when it was last looked for them
 }
 
 // beganLater is from when on hits are whole while that is not known: from no time of an event.

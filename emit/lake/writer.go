@@ -164,7 +164,8 @@ func (a *Archiver) HitStats() HitStats {
 	return HitStats{
 		Hits: s.hits.Load(), Visits: s.visits.Load(), Objects: s.hitObjects.Load(), Bytes: s.hitBytes.Load(),
 		Commits: s.commits.Load(), Passed: s.passed.Load(), CaughtUp: s.caughtUp.Load(), Anew: s.anew.Load(),
-		Merges: s.merges.Load(), MergesOff: s.mergesOff.Load(),
+		Merges: s.merges.Load(), MergesOff: s.mergesOff.Load(), MergesFailed: s.mergesFailed.Load(),
+		MergedFiles: s.mergedFiles.Load(), MergedRows: s.mergedRows.Load(), MergedBytes: s.mergedBytes.Load(), Swept: s.swept.Load(),
 	}
 }
 
@@ -175,6 +176,8 @@ type Archiver struct {
 		rows, objects, bytes, segments, skipped, failures, stored atomic.Int64
 
 		hits, visits, hitObjects, hitBytes, commits, passed, caughtUp, anew, merges, mergesOff atomic.Int64
+
+		mergesFailed, mergedFiles, mergedRows, mergedBytes, swept atomic.Int64
 	}
 
 	probeReported atomic.Bool // what the first probe has found is logged
@@ -214,6 +217,7 @@ func (a *Archiver) Run(ctx context.Context) error {
 		// It ends with the context, or at progress that can't be read, which whoever reads it reports.
 		_ = a.retry(moving, "move old progress", func() error { return MoveProgress(moving, a.o.Store) })
 	})
+	merged := a.startMerging(moving)
 	if a.o.Sole {
 		err = a.runToTheEnd(ctx, proc)
 	} else {
@@ -221,6 +225,7 @@ func (a *Archiver) Run(ctx context.Context) error {
 	}
 	stop()
 	mover.Wait()
+	merged()
 	if a.o.Sole && ctx.Err() != nil {
 		a.seal(context.WithoutCancel(ctx))
 	}

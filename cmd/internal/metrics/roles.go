@@ -73,6 +73,12 @@ func Hits(r prometheus.Registerer, a *lake.Archiver) {
 	stat("caught_up_records", "Records of the log of which hits were made after they had been archived.", func(s lake.HitStats) int64 { return s.CaughtUp })
 	stat("begun_anew", "Times that hits of a partition could not be gone on with, and were made anew of the log.", func(s lake.HitStats) int64 { return s.Anew })
 	stat("merges", "Merges of files of hits and visits.", func(s lake.HitStats) int64 { return s.Merges })
+	stat("merges_dropped", "Merges that came to nothing, because another owner of the partition had merged the files.", func(s lake.HitStats) int64 { return s.MergesOff })
+	stat("merges_failed", "Merges that could not be made; the files stay as they are, and are tried again in an hour.", func(s lake.HitStats) int64 { return s.MergesFailed })
+	stat("merged_files", "Files that merges were made of.", func(s lake.HitStats) int64 { return s.MergedFiles })
+	stat("merged_rows", "Rows of merged files.", func(s lake.HitStats) int64 { return s.MergedRows })
+	stat("merged_bytes", "Bytes of merged files.", func(s lake.HitStats) int64 { return s.MergedBytes })
+	stat("swept_files", "Files deleted that merges had replaced, or that nothing names.", func(s lake.HitStats) int64 { return s.Swept })
 }
 
 // Certificates are the metrics of the certificates of the public address and of the operators' port, one
