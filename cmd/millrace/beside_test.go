@@ -130,7 +130,7 @@ func mustCount(t *testing.T, s *serving, site, day string, visitors, pageviews f
 	a, err := s.ask(map[string]any{
 		"site_id": site, "date_range": []string{day, from.AddDate(0, 0, 30).Format(time.DateOnly)}, "metrics": []string{"visitors", "pageviews"},
 	})
-	if err != nil || len(a.Results) != 1 || !reflect.DeepEqual(a.Results[0].Metrics, []float64{visitors, pageviews}) {
+	if err != nil || len(a.Results) != 1 || !reflect.DeepEqual(a.Results[0].Metrics, numbers{visitors, pageviews}) {
 		t.Errorf("%s: %+v %v, want %v visitors and %v pageviews", site, a, err, visitors, pageviews)
 	}
 }

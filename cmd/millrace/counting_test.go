@@ -66,11 +66,11 @@ func TestGoals(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		got := map[string][]float64{}
+		got := map[string]numbers{}
 		for _, r := range a.Results {
 			got[r.Dimensions[0]] = r.Metrics
 		}
-		if want := map[string][]float64{"Order": {1, 20}, "Reader": {2, 40}}; !reflect.DeepEqual(got, want) {
+		if want := map[string]numbers{"Order": {1, 20}, "Reader": {2, 40}}; !reflect.DeepEqual(got, want) {
 			return fmt.Errorf("goals %v, want %v", got, want)
 		}
 		return nil

@@ -170,7 +170,7 @@ func TestImportOverlap(t *testing.T) {
 		s := mustServe(t, at, "--roles", "query")
 		defer s.mustStop(t)
 		answer, err := s.ask(map[string]any{"site_id": "a.example", "date_range": []string{"2023-10-10", "2023-10-10"}, "metrics": []string{"visitors", "pageviews"}})
-		if err != nil || len(answer.Results) != 1 || !reflect.DeepEqual(answer.Results[0].Metrics, []float64{2, 7}) {
+		if err != nil || len(answer.Results) != 1 || !reflect.DeepEqual(answer.Results[0].Metrics, numbers{2, 7}) {
 			t.Errorf("%s: %+v %v, want 2 visitors and 7 pageviews", name, answer.Results, err)
 		}
 	}
@@ -360,7 +360,7 @@ not json
 	}
 	mustRun(t, 0, at.args("replay", "--verify")...)
 	s := mustServe(t, at, "--roles", "query")
-	for site, want := range map[string][]float64{"b.example": {2, 2, 3}, "c.example": {1, 1, 1}} {
+	for site, want := range map[string]numbers{"b.example": {2, 2, 3}, "c.example": {1, 1, 1}} {
 		a, err := s.ask(map[string]any{
 			"site_id": site, "date_range": []string{"2023-10-10", "2023-10-10"}, "metrics": []string{"visitors", "pageviews", "events"},
 		})

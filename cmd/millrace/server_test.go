@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"millrace/cmd/internal/roles"
+	"millrace/query/statsapi"
 )
 
 // serving is a millrace serve of its own process.
@@ -161,8 +162,8 @@ func (s *serving) mustStop(tb testing.TB) {
 // answer is what the query API answers.
 type answer struct {
 	Results []struct {
-		Metrics    []float64 `json:"metrics"`
-		Dimensions []string  `json:"dimensions"`
+		Metrics    numbers  `json:"metrics"`
+		Dimensions []string `json:"dimensions"`
 	} `json:"results"`
 	Meta struct {
 		Complete  bool      `json:"complete"`
@@ -248,4 +249,20 @@ func (b *syncBuffer) String() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.b.String()
+}
+
+// numbers are the metrics of a row, of amounts of money the value, and 0 of nothing.
+type numbers []float64
+
+func (n *numbers) UnmarshalJSON(b []byte) error {
+	var list []any
+	if err := json.Unmarshal(b, &list); err != nil {
+		return err
+	}
+	*n = nil
+	for _, v := range list {
+		f, _ := statsapi.Number(v).(float64)
+		*n = append(*n, f)
+	}
+	return nil
 }

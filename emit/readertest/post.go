@@ -62,6 +62,11 @@ func post(t *testing.T, srv *statsapi.Server, body string) *answer {
 	if err := json.Unmarshal(ctx.Response.Body(), a); err != nil {
 		t.Fatalf("%v: %s", err, ctx.Response.Body())
 	}
+	for _, r := range a.Results {
+		for i := range r.Metrics {
+			r.Metrics[i] = statsapi.Number(r.Metrics[i])
+		}
+	}
 	return a
 }
 

@@ -26,12 +26,14 @@ type Row struct {
 // Meta is query.Meta, with instants in the site's time zone.
 type Meta struct {
 	// Source is where the numbers come from: "rollup", or "lake" if the archive's events were counted.
-	Source        string   `json:"source"`
-	Watermark     *string  `json:"watermark"`
-	Complete      bool     `json:"complete"`
-	KeptFrom      *string  `json:"kept_from,omitempty"`
-	Warnings      []string `json:"warnings,omitempty"`
-	VisitorsError *float64 `json:"visitors_error,omitempty"`
+	Source    string   `json:"source"`
+	Watermark *string  `json:"watermark"`
+	Complete  bool     `json:"complete"`
+	KeptFrom  *string  `json:"kept_from,omitempty"`
+	Warnings  []string `json:"warnings,omitempty"`
+	// MetricWarnings are what is to be known about single metrics.
+	MetricWarnings map[query.Metric]MetricWarning `json:"metric_warnings,omitempty"`
+	VisitorsError  *float64                       `json:"visitors_error,omitempty"`
 	// VisitorsScope is "visitors", or "visitor_days" where the range spans a change of ids.
 	VisitorsScope string   `json:"visitors_scope,omitempty"`
 	Other         *float64 `json:"other,omitempty"`
@@ -75,11 +77,12 @@ type pagination struct {
 }
 
 // newAnswer gives an answer of package query the form of the API. r is the request that it is the
-// answer to.
-func newAnswer(r *request, from *query.Answer) *Answer {
+// answer to, currency the site's, if it has one.
+func newAnswer(r *request, from *query.Answer, currency string) *Answer {
 	a := &Answer{Results: make([]Row, len(from.Rows)), Meta: newMeta(r, from), Query: newEcho(r, from.Query)}
+	a.Meta.MetricWarnings = metricWarnings(r.Metrics, currency)
 	for i, row := range from.Rows {
-		a.Results[i] = Row{Metrics: row.Metrics, Dimensions: row.Dimensions}
+		a.Results[i] = Row{Metrics: shown(r.Metrics, row.Metrics, currency), Dimensions: row.Dimensions}
 	}
 	return a
 }

@@ -85,7 +85,9 @@ func (s *Server) compare(ctx context.Context, r *request, a *query.Answer, out *
 			}
 			dims[timeDim] = b.Meta.TimeLabels[n]
 		}
-		out.Results[i].Comparison = r.comparedRow(row, dims, theirs)
+		compared := r.comparedRow(row, dims, theirs)
+		compared.Metrics = shown(r.Metrics, compared.Metrics, s.currency(r.Site))
+		out.Results[i].Comparison = compared
 	}
 	return nil
 }

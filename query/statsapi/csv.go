@@ -66,6 +66,8 @@ func csvValue(m any) string {
 	switch m := m.(type) {
 	case nil:
 		return ""
+	case *Revenue:
+		return csvValue(m.Value)
 	case float64:
 		return strconv.FormatFloat(m, 'f', -1, 64)
 	}

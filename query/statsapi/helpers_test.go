@@ -199,5 +199,10 @@ func answerOf(tb testing.TB, s *Server, body string) *Answer {
 	if err := json.Unmarshal(resp.Body(), a); err != nil {
 		tb.Fatal(err)
 	}
+	for _, r := range a.Results {
+		for i := range r.Metrics {
+			r.Metrics[i] = Number(r.Metrics[i])
+		}
+	}
 	return a
 }

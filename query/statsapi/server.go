@@ -18,6 +18,8 @@ type Options struct {
 	Sites func() []SiteInfo
 	// Origins are the origins, as a browser sends them, whose scripts may query (CORS); "*" is any.
 	Origins []string
+	// Currency returns the currency of a site's revenue, an ISO 4217 code; "", and nil, is none.
+	Currency func(site string) string
 	// Rows is called with the number of rows of each answer to a query; it may be nil.
 	Rows func(n int)
 	// Logger takes internal errors, whose text is not sent to the client. Nil discards.
@@ -53,11 +55,19 @@ func (s *Server) answer(ctx context.Context, r *request) (*Answer, error) {
 	if err != nil {
 		return nil, asError(err)
 	}
-	out := newAnswer(r, a)
+	out := newAnswer(r, a, s.currency(r.Site))
 	if r.include.Comparisons != nil {
 		if err := s.compare(ctx, r, a, out); err != nil {
 			return nil, asError(err)
 		}
 	}
 	return out, nil
+}
+
+// currency returns the currency of a site's revenue, "" if it has none.
+func (s *Server) currency(site string) string {
+	if s.opts.Currency == nil {
+		return ""
+	}
+	return s.opts.Currency(site)
 }

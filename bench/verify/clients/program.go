@@ -16,6 +16,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"millrace/query/statsapi"
 )
 
 // patience is how long the program may take to begin, to be ready, and to end.
@@ -162,6 +164,11 @@ func (p *Program) Query(site string, metrics []string, dimensions ...string) ([]
 	}
 	if res.StatusCode != http.StatusOK {
 		return nil, fmt.Errorf("query %s: status %d, %s", body, res.StatusCode, answer.Error)
+	}
+	for _, row := range answer.Results {
+		for i := range row.Metrics {
+			row.Metrics[i] = statsapi.Number(row.Metrics[i])
+		}
 	}
 	return answer.Results, nil
 }

@@ -33,11 +33,13 @@ func queryHandler(sites *liveSites, loopback bool, o query.Options, m *metrics.Q
 	if err != nil {
 		return nil, err
 	}
-	keyed, err := statsapi.New(statsapi.Options{Executor: executor, Keys: sites, Sites: sites.list, Rows: m.Rows, Logger: o.Logger})
+	api := statsapi.Options{Executor: executor, Sites: sites.list, Currency: func(id string) string { return sites.get().Of(id).Currency }, Rows: m.Rows, Logger: o.Logger}
+	open, err := statsapi.New(api)
 	if err != nil {
 		return nil, err
 	}
-	open, err := statsapi.New(statsapi.Options{Executor: executor, Sites: sites.list, Rows: m.Rows, Logger: o.Logger})
+	api.Keys = sites
+	keyed, err := statsapi.New(api)
 	if err != nil {
 		return nil, err
 	}
