@@ -9,6 +9,7 @@
 //	go run ./cmd/millrace-verify chaos --scenario kills --events 200000 --times 10
 //	go run ./cmd/millrace-verify attack --events 200000 --for 3m
 //	go run ./cmd/millrace-verify rolling --back
+//	go run ./cmd/millrace-verify queries --events 20000 --queries 60 --python venv/bin/python
 //	go run ./cmd/millrace-verify sim --seeds 1000 --first 0
 //	go run ./cmd/millrace-verify soak --dir /var/tmp/soak
 //

@@ -25,6 +25,7 @@ type commandLine struct {
 	Soak    soakCommand    `cmd:"" help:"Run a server for hours on a fast clock; memory, files and goroutines have to stay flat, and every event to be counted."`
 	Roles   rolesCommand   `cmd:"" help:"Measure what an event takes of each role and each store."`
 	Rolling rollingCommand `cmd:"" help:"Replace a fleet of one commit by another, process by process under load; every event has to be counted once."`
+	Queries queriesCommand `cmd:"" help:"Ask random queries of 13 months of traffic; each answer is compared with SQL over the raw files of the archive."`
 	Worker  workerCommand  `cmd:"" hidden:"" help:"The process that a scenario of chaos kills."`
 	Audit   auditCommand   `cmd:"" hidden:"" help:"The process that audits what a scenario of chaos has left."`
 }

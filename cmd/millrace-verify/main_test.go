@@ -34,7 +34,7 @@ func TestUsage(t *testing.T) {
 	mustRun(t, cli.ExitOK, "--help")
 	mustRun(t, cli.ExitOK)
 	for _, args := range []string{"fly", "chaos --events=-1 --scenario kills", "attack --for 90s", "attack --events 0", "sim --seeds 0", "sim --seed 1",
-		"soak", "soak --dir x --speed 0", "soak --dir x --for 1m --warm-up 1m", "soak --dir x --batch 1001"} {
+		"queries --events 10", "queries --queries 0", "soak", "soak --dir x --speed 0", "soak --dir x --for 1m --warm-up 1m", "soak --dir x --batch 1001"} {
 		mustRun(t, cli.ExitUsage, strings.Fields(args)...)
 	}
 }

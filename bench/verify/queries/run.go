@@ -1,0 +1,191 @@
+package queries
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"millrace/emit/local"
+	"millrace/engine"
+	"millrace/engine/enrich"
+	"millrace/engine/window"
+	"millrace/internal/blob"
+	"millrace/internal/kafka"
+	of "millrace/internal/site"
+)
+
+// Archiving is how the log is archived: as the role archive does.
+type Archiving struct {
+	Cluster    *kafka.Cluster
+	Partitions int32
+	Store      blob.Store
+	Every      time.Duration
+	NewDeriver func() engine.Deriver
+	Log        *slog.Logger
+}
+
+// Rollups is a store of rollups.
+type Rollups interface {
+	Reader
+	Replace(ctx context.Context, ws []*window.Window) error
+}
+
+// Options are what is proved, and how. Archive, Replay and Python are required.
+type Options struct {
+	// Events and Queries are how many of each. Default 20,000 and 60.
+	Events, Queries int
+	Seed            uint64
+	// Sites is how many there are, one of them a giant. Default 50.
+	Sites int
+	// Dir is a folder for everything, which is kept, and used again by a run with the same traffic; "" is a temporary one that is not.
+	Dir string
+	// Python is a Python that has DuckDB.
+	Python string
+	// Only, if not negative, is the only query that is asked.
+	Only int
+	// Archive returns what archives a log with hits until its context ends, and what closes it.
+	Archive func(Archiving) (run func(context.Context) error, closeIt func() error, err error)
+	// Replay counts an archive into a store.
+	Replay func(ctx context.Context, archive blob.Store, to *local.Store, newDeriver func() engine.Deriver) error
+	// Out takes what is found. Required.
+	Out interface{ Write([]byte) (int, error) }
+	// Log takes what the parts report. Required.
+	Log *slog.Logger
+}
+
+// ErrWrong says that an answer was wrong: the output has which.
+var ErrWrong = errors.New("answers differ from the recount")
+
+// Run makes traffic, has it archived and counted, and compares answers to random queries with a recount.
+func Run(ctx context.Context, o Options) error {
+	o.Events, o.Queries, o.Sites = cmp.Or(o.Events, 20_000), cmp.Or(o.Queries, 60), cmp.Or(o.Sites, 50)
+	if o.Dir == "" {
+		dir, err := os.MkdirTemp("", "millrace-queries-")
+		if err != nil {
+			return err
+		}
+		defer os.RemoveAll(dir)
+		o.Dir = dir
+	}
+	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
+		return err
+	}
+	r := &run{Options: o, began: time.Now()}
+	return r.all(ctx)
+}
+
+// run is one Run.
+type run struct {
+	Options
+	began time.Time
+	sites []site
+	file  string // of the sites
+	of    *of.Sites
+	goals *enrich.Goals
+	lake  blob.Store
+}
+
+func (r *run) say(format string, args ...any) {
+	fmt.Fprintf(r.Out, "%5.1f s  %s\n", time.Since(r.began).Seconds(), fmt.Sprintf(format, args...))
+}
+
+func (r *run) all(ctx context.Context) error {
+	r.sites = makeSites(r.Sites)
+	var err error
+	if r.file, err = writeFacts(r.Dir, r.sites); err != nil {
+		return err
+	}
+	if r.of, err = of.Read(of.Config{File: r.file}); err != nil {
+		return fmt.Errorf("read the sites: %w", err)
+	}
+	r.goals = enrich.NewGoals(r.of.All(), r.of.Default)
+	if r.lake, err = blob.OpenFolder(filepath.Join(r.Dir, "lake")); err != nil {
+		return err
+	}
+	made, err := r.isMade()
+	if err != nil {
+		return err
+	}
+	if !made {
+		if err := r.archive(ctx); err != nil {
+			return fmt.Errorf("archive: %w", err)
+		}
+	}
+	rollups, err := local.Open(local.Options{Dir: filepath.Join(r.Dir, "rollups"), Logger: r.Log, NoSync: true})
+	if err != nil {
+		return err
+	}
+	defer rollups.Close()
+	if !made {
+		if err := r.Replay(ctx, r.lake, rollups, r.newDeriver); err != nil {
+			return fmt.Errorf("replay: %w", err)
+		}
+		r.say("counted into rollups")
+		if err := os.WriteFile(r.mark(), []byte(r.what()), 0o600); err != nil {
+			return err
+		}
+	}
+	return r.compare(ctx, rollups)
+}
+
+// mark is a file that says of which traffic the folder is, once all has been counted.
+func (r *run) mark() string { return filepath.Join(r.Dir, "made") }
+
+func (r *run) what() string {
+	return fmt.Sprintf("%d events, %d sites, seed %d", r.Events, r.Sites, r.Seed)
+}
+
+// isMade reports whether the folder is that of an earlier run with the same traffic. One with anything else is refused.
+func (r *run) isMade() (bool, error) {
+	text, err := os.ReadFile(r.mark())
+	switch {
+	case err == nil && string(text) == r.what():
+		r.say("archive and rollups are there")
+		return true, nil
+	case err == nil:
+		return false, fmt.Errorf("folder %s is of %s: name another one", r.Dir, text)
+	}
+	return false, nil
+}
+
+func (r *run) newDeriver() engine.Deriver { return enrich.New(enrich.Options{Goals: r.goals}) }
+
+// compare serves the API and has the recount ask it.
+func (r *run) compare(ctx context.Context, rollups Rollups) error {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	stop, err := r.serve(l, rollups)
+	if err != nil {
+		return err
+	}
+	defer stop()
+	script, err := unpack(r.Dir)
+	if err != nil {
+		return err
+	}
+	args := []string{
+		script, "--url", "http://" + l.Addr().String(), "--dir", r.Dir, "--lake", filepath.Join(r.Dir, "lake", "dt=*", "hr=*", "[!_]*.parquet"),
+		"--queries", strconv.Itoa(r.Queries), "--seed", strconv.FormatUint(r.Seed, 10), "--now", now.Std().Format(time.RFC3339),
+	}
+	if r.Only >= 0 {
+		args = append(args, "--only", strconv.Itoa(r.Only))
+	}
+	cmd := exec.CommandContext(ctx, r.Python, args...)
+	cmd.Stdout, cmd.Stderr = r.Out, r.Out
+	err = cmd.Run()
+	var exit *exec.ExitError
+	if errors.As(err, &exit) && exit.ExitCode() == 3 {
+		return ErrWrong
+	}
+	return err
+}

@@ -1,0 +1,79 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"millrace/bench/verify/queries"
+	"millrace/cmd/internal/cli"
+	"millrace/cmd/internal/offline"
+	"millrace/cmd/internal/roles"
+	"millrace/cmd/internal/stores"
+	"millrace/emit/local"
+	"millrace/engine"
+	"millrace/engine/replay"
+	"millrace/internal/blob"
+)
+
+// queriesCommand compares answers to random queries with a recount of the archive.
+type queriesCommand struct {
+	Events  int    `default:"20000" help:"Events of the 13 months."`
+	Queries int    `default:"60" help:"Queries that are asked."`
+	Seed    uint64 `default:"1" help:"Seed of traffic and queries."`
+	Only    int    `default:"-1" placeholder:"N" help:"Ask the N-th query alone, and print it with its SQL and both answers."`
+	Python  string `default:"python3" help:"A Python that has DuckDB 2."`
+	Dir     string `placeholder:"DIR" help:"Folder for log, archive and rollups, which is empty or not there, and is kept. Default: a temporary one."`
+}
+
+// Help is the text behind the list of flags.
+func (queriesCommand) Help() string {
+	return `Makes traffic of 50 sites over 13 months, has it archived with hits and counted into rollups, and asks random queries. DuckDB answers the same
+queries from the raw files of the archive, with SQL that finds duplicates, visits and dimensions by their definition.
+
+Example:
+
+  millrace-verify queries --events 2000000 --queries 1000 --python venv/bin/python
+
+The exit code is 1 if an answer differs. All numbers have to be equal, but for visitors that a sketch has counted: these may differ by three standard errors.`
+}
+
+// Run prints what was compared.
+func (c *queriesCommand) Run(p *process) error {
+	if c.Events < 1000 || c.Queries < 1 {
+		return cli.Usagef("--events is 1,000 or more, --queries 1 or more")
+	}
+	log := slog.New(slog.NewTextHandler(p.stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	return queries.Run(p.ctx, queries.Options{
+		Events: c.Events, Queries: c.Queries, Seed: c.Seed, Only: c.Only, Python: c.Python, Dir: c.Dir, Out: p.stdout, Log: log,
+		Archive: archiveQueried, Replay: replayQueried,
+	})
+}
+
+// archiveQueried runs the role archive.
+func archiveQueried(a queries.Archiving) (run func(context.Context) error, closeIt func() error, err error) {
+	task, err := roles.NewArchive(roles.ArchiveOptions{
+		Common: roles.Common{Cluster: a.Cluster, Partitions: a.Partitions, Metrics: prometheus.NewRegistry(), Log: a.Log},
+		Lake:   a.Store, Sole: true, Every: a.Every,
+		Hits: &roles.HitsOptions{NewDeriver: a.NewDeriver, By: "queries"},
+	})
+	return task.Run, task.Close, err
+}
+
+// replayQueried counts the whole archive, as the command replay does.
+func replayQueried(ctx context.Context, archive blob.Store, to *local.Store, newDeriver func() engine.Deriver) error {
+	s := offline.Use(nil, stores.Set{Lake: archive, Local: to})
+	report, err := s.Replay(ctx, offline.ReplayOptions{
+		Mode: replay.Write, LogLost: true, NewDeriver: newDeriver, Log: slog.New(slog.DiscardHandler),
+	})
+	if err == nil && report.Events == 0 {
+		err = errors.New("the archive has no events")
+	}
+	if err != nil {
+		return fmt.Errorf("count the archive: %w", err)
+	}
+	return nil
+}
