@@ -18,10 +18,20 @@ func (r *Request) Check() error {
 	if m := s.first(rateMetrics); m != "" && !slices.ContainsFunc(dims, (*Dimension).isGoal) {
 		return invalid("Invalid metrics %q: it needs the dimension event:goal, or a filter of it.", m)
 	}
+	if m := s.first(pingMetrics); m != "" {
+		if !slices.ContainsFunc(dims, func(d *Dimension) bool { return !d.IsTime() && d.dim == window.Page }) {
+			return invalid("Invalid metrics %q: it needs the dimension event:page, or a filter of it.", m)
+		}
+		for _, d := range dims {
+			if d.ofSingleEvents() {
+				return invalid("Invalid metrics %q: it can't be mixed with %s: it is measured between events.", m, d.name)
+			}
+		}
+	}
 	if err := s.checkGoals(); err != nil {
 		return err
 	}
-	return s.checkVisits()
+	return s.checkMixed(s.dims)
 }
 
 // checkRollups refuses what rollups would answer wrongly, and hits would not.
@@ -29,8 +39,15 @@ func (s *shape) checkRollups() error {
 	if len(s.filter.done()) > 0 {
 		return invalid("Invalid filters: the operators \"has_done\" and \"has_not_done\" can't be answered: rollups don't tell what else a visitor has done.")
 	}
+	if m := s.first(pingMetrics); m != "" {
+		return invalid("Invalid metrics %q: this metric can't be answered: rollups don't have it.", m)
+	}
 	if err := checkProps(s.allDims()); err != nil {
 		return err
+	}
+	exit := slices.ContainsFunc(s.allDims(), func(d *Dimension) bool { return d.dim == window.ExitPage && !d.IsTime() })
+	if exit && s.ofEvents() {
+		return invalid("Invalid metrics %s: by visit:exit_page only visits are counted; there are %s.", Show(s.metrics), joinMetrics(visitMetrics))
 	}
 	if !s.ofVisits() {
 		return nil
@@ -45,7 +62,7 @@ func (s *shape) checkRollups() error {
 func (s *shape) checkHits() error {
 	for _, f := range s.filter.done() {
 		for _, d := range filterDims(f.sub[0]) {
-			if d.dim == window.ExitPage || d.dim == window.Reason {
+			if d.dim == window.Reason {
 				return invalid("Invalid filters: within \"has_done\" and \"has_not_done\" events can't be filtered by %s.", d.name)
 			}
 		}
@@ -91,15 +108,6 @@ func (s *shape) checkGoals() error {
 		return invalid("Invalid metrics %q: an event may reach several goals and would be counted for each; filter event:goal by one goal (\"is\"), or add it to the dimensions.", m)
 	}
 	return nil
-}
-
-// checkVisits holds the rules about metrics of visits.
-func (s *shape) checkVisits() error {
-	exit := slices.ContainsFunc(s.allDims(), func(d *Dimension) bool { return d.dim == window.ExitPage && !d.IsTime() })
-	if exit && s.ofEvents() {
-		return invalid("Invalid metrics %s: by visit:exit_page only visits are counted; there are %s.", Show(s.metrics), joinMetrics(visitMetrics))
-	}
-	return s.checkMixed(s.dims)
 }
 
 // checkMixed refuses dimensions of single events with numbers of whole visits.

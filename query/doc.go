@@ -81,6 +81,10 @@
 // event of the same visit passes, the event itself or another one, in the range or not; within it
 // all dimensions are those of that event. An event of no visit has done nothing.
 //
+// scroll_depth and time_on_page are of pings, which are no events: of each visit and row the greatest
+// depth and the sum of the time engaged, of which the row shows the mean over the visits that have
+// told it. The exit page of an event is that of its visit in the end.
+//
 // Visitors are exact up to 3 million in all rows of an answer together, and sketches beyond. The
 // answer is complete up to the archive's watermark, which is a minute or so behind that of rollups.
 //
@@ -89,7 +93,7 @@
 // A visit belongs to the quarter of an hour in which it began, and so to the range and bucket that
 // hold the quarter. A range that cuts one is answered by hits, or refused; a relative range is
 // widened at its beginning ("24h"), and the end may lie in the present quarter, behind which
-// nothing is. By visit:exit_page only visits are counted. A visit has no page of its own: visits,
+// nothing is. By visit:exit_page rollups count only visits. A visit has no page of its own: visits,
 // bounce_rate, visit_duration and views_per_visit by event:page are of the visits that began with
 // the page. By other dimensions of events only visits are counted, and by event:hostname alone:
 // where the visit began. Visitors, events and revenue by a visit's dimension are those of its
@@ -126,7 +130,7 @@
 // readers are elsewhere (emit/local, emit/influx); package readertest holds what each of them must
 // satisfy.
 //
-// It does not know JSON or HTTP (query/statsapi does), who may query a site, scroll depth, time on
-// page, names of regions and cities but those that Options.Places knows (else their codes are
-// shown), how an archive is read (emit/lake/hitread), or what only the raw events hold.
+// It does not know JSON or HTTP (query/statsapi does), who may query a site, names of regions and
+// cities but those that Options.Places knows (else their codes are shown), how an archive is read
+// (emit/lake/hitread), or what only the raw events hold.
 package query

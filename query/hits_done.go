@@ -116,7 +116,7 @@ func (s *doneSearch) hits(b hits.Block) error {
 		return err
 	}
 	for k, t := range s.trees {
-		v := &evaluator{cols: b, hit: b, words: len(in)}
+		v := &evaluator{cols: b, hit: b, exits: s.c.exits, words: len(in)}
 		err := s.c.eachGoal(t, v, in, false, func(in []uint64) error {
 			pass, err := v.node(t.root, in)
 			if err != nil || isNone(pass) {

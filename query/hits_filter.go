@@ -85,6 +85,8 @@ type evaluator struct {
 	goal string
 	// dones are the visits that pass, by the number of the node.
 	dones []passed
+	// exits are the exit pages of visits, for hits.
+	exits *exits
 	// assume, if set, decides conditions and opDone without a look at the rows: they pass.
 	assume func(n *node) bool
 
@@ -207,6 +209,9 @@ func (v *evaluator) column(d *Dimension) (t *hits.Text, nulls bool, err error) {
 	switch {
 	case d.prop != "":
 		t, err = v.prop(d.prop)
+		return t, false, err
+	case v.hit != nil && d.dim == window.ExitPage:
+		t, err = v.exitPages()
 		return t, false, err
 	case v.hit == nil && d.dim == window.Page:
 		t, err = v.cols.Text(window.EntryPage)

@@ -19,11 +19,13 @@ type hitCount struct {
 	timeline *timeline
 	class    hits.Class
 
-	visitors, pageviews, revenue bool // are counted
-	from, to                     event.Time
-	dones                        []passed
-	did                          map[int32]map[visit.ID][]uint64 // what events of visits pass, see masks
-	workers                      []*hitWorker
+	// What is counted.
+	visitors, pageviews, revenue, pings bool
+	from, to                            event.Time
+	dones                               []passed
+	exits                               *exits
+	did                                 map[int32]map[visit.ID][]uint64 // what events of visits pass, see masks
+	workers                             []*hitWorker
 }
 
 // hitWorker is what one worker has counted.
@@ -32,6 +34,7 @@ type hitWorker struct {
 	groups *groups
 	counts []counts
 	seen   *seenVisitors
+	pinged map[pingKey]pinged
 	labels []uint32 // codes of the timeline's labels, plus 1
 	// Of the block at work.
 	rows  []int32
@@ -50,6 +53,7 @@ func (e *execution) newHitCount(dims []*Dimension, f *Filter, metrics []Metric) 
 	for _, m := range metrics {
 		c.visitors = c.visitors || slices.Contains(sketchMetrics, m)
 		c.pageviews = c.pageviews || m == pageviews
+		c.pings = c.pings || slices.Contains(pingMetrics, m)
 		c.revenue = c.revenue || m == totalRevenue || m == averageRevenue
 	}
 	// No bucket is needed where there is nothing.
@@ -63,7 +67,7 @@ func (e *execution) newHitCount(dims []*Dimension, f *Filter, metrics []Metric) 
 	}
 	n := min(runtime.GOMAXPROCS(0), maxWorkers)
 	for range n {
-		c.workers = append(c.workers, &hitWorker{c: c, groups: newGroups(len(dims)), seen: newSeenVisitors(maxSeen / n)})
+		c.workers = append(c.workers, &hitWorker{c: c, groups: newGroups(len(dims)), seen: newSeenVisitors(maxSeen / n), pinged: map[pingKey]pinged{}})
 	}
 	return c, nil
 }
@@ -82,6 +86,9 @@ func (c *hitCount) selection(from, to event.Time) *hits.Selection {
 // run reads what metrics of events and of visits need, and returns the groups.
 func (c *hitCount) run(ctx context.Context, ofEvents, ofVisits bool) (*aggregation, error) {
 	if c.from < c.to {
+		if err := c.findExits(ctx, ofEvents); err != nil {
+			return nil, err
+		}
 		if err := c.findDone(ctx, ofVisits); err != nil {
 			return nil, err
 		}
@@ -112,14 +119,24 @@ func (c *hitCount) gather() (*aggregation, error) {
 			all.counts[number[g]].sum(&w.counts[g])
 		}
 		all.seen.merge(w.seen, number)
+		for k, p := range w.pinged {
+			k.group = number[k.group]
+			all.pinged[k] = all.pinged[k].join(p)
+		}
 		if len(all.counts) > c.e.x.opts.MaxGroups {
 			return nil, c.tooMany()
 		}
 	}
 	all.grow()
+	for k, p := range all.pinged {
+		all.counts[k.group].ping(p)
+	}
 	visitors, estimated := all.seen.counts(len(all.counts))
 	a := &aggregation{sketches: c.visitors, estimated: estimated}
 	for g := range all.counts {
+		if n := &all.counts[g]; n.events == 0 && n.visits == 0 && len(c.dims) > 0 {
+			continue // it has only pings
+		}
 		a.groups = append(a.groups, &group{dims: all.groups.dims(uint32(g)), counts: all.counts[g], visitors: visitors[g]})
 	}
 	return a, nil
@@ -164,6 +181,11 @@ func (c *hitCount) timed(b hits.Block, in []uint64) ([]uint64, error) {
 
 // hits counts a block of hits.
 func (w *hitWorker) hits(b hits.Block) error {
+	if w.c.pings {
+		if err := w.pings(b); err != nil {
+			return err
+		}
+	}
 	c := w.c
 	in, err := b.Of(c.class)
 	if err != nil {
@@ -175,7 +197,7 @@ func (w *hitWorker) hits(b hits.Block) error {
 	if isNone(in) {
 		return nil
 	}
-	v := &evaluator{cols: b, hit: b, visits: b.Visits, dones: c.dones, words: len(in)}
+	v := &evaluator{cols: b, hit: b, visits: b.Visits, dones: c.dones, exits: c.exits, words: len(in)}
 	return c.eachGoal(c.tree, v, in, slices.ContainsFunc(c.dims, (*Dimension).isGoal), func(in []uint64) error {
 		pass, err := v.node(c.tree.root, in)
 		if err != nil || isNone(pass) {

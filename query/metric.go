@@ -25,18 +25,20 @@ const (
 	groupConversionRate Metric = "group_conversion_rate"
 	totalRevenue        Metric = "total_revenue"
 	averageRevenue      Metric = "average_revenue"
+	scrollDepth         Metric = "scroll_depth"
+	timeOnPage          Metric = "time_on_page"
 )
 
 var (
 	metrics = []Metric{
 		visitors, visits, pageviews, events, viewsPerVisit, bounceRate, visitDuration, percentage,
-		conversionRate, groupConversionRate, totalRevenue, averageRevenue,
+		conversionRate, groupConversionRate, totalRevenue, averageRevenue, scrollDepth, timeOnPage,
 	}
-	visitMetrics      = []Metric{visits, viewsPerVisit, bounceRate, visitDuration}
-	countMetrics      = []Metric{pageviews, events, totalRevenue, averageRevenue}
-	sketchMetrics     = []Metric{visitors, percentage, conversionRate, groupConversionRate}
-	rateMetrics       = []Metric{conversionRate, groupConversionRate}
-	unansweredMetrics = []string{"scroll_depth", "time_on_page"}
+	visitMetrics  = []Metric{visits, viewsPerVisit, bounceRate, visitDuration}
+	countMetrics  = []Metric{pageviews, events, totalRevenue, averageRevenue}
+	sketchMetrics = []Metric{visitors, percentage, conversionRate, groupConversionRate}
+	rateMetrics   = []Metric{conversionRate, groupConversionRate}
+	pingMetrics   = []Metric{scrollDepth, timeOnPage}
 )
 
 // Metrics returns all that there are, in the order of the reference.
@@ -44,11 +46,8 @@ func Metrics() []Metric { return slices.Clone(metrics) }
 
 // ParseMetric looks a name up. Its error completes "Invalid metrics NAME: ".
 func ParseMetric(name string) (Metric, error) {
-	switch {
-	case slices.Contains(metrics, Metric(name)):
+	if slices.Contains(metrics, Metric(name)) {
 		return Metric(name), nil
-	case slices.Contains(unansweredMetrics, name):
-		return "", fmt.Errorf("this metric can't be answered yet; there are %s", joinMetrics(metrics))
 	}
 	return "", fmt.Errorf("unknown metric; there are %s", joinMetrics(metrics))
 }
@@ -67,6 +66,9 @@ type counts struct {
 	revenue                         event.Money
 	paid                            int64 // events with an amount
 	visits, bounces, seconds, views int64
+	// Of visits that have told it by pings: the sum of the greatest scroll depths and the number of visits, and the time engaged,
+	// in ms, and the number of visits.
+	scroll, scrolled, engaged, lingered int64
 }
 
 // bases are the visitors that a row's are a part of; 0 is none.
@@ -89,10 +91,11 @@ func (g *group) value(m Metric, b *bases) any {
 	case bounceRate:
 		return ratio(c.bounces, c.visits, 100, 1)
 	case visitDuration:
-		if c.visits == 0 {
-			return nil
-		}
-		return int64(math.RoundToEven(float64(c.seconds) / float64(c.visits)))
+		return mean(c.seconds, c.visits)
+	case scrollDepth:
+		return mean(c.scroll, c.scrolled)
+	case timeOnPage:
+		return mean(c.engaged, 1000*c.lingered)
 	case conversionRate:
 		return ratio(int64(g.visitors), int64(b.conversion), 100, 10)
 	case groupConversionRate:
@@ -103,6 +106,14 @@ func (g *group) value(m Metric, b *bases) any {
 		return ratio(int64(c.revenue), c.paid, 1./event.MoneyScale, event.MoneyScale)
 	}
 	return ratio(int64(g.visitors), int64(b.percentage), 100, 10)
+}
+
+// mean is part/of as a whole number, halves rounded to the even one; nil if of is 0.
+func mean(part, of int64) any {
+	if of == 0 {
+		return nil
+	}
+	return int64(math.RoundToEven(float64(part) / float64(of)))
 }
 
 // ratio is part/of, scaled, rounded to 1/precision, halves to the even one, as the SQL of the field's other

@@ -50,7 +50,7 @@ func TestErrors(t *testing.T) {
 	f(`{"site_id":"a","metrics":"visitors"}`, `metrics "visitors"`)
 	f(`{"site_id":"a","metrics":[1]}`, "metrics 1")
 	f(`{"site_id":"a","metrics":["users"]}`, `metrics "users"`, "unknown", "visitors, visits, pageviews, events, views_per_visit")
-	f(`{"site_id":"a","metrics":["scroll_depth"]}`, `"scroll_depth"`, "yet", "visitors, visits")
+	f(`{"site_id":"a","metrics":["scroll_depth"],"date_range":"day"}`, `"scroll_depth"`, "event:page")
 	f(`{"site_id":"a","metrics":["visitors","visitors"]}`, "twice")
 	f(`{"site_id":"a","metrics":["percentage"],"date_range":"7d"}`, `"percentage"`, "dimensions")
 	f(`{"site_id":"a","metrics":["visitors"]}`, "Missing date_range")

@@ -80,9 +80,9 @@ func newBrute(w *world) *brute {
 				folds[id], all[id] = hits.NewFold(id), &ofVisit{}
 			}
 			folds[id].Add(h)
+			b.of[h] = all[id]
 			if h.Class == hits.Human {
 				all[id].events = append(all[id].events, h)
-				b.of[h] = all[id]
 			}
 		}
 		for id, v := range all {
@@ -119,6 +119,10 @@ func (s *subject) value(dim string) (v string, ok bool) {
 		ok = v != ""
 	case s.visit != nil && dim != "event:name":
 		v = s.visit.Dims[names[dim]]
+	case dim == "visit:exit_page":
+		if s.of != nil {
+			v = s.of.visit.Dims[window.ExitPage]
+		}
 	default:
 		v = s.hit.Dims()[names[dim]]
 	}
@@ -222,6 +226,8 @@ type sums struct {
 	events, pageviews, paid        int64
 	revenue                        event.Money
 	visits, bounces, secs, viewsOf int64
+	scroll                         map[*ofVisit]int64
+	engaged                        map[*ofVisit]event.Time
 	visitors                       map[event.Visitor]bool
 }
 
@@ -297,6 +303,18 @@ func (s *sums) metric(m string, all, base, group int) any {
 		return round(float64(len(s.visitors)), float64(base), 100, 10)
 	case "group_conversion_rate":
 		return round(float64(len(s.visitors)), float64(group), 100, 10)
+	case "scroll_depth":
+		n := int64(0)
+		for _, depth := range s.scroll {
+			n += depth
+		}
+		return round(float64(n), float64(len(s.scroll)), 1, 1)
+	case "time_on_page":
+		var n event.Time
+		for _, t := range s.engaged {
+			n += t
+		}
+		return round(float64(n)/1000, float64(len(s.engaged)), 1, 1)
 	case "total_revenue":
 		return float64(s.revenue) / event.MoneyScale
 	case "average_revenue":
@@ -309,7 +327,7 @@ func (b *brute) sums(q *question, dims []string, filters []any) map[string]*sums
 	all := map[string]*sums{}
 	at := func(key string) *sums {
 		if all[key] == nil {
-			all[key] = &sums{visitors: map[event.Visitor]bool{}}
+			all[key] = &sums{visitors: map[event.Visitor]bool{}, scroll: map[*ofVisit]int64{}, engaged: map[*ofVisit]event.Time{}}
 		}
 		return all[key]
 	}
@@ -357,11 +375,9 @@ func (b *brute) sums(q *question, dims []string, filters []any) map[string]*sums
 			}
 		}
 	}
-	if !slices.ContainsFunc(q.Metrics, func(m string) bool { return slices.Contains(ofVisits, m) }) {
-		return all
-	}
+	visited := slices.ContainsFunc(q.Metrics, func(m string) bool { return slices.Contains(ofVisits, m) })
 	for _, v := range b.visits {
-		if v.visit.Site != q.Site || v.visit.Events == 0 || v.visit.Begin < q.from || v.visit.Begin >= q.to {
+		if !visited || v.visit.Site != q.Site || v.visit.Events == 0 || v.visit.Begin < q.from || v.visit.Begin >= q.to {
 			continue
 		}
 		if !slices.ContainsFunc(v.events, func(h *hits.Hit) bool {
@@ -383,6 +399,27 @@ func (b *brute) sums(q *question, dims []string, filters []any) map[string]*sums
 		c.viewsOf += int64(v.visit.Views)
 		if v.visit.Bounced() {
 			c.bounces++
+		}
+	}
+	if len(all) > 0 && slices.ContainsFunc(q.Metrics, func(m string) bool { return m == "scroll_depth" || m == "time_on_page" }) {
+		for _, h := range b.hits {
+			s := &subject{b: b, hit: h, of: b.of[h]}
+			if h.Site != q.Site || h.Class != hits.Ping || s.of == nil || h.Time < q.from || h.Time >= q.to || !s.passesAll(filters) {
+				continue
+			}
+			key, ok := s.key(q, dims, h.Time)
+			if !ok || all[key] == nil {
+				continue // rows are of events
+			}
+			if n, ok := h.Scroll.Value(); ok {
+				old, known := all[key].scroll[s.of]
+				if !known || old < n {
+					all[key].scroll[s.of] = n
+				}
+			}
+			if h.Engaged > 0 {
+				all[key].engaged[s.of] += h.Engaged
+			}
 		}
 	}
 	return all

@@ -79,7 +79,7 @@ func rowsOf(a *statsapi.Answer) map[string][]any {
 
 var (
 	zones   = []string{"UTC", "Europe/Berlin", "America/New_York", "Asia/Kathmandu", "Australia/Lord_Howe", "Pacific/Apia", "America/St_Johns"}
-	metrics = []string{"visitors", "visits", "pageviews", "events", "views_per_visit", "bounce_rate", "visit_duration", "percentage", "conversion_rate", "group_conversion_rate", "total_revenue", "average_revenue"}
+	metrics = []string{"visitors", "visits", "pageviews", "events", "views_per_visit", "bounce_rate", "visit_duration", "percentage", "conversion_rate", "group_conversion_rate", "total_revenue", "average_revenue", "scroll_depth", "time_on_page"}
 	units   = []string{"time:minute", "time:hour", "time:day", "time:week", "time:month"}
 )
 
@@ -130,6 +130,10 @@ func (a *asking) question(w *world, dims, filters int) *question {
 		if !slices.Contains(q.Dimensions, d) && !(timed && strings.HasPrefix(d, "time:")) {
 			q.Dimensions = append(q.Dimensions, d)
 		}
+	}
+	if len(q.Dimensions) > 0 && a.rng.IntN(6) == 0 {
+		q.Metrics, q.Dimensions[0] = append(q.Metrics[:1], pick(a.rng, []string{"scroll_depth", "time_on_page"})), "event:page"
+		q.Metrics, q.Dimensions = slices.Compact(q.Metrics), slices.Compact(q.Dimensions)
 	}
 	for range filters {
 		q.Filters = append(q.Filters, a.filter(2, true))
@@ -194,7 +198,7 @@ func (a *asking) value(dim string) string {
 
 // TestRandom: answers to random questions are those of a count by events. Refusals are of a few kinds only.
 func TestRandom(t *testing.T) {
-	refusals := []string{"needs dimensions", "needs the dimension event:goal", "may reach several goals", "by visit:exit_page only visits", "can't be mixed with", "visits can't be counted by", "goals and other dimensions can't be mixed", "within \"has_done\"", "can't be nested"}
+	refusals := []string{"needs dimensions", "needs the dimension event:goal", "needs the dimension event:page", "measured between events", "may reach several goals", "can't be mixed with", "visits can't be counted by", "goals and other dimensions can't be mixed", "within \"has_done\"", "can't be nested"}
 	f := func(seed uint64, records int, files int64) {
 		w := newWorld(t, seed, records, 12)
 		store, err := blob.OpenFolder(t.TempDir())
@@ -232,9 +236,15 @@ func TestRandom(t *testing.T) {
 			if len(want) > 1 {
 				saw["rows"]++
 			}
+			if strings.Contains(body, "scroll_depth") || strings.Contains(body, "time_on_page") {
+				saw["pings"]++
+			}
+			if strings.Contains(body, "visit:exit_page") && slices.ContainsFunc(q.Metrics, func(m string) bool { return !slices.Contains(ofVisits, m) }) {
+				saw["exits"]++
+			}
 		}
 		t.Log(saw)
-		if saw["lake"] < 100 || saw["rows"] < 50 || saw["rollup"] < 5 {
+		if saw["pings"] < 5 || saw["exits"] < 10 || saw["lake"] < 100 || saw["rows"] < 50 || saw["rollup"] < 5 {
 			t.Errorf("of 400 queries were %v", saw)
 		}
 	}
