@@ -166,6 +166,7 @@ type answer struct {
 		Dimensions []string `json:"dimensions"`
 	} `json:"results"`
 	Meta struct {
+		Source    string    `json:"source"`
 		Complete  bool      `json:"complete"`
 		Watermark time.Time `json:"watermark"`
 		Warnings  []string  `json:"warnings"`

@@ -3,6 +3,7 @@ package lake
 import (
 	"context"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -50,7 +51,7 @@ func benchArchive(b *testing.B, withHits bool) {
 	o := testOptions(store)
 	o.MaxRows = rows
 	b.ReportAllocs()
-	n := 0
+	n, cpu := 0, processorTime(b)
 	for b.Loop() {
 		if withHits {
 			o.Hits = testHits([]*commitLog{{}}, [][]record{log})
@@ -69,7 +70,17 @@ func benchArchive(b *testing.B, withHits bool) {
 		n += rows
 	}
 	b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "rows/s")
+	b.ReportMetric(float64((processorTime(b)-cpu).Nanoseconds())/float64(n), "cpu-ns/row")
 	b.ReportMetric(float64(store.bytes)/float64(n), "B/row")
+}
+
+// processorTime returns what this process has used, with the garbage collector.
+func processorTime(tb testing.TB) time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		tb.Skip(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 func BenchmarkRead(b *testing.B) {

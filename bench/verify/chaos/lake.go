@@ -20,8 +20,8 @@ type place struct {
 	index     int32
 }
 
-// killArchiver is T9: the archiver is killed around its uploads, and its store fails one request in
-// ten.
+// killArchiver is T9: the archiver is killed around its uploads and commits, or suspended until another has its partitions, and its
+// store fails one request in ten.
 func killArchiver(ctx context.Context, o Options) error {
 	w := crowd(o)
 	want := map[place]uint32{}
@@ -42,7 +42,7 @@ func killArchiver(ctx context.Context, o Options) error {
 		r.audits.spec.Lake = address
 	}
 	hits := map[string]int{}
-	points := []string{beforePut, afterPut, beforeCommit, afterCommitSent, afterPut}
+	points := []string{beforePut, afterPut, beforeChain, afterChain, beforeCommit, afterCommitSent, afterPut}
 	job := func() job {
 		j := r.job(0)
 		j.Role, j.Store, j.Faults, j.Seed, j.Flush = roleArchive, address, 0.1, r.rng.Uint64(), 20*time.Second
@@ -50,9 +50,17 @@ func killArchiver(ctx context.Context, o Options) error {
 	}
 	for i := range o.Times {
 		o.progress("kill", i, o.Times)
+		from, to := float64(i)/float64(o.Times+1), float64(i+1)/float64(o.Times+1)
+		if i%4 == 1 {
+			if err := r.suspendArchiver(ctx, job(), job(), from, to); err != nil {
+				return err
+			}
+			hits["suspended"]++
+			continue
+		}
 		j := job()
 		j.Point, j.Nth = points[r.rng.IntN(len(points))], int64(1+r.rng.IntN(4))
-		hit, err := r.killWhile(ctx, j, float64(i)/float64(o.Times+1), float64(i+1)/float64(o.Times+1))
+		hit, err := r.killWhile(ctx, j, from, to)
 		if err != nil {
 			return fmt.Errorf("point %s: %w", j.Point, err)
 		}
@@ -88,6 +96,11 @@ func killArchiver(ctx context.Context, o Options) error {
 	if err := r.checkLake(ctx, l, want); err != nil {
 		return err
 	}
+	n, err := r.checkHits(ctx, store, job())
+	if err != nil {
+		return err
+	}
+	o.report.figure("hits", "%d, each once, and those of a log read without a stop", n)
 	o.report.figure("lake", "%d events in %d objects of %s", rows, report.Objects, store)
 	o.report.figure("kills", "%v", hits)
 	if r.audits == nil {
@@ -120,7 +133,7 @@ func (r *run) filled(ctx context.Context, l *lake.Reader, p *proc, want int) (in
 			last, moved = n, time.Now()
 		}
 		if time.Since(moved) > patience || !p.alive() {
-			r.report.wrong("the lake has %d events, %d were written", n, want)
+			r.report.wrong("the lake has %d events, %d were written: %s", n, want, p.errs.String())
 			return n, nil
 		}
 		if err := sleep(ctx, 300*time.Millisecond); err != nil {

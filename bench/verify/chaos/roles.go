@@ -49,7 +49,12 @@ func (w *worker) archive(ctx context.Context) error {
 		return err
 	}
 	c := w.cluster()
+	hits, closeHits, err := w.hits()
+	if err != nil {
+		return err
+	}
 	a, err := lake.New(lake.Options{
+		Hits:    hits,
 		Brokers: w.Brokers,
 		Goka: func(limit lake.Limit) []goka.ProcessorOption {
 			return c.GokaOptions(kafka.GroupOptions{Hasher: event.NewHasher, Log: w.log, Limit: limit})
@@ -58,10 +63,10 @@ func (w *worker) archive(ctx context.Context) error {
 		Store: &badStore{Store: store, bomb: w.bomb, share: w.Faults, rng: rand.New(rand.NewPCG(w.Seed, 0x73746f7265))},
 	})
 	if err != nil {
-		return err
+		return errors.Join(err, closeHits())
 	}
 	w.setReady()
-	return a.Run(ctx)
+	return errors.Join(a.Run(ctx), closeHits())
 }
 
 // influx runs the emitter into an InfluxDB.

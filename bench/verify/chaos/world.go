@@ -12,6 +12,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"millrace/emit/lake/commits"
 	"millrace/engine"
 	"millrace/internal/deadletter"
 	"millrace/internal/kafka"
@@ -30,7 +31,7 @@ type world struct {
 
 // topics are those that a run makes.
 func topics() []string {
-	return []string{engine.EventsTopic, engine.WindowsTopic, deadletter.Topic, kafka.TableTopic(engine.Group)}
+	return []string{engine.EventsTopic, engine.WindowsTopic, deadletter.Topic, commits.Topic, kafka.TableTopic(engine.Group)}
 }
 
 // openWorld starts brokers, with what they keep in a folder, and makes the topics. On a cluster

@@ -68,8 +68,11 @@ func rowsOf(a *statsapi.Answer) map[string][]any {
 	for _, r := range a.Results {
 		key := strings.Join(r.Dimensions, "\x00")
 		for _, m := range r.Metrics {
-			if n, ok := m.(int64); ok {
+			switch n := m.(type) {
+			case int64:
 				m = float64(n)
+			case *statsapi.Revenue:
+				m = n.Value
 			}
 			rows[key] = append(rows[key], m)
 		}
