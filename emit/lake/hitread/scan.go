@@ -29,7 +29,7 @@ func (s *snapshot) Hits(ctx context.Context, sel *hits.Selection, fn func(worker
 	files := selected(s.list.Hits, sel.Site, sel.From, sel.To)
 	joins := sync.OnceValues(func() (map[int32]hits.Joins, error) { return s.joins(ctx, sel) })
 	memories := make([]memory, sel.Workers)
-	return s.a.each(ctx, files, sel, "ts", func(worker int, p *piece) error {
+	return s.a.each(ctx, files, sel, "ts", anyPiece, func(worker int, p *piece) error {
 		b := newBlock(p, &memories[worker], joins)
 		err := fn(worker, b)
 		b.release()
@@ -37,9 +37,12 @@ func (s *snapshot) Hits(ctx context.Context, sel *hits.Selection, fn func(worker
 	})
 }
 
-// each calls fn for the pieces of files that may have rows of a selection, by the sel.Workers at once. Timed names the column of
-// the time that is selected by.
-func (a *Archive) each(ctx context.Context, files []File, sel *hits.Selection, timed string, fn func(worker int, p *piece) error) error {
+// anyPiece is for each.
+func anyPiece(*piece) (bool, error) { return true, nil }
+
+// each calls fn for the pieces of files that may have rows of a selection, by the sel.Workers at once: of the row groups that want
+// lets pass. Timed names the column of the time that is selected by.
+func (a *Archive) each(ctx context.Context, files []File, sel *hits.Selection, timed string, want func(*piece) (bool, error), fn func(worker int, p *piece) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	work := make(chan *piece)
@@ -62,7 +65,7 @@ func (a *Archive) each(ctx context.Context, files []File, sel *hits.Selection, t
 			}
 		})
 	}
-	err := a.pieces(ctx, files, sel, timed, work)
+	err := a.pieces(ctx, files, &finding{sel, timed, want}, work)
 	close(work)
 	wg.Wait()
 	if first != nil {
@@ -71,8 +74,15 @@ func (a *Archive) each(ctx context.Context, files []File, sel *hits.Selection, t
 	return err
 }
 
+// finding is what pieces are looked for by, see each.
+type finding struct {
+	sel   *hits.Selection
+	timed string
+	want  func(*piece) (bool, error)
+}
+
 // pieces sends the pieces of files to work.
-func (a *Archive) pieces(ctx context.Context, files []File, sel *hits.Selection, timed string, work chan<- *piece) error {
+func (a *Archive) pieces(ctx context.Context, files []File, by *finding, work chan<- *piece) error {
 	for i := range files {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -81,7 +91,7 @@ func (a *Archive) pieces(ctx context.Context, files []File, sel *hits.Selection,
 		if err != nil {
 			return err
 		}
-		err = o.pieces(&files[i], sel, timed, work)
+		err = o.pieces(&files[i], by, work)
 		o.done()
 		if err != nil {
 			return fmt.Errorf("read hits %q: %w", files[i].Key, err)
@@ -90,10 +100,13 @@ func (a *Archive) pieces(ctx context.Context, files []File, sel *hits.Selection,
 	return nil
 }
 
-func (o *opened) pieces(from *File, sel *hits.Selection, timed string, work chan<- *piece) error {
+func (o *opened) pieces(from *File, by *finding, work chan<- *piece) error {
 	for i, group := range o.RowGroups() {
 		p := &piece{file: o, group: group, number: i, from: from}
-		found, err := p.find(sel, timed)
+		found, err := by.want(p)
+		if err == nil && found {
+			found, err = p.find(by.sel, by.timed)
+		}
 		if err != nil {
 			return err
 		}

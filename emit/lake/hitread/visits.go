@@ -12,7 +12,7 @@ import (
 // Visits implements hits.Snapshot.
 func (s *snapshot) Visits(ctx context.Context, sel *hits.Selection, fn func(worker int, b hits.VisitBlock) error) error {
 	memories := make([]memory, sel.Workers)
-	err := s.a.each(ctx, selected(s.list.Visits, sel.Site, sel.From, sel.To), sel, "begin", func(worker int, p *piece) error {
+	err := s.a.each(ctx, selected(s.list.Visits, sel.Site, sel.From, sel.To), sel, "begin", anyPiece, func(worker int, p *piece) error {
 		b := &visitBlock{block: newBlock(p, &memories[worker], nil), sel: sel}
 		err := fn(worker, b)
 		b.release()
@@ -55,7 +55,7 @@ func (s *snapshot) ended(ctx context.Context, sel *hits.Selection) (map[int32]ma
 	memories := make([]memory, sel.Workers)
 	all := map[int32]map[visit.ID]bool{}
 	var mu sync.Mutex
-	err := s.a.each(ctx, selected(s.list.Visits, sel.Site, sel.From, sel.To), sel, "begin", func(worker int, p *piece) error {
+	err := s.a.each(ctx, selected(s.list.Visits, sel.Site, sel.From, sel.To), sel, "begin", anyPiece, func(worker int, p *piece) error {
 		b := &visitBlock{block: newBlock(p, &memories[worker], nil), sel: sel}
 		defer b.release()
 		ids, err := b.IDs()
@@ -92,10 +92,7 @@ func (s *snapshot) joins(ctx context.Context, sel *hits.Selection) (map[int32]hi
 	var mu sync.Mutex
 	memories := make([]memory, sel.Workers)
 	wide := &hits.Selection{Site: sel.Site, From: from - day, To: to + 2*day, Workers: sel.Workers}
-	err := s.a.each(ctx, files, wide, "begin", func(worker int, p *piece) error {
-		if some, err := p.some("into"); err != nil || !some {
-			return err
-		}
+	err := s.a.each(ctx, files, wide, "begin", (*piece).hasJoins, func(worker int, p *piece) error {
 		m := &memories[worker]
 		into, err := p.ints("into", m, nil)
 		if err != nil {
@@ -122,9 +119,9 @@ func (s *snapshot) joins(ctx context.Context, sel *hits.Selection) (map[int32]hi
 	return all, err
 }
 
-// some reports whether a column may have a value in the row group.
-func (p *piece) some(column string) (bool, error) {
-	chunk, err := p.column(column)
+// hasJoins reports whether the row group of visits has joins.
+func (p *piece) hasJoins() (bool, error) {
+	chunk, err := p.column("into")
 	if err != nil {
 		return false, err
 	}
@@ -168,7 +165,7 @@ func (b *visitBlock) Selected() ([]uint64, error) {
 			}
 		}
 	}
-	if some, err := b.some("into"); err != nil || !some {
+	if some, err := b.hasJoins(); err != nil || !some {
 		return out, err
 	}
 	joins := b.bits()
