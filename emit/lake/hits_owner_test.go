@@ -6,6 +6,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -283,5 +284,54 @@ func TestCheckpointObject(t *testing.T) {
 		if _, _, err := unwrapCheckpoint(b[:i]); !errors.Is(err, errDamaged) {
 			t.Errorf("cut to %d: %v", i, err)
 		}
+	}
+}
+
+// shakyStore fails every third request.
+type shakyStore struct {
+	blob.Store
+	n atomic.Int64
+}
+
+func (s *shakyStore) bad() error {
+	if s.n.Add(1)%3 == 0 {
+		return errors.New("the store fails on purpose")
+	}
+	return nil
+}
+
+func (s *shakyStore) Get(ctx context.Context, key string) ([]byte, error) {
+	if err := s.bad(); err != nil {
+		return nil, err
+	}
+	return s.Store.Get(ctx, key)
+}
+
+func (s *shakyStore) Put(ctx context.Context, key string, body []byte) error {
+	return errors.Join(s.bad(), s.Store.Put(ctx, key, body))
+}
+
+// TestHitsOfAShakyStore: a chain of dozens of commits is opened although one request in three fails. An owner began with the first
+// of them again each time, and waited longer and longer.
+func TestHitsOfAShakyStore(t *testing.T) {
+	t.Parallel()
+	log := hitLog(9, 200)
+	store, chain := newMemory(), &commitLog{}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	from := int64(0)
+	for range 3 {
+		o := smallOptions(&shakyStore{Store: store})
+		o.Hits = testHits([]*commitLog{chain}, [][]record{log})
+		a := mustArchiver(t, o)
+		session, end := context.WithCancel(ctx)
+		if err := feed(session, a, log[:from+60], from); err != nil {
+			t.Fatal(err)
+		}
+		from = a.Limit(testTopic, 0)
+		end()
+	}
+	if s := sameHits(t, store, 0, chain, log); s.Version < 30 || s.Next != from {
+		t.Errorf("%d commits, hits end at %d of %d", s.Version, s.Next, from)
 	}
 }

@@ -74,7 +74,7 @@ func (h *partitionHits) open(ctx context.Context) error {
 	return h.p.a.retry(ctx, "read commits", func() (err error) {
 		if h.chain == nil {
 			h.chain, err = commits.Open(ctx, commits.Options{
-				Topic: h.p.a.o.Topic, Partition: h.p.id, Log: h.o.Commits(h.p.id), Store: h.p.a.o.Store, Logger: h.p.a.o.Log,
+				Topic: h.p.a.o.Topic, Partition: h.p.id, Log: h.o.Commits(h.p.id), Store: patientStore{h.p.a.o.Store, h.p.a}, Logger: h.p.a.o.Log,
 			})
 			return err
 		}
