@@ -94,7 +94,7 @@
 //	WHERE dt = '2026-11-23' AND name = 'pageview' GROUP BY site;
 //
 // Files are compressed with zstd and sorted by site, ts and place in the log; row groups have at
-// most 262,144 rows. There are page and column statistics, by which readers skip to a site, but no
+// most 262,144 rows. There are statistics of columns, and of the pages of site and ts, by which readers skip to a site, but no
 // bloom filters: for a site the dictionary of its column gives the same answer exactly and is read
 // anyway, and for an id a filter would add 1.25 bytes to a row of about 30 for a query that no
 // reader here makes.

@@ -13,8 +13,8 @@ import (
 // row is the schema of the lake's files; only its type is used. The package comment documents the
 // columns for readers.
 //
-// Strings that repeat have dictionaries; the others are compressed as they are. A dictionary that
-// outgrows dictionaryBytes ends and the rest of its column is plain, so that a column of unique
+// Strings that repeat have dictionaries; the others are compressed as they are. A column whose
+// dictionary would outgrow dictionaryBytes is plain in that row group, so that one of unique
 // addresses costs no table of them all.
 type row struct {
 	ID              string `parquet:"id"`

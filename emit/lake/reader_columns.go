@@ -130,7 +130,7 @@ func readInts(chunk pq.ColumnChunk, lo, n int64, set func(i int, n int64)) error
 // readBools calls set for each row that is true. It reads by values and not by the page's bits,
 // which begin anywhere within a byte when a page was cut.
 func readBools(chunk pq.ColumnChunk, lo, n int64, set func(i int)) error {
-	values := make([]pq.Value, batchRows)
+	values := make([]pq.Value, 1024)
 	return readPages(chunk, lo, n, func(page pq.Page, from int) error {
 		reader := page.Values()
 		for done := 0; done < int(page.NumRows()); {

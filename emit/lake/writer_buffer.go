@@ -1,13 +1,11 @@
 package lake
 
 import (
-	"bytes"
 	"cmp"
 	"fmt"
 	"slices"
 	"unsafe"
 
-	"millrace/emit/lake/seal"
 	"millrace/engine/event"
 )
 
@@ -191,7 +189,10 @@ func (b *buffer) siteRanks() map[uint32]uint32 {
 // objects encodes the segment, one object for each hour in order, and gives each to put. The body
 // is valid until put returns. The objects are a pure function of the rows and the arguments.
 func (b *buffer) objects(topic string, partition int32, seg segment, put func(key Key, body []byte) error) error {
-	var out bytes.Buffer
+	e, err := newEncoder(b)
+	if err != nil {
+		return err
+	}
 	for keys := b.sorted(); len(keys) > 0; {
 		hour := keys[0].hour
 		n := slices.IndexFunc(keys, func(k sortKey) bool { return k.hour != hour })
@@ -199,12 +200,7 @@ func (b *buffer) objects(topic string, partition int32, seg segment, put func(ke
 			n = len(keys)
 		}
 		key := Key{Hour: hour, Topic: topic, Partition: partition, First: seg.First}
-		out.Reset()
-		err := b.encode(&out, keys[:n], key, seg)
-		var body []byte
-		if err == nil {
-			body, err = seal.Seal(out.Bytes())
-		}
+		body, err := e.encode(keys[:n], key, seg)
 		if err != nil {
 			return fmt.Errorf("encode %q: %w", key, err)
 		}

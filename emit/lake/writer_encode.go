@@ -1,162 +1,195 @@
 package lake
 
 import (
-	"bytes"
 	"encoding/json"
-	"unsafe"
 
-	pq "github.com/parquet-go/parquet-go"
+	"github.com/klauspost/compress/zstd"
+	"github.com/parquet-go/parquet-go/format"
 
+	"millrace/emit/lake/colfile"
 	"millrace/engine/event"
 )
 
-// batchRows is how many values are handed to a column writer at a time.
-const batchRows = 1024
+// fileSchema is the schema of row for package colfile.
+var fileSchema = colfile.Lazy(row{})
 
-// column is how a column gets its values from the buffer.
-type column struct {
-	name string
-	// value returns the value of a row; a null stands for none in the optional columns.
-	value func(e *encoder, r *packed) pq.Value
-}
-
-// columns returns all columns of the schema.
-func columns() []column {
-	return []column{
-		text("id", strID), text("site", strSite), text("name", strName),
-		{"ts", func(_ *encoder, r *packed) pq.Value { return pq.Int64Value(int64(r.time)) }},
-		{"received", func(_ *encoder, r *packed) pq.Value { return pq.Int64Value(int64(r.received)) }},
-		{"visitor", func(e *encoder, r *packed) pq.Value { return e.visitor(r.visitor) }},
-		{"visitor_prev", func(e *encoder, r *packed) pq.Value { return e.visitor(r.previous) }},
-		text("url", strURL),
-		{"hostname", func(e *encoder, r *packed) pq.Value {
-			host, _ := splitURL(e.buf.table[r.str[strURL]])
-			return stringValue(host)
-		}},
-		{"path", func(e *encoder, r *packed) pq.Value {
-			_, path := splitURL(e.buf.table[r.str[strURL]])
-			return stringValue(path)
-		}},
-		text("referrer", strReferrer), text("ua", strUA), text("language", strLanguage), text("screen", strScreen),
-		text("country", strCountry), text("region", strRegion), text("city", strCity),
-		{"props", func(e *encoder, r *packed) pq.Value {
-			if r.str[strProps] == 0 {
-				return pq.NullValue()
-			}
-			return stringValue(e.buf.table[r.str[strProps]])
-		}},
-		{"revenue_amount", func(_ *encoder, r *packed) pq.Value {
-			if r.str[strCurrency] == 0 {
-				return pq.NullValue()
-			}
-			return pq.Int64Value(int64(r.amount))
-		}},
-		text("revenue_currency", strCurrency),
-		{"non_interactive", func(_ *encoder, r *packed) pq.Value { return pq.BooleanValue(r.nonInteractive) }},
-		{"ping", func(_ *encoder, r *packed) pq.Value { return pq.BooleanValue(r.ping) }},
-		{"engaged_ms", func(_ *encoder, r *packed) pq.Value {
-			if r.engaged == 0 {
-				return pq.NullValue()
-			}
-			return pq.Int64Value(int64(r.engaged))
-		}},
-		{"scroll_depth", func(_ *encoder, r *packed) pq.Value {
-			n, ok := r.scroll.Value()
-			if !ok {
-				return pq.NullValue()
-			}
-			return pq.Int32Value(int32(n))
-		}},
-		{"hash_route", func(_ *encoder, r *packed) pq.Value { return pq.BooleanValue(r.hashRoute) }},
-		text("client", strClient), text("bot", strBot),
-		{"source_topic", func(e *encoder, _ *packed) pq.Value { return stringValue(e.key.Topic) }},
-		{"source_partition", func(e *encoder, _ *packed) pq.Value { return pq.Int32Value(e.key.Partition) }},
-		{"source_offset", func(_ *encoder, r *packed) pq.Value { return pq.Int64Value(r.offset) }},
-		{"source_index", func(_ *encoder, r *packed) pq.Value { return pq.Int32Value(r.index) }},
+// fileOptions are the settings of all files.
+func fileOptions() colfile.Options {
+	return colfile.Options{
+		CreatedBy: "millrace version 1 (build lake.v1)", Level: zstd.SpeedDefault, DictionaryBytes: dictionaryBytes,
+		Sorted: []string{"site", "ts"}, Index: []string{"site", "ts"},
 	}
 }
 
-func text(name string, str int) column {
-	return column{name, func(e *encoder, r *packed) pq.Value { return stringValue(e.buf.table[r.str[str]]) }}
+// textColumns are those of the strings of a packed row.
+var textColumns = [strCount]string{
+	strID: "id", strSite: "site", strName: "name", strURL: "url", strReferrer: "referrer", strUA: "ua", strLanguage: "language", strScreen: "screen",
+	strCountry: "country", strRegion: "region", strCity: "city", strProps: "props", strCurrency: "revenue_currency", strClient: "client", strBot: "bot",
 }
 
-// stringValue does not copy: the column writer does.
-func stringValue(s string) pq.Value {
-	return pq.ByteArrayValue(unsafe.Slice(unsafe.StringData(s), len(s)))
+// numberColumns are how the others get their values: ok is false for a null.
+var numberColumns = []struct {
+	name  string
+	value func(r *packed) (n int64, ok bool)
+}{
+	{"ts", func(r *packed) (int64, bool) { return int64(r.time), true }},
+	{"received", func(r *packed) (int64, bool) { return int64(r.received), true }},
+	{"revenue_amount", func(r *packed) (int64, bool) { return int64(r.amount), r.str[strCurrency] != 0 }},
+	{"non_interactive", func(r *packed) (int64, bool) { return bit(r.nonInteractive), true }},
+	{"ping", func(r *packed) (int64, bool) { return bit(r.ping), true }},
+	{"engaged_ms", func(r *packed) (int64, bool) { return int64(r.engaged), r.engaged != 0 }},
+	{"scroll_depth", func(r *packed) (int64, bool) { n, ok := r.scroll.Value(); return int64(n), ok }},
+	{"hash_route", func(r *packed) (int64, bool) { return bit(r.hashRoute), true }},
+	{"source_offset", func(r *packed) (int64, bool) { return r.offset, true }},
+	{"source_index", func(r *packed) (int64, bool) { return int64(r.index), true }},
 }
 
-// encoder writes one object.
-//
-// It writes column by column and not rows of Go structs, which parquet-go v0.32.0 gets wrong: with
-// certain patterns of nulls (writeRowsFuncOfOptional compares a shifted word of the bitmap with the
-// wrong mask) it writes zero values in their place. It is also faster.
+func bit(b bool) int64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// encoder writes the objects of a segment, by columns: the buffer has codes of all texts, which become those of the file's dictionaries.
 type encoder struct {
-	buf *buffer
-	key Key
-	hex []byte // digits of the visitors of a batch
+	buf     *buffer
+	writer  *colfile.Writer
+	columns []colfile.Vector // by the schema
+	code    []int32          // by index in buf.table: the code in a dictionary, plus one; all 0 between columns
 }
 
-// encode writes the rows that keys name, in their order.
-func (b *buffer) encode(out *bytes.Buffer, keys []sortKey, key Key, seg segment) error {
+func newEncoder(b *buffer) (*encoder, error) {
+	w, err := colfile.NewWriter(fileSchema(), fileOptions())
+	return &encoder{buf: b, writer: w, columns: make([]colfile.Vector, len(fileSchema().Columns)), code: make([]int32, len(b.table))}, err
+}
+
+// encode returns a file of the rows that keys name, in their order, sealed. It is valid until the next call.
+func (e *encoder) encode(keys []sortKey, key Key, seg segment) ([]byte, error) {
 	meta, err := json.Marshal(seg)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	w := pq.NewGenericWriter[any](out,
-		schema(),
-		pq.Compression(&pq.Zstd),
-		// The library's own default holds its version as the build knows it, which would make files
-		// differ between a test and a release.
-		pq.CreatedBy("millrace", "1", "lake.v1"),
-		pq.KeyValueMetadata(segmentKey, string(meta)),
-		pq.DictionaryMaxBytes(dictionaryBytes),
-		pq.SortingWriterConfig(pq.SortingColumns(pq.Ascending("site"), pq.Ascending("ts"))),
-	)
-	e := &encoder{buf: b, key: key, hex: make([]byte, 0, 16*batchRows)}
+	e.writer.Reset(nil)
 	for len(keys) > 0 {
-		n := min(b.groupRows, len(keys))
-		if err := e.rowGroup(w, keys[:n]); err != nil {
-			return err
+		n := min(e.buf.groupRows, len(keys))
+		e.fill(keys[:n], key)
+		if err := e.writer.RowGroup(n, e.columns); err != nil {
+			return nil, err
 		}
 		keys = keys[n:]
 	}
-	return w.Close()
+	return e.writer.Close([]format.KeyValue{{Key: segmentKey, Value: string(meta)}})
 }
 
-func (e *encoder) rowGroup(w *pq.GenericWriter[any], keys []sortKey) error {
-	writers := w.ColumnWriters()
-	values := make([]pq.Value, 0, min(batchRows, len(keys)))
-	for _, c := range columns() {
-		leaf, _ := w.Schema().Lookup(c.name)
-		for rest := keys; len(rest) > 0; {
-			n := min(batchRows, len(rest))
-			values, e.hex = values[:0], e.hex[:0]
-			for _, k := range rest[:n] {
-				v := c.value(e, &e.buf.rows[k.row])
-				level := leaf.MaxDefinitionLevel
-				if v.IsNull() {
-					level = 0
-				}
-				values = append(values, v.Level(0, level, leaf.ColumnIndex))
+// vector returns that of a column, empty.
+func (e *encoder) vector(name string) (*colfile.Vector, *colfile.Column) {
+	i := fileSchema().Index(name)
+	v := &e.columns[i]
+	v.Codes, v.Dict, v.Ints, v.Null = v.Codes[:0], nil, v.Ints[:0], v.Null[:0]
+	return v, &fileSchema().Columns[i]
+}
+
+// fill makes the vectors of a row group.
+func (e *encoder) fill(keys []sortKey, key Key) {
+	for str, name := range textColumns {
+		e.texts(keys, str, name)
+	}
+	url := &e.columns[fileSchema().Index("url")]
+	hosts, paths := make([]string, len(url.Dict)), make([]string, len(url.Dict))
+	for i, u := range url.Dict {
+		hosts[i], paths[i] = splitURL(u)
+	}
+	e.derived("hostname", url.Codes, hosts)
+	e.derived("path", url.Codes, paths)
+	e.visitors(keys, "visitor", func(r *packed) event.Visitor { return r.visitor })
+	e.visitors(keys, "visitor_prev", func(r *packed) event.Visitor { return r.previous })
+	for i := range numberColumns {
+		c := &numberColumns[i]
+		v, column := e.vector(c.name)
+		for _, k := range keys {
+			n, ok := c.value(&e.buf.rows[k.row])
+			if !ok {
+				n = 0
 			}
-			if _, err := writers[leaf.ColumnIndex].WriteRowValues(values); err != nil {
-				return err
+			v.Ints = append(v.Ints, n)
+			if column.Optional {
+				v.Null = append(v.Null, !ok)
 			}
-			rest = rest[n:]
 		}
 	}
-	return w.Flush()
+	topic, _ := e.vector("source_topic")
+	partition, _ := e.vector("source_partition")
+	topic.Dict = []string{key.Topic}
+	for range keys {
+		topic.Codes, partition.Ints = append(topic.Codes, 0), append(partition.Ints, int64(key.Partition))
+	}
 }
 
-// visitor returns the 16 digits of v, valid until the next batch, or null for none.
-func (e *encoder) visitor(v event.Visitor) pq.Value {
-	if v == 0 {
-		return pq.NullValue()
+// texts makes the vector of one of the strings. In an optional column "" is a null.
+func (e *encoder) texts(keys []sortKey, str int, name string) {
+	v, column := e.vector(name)
+	for _, k := range keys {
+		id := e.buf.rows[k.row].str[str]
+		switch {
+		case id == 0 && column.Optional:
+			v.Codes = append(v.Codes, -1)
+			continue
+		case e.code[id] == 0:
+			v.Dict = append(v.Dict, e.buf.table[id])
+			e.code[id] = int32(len(v.Dict))
+		}
+		v.Codes = append(v.Codes, e.code[id]-1)
 	}
+	for _, k := range keys {
+		e.code[e.buf.rows[k.row].str[str]] = 0
+	}
+}
+
+// derived makes a vector of values that follow from those of another column, whose codes are given.
+func (e *encoder) derived(name string, codes []int32, values []string) {
+	v, _ := e.vector(name)
+	known, to := map[string]int32{}, make([]int32, len(values))
+	for i, s := range values {
+		code, ok := known[s]
+		if !ok {
+			code = int32(len(v.Dict))
+			known[s] = code
+			v.Dict = append(v.Dict, s)
+		}
+		to[i] = code
+	}
+	for _, code := range codes {
+		v.Codes = append(v.Codes, to[code])
+	}
+}
+
+// visitors makes a vector of visitors' digits; 0 is a null.
+func (e *encoder) visitors(keys []sortKey, name string, of func(r *packed) event.Visitor) {
+	v, _ := e.vector(name)
+	known := map[event.Visitor]int32{}
+	for _, k := range keys {
+		who := of(&e.buf.rows[k.row])
+		if who == 0 {
+			v.Codes = append(v.Codes, -1)
+			continue
+		}
+		code, ok := known[who]
+		if !ok {
+			code = int32(len(v.Dict))
+			known[who] = code
+			v.Dict = append(v.Dict, digitsOf(who))
+		}
+		v.Codes = append(v.Codes, code)
+	}
+}
+
+// digitsOf returns the 16 digits of a visitor.
+func digitsOf(v event.Visitor) string {
 	const digits = "0123456789abcdef"
-	start := len(e.hex)
-	for shift := 60; shift >= 0; shift -= 4 {
-		e.hex = append(e.hex, digits[v>>shift&15]) // never grows: earlier values stay valid
+	var b [16]byte
+	for i := range b {
+		b[i] = digits[v>>(60-4*i)&15]
 	}
-	return pq.ByteArrayValue(e.hex[start:len(e.hex):len(e.hex)])
+	return string(b[:])
 }

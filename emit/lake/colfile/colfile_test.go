@@ -412,3 +412,68 @@ func FuzzDecode(f *testing.F) {
 		_, _ = decodeDictionary(body, int(n))
 	})
 }
+
+// textRow has text that is written without a dictionary: by its schema, or because its dictionary would be too large.
+type textRow struct {
+	ID    string  `parquet:"id"`
+	Few   string  `parquet:"few,dict"`
+	Many  string  `parquet:"many,dict"`
+	Props *string `parquet:"props,optional,dict"`
+}
+
+// TestPlainText: other readers find text without a dictionary as it was.
+func TestPlainText(t *testing.T) {
+	const n = 1000
+	var rows []textRow
+	vectors := make([]Vector, 4)
+	add := func(v *Vector, s string) {
+		code := slices.Index(v.Dict, s)
+		if code < 0 {
+			code = len(v.Dict)
+			v.Dict = append(v.Dict, s)
+		}
+		v.Codes = append(v.Codes, int32(code))
+	}
+	for i := range n {
+		r := textRow{ID: fmt.Sprint("id-", i), Few: fmt.Sprint(i % 3), Many: fmt.Sprint("value ", i/2)}
+		if i%3 > 0 {
+			s := strings.Repeat("p", i)
+			r.Props = &s
+			add(&vectors[3], s)
+		} else {
+			vectors[3].Codes = append(vectors[3].Codes, -1)
+		}
+		add(&vectors[0], r.ID)
+		add(&vectors[1], r.Few)
+		add(&vectors[2], r.Many)
+		rows = append(rows, r)
+	}
+	schema, err := NewSchema(textRow{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, err := NewWriter(schema, Options{CreatedBy: "test", PageRows: 300, DictionaryBytes: 1000})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.RowGroup(n, vectors); err != nil {
+		t.Fatal(err)
+	}
+	file, err := w.Close(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := pq.Read[textRow](bytes.NewReader(file), int64(len(file)))
+	if err != nil || !reflect.DeepEqual(got, rows) {
+		t.Errorf("other rows were read, %v", err)
+	}
+	f, err := pq.OpenFile(bytes.NewReader(file), int64(len(file)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []bool{false, true, false, false} {
+		if got := f.Metadata().RowGroups[0].Columns[i].MetaData.DictionaryPageOffset > 0; got != want {
+			t.Errorf("column %d has a dictionary: %v, want %v", i, got, want)
+		}
+	}
+}

@@ -23,8 +23,8 @@
 // Data pages of version 1, of Options.PageRows rows, the same in all columns, so that pages of the same number have the same rows. Text
 // has a dictionary, whole, in the order in which values come first, and pages of its codes; times and coordinates are
 // DELTA_BINARY_PACKED if the schema says "delta", other numbers plain. Pages are compressed with zstd. Each page has its CRC, each chunk its least and greatest value (not of unsigned numbers, nor of long texts) and an offset
-// index; columns that Options.Index names have a column index. There is no fallback from dictionary to plain: the caller bounds the
-// text of a row group.
+// index; columns that Options.Index names have a column index. There is no fallback from dictionary to plain, since the caller bounds the
+// text of a row group, unless Options.DictionaryBytes says so.
 //
 // # Invariants
 //
@@ -40,5 +40,5 @@
 //
 // # What it does not do
 //
-// It knows no hits, sorts nothing, reads no other program's files, and has no nested columns.
+// It knows no hits, sorts nothing, reads no other program's files, nor plain text, and has no nested columns.
 package colfile

@@ -24,6 +24,7 @@ type page struct {
 type pageWriter struct {
 	list     []page
 	encoding format.Encoding // of the data pages
+	texts    bool            // they have text itself, and not codes
 
 	codes []int32
 	ints  []int64
@@ -45,11 +46,11 @@ func (p *pageWriter) add(from, to int) *page {
 }
 
 // encode makes the pages of a column, not compressed.
-func (p *pageWriter) encode(c *Column, v *Vector, rows, pageRows int) error {
+func (p *pageWriter) encode(c *Column, v *Vector, rows, pageRows, mostDict int) error {
 	p.list = p.list[:0]
-	p.encoding = format.Plain
+	p.encoding, p.texts = format.Plain, c.Kind == Text && (c.Plain || mostDict > 0 && sizeOf(v.Dict) > mostDict)
 	switch {
-	case c.Kind == Text && len(v.Dict) > 0:
+	case c.Kind == Text && len(v.Dict) > 0 && !p.texts:
 		p.encoding = format.RLEDictionary
 		p.dictionary(v.Dict)
 	case c.Delta:
@@ -71,6 +72,14 @@ func (p *pageWriter) encode(c *Column, v *Vector, rows, pageRows int) error {
 		})
 	}
 	return nil
+}
+
+// sizeOf returns the bytes of a dictionary's page.
+func sizeOf(dict []string) (n int) {
+	for _, s := range dict {
+		n += 4 + len(s)
+	}
+	return n
 }
 
 func (p *pageWriter) dictionary(dict []string) {
@@ -126,6 +135,13 @@ func (p *pageWriter) values(c *Column, v *Vector, pg *page) (err error) {
 		}
 		if len(v.Dict) == 0 {
 			return nil // nothing but nulls
+		}
+		if p.texts {
+			for _, code := range codes {
+				s := v.Dict[code]
+				pg.plain = append(binary.LittleEndian.AppendUint32(pg.plain, uint32(len(s))), s...)
+			}
+			return nil
 		}
 		p.bytes, err = new(rle.DictionaryEncoding).EncodeInt32(p.bytes, codes)
 		pg.plain = append(pg.plain, p.bytes...)
@@ -200,7 +216,9 @@ func (p *pageWriter) statistics(c *Column, v *Vector) format.Statistics {
 				s.NullCount++
 			}
 		}
-		s.MinValue, s.MaxValue = textBounds(v.Dict)
+		if !c.Plain {
+			s.MinValue, s.MaxValue = textBounds(v.Dict)
+		}
 		return s
 	}
 	for _, null := range v.Null {

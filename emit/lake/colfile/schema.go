@@ -26,6 +26,8 @@ type Column struct {
 	Name     string
 	Kind     Kind
 	Optional bool
+	// Plain text has no dictionary: its values are all different.
+	Plain bool
 	// Delta columns are packed by the differences of their values.
 	Delta bool
 	// Unsigned numbers have no statistics.
@@ -70,6 +72,7 @@ func NewSchema(row any) (*Schema, error) {
 		c := Column{Name: e.Name, Kind: kind, Optional: leaf.Node.Optional()}
 		if enc := leaf.Node.Encoding(); enc != nil {
 			c.Delta = enc.Encoding() == format.DeltaBinaryPacked
+			c.Plain = kind == Text && enc.Encoding() == format.Plain
 		}
 		if t, ok := e.LogicalType.Value.(*format.IntType); ok {
 			c.Unsigned = !t.IsSigned

@@ -25,6 +25,9 @@ type Options struct {
 	// PageRows is how many rows a page has. Default 8,192: smaller ones cost headers, larger ones cost a reader of few rows, and one
 	// that reads many files at once.
 	PageRows int
+	// DictionaryBytes is the largest dictionary of text that is written: the text of a row group that has more values is plain, which a
+	// File does not read. Default: there is no bound.
+	DictionaryBytes int
 	// Level is that of zstd. Default zstd.SpeedFastest.
 	Level zstd.EncoderLevel
 	// Sorted names the columns that rows are sorted by, ascending, nulls first.
@@ -116,7 +119,7 @@ func (w *Writer) RowGroup(rows int, columns []Vector) error {
 // chunk writes the pages of a column.
 func (w *Writer) chunk(c *Column, v *Vector, rows int) (format.ColumnChunk, error) {
 	p := &w.pages
-	if err := p.encode(c, v, rows, w.opts.PageRows); err != nil {
+	if err := p.encode(c, v, rows, w.opts.PageRows, w.opts.DictionaryBytes); err != nil {
 		return format.ColumnChunk{}, err
 	}
 	p.compress(w.zstd)
