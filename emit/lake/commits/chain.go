@@ -31,8 +31,10 @@ type Options struct {
 
 	// wait pauses before a request is made again, after so many that failed. Tests set it.
 	wait func(ctx context.Context, failed int) error
-	// lax takes rule L1 out. Tests set it.
-	lax bool
+	// foldEvery is foldEvery. Tests set it.
+	foldEvery int64
+	// lax takes rule L1 out, reuse L4. Tests set them.
+	lax, reuse bool
 }
 
 // Chain is the chain of commits of one partition, for one that writes: the owner of the partition. Any number may be open at a
@@ -66,10 +68,13 @@ func Open(ctx context.Context, o Options) (*Chain, error) {
 	if o.Writer == "" {
 		o.Writer = rand.Text()
 	}
+	if o.foldEvery == 0 {
+		o.foldEvery = foldEvery
+	}
 	if o.wait == nil {
 		o.wait = backoff
 	}
-	c := &Chain{o: o, at: place{o.Store, o.Topic, o.Partition}}
+	c := &Chain{o: o, at: place{o.Store, o.Topic, o.Partition, o.reuse}}
 	if err := c.open(ctx); err != nil {
 		return nil, c.wrap("open", err)
 	}
@@ -85,17 +90,23 @@ func (c *Chain) Refresh(ctx context.Context) error {
 }
 
 func (c *Chain) refresh(ctx context.Context) error {
-	_, end, err := c.o.Log.Bounds(ctx)
+	end, err := c.end(ctx)
 	if err != nil {
 		return err
-	}
-	if end < c.read {
-		return fmt.Errorf("%w: it ends at %d, and was read to %d", ErrLog, end, c.read)
 	}
 	if err := c.readTo(ctx, end, nil); err != nil {
 		return err
 	}
 	return c.publish(ctx)
+}
+
+// end returns where the topic ends. One that ends before it was read to is another one.
+func (c *Chain) end(ctx context.Context) (int64, error) {
+	_, end, err := c.o.Log.Bounds(ctx)
+	if err == nil && end < c.read {
+		err = fmt.Errorf("%w: it ends at %d, and was read to %d", ErrLog, end, c.read)
+	}
+	return end, err
 }
 
 // Commit commits a change of State, which is what the caller has made it for. All that it adds must have been put, and the puts

@@ -30,24 +30,27 @@ func (c *Chain) openOnce(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	from, folded, err := c.at.load(ctx)
+	from, err := c.at.load(ctx)
 	if err != nil {
 		return err
 	}
-	if from.Version == none {
-		if err := c.checkEmpty(ctx); err != nil {
+	if from.last != nil {
+		if err := c.mend(ctx, from.last); err != nil {
 			return err
 		}
 	}
-	_, now, err := c.o.Log.Bounds(ctx)
-	if err != nil {
+	startNow, now, err := c.o.Log.Bounds(ctx)
+	switch {
+	case err != nil:
 		return err
+	case startNow < start || now < end:
+		return fmt.Errorf("%w: it was made anew", ErrLog)
 	}
-	from.lax = c.o.lax
-	c.reset(from, folded)
+	from.lax, from.reuse = c.o.lax, c.o.reuse
+	c.reset(from.State, from.folded)
 	why, err := c.fits(ctx, start, end, now)
 	if err == nil && why != "" {
-		c.reset(from, folded)
+		c.reset(from.State, from.folded)
 		err = c.begin(ctx, why, start, end, now)
 	}
 	if err != nil {
@@ -66,6 +69,12 @@ func (c *Chain) checkEmpty(ctx context.Context) error {
 	for info, err := range c.o.Store.List(ctx, c.at.logDir(Visits)+"0", c.at.entryKey(Visits, 0)) {
 		if err != nil {
 			return err
+		}
+		switch again, err := c.at.load(ctx); {
+		case err != nil:
+			return err
+		case again.Version > none:
+			return fmt.Errorf("%w: others have begun", ErrLog)
 		}
 		return c.at.damaged(info.Key, errors.New("it is there, and the log of hits is not"))
 	}
@@ -107,6 +116,9 @@ func (c *Chain) unpublished(ctx context.Context) (why string, err error) {
 	}
 	for i := range c.pending {
 		st := &c.pending[i]
+		if st.after.Version != st.before.Version+1 {
+			return fmt.Sprintf("an epoch in the topic begins with version %d, and published is %d", st.after.Version-1, st.before.Version), nil
+		}
 		for key, f := range st.after.files {
 			if st.before.files[key] != nil {
 				continue
@@ -142,15 +154,19 @@ func (c *Chain) begin(ctx context.Context, why string, start, end, now int64) er
 		}
 		c.reset(from, folded) // that one was before what is published was put back once more
 	}
-	c.o.Logger.Warn("the chain of hits begins a new epoch with what is published", "partition", c.o.Partition, "why", why, "version", from.Version, "epoch", epoch+1)
 	r := &Commit{Kind: Begins, Epoch: epoch + 1, Base: none}
-	if from.Version > none {
+	if from.Version == none {
+		if err := c.checkEmpty(ctx); err != nil {
+			return err
+		}
+	} else {
 		ref, err := c.putFold(ctx, from)
 		if err != nil {
 			return err
 		}
 		r.Fold = &ref
 	}
+	c.o.Logger.Warn("the chain of hits begins a new epoch with what is published", "partition", c.o.Partition, "why", why, "version", from.Version, "epoch", epoch+1)
 	mine, err := c.o.Log.Append(ctx, c.record(r))
 	if err != nil {
 		return err

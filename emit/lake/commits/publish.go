@@ -16,32 +16,49 @@ const foldEvery = 32
 // publish puts the entries of commits that have counted. They are the same whoever puts them.
 func (c *Chain) publish(ctx context.Context) error {
 	for len(c.pending) > 0 {
-		st := &c.pending[0]
-		for _, t := range []Table{Visits, Hits} { // our own readers go by the log of hits
-			if err := c.put(ctx, c.at.entryKey(t, st.after.Version), st.encodeEntry(t)); err != nil {
-				return err
-			}
+		if err := c.publishStep(ctx, &c.pending[0]); err != nil {
+			return err
 		}
 		c.pending = c.pending[1:]
 	}
-	if c.state.Version < c.folded+foldEvery {
+	if c.state.Version < c.folded+c.o.foldEvery {
 		return nil
 	}
 	return c.checkpoint(ctx, c.state)
 }
 
-// put puts an entry, unless it is there. Another one in its place is of another topic of commits: what is published counts.
-func (c *Chain) put(ctx context.Context, key string, body []byte) error {
+// publishStep puts the entries of a step, unless they are there. An entry of hits with other bytes is of another topic of commits:
+// what is published counts. One of visits without that of hits was never published, whatever it holds.
+func (c *Chain) publishStep(ctx context.Context, st *step) error {
+	key, entry := c.at.entryKey(Hits, st.after.Version), st.encodeEntry(Hits)
 	there, err := c.o.Store.Get(ctx, key)
 	switch {
-	case err == nil && bytes.Equal(there, body):
+	case err == nil && bytes.Equal(there, entry):
 		return nil
 	case err == nil:
 		return fmt.Errorf("%w: %q in %s is another commit's", ErrLog, key, c.o.Store)
-	case errors.Is(err, blob.ErrNotFound):
-		return c.o.Store.Put(ctx, key, body)
+	case !errors.Is(err, blob.ErrNotFound):
+		return err
 	}
-	return err
+	// Where the topic was lost since, somebody else may have begun an epoch without this commit.
+	if _, err := c.end(ctx); err != nil {
+		return err
+	}
+	if err := c.o.Store.Put(ctx, c.at.entryKey(Visits, st.after.Version), st.encodeEntry(Visits)); err != nil {
+		return err
+	}
+	return c.o.Store.Put(ctx, key, entry)
+}
+
+// mend puts the entry of visits of the newest step that is published, unless it is there: that of a commit which was not
+// published may have taken its place.
+func (c *Chain) mend(ctx context.Context, st *step) error {
+	key, entry := c.at.entryKey(Visits, st.after.Version), st.encodeEntry(Visits)
+	there, err := c.o.Store.Get(ctx, key)
+	if err == nil && bytes.Equal(there, entry) || err != nil && !errors.Is(err, blob.ErrNotFound) {
+		return err
+	}
+	return c.o.Store.Put(ctx, key, entry)
 }
 
 // checkpoint puts the fold of a state and the checkpoints of the tables' logs, and lets the topic forget what is before the fold

@@ -23,6 +23,7 @@ type place struct {
 	store     blob.Store
 	topic     string
 	partition int32
+	reuse     bool // see State
 }
 
 func (p *place) dir(t Table) string    { return Dir(t, p.topic, p.partition) }
@@ -78,13 +79,21 @@ const (
 	sumTag  = "millrace.sum"
 )
 
-// load returns the newest state that is published, and the version of its newest fold, none if there is none.
-func (p *place) load(ctx context.Context) (s *State, folded int64, err error) {
-	s, folded, err = p.loadFold(ctx)
+// published is the newest state that is published.
+type published struct {
+	*State
+	folded int64 // the version of the newest fold, none if there is none
+	last   *step // the last entry, nil if the state is that of a fold
+}
+
+// load returns the newest state that is published.
+func (p *place) load(ctx context.Context) (*published, error) {
+	s, folded, err := p.loadFold(ctx)
 	if err != nil {
-		return nil, 0, err
+		return nil, err
 	}
-	return p.newest(ctx, s, folded)
+	s.reuse = p.reuse
+	return p.newest(ctx, &published{State: s, folded: folded})
 }
 
 // loadFold returns the state that the pointer names.
@@ -126,71 +135,77 @@ func (p *place) fold(ctx context.Context, ref FoldRef) (*State, error) {
 	if err != nil {
 		return nil, p.damaged(ref.Key, err)
 	}
+	s.reuse = p.reuse
 	return s, nil
 }
 
 // newest goes on from a state to the newest one. The entries behind it may be gone, if a pointer to an old fold was put late: then
 // it goes on from the newest fold that there is.
-func (p *place) newest(ctx context.Context, s *State, folded int64) (*State, int64, error) {
+func (p *place) newest(ctx context.Context, at *published) (*published, error) {
 	for {
-		next, err := p.follow(ctx, s)
-		moved := err == nil && next != s
-		if err == nil {
-			s = next
-		} else if !errors.Is(err, ErrPublished) {
-			return nil, 0, err
+		last, err := p.follow(ctx, at.State)
+		if err != nil && !errors.Is(err, ErrPublished) {
+			return nil, err
 		}
-		more, listErr := p.hasMore(ctx, s.Version)
+		if last != nil {
+			at = &published{last.after, at.folded, last}
+		}
+		more, listErr := p.hasMore(ctx, at.Version)
 		switch {
 		case listErr != nil:
-			return nil, 0, listErr
+			return nil, listErr
 		case err == nil && !more:
-			return s, folded, nil
-		case moved:
+			return at, nil
+		case err == nil && last != nil:
 			continue // it may have been put meanwhile
 		}
-		newer, listErr := p.newestFold(ctx, s.Version)
+		newer, listErr := p.newestFold(ctx, at.Version)
 		switch {
 		case listErr != nil:
-			return nil, 0, listErr
+			return nil, listErr
 		case newer != nil:
-			s, folded = newer, newer.Version
+			at = &published{newer, newer.Version, nil}
+			continue
 		case err != nil:
-			return nil, 0, err
-		default:
-			if next, err := p.follow(ctx, s); err != nil || next == s { // and not put meanwhile either
-				return nil, 0, errors.Join(err, p.damaged(p.entryKey(Hits, s.Version+1), errors.New("it is missing, and later ones are there")))
-			}
+			return nil, err
 		}
+		last, err = p.follow(ctx, at.State)
+		if err == nil && last == nil { // nor was it put meanwhile
+			err = p.damaged(p.entryKey(Hits, at.Version+1), errors.New("it is missing, and later ones are there"))
+		}
+		if err != nil {
+			return nil, err
+		}
+		at = &published{last.after, at.folded, last}
 	}
 }
 
-// follow returns the state after the entries that are there, s if there are none.
-func (p *place) follow(ctx context.Context, s *State) (*State, error) {
-	now := s
+// follow applies the entries that are there to a state, and returns the last step, nil if there are none. With an error it returns
+// the last before that.
+func (p *place) follow(ctx context.Context, s *State) (last *step, err error) {
 	for {
-		key := p.entryKey(Hits, now.Version+1)
+		key := p.entryKey(Hits, s.Version+1)
 		body, err := p.store.Get(ctx, key)
 		if errors.Is(err, blob.ErrNotFound) {
-			return now, nil
+			return last, nil
 		}
 		if err != nil {
-			return nil, err
+			return last, err
 		}
 		e, err := readEntry(body)
 		if err != nil {
-			return nil, p.damaged(key, err)
+			return last, p.damaged(key, err)
 		}
-		if now == s {
-			now = s.Clone()
-		}
-		counted, why, err := now.Apply(e.Offset, []byte(e.Record), func(ref FoldRef) (*State, error) { return p.fold(ctx, ref) })
+		next := s.Clone()
+		counted, why, err := next.Apply(e.Offset, []byte(e.Record), func(ref FoldRef) (*State, error) { return p.fold(ctx, ref) })
 		if err != nil {
-			return nil, err
+			return last, err
 		}
-		if !counted {
-			return nil, p.damaged(key, fmt.Errorf("it does not follow the one before: %s", why))
+		if !counted || next.Version != s.Version+1 {
+			return last, p.damaged(key, fmt.Errorf("it does not follow the one before: %s", why))
 		}
+		last = &step{s, next, e.Offset, []byte(e.Record)}
+		s = next
 	}
 }
 

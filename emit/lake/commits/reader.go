@@ -24,6 +24,8 @@ type ReaderOptions struct {
 	Keep time.Duration
 	// Now is the wall clock; nil is time.Now.
 	Now func() time.Time
+
+	reuse bool // takes rule L4 out; tests set it
 }
 
 // recheckEvery is after how long without an entry a Reader looks whether it has missed some: it may have slept for longer than old
@@ -99,24 +101,33 @@ func (r *Reader) Snapshot(ctx context.Context) (*Snapshot, error) {
 
 // partition returns the newest state of a partition.
 func (r *Reader) partition(ctx context.Context, p int32, now time.Time) (*State, error) {
-	at := place{r.o.Store, r.o.Topic, p}
+	at := place{r.o.Store, r.o.Topic, p, r.o.reuse}
 	if r.last == nil {
-		s, _, err := at.load(ctx)
+		s, err := at.load(ctx)
+		if err != nil {
+			return nil, err
+		}
 		r.seen[p] = now
-		return s, err
+		return s.State, nil
 	}
 	old := r.last.Partitions[p]
-	s, err := at.follow(ctx, old)
-	if errors.Is(err, ErrPublished) || err == nil && s == old && now.Sub(r.seen[p]) >= recheckEvery {
-		r.seen[p] = now
-		s, _, err = at.load(ctx)
-		if err == nil && s.Sum == old.Sum {
-			s = old
+	last, err := at.follow(ctx, old)
+	switch {
+	case errors.Is(err, ErrPublished) || err == nil && last == nil && now.Sub(r.seen[p]) >= recheckEvery:
+		s, err := at.load(ctx)
+		if err != nil {
+			return nil, err
 		}
-		return s, err
-	}
-	if err == nil && s != old {
 		r.seen[p] = now
+		if s.Sum == old.Sum {
+			return old, nil
+		}
+		return s.State, nil
+	case err != nil:
+		return nil, err
+	case last == nil:
+		return old, nil
 	}
-	return s, err
+	r.seen[p] = now
+	return last.after, nil
 }

@@ -43,7 +43,8 @@ type State struct {
 	checkpoints []Checkpoint // in order of the log
 	removed     map[string]Removed
 
-	lax bool // rule L1 is not kept: for tests of what it is for
+	lax   bool // rule L1 is not kept, and reuse: nor L4. For tests of what they are for
+	reuse bool
 }
 
 // Removed is an object that was live, and may be in the store still.
@@ -131,7 +132,7 @@ func (s *State) check(c *Change) error {
 		if err := f.validate(); err != nil {
 			return err
 		}
-		if f.Next > c.Next || come[f.Key] || s.Names(f.Key) {
+		if f.Next > c.Next || come[f.Key] || s.Names(f.Key) && !s.reuse {
 			return fmt.Errorf("it adds %q, which is there already or ahead of it", f.Key)
 		}
 		come[f.Key] = true
@@ -198,9 +199,9 @@ func (s *State) begin(offset int64, c *Commit, record []byte, fold func(FoldRef)
 			return false, "", fmt.Errorf("commit %d of partition %d: %w: %w", offset, s.Partition, ErrFold, err)
 		}
 	}
-	lax := s.lax
+	lax, reuse := s.lax, s.reuse
 	*s = *from.Clone()
-	s.lax = lax
+	s.lax, s.reuse = lax, reuse
 	s.count(offset, c, record)
 	return true, "", nil
 }
@@ -244,6 +245,7 @@ func (s *State) change(c *Change) {
 		f := c.Add[i]
 		f.Added = s.At
 		s.files[f.Key] = &f
+		delete(s.removed, f.Key) // there is none, but for reuse
 	}
 	if c.Checkpoint != nil {
 		s.checkpoints = append(slices.Clip(s.checkpoints), *c.Checkpoint)
