@@ -53,7 +53,7 @@ type Chain struct {
 }
 
 // ErrLog is wrapped by the error of a Chain whose topic was lost, cut short or made anew, and of one whose published form others
-// have gone on with. Open goes on from what is published.
+// have gone on with. Open and Refresh go on from what is published.
 var ErrLog = errors.New("the topic of commits is not the one that the chain was opened with")
 
 // Open reads the chain up to its end, and publishes what was not published yet. Where the topic is not the one that the published
@@ -84,9 +84,14 @@ func Open(ctx context.Context, o Options) (*Chain, error) {
 // State returns the fold of all commits that the chain has seen. It is never changed: after Commit or Refresh there is another.
 func (c *Chain) State() *State { return c.state }
 
-// Refresh reads what others have committed since, and publishes it.
+// Refresh reads what others have committed since, and publishes it. After any error of Commit it finds out where the chain stands,
+// also where the topic was lost: then it does what Open does, and State may be one that does not follow the one before.
 func (c *Chain) Refresh(ctx context.Context) error {
-	return c.wrap("refresh", c.refresh(ctx))
+	err := c.refresh(ctx)
+	if errors.Is(err, ErrLog) || errors.Is(err, ErrTrimmed) || errors.Is(err, ErrFold) {
+		err = c.open(ctx)
+	}
+	return c.wrap("refresh", err)
 }
 
 func (c *Chain) refresh(ctx context.Context) error {
@@ -117,7 +122,7 @@ func (c *Chain) end(ctx context.Context) (int64, error) {
 // chain is now; the caller drops what it has made, and begins again from State. (A commit that Kafka did not acknowledge may come
 // later, and count: then the next one on the same base does not.)
 //
-// After an error nothing is known: Open again, and go by State. Of an error that wraps ErrChange the caller is the cause, and
+// After an error nothing is known: Refresh, or Open again, and go by State. Of an error that wraps ErrChange the caller is the cause, and
 // nothing was done.
 func (c *Chain) Commit(ctx context.Context, change Change) (counted bool, err error) {
 	counted, err = c.commit(ctx, change)

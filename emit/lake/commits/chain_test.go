@@ -191,7 +191,7 @@ func TestTopicLost(t *testing.T) {
 	w.startKafka()
 	zombie := c
 	zombie.o.Log = w.topics.Partition(3)
-	if err := zombie.Refresh(t.Context()); !errors.Is(err, ErrLog) {
+	if err := zombie.refresh(t.Context()); !errors.Is(err, ErrLog) {
 		t.Errorf("the chain that was open: %v", err)
 	}
 	next := w.mustOpen()
@@ -204,7 +204,10 @@ func TestTopicLost(t *testing.T) {
 	if counted, err := zombie.Commit(t.Context(), w.segment(zombie, 1)); counted {
 		t.Errorf("a commit on the old topic counts: %v", err)
 	}
-	for what, s := range map[string]*State{"opened again": w.mustOpen().State(), "a reader": w.reader()} {
+	if err := zombie.Refresh(t.Context()); err != nil {
+		t.Error(err)
+	}
+	for what, s := range map[string]*State{"opened again": w.mustOpen().State(), "a reader": w.reader(), "the old one": zombie.State()} {
 		if s.Sum != next.State().Sum {
 			t.Errorf("%s has version %d, want %d", what, s.Version, next.State().Version)
 		}

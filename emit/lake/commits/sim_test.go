@@ -69,7 +69,10 @@ func (p *play) owner(a *actor) {
 		p.chains[a] = c
 		p.epochs = max(p.epochs, c.state.Epoch)
 		for err == nil {
-			err = p.commit(ctx, a, c, sweeper)
+			if err = p.commit(ctx, a, c, sweeper); err != nil && p.rng.IntN(2) == 0 {
+				p.checkError("commit", err)
+				err = c.Refresh(ctx)
+			}
 		}
 		p.checkError("commit", err)
 	}
