@@ -2,6 +2,7 @@ package queries
 
 import (
 	"strconv"
+	"strings"
 
 	"millrace/engine/event"
 )
@@ -133,7 +134,11 @@ func (w *writer) event(b *beacon) event.Event {
 	} else {
 		e.Referrer, query = arrivals[b.arrival].referrer, "?"+arrivals[b.arrival].query
 	}
-	e.URL = "https://" + host + pages[b.page].sent + query
+	path := pages[b.page].sent
+	if s.hash && strings.Contains(path, "..") {
+		path = "/" // with a fragment dots stay as they are
+	}
+	e.URL = "https://" + host + path + query
 	if s.hash {
 		e.HashRoute = true
 		e.URL += [...]string{"", "#/about", "#/list?sort=up"}[b.seed%3]

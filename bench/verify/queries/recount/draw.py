@@ -126,7 +126,7 @@ class Drawing:
             q["order_by"] = [[by.pop(r.randrange(len(by))), r.choice(["asc", "desc"])] for _ in range(min(len(by), r.randint(1, 2)))]
         if r.random() < 0.2:
             q["pagination"] = {"limit": r.randint(1, 20), "offset": r.randint(0, 10)}
-        if r.random() < 0.1:
+        if "time:week" in q["dimensions"] and r.random() < 0.5:
             q["week_start"] = r.choice(WEEKDAYS)
         if len(q["dimensions"]) > 1 and r.random() < 0.15:
             q["limit_by"] = {"dimensions": [r.choice(q["dimensions"])], "limit": r.randint(1, 3)}
