@@ -86,8 +86,8 @@ class Drawing:
             if op.startswith("contains"):
                 at = r.randrange(len(v))
                 v = v[at:at + 1 + r.randrange(5)].strip(" ./%&?()\\") or "e"
-                if dim == "event:goal":
-                    v = r.choice("aeor")
+                if dim == "event:goal": # a part of none would be refused
+                    v = r.choice(self.goals[site] or ["e"])[:r.randint(1, 4)]
             elif op.startswith("matches"):
                 v = "" if dim == "event:goal" else "^.{0,%d}[%sM-Z(]" % (r.randint(0, 4), r.choice("abcdefgprs/13"))
             clauses.append(v)
