@@ -3,8 +3,8 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -13,10 +13,10 @@ import (
 	"millrace/cmd/internal/offline"
 	"millrace/cmd/internal/roles"
 	"millrace/cmd/internal/stores"
+	"millrace/emit/lake"
 	"millrace/emit/local"
-	"millrace/engine"
 	"millrace/engine/replay"
-	"millrace/internal/blob"
+	"millrace/query"
 )
 
 // queriesCommand compares answers to random queries with a recount of the archive.
@@ -26,6 +26,8 @@ type queriesCommand struct {
 	Seed    uint64 `default:"1" help:"Seed of traffic and queries."`
 	Only    int    `default:"-1" placeholder:"N" help:"Ask the N-th query alone, and print it with its SQL and both answers."`
 	Python  string `default:"python3" help:"A Python that has DuckDB 2."`
+	Influx  string `placeholder:"ADDRESS" env:"-" help:"Empty InfluxDB database for the rollups. Default: the local store."`
+	S3      string `name:"s3" placeholder:"ADDRESS" env:"-" help:"Empty bucket or prefix for the archive. Default: a folder."`
 	Dir     string `placeholder:"DIR" help:"Folder for log, archive and rollups, which is empty or not there, and is kept. Default: a temporary one."`
 }
 
@@ -47,10 +49,20 @@ func (c *queriesCommand) Run(p *process) error {
 		return cli.Usagef("--events is 1,000 or more, --queries 1 or more")
 	}
 	log := slog.New(slog.NewTextHandler(p.stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	return queries.Run(p.ctx, queries.Options{
+	o := queries.Options{
 		Events: c.Events, Queries: c.Queries, Seed: c.Seed, Only: c.Only, Python: c.Python, Dir: c.Dir, Out: p.stdout, Log: log,
-		Archive: archiveQueried, Replay: replayQueried,
-	})
+		Archive: archiveQueried,
+		Count: func(ctx context.Context, from queries.Counting) (query.Reader, func() error, error) {
+			return c.countQueried(ctx, from, log)
+		},
+	}
+	if c.S3 != "" {
+		var err error
+		if o.Lake, err = stores.OpenLake(c.S3, ""); err != nil {
+			return err
+		}
+	}
+	return queries.Run(p.ctx, o)
 }
 
 // archiveQueried runs the role archive.
@@ -58,22 +70,34 @@ func archiveQueried(a queries.Archiving) (run func(context.Context) error, close
 	task, err := roles.NewArchive(roles.ArchiveOptions{
 		Common: roles.Common{Cluster: a.Cluster, Partitions: a.Partitions, Metrics: prometheus.NewRegistry(), Log: a.Log},
 		Lake:   a.Store, Sole: true, Every: a.Every,
-		Hits: &roles.HitsOptions{NewDeriver: a.NewDeriver, By: "queries"},
+		// Months of the log go by in seconds.
+		Hits: &roles.HitsOptions{NewDeriver: a.NewDeriver, By: "queries", Merges: lake.MergeOptions{Every: 20 * time.Millisecond, Share: 1}},
 	})
 	return task.Run, task.Close, err
 }
 
-// replayQueried counts the whole archive, as the command replay does.
-func replayQueried(ctx context.Context, archive blob.Store, to *local.Store, newDeriver func() engine.Deriver) error {
-	s := offline.Use(nil, stores.Set{Lake: archive, Local: to})
-	report, err := s.Replay(ctx, offline.ReplayOptions{
-		Mode: replay.Write, LogLost: true, NewDeriver: newDeriver, Log: slog.New(slog.DiscardHandler),
-	})
+// countQueried counts the whole archive, as the command replay does.
+func (c *queriesCommand) countQueried(ctx context.Context, from queries.Counting, log *slog.Logger) (rollups query.Reader, closeIt func() error, err error) {
+	set := stores.Set{Lake: from.Archive}
+	if c.Influx != "" {
+		set.Influx, err = stores.OpenInflux(c.Influx, stores.LogDead(log), log)
+	} else {
+		set.Local, err = local.Open(local.Options{Dir: from.Dir, Logger: log, NoSync: true})
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	closeIt = set.Rollups().(interface{ Close() error }).Close
+	if from.Again {
+		return set.Rollups(), closeIt, nil
+	}
+	s := offline.Use(nil, set)
+	report, err := s.Replay(ctx, offline.ReplayOptions{Mode: replay.Write, LogLost: true, NewDeriver: from.NewDeriver, Log: log})
 	if err == nil && report.Events == 0 {
 		err = errors.New("the archive has no events")
 	}
 	if err != nil {
-		return fmt.Errorf("count the archive: %w", err)
+		return nil, nil, errors.Join(err, closeIt())
 	}
-	return nil
+	return set.Rollups(), closeIt, nil
 }

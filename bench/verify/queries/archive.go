@@ -68,8 +68,30 @@ func (r *run) archive(ctx context.Context) (err error) {
 		err = <-failed
 	case err = <-failed:
 	}
-	r.say("archived")
-	return err
+	if err != nil {
+		return err
+	}
+	return r.sayFiles(ctx)
+}
+
+// sayFiles says what files of hits and visits there are.
+func (r *run) sayFiles(ctx context.Context) error {
+	s, err := commits.NewReader(commits.ReaderOptions{Store: r.lake, Topic: engine.EventsTopic, Partitions: partitions}).Snapshot(ctx)
+	if err != nil {
+		return fmt.Errorf("read what is committed: %w", err)
+	}
+	files, merged := [2]int{}, [2]int{}
+	for _, p := range s.Partitions {
+		for _, t := range commits.Tables() {
+			for _, f := range p.Files(t) {
+				if files[t]++; f.Level > commits.Segment {
+					merged[t]++
+				}
+			}
+		}
+	}
+	r.say("archived: %d files of hits, %d of them merged; %d of visits, %d of them merged", files[commits.Hits], merged[commits.Hits], files[commits.Visits], merged[commits.Visits])
+	return nil
 }
 
 // ending is a Deriver that sees the end of the log.

@@ -4,7 +4,7 @@
 // archive does and counted into rollups as the command replay does; serves the query API on both; and has a recount ask it random
 // queries:
 //
-//	err := queries.Run(ctx, queries.Options{Events: 2_000_000, Queries: 1000, Python: "python3", Archive: …, Replay: …, Out: os.Stdout, Log: log})
+//	err := queries.Run(ctx, queries.Options{Events: 2_000_000, Queries: 1000, Python: "python3", Archive: …, Count: …, Out: os.Stdout, Log: log})
 //	if errors.Is(err, queries.ErrWrong) { … } // Out has which
 //
 // # The recount

@@ -5,21 +5,23 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 
-	"millrace/emit/local"
 	"millrace/engine"
 	"millrace/engine/enrich"
-	"millrace/engine/window"
 	"millrace/internal/blob"
 	"millrace/internal/kafka"
 	of "millrace/internal/site"
+	"millrace/query"
 )
 
 // Archiving is how the log is archived: as the role archive does.
@@ -32,13 +34,17 @@ type Archiving struct {
 	Log        *slog.Logger
 }
 
-// Rollups is a store of rollups.
-type Rollups interface {
-	Reader
-	Replace(ctx context.Context, ws []*window.Window) error
+// Counting is how an archive is counted into a store of rollups: as the command replay does.
+type Counting struct {
+	Archive blob.Store
+	// Dir is a folder for the store.
+	Dir string
+	// Again: it has been counted, in an earlier run.
+	Again      bool
+	NewDeriver func() engine.Deriver
 }
 
-// Options are what is proved, and how. Archive, Replay and Python are required.
+// Options are what is proved, and how. Archive, Count, Python, Out and Log are required.
 type Options struct {
 	// Events and Queries are how many of each. Default 20,000 and 60.
 	Events, Queries int
@@ -53,11 +59,13 @@ type Options struct {
 	Only int
 	// Archive returns what archives a log with hits until its context ends, and what closes it.
 	Archive func(Archiving) (run func(context.Context) error, closeIt func() error, err error)
-	// Replay counts an archive into a store.
-	Replay func(ctx context.Context, archive blob.Store, to *local.Store, newDeriver func() engine.Deriver) error
-	// Out takes what is found. Required.
-	Out interface{ Write([]byte) (int, error) }
-	// Log takes what the parts report. Required.
+	// Count counts an archive into a store of rollups, and returns what reads it and what closes it.
+	Count func(ctx context.Context, c Counting) (rollups query.Reader, closeIt func() error, err error)
+	// Lake is the archive, which is empty; nil is a folder in Dir.
+	Lake blob.Store
+	// Out takes what is found.
+	Out io.Writer
+	// Log takes what the parts report.
 	Log *slog.Logger
 }
 
@@ -97,9 +105,8 @@ func (r *run) say(format string, args ...any) {
 	fmt.Fprintf(r.Out, "%5.1f s  %s\n", time.Since(r.began).Seconds(), fmt.Sprintf(format, args...))
 }
 
-func (r *run) all(ctx context.Context) error {
+func (r *run) all(ctx context.Context) (err error) {
 	r.sites = makeSites(r.Sites)
-	var err error
 	if r.file, err = writeFacts(r.Dir, r.sites); err != nil {
 		return err
 	}
@@ -107,8 +114,10 @@ func (r *run) all(ctx context.Context) error {
 		return fmt.Errorf("read the sites: %w", err)
 	}
 	r.goals = enrich.NewGoals(r.of.All(), r.of.Default)
-	if r.lake, err = blob.OpenFolder(filepath.Join(r.Dir, "lake")); err != nil {
-		return err
+	if r.lake = r.Lake; r.lake == nil {
+		if r.lake, err = blob.OpenFolder(filepath.Join(r.Dir, "lake")); err != nil {
+			return err
+		}
 	}
 	made, err := r.isMade()
 	if err != nil {
@@ -119,15 +128,12 @@ func (r *run) all(ctx context.Context) error {
 			return fmt.Errorf("archive: %w", err)
 		}
 	}
-	rollups, err := local.Open(local.Options{Dir: filepath.Join(r.Dir, "rollups"), Logger: r.Log, NoSync: true})
+	rollups, closeIt, err := r.Count(ctx, Counting{Archive: r.lake, Dir: filepath.Join(r.Dir, "rollups"), Again: made, NewDeriver: r.newDeriver})
 	if err != nil {
-		return err
+		return fmt.Errorf("count: %w", err)
 	}
-	defer rollups.Close()
+	defer func() { err = errors.Join(err, closeIt()) }()
 	if !made {
-		if err := r.Replay(ctx, r.lake, rollups, r.newDeriver); err != nil {
-			return fmt.Errorf("replay: %w", err)
-		}
 		r.say("counted into rollups")
 		if err := os.WriteFile(r.mark(), []byte(r.what()), 0o600); err != nil {
 			return err
@@ -159,7 +165,7 @@ func (r *run) isMade() (bool, error) {
 func (r *run) newDeriver() engine.Deriver { return enrich.New(enrich.Options{Goals: r.goals}) }
 
 // compare serves the API and has the recount ask it.
-func (r *run) compare(ctx context.Context, rollups Rollups) error {
+func (r *run) compare(ctx context.Context, rollups query.Reader) error {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
@@ -173,8 +179,12 @@ func (r *run) compare(ctx context.Context, rollups Rollups) error {
 	if err != nil {
 		return err
 	}
+	raw, err := r.rawFiles(ctx)
+	if err != nil {
+		return err
+	}
 	args := []string{
-		script, "--url", "http://" + l.Addr().String(), "--dir", r.Dir, "--lake", filepath.Join(r.Dir, "lake", "dt=*", "hr=*", "[!_]*.parquet"),
+		script, "--url", "http://" + l.Addr().String(), "--dir", r.Dir, "--lake", raw,
 		"--queries", strconv.Itoa(r.Queries), "--seed", strconv.FormatUint(r.Seed, 10), "--now", now.Std().Format(time.RFC3339),
 	}
 	if r.Only >= 0 {
@@ -188,4 +198,33 @@ func (r *run) compare(ctx context.Context, rollups Rollups) error {
 		return ErrWrong
 	}
 	return err
+}
+
+// rawFiles returns a glob of the raw files of the archive, which are copied if they are no files.
+func (r *run) rawFiles(ctx context.Context) (string, error) {
+	const files = "[!_]*.parquet"
+	if r.Lake == nil {
+		return filepath.Join(r.Dir, "lake", "dt=*", "hr=*", files), nil
+	}
+	to := filepath.Join(r.Dir, "raw")
+	if err := os.MkdirAll(to, 0o700); err != nil {
+		return "", err
+	}
+	for info, err := range r.lake.List(ctx, "dt=", "") {
+		if err != nil {
+			return "", fmt.Errorf("list the archive: %w", err)
+		}
+		body, err := r.lake.Get(ctx, info.Key)
+		if err != nil {
+			return "", fmt.Errorf("copy the archive: %w", err)
+		}
+		dir := filepath.Join(to, strings.ReplaceAll(path.Dir(info.Key), "/", "-"))
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return "", err
+		}
+		if err := os.WriteFile(filepath.Join(dir, path.Base(info.Key)), body, 0o600); err != nil {
+			return "", err
+		}
+	}
+	return filepath.Join(to, "*", files), nil
 }

@@ -20,11 +20,8 @@ import (
 	"millrace/query/statsapi"
 )
 
-// Reader is query.Reader.
-type Reader = query.Reader
-
 // finished is a store of rollups that nothing comes to any more: a replay leaves no progress.
-type finished struct{ Reader }
+type finished struct{ query.Reader }
 
 func (finished) Progress(context.Context) ([]window.Progress, error) {
 	list := make([]window.Progress, partitions)
@@ -35,7 +32,7 @@ func (finished) Progress(context.Context) ([]window.Progress, error) {
 }
 
 // serve answers queries on a listener until stop is called.
-func (r *run) serve(l net.Listener, rollups Rollups) (stop func(), err error) {
+func (r *run) serve(l net.Listener, rollups query.Reader) (stop func(), err error) {
 	hits, err := hitread.New(hitread.Options{Store: r.lake, Lister: hitread.NewPublished(r.lake, engine.EventsTopic, partitions)})
 	if err != nil {
 		return nil, err

@@ -10,12 +10,14 @@ import (
 	"millrace/engine"
 )
 
-// HitsOptions say what hits are made by: what the stream counts by. All fields are required.
+// HitsOptions say what hits are made by: what the stream counts by. All fields but Merges are required.
 type HitsOptions struct {
 	Rules      engine.Rules
 	NewDeriver func() engine.Deriver
 	// By names what NewDeriver counts by.
 	By string
+	// Merges are how files are merged.
+	Merges lake.MergeOptions
 }
 
 // hits returns how an archiver makes hits, and what closes it.
@@ -42,6 +44,7 @@ func (o *ArchiveOptions) hits() (*lake.HitsOptions, func() error, error) {
 		Records: func(ctx context.Context, partition int32, from, to int64, f func(offset int64, value []byte) error) error {
 			return o.Cluster.Records(ctx, events, partition, from, to, f)
 		},
+		Merges: h.Merges,
 		Settle: rules.VisitLength + rules.VisitTimeout + rules.Lateness,
 	}, topics.Close, nil
 }
