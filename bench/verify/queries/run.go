@@ -55,8 +55,8 @@ type Options struct {
 	Dir string
 	// Python is a Python that has DuckDB.
 	Python string
-	// Only, if not negative, is the only query that is asked.
-	Only int
+	// First is the number of the first query. One that is asked alone is printed whole.
+	First int
 	// Archive returns what archives a log with hits until its context ends, and what closes it.
 	Archive func(Archiving) (run func(context.Context) error, closeIt func() error, err error)
 	// Count counts an archive into a store of rollups, and returns what reads it and what closes it.
@@ -185,10 +185,7 @@ func (r *run) compare(ctx context.Context, rollups query.Reader) error {
 	}
 	args := []string{
 		script, "--url", "http://" + l.Addr().String(), "--dir", r.Dir, "--lake", raw,
-		"--queries", strconv.Itoa(r.Queries), "--seed", strconv.FormatUint(r.Seed, 10), "--now", now.Std().Format(time.RFC3339),
-	}
-	if r.Only >= 0 {
-		args = append(args, "--only", strconv.Itoa(r.Only))
+		"--queries", strconv.Itoa(r.Queries), "--first", strconv.Itoa(r.First), "--seed", strconv.FormatUint(r.Seed, 10), "--now", now.Std().Format(time.RFC3339),
 	}
 	cmd := exec.CommandContext(ctx, r.Python, args...)
 	cmd.Stdout, cmd.Stderr = r.Out, r.Out

@@ -17,11 +17,12 @@ MEANS = ["bounce_rate", "views_per_visit", "visit_duration"]
 class Drawing:
     def __init__(self, seed, sites, zones, goals, value, days, now, last):
         """Value returns a value that a dimension of a site has; days are some that have traffic, ms."""
-        self.r = random.Random(seed)
+        self.seed, self.r = seed, random.Random()
         self.sites, self.zones, self.goals, self.value, self.days, self.now, self.last = sites, zones, goals, value, days, now, last
 
     def query(self, number):
-        self.r.seed(f"{number} {self.r.random()}")
+        """A query, which its number and the seed alone decide."""
+        self.r.seed(f"{self.seed} {number}")
         while True:
             q = self.one(number)
             if self.answered(q):
@@ -32,13 +33,13 @@ class Drawing:
         names, weights = zip(*self.sites)
         q = {"site_id": r.choice(names) if r.random() < 0.5 else r.choices(names, weights)[0]}
         q["metrics"] = r.sample(METRICS, r.choice([1, 2, 2, 3, 4, 12]))
-        kind = r.random()
-        if kind < 0.04: # of bots
+        kind = 1 if number % 2 == 0 else r.random()
+        if kind < 0.1: # of bots
             q["metrics"] = r.sample(["visitors", "pageviews", "events"], r.randint(1, 3))
             q["dimensions"] = r.sample(["event:bot_reason", r.choice(TIMES[1:])], r.randint(1, 2))
             if "event:bot_reason" not in q["dimensions"]:
                 q["filters"] = [["is_not", "event:bot_reason", ["search engine"]]]
-        elif kind < 0.25: # that rollups may hold
+        elif kind < 0.5: # that rollups may hold
             q["dimensions"] = self.dims(r.randint(0, 1)) + r.sample(TIMES[1:], r.randint(0, 1))
             if r.random() < 0.3:
                 q["filters"] = [self.leaf(q["site_id"], r.choice(q["dimensions"] or DIMS))]
