@@ -141,6 +141,6 @@
 //
 // # What it does not do
 //
-// It does not merge small files by itself, delete old raw ones, parse user agents, or drop duplicates by event
+// It does not merge raw files or delete old ones, parse user agents, or drop duplicates by event
 // id: the lake holds what was sent, and the engine decides what counts.
 package lake
