@@ -12,7 +12,7 @@ import (
 	"millrace/engine/event"
 )
 
-var simSeeds = flag.Uint64("seeds", 40, "runs of the simulation of chains")
+var simSeeds = flag.Uint64("seeds", 25, "runs of the simulation of chains")
 
 var (
 	simFirst = flag.Uint64("seed", 0, "the first of the simulation of chains")
@@ -354,6 +354,9 @@ func (p *play) settle() {
 func TestSim(t *testing.T) {
 	t.Parallel()
 	reads, counted, epochs := 0, 0, int64(0)
+	if testing.Short() {
+		*simSeeds = min(*simSeeds, 5)
+	}
 	for seed := *simFirst; seed < *simFirst+*simSeeds; seed++ {
 		p := runPlay(seed, rules{})
 		if p.wrong != "" {
@@ -362,7 +365,7 @@ func TestSim(t *testing.T) {
 		reads, counted, epochs = reads+p.reads, counted+p.counted, max(epochs, p.epochs)
 	}
 	t.Logf("%d seeds: %d commits counted, %d queries have read all, up to %d epochs", *simSeeds, counted, reads, epochs)
-	if *simSeeds >= 40 && (counted < int(*simSeeds)*10 || reads < int(*simSeeds)*5 || epochs < 2) {
+	if *simSeeds >= 25 && (counted < int(*simSeeds)*10 || reads < int(*simSeeds)*5 || epochs < 2) {
 		t.Error("the simulation does too little")
 	}
 }
@@ -370,6 +373,9 @@ func TestSim(t *testing.T) {
 // TestSimWithout: with a rule taken out the simulation finds that something is wrong.
 func TestSimWithout(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("takes long")
+	}
 	f := func(name string, without rules) {
 		t.Helper()
 		wrong, runs, what := 0, 0, ""
