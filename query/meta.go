@@ -54,6 +54,9 @@ func (e *execution) meta(c *counted) (Meta, error) {
 	q, m := e.q, Meta{Other: c.other}
 	if e.snapshot != nil {
 		m.Hits = true
+		if e.snapshot.Extent().Imported {
+			m.Warnings = append(m.Warnings, "The archive has imported files. Their events are not in this answer, which single events were counted for: so far only rollups, which answer for one dimension, hold them.")
+		}
 		if began := e.snapshot.Extent().Began; max(q.from, q.kept) < began {
 			m.Warnings = append(m.Warnings, fmt.Sprintf("The archive of events, which answers this query, is whole from %s on, and date_range begins before: of what was before some or all is missing.", q.Instant(began)))
 		}

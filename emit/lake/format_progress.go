@@ -335,3 +335,13 @@ func decodeProgress(key string, body []byte) (Progress, error) {
 	return Progress{}, fmt.Errorf("object %q of the archive: %w: %w; restore it from a copy, or delete it%s: %s, and no event is lost",
 		key, ErrProgress, err, others, way)
 }
+
+// HasImports reports whether the archive has a file that was imported whole.
+func HasImports(ctx context.Context, store blob.Store) (bool, error) {
+	for _, prefix := range []string{progressPrefix, oldProgressPrefix} {
+		for _, err := range store.List(ctx, prefix+ImportPrefix, "") {
+			return err == nil, err
+		}
+	}
+	return false, nil
+}

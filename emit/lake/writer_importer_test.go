@@ -44,9 +44,15 @@ func TestImport(t *testing.T) {
 	}
 	ctx := context.Background()
 	store := newMemory()
+	if has, err := HasImports(ctx, store); has || err != nil {
+		t.Errorf("imports before the first: %v, %v", has, err)
+	}
 	m, err := runImport(ctx, store, topic)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if has, err := HasImports(ctx, store); !has || err != nil {
+		t.Errorf("imports after one: %v, %v", has, err)
 	}
 	if err := m.Close(ctx); err != nil {
 		t.Errorf("second Close: %v", err)

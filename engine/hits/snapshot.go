@@ -32,6 +32,8 @@ type Extent struct {
 	Began event.Time
 	// First and Last bound the times of all hits, both included; Last is before First if there are none.
 	First, Last event.Time
+	// Imported: the archive has events of imported files, of which there are no hits.
+	Imported bool
 }
 
 // Selection is what is read of a Snapshot: the hits of a site with a time in [From, To), or its visits with a beginning in it.

@@ -1,12 +1,15 @@
 package server
 
 import (
+	"context"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/valyala/fasthttp"
 
 	"millrace/cmd/internal/metrics"
+	"millrace/emit/lake"
 	"millrace/emit/lake/hitread"
 	"millrace/engine"
 	"millrace/internal/blob"
@@ -64,7 +67,27 @@ func hitsOf(archive blob.Store, partitions int32, rules engine.Rules) (*hitread.
 	visits := rules.Visits().WithDefaults()
 	return hitread.New(hitread.Options{
 		Store: archive, Lister: hitread.NewPublished(archive, engine.EventsTopic, partitions), VisitLength: visits.MaxLength, VisitSettles: visits.Timeout + visits.Lateness,
+		Imported: importedIn(archive),
 	})
+}
+
+// importedIn returns a function that reports whether an archive has imported files, as of a minute ago at most. While the archive
+// does not answer it is what it was.
+func importedIn(archive blob.Store) func(context.Context) bool {
+	var mu sync.Mutex
+	var has bool
+	var looked time.Time
+	return func(ctx context.Context) bool {
+		mu.Lock()
+		defer mu.Unlock()
+		if time.Since(looked) < time.Minute {
+			return has
+		}
+		if now, err := lake.HasImports(ctx, archive); err == nil {
+			has, looked = now, time.Now()
+		}
+		return has
+	}
 }
 
 // goalsOf returns the names of a site's goals, by which a filter of another one is refused: nil where

@@ -54,6 +54,8 @@ type Options struct {
 	// VisitLength is the longest visit, and VisitSettles how long after its last event a visit has its row at the latest: its
 	// timeout and the lateness. Default 12 h and 90 min.
 	VisitLength, VisitSettles event.Time
+	// Imported reports whether the archive has events of imported files, of which there are no hits. Nil: it has none.
+	Imported func(ctx context.Context) bool
 	// OpenFiles is the number of files whose footers are remembered, default 4,096: some 20 to 100 KB each.
 	OpenFiles int
 }
@@ -82,7 +84,9 @@ func (a *Archive) Snapshot(ctx context.Context) (hits.Snapshot, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &snapshot{a: a, list: list, extent: list.extent()}, nil
+	extent := list.extent()
+	extent.Imported = a.o.Imported != nil && a.o.Imported(ctx)
+	return &snapshot{a: a, list: list, extent: extent}, nil
 }
 
 func (l *List) extent() hits.Extent {

@@ -6,11 +6,15 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
+	"millrace/emit/lake/hitread"
 	"millrace/engine/event"
 	"millrace/engine/hits"
 	"millrace/engine/window"
 	"millrace/internal/blob"
+	"millrace/query"
+	"millrace/query/statsapi"
 )
 
 // TestOutside: of what is outside of a selection nothing is read, of a column what is asked for alone, and each row is given once.
@@ -149,5 +153,36 @@ func TestCancel(t *testing.T) {
 	err = fresh.Hits(t.Context(), sel, func(int, hits.Block) error { return nil })
 	if !errors.Is(err, blob.ErrNotFound) || !strings.Contains(err.Error(), gone) {
 		t.Errorf("of an archive without %s: %v", gone, err)
+	}
+}
+
+// TestImported: an answer says that imported files are not in it.
+func TestImported(t *testing.T) {
+	w := newWorld(t, 3, 50, 12)
+	store, err := blob.OpenFolder(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	list := w.archive(t, store, 50)
+	for _, imported := range []bool{false, true} {
+		a, err := hitread.New(hitread.Options{Store: store, Lister: list, VisitLength: rules.VisitLength, Imported: func(context.Context) bool { return imported }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		x, err := query.New(query.Options{Reader: noRollups{w.low}, Hits: a, Partitions: partitions, Now: func() time.Time { return w.low.Std().Add(time.Minute) }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		api, err := statsapi.New(statsapi.Options{Executor: x})
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer, err := api.Answer(t.Context(), []byte(`{"site_id":"`+sites[0]+`","metrics":["events"],"date_range":"30d","dimensions":["event:page","visit:source"]}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Contains(strings.Join(answer.Meta.Warnings, " "), "imported files"); got != imported || answer.Meta.Source != "lake" {
+			t.Errorf("imported %v: source %s, warnings %q", imported, answer.Meta.Source, answer.Meta.Warnings)
+		}
 	}
 }
