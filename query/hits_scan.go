@@ -65,15 +65,18 @@ func (e *execution) newHitCount(dims []*Dimension, f *Filter, metrics []Metric) 
 			return nil, c.tooMany()
 		}
 	}
-	n := min(runtime.GOMAXPROCS(0), maxWorkers)
+	n := min(max(runtime.GOMAXPROCS(0), minWorkers), maxWorkers)
 	for range n {
 		c.workers = append(c.workers, &hitWorker{c: c, groups: newGroups(len(dims)), seen: newSeenVisitors(maxSeen / n), pinged: map[pingKey]pinged{}})
 	}
 	return c, nil
 }
 
-// maxWorkers bounds the goroutines of a query.
-const maxWorkers = 8
+// minWorkers and maxWorkers bound the goroutines of a query: with few processors some wait for the store.
+const (
+	minWorkers = 4
+	maxWorkers = 8
+)
 
 func (c *hitCount) tooMany() error {
 	return invalid("The answer has more than %d rows: shorten date_range, filter, or ask for fewer dimensions.", c.e.x.opts.MaxGroups)

@@ -58,12 +58,15 @@ type Options struct {
 	Imported func(ctx context.Context) bool
 	// OpenFiles is the number of files whose footers are remembered, default 4,096: some 20 to 100 KB each.
 	OpenFiles int
+	// CacheBytes is how much is kept of the files of a store that is no folder, default 256 MB.
+	CacheBytes int64
 }
 
 // Archive reads the files of hits and visits in a store. Any number of goroutines may use it.
 type Archive struct {
 	o     Options
 	files footers
+	cache *cache // nil of a folder: the system has one
 	reads counter
 }
 
@@ -75,7 +78,11 @@ func New(o Options) (*Archive, error) {
 	o.VisitLength = cmp.Or(o.VisitLength, 12*event.Hour)
 	o.VisitSettles = cmp.Or(o.VisitSettles, 90*event.Minute)
 	o.OpenFiles = cmp.Or(o.OpenFiles, 4096)
-	return &Archive{o: o, files: newFooters(o.OpenFiles)}, nil
+	a := &Archive{o: o, files: newFooters(o.OpenFiles)}
+	if _, local := o.Store.(*blob.Folder); !local {
+		a.cache = newCache(cmp.Or(o.CacheBytes, 256<<20))
+	}
+	return a, nil
 }
 
 // Snapshot returns what the archive holds now.

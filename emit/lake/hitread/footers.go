@@ -117,6 +117,9 @@ func (o *opened) ReadAt(p []byte, pos int64) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	if o.a.cache != nil {
+		return o.a.cache.read(o.ctx, o.key, object, &o.a.reads, p, pos)
+	}
 	o.a.reads.requests.Add(1)
 	o.a.reads.bytes.Add(int64(len(p)))
 	return object.ReadAt(p, pos)

@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	pq "github.com/parquet-go/parquet-go"
+	"golang.org/x/sync/errgroup"
 
 	"millrace/engine/event"
 	"millrace/engine/hits"
@@ -65,13 +66,13 @@ func (a *Archive) each(ctx context.Context, files []File, sel *hits.Selection, t
 			}
 		})
 	}
-	err := a.pieces(ctx, files, &finding{sel, timed, want}, work)
+	a.pieces(ctx, files, &finding{sel, timed, want}, work, fail)
 	close(work)
 	wg.Wait()
 	if first != nil {
 		return first
 	}
-	return err
+	return ctx.Err()
 }
 
 // finding is what pieces are looked for by, see each.
@@ -81,23 +82,31 @@ type finding struct {
 	want  func(*piece) (bool, error)
 }
 
-// pieces sends the pieces of files to work.
-func (a *Archive) pieces(ctx context.Context, files []File, by *finding, work chan<- *piece) error {
+// openers is how many files are opened at once: that is waiting for the store, most of the time.
+const openers = 8
+
+// pieces sends the pieces of files to work, and calls fail with what goes wrong.
+func (a *Archive) pieces(ctx context.Context, files []File, by *finding, work chan<- *piece, fail func(error)) {
+	var g errgroup.Group
+	g.SetLimit(openers)
 	for i := range files {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		o, err := a.open(ctx, &files[i])
-		if err != nil {
-			return err
-		}
-		err = o.pieces(&files[i], by, work)
-		o.done()
-		if err != nil {
-			return fmt.Errorf("read hits %q: %w", files[i].Key, err)
-		}
+		g.Go(func() error {
+			if ctx.Err() != nil {
+				return nil
+			}
+			o, err := a.open(ctx, &files[i])
+			if err != nil {
+				fail(err)
+				return nil
+			}
+			defer o.done()
+			if err := o.pieces(&files[i], by, work); err != nil {
+				fail(fmt.Errorf("read hits %q: %w", files[i].Key, err))
+			}
+			return nil
+		})
 	}
-	return nil
+	_ = g.Wait() // it is only to wait
 }
 
 func (o *opened) pieces(from *File, by *finding, work chan<- *piece) error {
