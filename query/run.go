@@ -64,7 +64,7 @@ func (x *Executor) planHits(ctx context.Context, q *Query) (*execution, error) {
 	}
 	at := snapshot.Extent()
 	if at.Partitions == 0 {
-		return nil, invalid("%s The archive, where single events would answer it, has none of them yet.", q.refused)
+		return nil, invalid("No rollup answers this query, only the archive's single events do, and it has none yet: the first are there a minute or so after they came in (--archive-every), and never where the role archive runs with --no-hits.")
 	}
 	e := &execution{x: x, q: q, snapshot: snapshot}
 	if at.Partitions >= x.opts.Partitions {

@@ -63,7 +63,7 @@ func TestAnyQuery(t *testing.T) {
 
 	without := mustServe(t, localPlace(t), "--no-hits", "--archive-every", "1s")
 	pages["site_id"] = "shop.example.com"
-	if _, err := without.ask(pages); err == nil || !strings.Contains(err.Error(), "No rollup holds") {
+	if _, err := without.ask(pages); err == nil || !strings.Contains(err.Error(), "--no-hits") {
 		t.Errorf("without hits: %v", err)
 	}
 }
