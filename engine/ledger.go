@@ -71,10 +71,34 @@ var ErrOrder = errors.New("record out of order")
 // any other that the record can't be read: there are no hits of it, and the engine puts it among the dead letters.
 func (l *Ledger) Step(offset int64, value []byte, s hits.Sink) error {
 	if offset <= l.meta.last {
-		return fmt.Errorf("%s, partition %d: %w: offset %d after %d", l.o.Topic, l.o.Partition, ErrOrder, offset, l.meta.last)
+		return l.outOfOrder(offset)
 	}
-	l.sink, l.at = s, offset
 	dead := l.decode(value)
+	l.step(offset, dead, s)
+	return dead
+}
+
+// StepDecoded is Step for a caller who has decoded the record: into env, or dead says why that was not possible. env is read during the
+// call only. The error is dead, or wraps ErrOrder.
+func (l *Ledger) StepDecoded(offset int64, env *event.Envelope, dead error, s hits.Sink) error {
+	if offset <= l.meta.last {
+		return l.outOfOrder(offset)
+	}
+	own := l.env // whose memory the next record is decoded into
+	l.env = *env
+	l.decoded(dead)
+	l.step(offset, dead, s)
+	l.env = own
+	return dead
+}
+
+func (l *Ledger) outOfOrder(offset int64) error {
+	return fmt.Errorf("%s, partition %d: %w: offset %d after %d", l.o.Topic, l.o.Partition, ErrOrder, offset, l.meta.last)
+}
+
+// step takes the record in env.
+func (l *Ledger) step(offset int64, dead error, s hits.Sink) {
+	l.sink, l.at = s, offset
 	if dead == nil {
 		l.count()
 		l.visits.EndRecord()
@@ -90,7 +114,6 @@ func (l *Ledger) Step(offset int64, value []byte, s hits.Sink) error {
 	}
 	l.seenFrom = max(l.seenFrom, from)
 	l.meta.last = offset
-	return dead
 }
 
 // count makes the hits of the record.

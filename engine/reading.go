@@ -51,11 +51,17 @@ func (d *reading) Counters() Counters { return d.meta.counters }
 
 // decode reads the next record into env. If it can't be read the error says why, and the record is counted as dead.
 func (d *reading) decode(value []byte) (dead error) {
+	dead = d.decoder.Decode(value, &d.env)
+	d.decoded(dead)
+	return dead
+}
+
+// decoded counts a record.
+func (d *reading) decoded(dead error) {
 	d.meta.counters.Records++
-	if dead = d.decoder.Decode(value, &d.env); dead != nil {
+	if dead != nil {
 		d.meta.counters.Dead++
 	}
-	return dead
 }
 
 // next counts an event of the record, and returns the window that takes its row, if one does. Horizon is that before the record.

@@ -13,6 +13,9 @@ import (
 type Ledger interface {
 	// Step takes the next record and gives s what comes of it. An error means that the record can't be read.
 	Step(offset int64, value []byte, s hits.Sink) error
+	// StepDecoded is Step for a record that has been decoded, into env, or could not be, and dead says why. env is read during the call
+	// only.
+	StepDecoded(offset int64, env *event.Envelope, dead error, s hits.Sink) error
 	// Last returns the offset of the last record, or -1.
 	Last() int64
 	// Watermark returns the event time up to which the input is complete; 0 if that is not known yet.

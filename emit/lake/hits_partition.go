@@ -197,7 +197,20 @@ func (h *partitionHits) step(offset int64, value []byte) {
 	if offset < h.next {
 		return
 	}
-	_ = h.ledger.Step(offset, value, h.rows) // one that can't be read has no hits, and add has counted it
+	_ = h.ledger.Step(offset, value, h.rows) // one that can't be read has no hits, and is counted where it is archived
+	h.stepped(offset, value)
+}
+
+// stepDecoded is step for the record that the partition has just decoded.
+func (h *partitionHits) stepDecoded(offset int64, value []byte, dead error) {
+	if offset < h.next {
+		return
+	}
+	_ = h.ledger.StepDecoded(offset, &h.p.env, dead, h.rows)
+	h.stepped(offset, value)
+}
+
+func (h *partitionHits) stepped(offset int64, value []byte) {
 	h.next, h.sum = offset+1, xxhash.Sum64(value)
 	if w := h.ledger.Watermark(); h.began == beganLater && w > 0 {
 		h.began = w + h.o.Settle

@@ -85,9 +85,9 @@ func (p *partition) consume(ctx context.Context, offset int64, value []byte) err
 		return p.recognize(offset, value)
 	}
 	p.expect = offset + 1
-	p.add(offset, value)
+	dead := p.add(offset, value)
 	if p.hits != nil {
-		p.hits.step(offset, value)
+		p.hits.stepDecoded(offset, value, dead)
 	}
 	if !p.full() {
 		return nil
@@ -258,8 +258,8 @@ func (p *partition) recognize(offset int64, value []byte) error {
 func sumOf(value []byte) string { return strconv.FormatUint(xxhash.Sum64(value), 16) }
 
 // add takes a record into the segment. What can't be decoded is counted and passed over: the engine
-// puts it into the dead letters.
-func (p *partition) add(offset int64, value []byte) {
+// puts it into the dead letters; its error is returned.
+func (p *partition) add(offset int64, value []byte) (dead error) {
 	p.sum = sumOf(value)
 	p.bytes += int64(len(value))
 	if err := p.dec.Decode(value, &p.env); err != nil {
@@ -270,7 +270,7 @@ func (p *partition) add(offset int64, value []byte) {
 		p.skipped++
 		p.a.stats.skipped.Add(1)
 		p.env.Collector = "" // it moves no collector's time
-		return
+		return err
 	}
 	for i := range p.env.Events {
 		p.buf.add(&p.env.Events[i], offset, int32(i))
@@ -281,6 +281,7 @@ func (p *partition) add(offset int64, value []byte) {
 	}
 	p.stand(name)
 	p.lows.observe(name, p.env.Low)
+	return nil
 }
 
 // stand notes how long a collector's low has stood: its clock was ahead and has been set right, and
