@@ -3,6 +3,7 @@ package hitread_test
 import (
 	"cmp"
 	"encoding/json"
+	"maps"
 	"math"
 	"regexp"
 	"slices"
@@ -85,9 +86,9 @@ func newBrute(w *world) *brute {
 				all[id].events = append(all[id].events, h)
 			}
 		}
-		for id, v := range all {
-			v.visit = folds[id].Visit()
-			b.visits = append(b.visits, v)
+		for _, id := range slices.Sorted(maps.Keys(all)) { // so that a seed makes the same questions
+			all[id].visit = folds[id].Visit()
+			b.visits = append(b.visits, all[id])
 		}
 	}
 	return b

@@ -32,7 +32,7 @@ func newAsker(t *testing.T, w *world, reader query.Reader, h query.Hits) *asker 
 	x, err := query.New(query.Options{
 		Reader: reader, Hits: h, TimeZone: func(string) *time.Location { return a.zone }, Partitions: partitions, VisitLength: rules.VisitLength,
 		Reached: func(string) func(name, page string, view bool) []string { return reached },
-		Now:     func() time.Time { return w.low.Std().Add(time.Minute) }, Logger: slog.New(slog.NewTextHandler(t.Output(), nil)),
+		Now:     func() time.Time { return slices.Max(w.lows[:]).Std().Add(time.Minute) }, Logger: slog.New(slog.NewTextHandler(t.Output(), nil)),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -253,4 +253,5 @@ func TestRandom(t *testing.T) {
 	}
 	f(1, 500, 60)
 	f(2, 300, 1000)
+	f(3, 250, 6) // files of some minutes: what of a visit is outside of the range is in others
 }
