@@ -26,6 +26,7 @@ type commandLine struct {
 	Roles   rolesCommand   `cmd:"" help:"Measure what an event takes of each role and each store."`
 	Rolling rollingCommand `cmd:"" help:"Replace a fleet of one commit by another, process by process under load; every event has to be counted once."`
 	Queries queriesCommand `cmd:"" help:"Ask random queries of 13 months of traffic; each answer is compared with SQL over the raw files of the archive."`
+	Pace    paceCommand    `cmd:"" help:"Measure queries of an archive of hits beside DuckDB on the same files."`
 	Worker  workerCommand  `cmd:"" hidden:"" help:"The process that a scenario of chaos kills."`
 	Audit   auditCommand   `cmd:"" hidden:"" help:"The process that audits what a scenario of chaos has left."`
 }
