@@ -18,9 +18,8 @@ type writer struct {
 	sites []site
 	put   func(record) error
 
-	lows   [partitions]event.Time // of the last record
-	batch  [partitions]batch
-	events []byte
+	lows  [partitions]event.Time // of the last record
+	batch [partitions]batch
 }
 
 // batch is a record under way.

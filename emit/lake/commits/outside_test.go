@@ -71,7 +71,6 @@ type writer struct {
 	byDay        map[event.Time]*hitfile.Buffer
 	ended        map[event.Time]*hitfile.VisitBuffer
 	files        map[string]*File
-	change       Change
 }
 
 func (w *writer) file(t Table, dt event.Time, site string, at event.Time) *File {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sort"
 	"sync"
 
@@ -230,9 +229,4 @@ func (p *piece) column(name string) (*pq.FileColumnChunk, error) {
 		return nil, errors.New("column is not of a file")
 	}
 	return chunk, nil
-}
-
-// has reports whether the file has a column.
-func (p *piece) has(name string) bool {
-	return slices.ContainsFunc(p.file.Schema().Columns(), func(path []string) bool { return len(path) == 1 && path[0] == name })
 }

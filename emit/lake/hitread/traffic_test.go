@@ -286,13 +286,14 @@ func (w *world) archive(tb testing.TB, store blob.Store, records int64) *files {
 		}
 		for key, f := range a.about {
 			var out bytes.Buffer
-			encode, into := func(*bytes.Buffer) error { return nil }, &list.Hits
+			var rows interface{ Encode(*bytes.Buffer) error }
+			into := &list.Hits
 			if b := a.hits[key]; b != nil {
-				encode = b.Encode
+				rows = b
 			} else {
-				encode, into = a.visits[key].Encode, &list.Visits
+				rows, into = a.visits[key], &list.Visits
 			}
-			if err := encode(&out); err != nil {
+			if err := rows.Encode(&out); err != nil {
 				tb.Fatal(err)
 			}
 			f.Size = int64(out.Len())
