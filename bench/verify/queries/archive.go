@@ -29,7 +29,7 @@ var now = last + 20*event.Minute
 
 // archive writes the traffic to a log, and has it archived as serve does.
 func (r *run) archive(ctx context.Context) (err error) {
-	b, err := broker.Open(broker.Options{Dir: r.Dir + "/broker", Logger: r.Log})
+	b, err := broker.Open(broker.Options{Dir: r.log(), Logger: r.Log})
 	if err != nil {
 		return err
 	}

@@ -159,8 +159,14 @@ func (r *run) isMade() (bool, error) {
 	case err == nil:
 		return false, fmt.Errorf("folder %s is of %s: name another one", r.Dir, text)
 	}
+	if _, err := os.Stat(r.log()); err == nil {
+		return false, fmt.Errorf("folder %s is of a run that did not come to its end: remove it, or name another one", r.Dir)
+	}
 	return false, nil
 }
+
+// log is the folder of the log.
+func (r *run) log() string { return filepath.Join(r.Dir, "broker") }
 
 func (r *run) newDeriver() engine.Deriver { return enrich.New(enrich.Options{Goals: r.goals}) }
 
