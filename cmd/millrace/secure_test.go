@@ -15,6 +15,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"millrace/emit/lake/commits"
 	"millrace/engine"
 	"millrace/internal/kafkatest"
 	"millrace/internal/services"
@@ -272,7 +273,13 @@ func TestKafkaRights(t *testing.T) {
 	unready("topic millrace.events: this process may not read it")
 	k.revoke(read)
 	ready()
+	write = deny(commits.Topic, kadm.OpWrite)
+	k.create(write)
+	unready("this user may not write topic millrace.commits")
+	k.revoke(write)
+	ready()
 	s.mustStop(t)
+	probed(exitOK, "ok    topic millrace.commits ")
 	probed(exitOK, "ok    topic millrace.events ", "4 partitions\n")
 	group := kadm.NewACLs().Deny(principals...).DenyHosts().Groups("millrace.emit-local").ResourcePatternType(kadm.ACLPatternLiteral).Operations(kadm.OpDelete)
 	k.create(group)
@@ -288,6 +295,7 @@ func TestKafkaRights(t *testing.T) {
 		want string
 	}{
 		{deny(engine.EventsTopic, kadm.OpDescribe, kadm.OpRead, kadm.OpWrite), "topic millrace.events: it is there, and this user may not see it"},
+		{deny(commits.Topic, kadm.OpDescribe, kadm.OpRead, kadm.OpWrite), "topic millrace.commits: it is there, and this user may not see it"},
 		{deny(engine.EventsTopic, kadm.OpDescribeConfigs), "give the user DescribeConfigs on it"},
 	} {
 		k.create(d.what)

@@ -52,6 +52,23 @@ var (
 // parquetBytes is what an event takes in the archive, by events of a file: F, S, B, C.
 var parquetBytes = table{{75, 182}, {625, 54}, {2250, 41}, {22_500, 29}}
 
+// What an event takes in hits and visits: go test -v -run TestSizes ./emit/lake/hitmerge -hours 24 -rate 12. In files of a day a hit takes
+// hitBytes, and the visits hitVisitBytes for each hit; in the files of a minute, which are merged within the hour and deleted an hour later, a hit
+// segmentHitBytes, and each file segmentFileBytes whatever is in it.
+const (
+	hitBytes         = 15.5
+	hitVisitBytes    = 7.1
+	segmentHitBytes  = 36
+	segmentFileBytes = 9000
+)
+
+// putsOfMinute is how often a partition puts an object when it has been a minute (--archive-every): events, progress, hits, visits, checkpoint, and
+// an entry in the log of each table. A day that begins, and whose visits of the day before go on, has one more of hits and visits.
+const putsOfMinute = 7
+
+// hitCache is what a process that answers keeps of files of hits, where they are in a bucket.
+const hitCache = 256 << 20
+
 // idleCores is what a process without load takes, of a core: C.
 var idleCores = map[string]float64{"collect": 0.0005, "process": 0.007, "emit": 0.0055, "archive": 0.0045}
 
@@ -76,7 +93,7 @@ const (
 // where it holds hours and visits: S, all in one process, has 1.2 GB where these give 0.7. Of emit 100 MB were
 // measured while the block cache of the local store held nothing; it has 32 MiB.
 var (
-	baseMemory    = map[string]float64{"collect": 70e6, "process": 400e6, "emit": 134e6, "archive": 90e6, "query": 100e6}
+	baseMemory    = map[string]float64{"collect": 70e6, "process": 400e6, "emit": 134e6, "archive": 90e6, "query": 100e6 + hitCache}
 	perSiteMemory = map[string]float64{"collect": 2e3, "process": 200e3, "emit": 13e3, "archive": 4e3, "query": 0}
 	perRateMemory = map[string]float64{"process": 480e3, "archive": 77e3}
 )

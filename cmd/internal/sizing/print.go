@@ -35,6 +35,7 @@ func (p *Plan) String() string {
 	for _, s := range p.Month {
 		line("  "+s.Name, "%s", size(s.Bytes))
 	}
+	line("requests to the bucket", "%s puts a day at most; --archive-every 5m on the role archive makes a fifth of it", number(float64(p.Puts)))
 	return b.String()
 }
 

@@ -88,6 +88,8 @@ type Plan struct {
 	State int64
 	// Month has what is added in 30 days: the bucket, and the rollup store, local or InfluxDB.
 	Month []Store
+	// Puts is how many objects are put into the bucket in a day, at most.
+	Puts int64
 }
 
 // Role is what one role takes.
@@ -122,9 +124,17 @@ func Compute(o Options) (*Plan, error) {
 	p.topics(c)
 	events := o.EventsPerDay * monthDays
 	p.Month = []Store{
-		{"archive", int64(events * c.parquet)}, {"rollups, in InfluxDB", int64(events * c.influxStore)}, {"or in the local store", int64(events * c.localStore)},
+		{"archive", int64(events * c.parquet)}, {"hits and visits", p.hits(events)}, {"rollups, in InfluxDB", int64(events * c.influxStore)}, {"or in the local store", int64(events * c.localStore)},
 	}
+	p.Puts = int64(float64(p.Partitions) * min(day.Seconds()/archiveEvery, o.EventsPerDay/float64(p.Partitions)) * putsOfMinute)
 	return p, nil
+}
+
+// hits is what a number of events takes as hits and visits, and the files of two hours before they are merged.
+func (p *Plan) hits(events float64) int64 {
+	const unmerged = 2 // hours: one until they are merged, one until the files are deleted
+	files := float64(p.Partitions) * min(unmerged*3600/archiveEvery, p.Mean*unmerged*3600/float64(p.Partitions)) * 2
+	return int64(events*(hitBytes+hitVisitBytes) + unmerged*3600*p.Mean*segmentHitBytes + files*segmentFileBytes)
 }
 
 // cost is what an event takes: microseconds of processor time by role, bytes by store.

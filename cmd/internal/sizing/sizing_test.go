@@ -26,7 +26,7 @@ func (p *Plan) total() (v []float64) {
 	for _, s := range append(p.Topics, p.Month...) {
 		v = append(v, float64(s.Bytes))
 	}
-	return append(v, float64(p.State), float64(p.Partitions), float64(p.Brokers))
+	return append(v, float64(p.State), float64(p.Partitions), float64(p.Brokers), float64(p.Puts))
 }
 
 // More events of as many sites, more sites, copies or days never take less of anything.

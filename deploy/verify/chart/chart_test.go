@@ -419,7 +419,7 @@ func TestProgram(t *testing.T) {
 func TestSecrets(t *testing.T) {
 	objects := mustExample(t, "million.yaml")
 	want := map[string]string{
-		"collect": "secret write-keys", "process": "s3", "emit": "influx", "archive": "s3", "query": "influx query-keys",
+		"collect": "secret write-keys", "process": "s3", "emit": "influx", "archive": "s3", "query": "influx query-keys s3",
 	}
 	for _, w := range workloads(objects) {
 		role := w.pod.Labels["app.kubernetes.io/component"]
@@ -433,6 +433,10 @@ func TestSecrets(t *testing.T) {
 			}
 			for _, s := range v.Projected.Sources {
 				got = append(got, s.Secret.Items[0].Path)
+				// Who answers may read the bucket, and no more.
+				if key := s.Secret.Items[0].Key; s.Secret.Items[0].Path == "s3" && (key == "s3-query") != (role == "query") {
+					t.Errorf("%s has the key %s of the bucket", w.name, key)
+				}
 			}
 		}
 		slices.Sort(got)

@@ -31,14 +31,23 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- define "millrace.collects" }}{{ eq .Values.mode "single" | ternary "all" "collect" }}{{ end }}
 {{- define "millrace.queries" }}{{ eq .Values.mode "single" | ternary "all" "query" }}{{ end }}
 
-{{- /* The names of secrets that a role uses, as a JSON array: no Pod has a secret that it needs not. Arguments: root, role. */}}
+{{- /* The names of secrets that a role uses, as a JSON array: no Pod has a secret that it needs not. The role query has s3-query in place of s3, if it is there: then the list has s3. Arguments: root, role. */}}
 {{- define "millrace.secrets" -}}
-{{- $of := dict "influx" (list "all" "emit" "query") "s3" (list "all" "archive" "process") "query-keys" (list "all" "query") "write-keys" (list "all" "collect") "secret" (list "all" "collect") }}
+{{- $of := dict "influx" (list "all" "emit" "query") "s3" (list "all" "archive" "process" "query") "s3-query" (list) "query-keys" (list "all" "query") "write-keys" (list "all" "collect") "secret" (list "all" "collect") }}
+{{- $given := keys .root.Values.secrets }}
+{{- if has "s3-query" $given }}{{ $given = append $given "s3" | uniq }}{{ end }}
 {{- $used := list }}
-{{- range $name := keys .root.Values.secrets | sortAlpha }}
+{{- range $name := $given | sortAlpha }}
+{{- if and (not (hasKey $.root.Values.secrets $name)) (ne $.role "query") }}{{ continue }}{{ end }}
 {{- if or (not (hasKey $of $name)) (has $.role (get $of $name)) }}{{ $used = append $used $name }}{{ end }}
 {{- end }}
 {{- $used | toJson }}
+{{- end }}
+
+{{- /* Which of secrets a role has under a name, as a JSON object. Arguments: root, role, name. */}}
+{{- define "millrace.secret" -}}
+{{- $own := printf "%s-%s" .name .role }}
+{{- if and (eq $own "s3-query") (hasKey .root.Values.secrets $own) }}{{ get .root.Values.secrets $own | toJson }}{{ else }}{{ get .root.Values.secrets .name | toJson }}{{ end }}
 {{- end }}
 
 {{- /* The file of --config of a role. Arguments: root, role, workload. */}}
@@ -199,7 +208,7 @@ spec:
         defaultMode: 0440
         sources:
           {{- range $secrets }}
-          {{- $of := get $v.secrets . }}
+          {{- $of := include "millrace.secret" (dict "root" $.root "role" $.role "name" .) | fromJson }}
           - secret: {name: {{ $of.secret }}, items: [{key: {{ $of.key | quote }}, path: {{ . }}}]}
           {{- end }}
     {{- end }}
