@@ -3,6 +3,8 @@ package disaster
 import (
 	"fmt"
 	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"millrace/internal/blob"
@@ -19,11 +21,13 @@ func playBucketAt(t *testing.T, title string, words []string) {
 	d.send(*events)
 	d.archived(d.acked())
 	d.counted(0)
+	d.byHits()
 	d.emptyBucket()
 	d.send(more())
 	d.commands(0)
 	d.archived(d.acked())
 	d.repaired(0)
+	d.byHits()
 	d.verified()
 	d.done()
 }
@@ -98,5 +102,45 @@ func (d *stage) anew(atLeast int) {
 	d.sent = map[string]int{}
 	d.sendOnce(more())
 	d.counted(0)
+	d.byHits()
+	d.done()
+}
+
+// playHits has the objects of hits lost, or some of them, and then the topic that says which there are.
+func playHits(t *testing.T, title string) {
+	addr, _, _ := mustBroker(t, t.TempDir())
+	playHitsAt(t, title, bucket(t), addr)
+}
+
+func playHitsAt(t *testing.T, title string, words []string, kafka string) {
+	t.Helper()
+	folder := strings.TrimPrefix(words[1], "file://")
+	d := newStage(t, title, options{clusterConfig, append(words, "/srv/archive", folder, kafkaAddress, kafka)})
+	d.start()
+	d.send(*events)
+	d.archived(d.acked())
+	d.byHits()
+	files, err := filepath.Glob(folder + "/hits/*/dt=*/*.parquet")
+	if err != nil || len(files) == 0 {
+		t.Fatal(files, err)
+	}
+	if err := os.Remove(files[0]); err != nil { // the rest is of no use either
+		t.Fatal(err)
+	}
+	d.send(more())
+	d.commands(0)
+	d.repaired(0)
+	d.byHits()
+	if err := d.forget(strings.Fields("kafka-topics.sh --delete --topic millrace.commits")); err != nil {
+		t.Fatal(err)
+	}
+	d.send(more())
+	d.commands(1)
+	d.archived(d.acked())
+	d.repaired(0)
+	d.byHits()
+	d.send(more())
+	d.byHits()
+	d.verified()
 	d.done()
 }

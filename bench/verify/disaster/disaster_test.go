@@ -62,6 +62,7 @@ var plays = []play{
 	{"A release counts wrong", playRelease},
 	{"The bucket is lost", playBucket},
 	{"Kafka is lost, or its topics", playKafka},
+	{"Hits are lost, or which there are", playHits},
 }
 
 func TestDisasters(t *testing.T) { playAll(t, plays) }
@@ -102,6 +103,7 @@ func playState(t *testing.T, title string) {
 	d.send(more())
 	d.repaired(0)
 	d.archived(d.acked())
+	d.byHits()
 	d.verified()
 	d.done()
 }
@@ -238,6 +240,7 @@ func playArchive(t *testing.T, title string) {
 	d.commands(0)
 	d.archived(d.acked())
 	d.repaired(0)
+	d.byHits()
 	d.verified()
 	d.done()
 }
@@ -304,6 +307,7 @@ func playFolder(t *testing.T, title string) {
 	d.send(more())
 	d.counted(0)
 	d.archived(d.acked())
+	d.byHits()
 	d.verified()
 	d.done()
 }

@@ -350,28 +350,58 @@ func (d *stage) missing() (int, error) {
 
 // pageviews asks for the page views of a site in a range.
 func (d *stage) pageviews(site, from, to string) (int, error) {
-	body, err := json.Marshal(map[string]any{"site_id": site, "metrics": []string{"pageviews"}, "date_range": []string{from, to}})
+	n, _, err := d.ask(map[string]any{"site_id": site, "metrics": []string{"pageviews"}, "date_range": []string{from, to}})
+	return n, err
+}
+
+// ask returns the one number that a question is answered with, and what the answer was counted from.
+func (d *stage) ask(question map[string]any) (n int, source string, err error) {
+	body, err := json.Marshal(question)
 	if err != nil {
-		return 0, err
+		return 0, "", err
 	}
 	resp, err := http.Post(d.url+"/api/v2/query", "application/json", bytes.NewReader(body))
 	if err != nil {
-		return 0, err
+		return 0, "", err
 	}
 	defer resp.Body.Close()
 	var answer struct {
 		Results []struct {
 			Metrics []float64 `json:"metrics"`
 		} `json:"results"`
+		Meta struct {
+			Source string `json:"source"`
+		} `json:"meta"`
 		Error string `json:"error"`
 	}
 	if err := json.NewDecoder(resp.Body).Decode(&answer); err != nil || resp.StatusCode != http.StatusOK {
-		return 0, fmt.Errorf("query: %d %s %w", resp.StatusCode, answer.Error, err)
+		return 0, "", fmt.Errorf("query: %d %s %w", resp.StatusCode, answer.Error, err)
 	}
-	if len(answer.Results) == 0 {
-		return 0, nil
+	if len(answer.Results) > 0 {
+		n = int(answer.Results[0].Metrics[0])
 	}
-	return int(answer.Results[0].Metrics[0]), nil
+	return n, answer.Meta.Source, nil
+}
+
+// byHits waits until what only hits can answer has all events but those that a disaster has taken (lost).
+func (d *stage) byHits() {
+	d.t.Helper()
+	now := time.Now().UTC()
+	d.waitFor(patience, func() error {
+		for _, site := range sorted(d.sent) {
+			n, source, err := d.ask(map[string]any{
+				"site_id": site, "metrics": []string{"pageviews"}, "date_range": []string{now.Add(-6 * time.Hour).Format(time.RFC3339), now.Add(6 * time.Hour).Format(time.RFC3339)},
+				"filters": []any{[]any{"contains", "event:page", []string{"/"}}, []any{"is", "visit:browser", []string{"Firefox"}}},
+			})
+			if err != nil {
+				return err
+			}
+			if n != d.sent[site] || source != "lake" {
+				return fmt.Errorf("%s has %d hits by %q, and %d events were sent\n%s", site, n, source, d.sent[site], d.log.String())
+			}
+		}
+		return nil
+	})
 }
 
 func sorted(m map[string]int) []string {
