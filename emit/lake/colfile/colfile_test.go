@@ -477,3 +477,79 @@ func TestPlainText(t *testing.T) {
 		}
 	}
 }
+
+// TestRows: any range of rows is what the whole column has there, and no more is read than its pages, and the dictionary.
+func TestRows(t *testing.T) {
+	rng := rand.New(rand.NewPCG(5, 5))
+	rows := randomRows(rng, 2500)
+	body := mustFile(t, rows, 1000)
+	want := vectorsOf(rows)
+	x, err := OpenIndexed("ranges", bytes.NewReader(body), int64(len(body)), testSchema())
+	if err != nil {
+		t.Fatal(err)
+	}
+	columns := testSchema().Columns
+	r := &Rows{File: x, Reader: bytes.NewReader(body)}
+	var v Vector
+	for range 300 {
+		r.Group = rng.IntN(x.Groups())
+		r.From = rng.IntN(x.GroupRows(r.Group))
+		r.To = r.From + 1 + rng.IntN(x.GroupRows(r.Group)-r.From)
+		for i := range columns {
+			if err := r.Column(i, &v); err != nil {
+				t.Fatal(err)
+			}
+			base := 1000 * r.Group
+			for k := range r.To - r.From {
+				at := base + r.From + k
+				if columns[i].Kind == Text {
+					if got, is := textAt(&v, k), textAt(&want[i], at); got != is {
+						t.Fatalf("column %s, row %d: %q, want %q", columns[i].Name, at, got, is)
+					}
+					continue
+				}
+				if v.Ints[k] != want[i].Ints[at] || columns[i].Optional && v.Null[k] != want[i].Null[at] {
+					t.Fatalf("column %s, row %d: %d, want %d", columns[i].Name, at, v.Ints[k], want[i].Ints[at])
+				}
+			}
+			if columns[i].Kind == Bool {
+				set := make([]uint64, (r.To-r.From+63)/64)
+				if err := r.Bits(i, set); err != nil {
+					t.Fatal(err)
+				}
+				for k := range v.Ints {
+					if int64(set[k/64]>>(k%64)&1) != v.Ints[k] {
+						t.Fatalf("bit %d of rows %d to %d is not the row's", k, r.From, r.To)
+					}
+				}
+			}
+			for page := range x.Pages(r.Group, i) {
+				from, to := x.PageRows(r.Group, i, page)
+				if lo, hi, ok := x.PageTexts(r.Group, i, page); ok && columns[i].Name == "site" {
+					if lo != textAt(&want[i], base+from) || hi != textAt(&want[i], base+to-1) {
+						t.Fatalf("bounds of rows %d to %d are %q, %q", from, to, lo, hi)
+					}
+				}
+			}
+		}
+	}
+	// A page that is damaged is an error where it is read.
+	damaged := slices.Clone(body)
+	p := x.groups[0][0].pages[0]
+	damaged[p.Offset+int64(p.CompressedPageSize)-1] ^= 1
+	r = &Rows{File: x, Reader: bytes.NewReader(damaged), To: 10}
+	if err := r.Column(0, &v); !errors.Is(err, ErrCorrupt) || !strings.Contains(err.Error(), "ranges") {
+		t.Errorf("of a damaged page: %v", err)
+	}
+	r.From, r.To = 500, 510
+	if err := r.Column(0, &v); err != nil {
+		t.Errorf("of a page behind a damaged one: %v", err)
+	}
+}
+
+func textAt(v *Vector, row int) string {
+	if v.Codes[row] < 0 {
+		return "none"
+	}
+	return v.Dict[v.Codes[row]]
+}

@@ -28,20 +28,23 @@ var zeros [32 << 10]int32
 // decode appends n rows of a data page to v.
 func (r *chunkReader) decode(encoding format.Encoding, body []byte, n int, v *Vector) error {
 	c := r.column
-	have := n
+	have, gaps := n, false // rows with a value, and whether others are among them
 	if c.Optional {
 		k, ok := takeLen(&body)
 		if !ok {
 			return errShort
 		}
-		r.level = grow(r.level[:0], n)
-		if err := decodeRuns(r.level, body[:k], 1); err != nil {
-			return err
+		if gaps = !allSet(body[:k], n); gaps {
+			r.level = grow(r.level[:0], n)
+			if err := decodeRuns(r.level, body[:k], 1); err != nil {
+				return err
+			}
+			have = 0
+			for _, level := range r.level {
+				have += int(level)
+			}
 		}
-		body, have = body[k:], 0
-		for _, level := range r.level {
-			have += int(level)
-		}
+		body = body[k:]
 	}
 	at := len(v.Ints) + len(v.Codes) // one of both is empty
 	switch {
@@ -52,7 +55,7 @@ func (r *chunkReader) decode(encoding format.Encoding, body []byte, n int, v *Ve
 		if err := r.codes(encoding, body, v.Codes[at:]); err != nil {
 			return err
 		}
-		if c.Optional {
+		if gaps {
 			v.Codes = spread(v.Codes, at, r.level, -1)
 		}
 	default:
@@ -60,14 +63,23 @@ func (r *chunkReader) decode(encoding format.Encoding, body []byte, n int, v *Ve
 		if err := decodeInts(c, encoding, body, v.Ints[at:]); err != nil {
 			return err
 		}
-		if c.Optional {
+		if gaps {
 			v.Ints = spread(v.Ints, at, r.level, 0)
 			for _, level := range r.level {
 				v.Null = append(v.Null, level == 0)
 			}
+		} else if c.Optional {
+			v.Null = grow(v.Null, n)
+			clear(v.Null[at:])
 		}
 	}
 	return nil
+}
+
+// allSet reports whether levels are one run, of a value in each of n rows.
+func allSet(levels []byte, n int) bool {
+	head, k := binary.Uvarint(levels)
+	return k > 0 && k+1 == len(levels) && head == uint64(n)<<1 && levels[k] == 1
 }
 
 // codes reads the codes of text.
@@ -144,17 +156,28 @@ func decodeRuns(dst []int32, src []byte, width uint) error {
 			return errShort
 		}
 		n := min(len(dst), int(count)*8)
-		unpack32(dst[:n], src[:size], width)
+		unpack32(dst[:n], src, width)
 		dst, src = dst[n:], src[size:]
 	}
 	return nil
 }
 
-// unpack32 reads values of up to 32 bits. REQUIRES: src has them all.
+// unpack32 reads values of up to 32 bits. REQUIRES: src has them all; what is behind them, if anything, does not matter. Runs are as short as eight
+// values, so that most would be read byte by byte if they ended it.
 func unpack32(dst []int32, src []byte, width uint) {
 	mask := uint64(1)<<width - 1
-	bit := uint(0)
 	i := 0
+	if width <= 8 {
+		// Eight values are width bytes.
+		for ; i+8 <= len(dst) && len(src) >= 8; i += 8 {
+			w, to := binary.LittleEndian.Uint64(src), dst[i:i+8:i+8]
+			to[0], to[1], to[2], to[3] = int32(w&mask), int32(w>>width&mask), int32(w>>(2*width)&mask), int32(w>>(3*width)&mask)
+			to[4], to[5], to[6], to[7] = int32(w>>(4*width)&mask), int32(w>>(5*width)&mask), int32(w>>(6*width)&mask), int32(w>>(7*width)&mask)
+			src = src[width:]
+		}
+		dst, i = dst[i:], 0
+	}
+	bit := uint(0)
 	for ; i < len(dst) && int(bit>>3)+8 <= len(src); i++ {
 		dst[i] = int32(binary.LittleEndian.Uint64(src[bit>>3:]) >> (bit & 7) & mask)
 		bit += width
@@ -256,7 +279,7 @@ func decodeDelta(dst []int64, src []byte) error {
 				return errShort
 			}
 			n := min(len(dst), mini)
-			last = unpackDeltas(dst[:n], src[:size], width, least, last)
+			last = unpackDeltas(dst[:n], src, width, least, last)
 			dst, src = dst[n:], src[size:]
 		}
 	}

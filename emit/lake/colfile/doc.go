@@ -12,6 +12,10 @@
 //	g, err := f.Group(0, columns)
 //	err = g.Column(3, &vector)                     // whole; or page by page: g.Pages(columns), and its Next
 //
+//	x, err := colfile.OpenIndexed(name, reader, size, schema)
+//	r := colfile.Rows{File: x, Reader: reader, Group: 0, From: 100, To: 200}
+//	err = r.Column(3, &vector)                     // of no more pages than have these rows
+//
 // # Why not the library's writer and reader
 //
 // parquet-go takes a value at a time through an interface, hashes each to find it in its dictionary, although the caller has the

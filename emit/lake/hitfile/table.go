@@ -63,3 +63,12 @@ func (t *Table) Open(key string, r io.ReaderAt, size int64) (*colfile.File, erro
 	}
 	return f, nil
 }
+
+// OpenIndexed opens a file of the table of which ranges of rows are read.
+func (t *Table) OpenIndexed(key string, r io.ReaderAt, size int64) (*colfile.Indexed, error) {
+	f, err := colfile.OpenIndexed(key, r, size, t.Schema())
+	if err != nil {
+		return nil, fmt.Errorf("open file of %s: %w", t.Name, err)
+	}
+	return f, nil
+}

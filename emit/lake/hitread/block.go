@@ -81,8 +81,8 @@ func (b *block) Props() (t *hits.Text, err error) {
 }
 
 // view returns a list of one type of integers as of another one of the same size.
-func view[T ~int64 | ~uint64](list []int64) []T {
-	return unsafe.Slice((*T)(unsafe.Pointer(unsafe.SliceData(list))), len(list))
+func view[T ~int64 | ~uint64 | ~int32 | ~uint32, S int64 | int32 | uint32](list []S) []T {
+	return unsafe.Slice((*T)(unsafe.Pointer(unsafe.SliceData(list))), cap(list))[:len(list)]
 }
 
 func (b *block) ints(into *[]int64, name string) (err error) {

@@ -11,7 +11,7 @@
 // Of the files of a snapshot those whose sites and times may hold rows of the selection; of a file the row groups, and of those the
 // pages, whose statistics say so; of a page the columns that are asked for, when they are asked for. The site is the first column
 // that files are sorted by, so its rows are one run in each row group. A column is fetched in one request, or two where its
-// dictionary lies far from its pages. Footers are remembered: an object never changes. Of a store in the network blocks of 512 KB are
+// dictionary lies far from its pages, and each page is checked (package colfile). Footers and indexes are remembered: an object never changes. Of a store in the network blocks of 512 KB are
 // read, and kept while there is room; files are opened eight at a time.
 //
 // A block is the run of a site's rows in one row group. Values of texts stay codes of the file's dictionary.

@@ -3,13 +3,12 @@ package hitread
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"sync"
 	"sync/atomic"
 
-	pq "github.com/parquet-go/parquet-go"
-
+	"millrace/emit/lake/colfile"
+	"millrace/emit/lake/hitfile"
 	"millrace/internal/blob"
 )
 
@@ -22,14 +21,14 @@ type footers struct {
 	most int
 	mu   sync.Mutex
 	// new and old are what has been used since the last time, and before.
-	new, old map[string]*pq.File
+	new, old map[string]*colfile.Indexed
 }
 
 func newFooters(most int) footers {
-	return footers{most: most, new: map[string]*pq.File{}, old: map[string]*pq.File{}}
+	return footers{most: most, new: map[string]*colfile.Indexed{}, old: map[string]*colfile.Indexed{}}
 }
 
-func (c *footers) get(key string) *pq.File {
+func (c *footers) get(key string) *colfile.Indexed {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	f := c.new[key]
@@ -41,19 +40,20 @@ func (c *footers) get(key string) *pq.File {
 	return f
 }
 
-func (c *footers) put(key string, f *pq.File) {
+func (c *footers) put(key string, f *colfile.Indexed) {
 	if len(c.new) >= c.most/2 {
-		c.old, c.new = c.new, make(map[string]*pq.File, c.most/2)
+		c.old, c.new = c.new, make(map[string]*colfile.Indexed, c.most/2)
 	}
 	c.new[key] = f
 }
 
 // opened is a file at work. Its object is opened when something of it is read.
 type opened struct {
-	*pq.File
-	a   *Archive
-	ctx context.Context
-	key string
+	*colfile.Indexed
+	table *hitfile.Table
+	a     *Archive
+	ctx   context.Context
+	key   string
 
 	mu     sync.Mutex
 	object blob.Object
@@ -70,10 +70,10 @@ func (o *opened) done() {
 }
 
 // open returns a file with its footer, of which the caller is a user.
-func (a *Archive) open(ctx context.Context, f *File) (*opened, error) {
-	o := &opened{a: a, ctx: ctx, key: f.Key, File: a.files.get(f.Key)}
+func (a *Archive) open(ctx context.Context, t *hitfile.Table, f *File) (*opened, error) {
+	o := &opened{a: a, ctx: ctx, key: f.Key, table: t, Indexed: a.files.get(f.Key)}
 	o.take()
-	if o.File != nil {
+	if o.Indexed != nil {
 		return o, nil
 	}
 	a.reads.files.Add(1)
@@ -82,18 +82,14 @@ func (a *Archive) open(ctx context.Context, f *File) (*opened, error) {
 		return nil, err
 	}
 	tail := &tailReader{r: o, size: object.Size()}
-	// Offset indexes are read with the footer, and bloom filters are not.
-	if o.File, err = pq.OpenFile(tail, object.Size(), pq.SkipBloomFilters(true), pq.ReadBufferSize(pageBuffer)); err != nil {
-		return nil, errors.Join(fmt.Errorf("open hits %q: %w", f.Key, err), o.Close())
+	if o.Indexed, err = t.OpenIndexed(f.Key, tail, object.Size()); err != nil {
+		return nil, errors.Join(err, o.Close())
 	}
 	a.files.mu.Lock()
 	defer a.files.mu.Unlock()
-	a.files.put(f.Key, o.File)
+	a.files.put(f.Key, o.Indexed)
 	return o, nil
 }
-
-// pageBuffer is how much of a page is read at a time from what is in memory already.
-const pageBuffer = 16 << 10
 
 func (o *opened) get() (blob.Object, error) {
 	o.mu.Lock()

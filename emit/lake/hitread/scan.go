@@ -2,14 +2,13 @@ package hitread
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sort"
 	"sync"
 
-	pq "github.com/parquet-go/parquet-go"
 	"golang.org/x/sync/errgroup"
 
+	"millrace/emit/lake/hitfile"
 	"millrace/engine/event"
 	"millrace/engine/hits"
 )
@@ -17,11 +16,11 @@ import (
 // piece is the rows [lo, hi) of a row group: those of the selected site.
 type piece struct {
 	file   *opened
-	group  pq.RowGroup
-	number int // of the row group
+	group  int
 	from   *File
-	lo, hi int64
+	lo, hi int
 	inside bool // all of them are in the selected time
+	some   bool // any of them may be
 }
 
 // Hits implements hits.Snapshot.
@@ -29,7 +28,7 @@ func (s *snapshot) Hits(ctx context.Context, sel *hits.Selection, fn func(worker
 	files := selected(s.list.Hits, sel.Site, sel.From, sel.To)
 	joins := sync.OnceValues(func() (map[int32]hits.Joins, error) { return s.joins(ctx, sel) })
 	memories := make([]memory, sel.Workers)
-	return s.a.each(ctx, files, sel, "ts", anyPiece, func(worker int, p *piece) error {
+	return s.a.each(ctx, hitfile.Hits, files, sel, anyPiece, func(worker int, p *piece) error {
 		b := newBlock(p, &memories[worker], joins)
 		err := fn(worker, b)
 		b.release()
@@ -41,8 +40,8 @@ func (s *snapshot) Hits(ctx context.Context, sel *hits.Selection, fn func(worker
 func anyPiece(*piece) (bool, error) { return true, nil }
 
 // each calls fn for the pieces of files that may have rows of a selection, by the sel.Workers at once: of the row groups that want
-// lets pass. Timed names the column of the time that is selected by.
-func (a *Archive) each(ctx context.Context, files []File, sel *hits.Selection, timed string, want func(*piece) (bool, error), fn func(worker int, p *piece) error) error {
+// lets pass.
+func (a *Archive) each(ctx context.Context, t *hitfile.Table, files []File, sel *hits.Selection, want func(*piece) (bool, error), fn func(worker int, p *piece) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	work := make(chan *piece)
@@ -65,7 +64,7 @@ func (a *Archive) each(ctx context.Context, files []File, sel *hits.Selection, t
 			}
 		})
 	}
-	a.pieces(ctx, files, &finding{sel, timed, want}, work, fail)
+	a.pieces(ctx, files, &finding{t, sel, want}, work, fail)
 	close(work)
 	wg.Wait()
 	if first != nil {
@@ -76,8 +75,8 @@ func (a *Archive) each(ctx context.Context, files []File, sel *hits.Selection, t
 
 // finding is what pieces are looked for by, see each.
 type finding struct {
+	table *hitfile.Table
 	sel   *hits.Selection
-	timed string
 	want  func(*piece) (bool, error)
 }
 
@@ -93,7 +92,7 @@ func (a *Archive) pieces(ctx context.Context, files []File, by *finding, work ch
 			if ctx.Err() != nil {
 				return nil
 			}
-			o, err := a.open(ctx, &files[i])
+			o, err := a.open(ctx, by.table, &files[i])
 			if err != nil {
 				fail(err)
 				return nil
@@ -109,11 +108,11 @@ func (a *Archive) pieces(ctx context.Context, files []File, by *finding, work ch
 }
 
 func (o *opened) pieces(from *File, by *finding, work chan<- *piece) error {
-	for i, group := range o.RowGroups() {
-		p := &piece{file: o, group: group, number: i, from: from}
+	for i := range o.Groups() {
+		p := &piece{file: o, group: i, from: from}
 		found, err := by.want(p)
 		if err == nil && found {
-			found, err = p.find(by.sel, by.timed)
+			found, err = p.find(by.sel, by.table.Time)
 		}
 		if err != nil {
 			return err
@@ -132,101 +131,59 @@ func (o *opened) pieces(from *File, by *finding, work chan<- *piece) error {
 	return nil
 }
 
-// find sets which rows are the site's, and reports whether there are any in the time.
+// find sets which rows are the site's, and reports whether there are any in the time, which is that of a column.
 func (p *piece) find(sel *hits.Selection, timed string) (bool, error) {
-	index, offsets, err := p.indexes("site")
-	if err != nil {
-		return false, err
-	}
+	site := p.file.column("site")
 	p.lo, p.hi = -1, 0
 	all := true // rows of these pages are the site's
-	for i := range index.NumPages() {
-		// Both are bounds, which may be cut: equal ones are exact.
-		least, greatest := string(index.MinValue(i).ByteArray()), string(index.MaxValue(i).ByteArray())
-		if least > sel.Site || greatest < sel.Site {
+	for i := range p.file.Pages(p.group, site) {
+		least, greatest, ok := p.file.PageTexts(p.group, site, i)
+		if ok && (least > sel.Site || greatest < sel.Site) {
 			continue
 		}
+		from, to := p.file.PageRows(p.group, site, i)
 		if p.lo < 0 {
-			p.lo = offsets.FirstRowIndex(i)
+			p.lo = from
 		}
-		p.hi = p.end(offsets, i)
-		all = all && least == greatest
+		p.hi = to
+		all = all && ok && least == greatest
 	}
 	if p.lo < 0 {
 		return false, nil
 	}
-	if some, err := p.timed(sel, timed); err != nil || !some || all {
-		return some, err
+	if !p.timed(sel, timed) || all {
+		return p.some, nil
 	}
-	var m memory
-	text, err := p.text("site", &m)
+	m := &memory{}
+	text, err := p.text("site", m)
 	if err != nil {
 		return false, err
 	}
 	at := func(i int) string { return text.Values[text.Codes[i]] }
 	first := sort.Search(len(text.Codes), func(i int) bool { return at(i) >= sel.Site })
 	n := sort.Search(len(text.Codes)-first, func(i int) bool { return at(first+i) > sel.Site })
-	p.lo, p.hi = p.lo+int64(first), p.lo+int64(first+n)
-	if n == 0 {
-		return false, nil
-	}
-	return p.timed(sel, timed)
+	p.lo, p.hi = p.lo+first, p.lo+first+n
+	return n > 0 && p.timed(sel, timed), nil
 }
 
-// indexes returns the indexes of a column's pages.
-func (p *piece) indexes(column string) (pq.ColumnIndex, pq.OffsetIndex, error) {
-	chunk, err := p.column(column)
-	if err != nil {
-		return nil, nil, err
-	}
-	index, err := chunk.ColumnIndex()
-	if err != nil {
-		return nil, nil, err
-	}
-	offsets, err := chunk.OffsetIndex()
-	return index, offsets, err
-}
-
-// end returns the row behind a page.
-func (p *piece) end(offsets pq.OffsetIndex, page int) int64 {
-	if page+1 < offsets.NumPages() {
-		return offsets.FirstRowIndex(page + 1)
-	}
-	return p.group.NumRows()
-}
-
-// timed sets whether all rows of the piece are in the selected time, and reports whether any may be.
-func (p *piece) timed(sel *hits.Selection, column string) (bool, error) {
-	p.inside = sel.From <= p.from.MinTime && p.from.MaxTime < sel.To
+// timed sets whether all rows of the piece are in the selected time, and whether any may be, which it returns.
+func (p *piece) timed(sel *hits.Selection, name string) bool {
+	p.inside, p.some = sel.From <= p.from.MinTime && p.from.MaxTime < sel.To, true
 	if p.inside {
-		return true, nil
+		return true
 	}
-	index, offsets, err := p.indexes(column)
-	if err != nil {
-		return false, err
-	}
-	some := false
-	p.inside = true
-	for i := range index.NumPages() {
-		if p.end(offsets, i) <= p.lo || offsets.FirstRowIndex(i) >= p.hi || index.NullPage(i) {
+	column := p.file.column(name)
+	p.some, p.inside = false, true
+	for i := range p.file.Pages(p.group, column) {
+		if from, to := p.file.PageRows(p.group, column, i); to <= p.lo || from >= p.hi {
 			continue
 		}
-		first, last := event.Time(index.MinValue(i).Int64()), event.Time(index.MaxValue(i).Int64())
-		some = some || first < sel.To && sel.From <= last
-		p.inside = p.inside && sel.From <= first && last < sel.To
+		first, last, ok := p.file.PageInts(p.group, column, i)
+		p.some = p.some || !ok || event.Time(first) < sel.To && sel.From <= event.Time(last)
+		p.inside = p.inside && ok && sel.From <= event.Time(first) && event.Time(last) < sel.To
 	}
-	return some, nil
+	return p.some
 }
 
-// column finds a column of the row group.
-func (p *piece) column(name string) (*pq.FileColumnChunk, error) {
-	leaf, ok := p.file.Schema().Lookup(name)
-	if !ok {
-		return nil, fmt.Errorf("there is no column %q", name)
-	}
-	chunk, ok := p.group.ColumnChunks()[leaf.ColumnIndex].(*pq.FileColumnChunk)
-	if !ok {
-		return nil, errors.New("column is not of a file")
-	}
-	return chunk, nil
-}
+// column returns the place of a column. REQUIRES: the table has it.
+func (o *opened) column(name string) int { return o.table.Schema().Index(name) }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync"
 
+	"millrace/emit/lake/hitfile"
 	"millrace/engine/event"
 	"millrace/engine/hits"
 	"millrace/engine/visit"
@@ -12,7 +13,7 @@ import (
 // Visits implements hits.Snapshot.
 func (s *snapshot) Visits(ctx context.Context, sel *hits.Selection, fn func(worker int, b hits.VisitBlock) error) error {
 	memories := make([]memory, sel.Workers)
-	err := s.a.each(ctx, selected(s.list.Visits, sel.Site, sel.From, sel.To), sel, "begin", anyPiece, func(worker int, p *piece) error {
+	err := s.a.each(ctx, hitfile.Visits, selected(s.list.Visits, sel.Site, sel.From, sel.To), sel, anyPiece, func(worker int, p *piece) error {
 		b := &visitBlock{block: newBlock(p, &memories[worker], nil), sel: sel}
 		err := fn(worker, b)
 		b.release()
@@ -55,7 +56,7 @@ func (s *snapshot) ended(ctx context.Context, sel *hits.Selection) (map[int32]ma
 	memories := make([]memory, sel.Workers)
 	all := map[int32]map[visit.ID]bool{}
 	var mu sync.Mutex
-	err := s.a.each(ctx, selected(s.list.Visits, sel.Site, sel.From, sel.To), sel, "begin", anyPiece, func(worker int, p *piece) error {
+	err := s.a.each(ctx, hitfile.Visits, selected(s.list.Visits, sel.Site, sel.From, sel.To), sel, anyPiece, func(worker int, p *piece) error {
 		b := &visitBlock{block: newBlock(p, &memories[worker], nil), sel: sel}
 		defer b.release()
 		ids, err := b.IDs()
@@ -92,7 +93,7 @@ func (s *snapshot) joins(ctx context.Context, sel *hits.Selection) (map[int32]hi
 	var mu sync.Mutex
 	memories := make([]memory, sel.Workers)
 	wide := &hits.Selection{Site: sel.Site, From: from - day, To: to + 2*day, Workers: sel.Workers}
-	err := s.a.each(ctx, files, wide, "begin", (*piece).hasJoins, func(worker int, p *piece) error {
+	err := s.a.each(ctx, hitfile.Visits, files, wide, (*piece).hasJoins, func(worker int, p *piece) error {
 		m := &memories[worker]
 		into, err := p.ints("into", m, nil)
 		if err != nil {
@@ -121,11 +122,7 @@ func (s *snapshot) joins(ctx context.Context, sel *hits.Selection) (map[int32]hi
 
 // hasJoins reports whether the row group of visits has joins.
 func (p *piece) hasJoins() (bool, error) {
-	chunk, err := p.column("into")
-	if err != nil {
-		return false, err
-	}
-	return chunk.NullCount() < p.group.NumRows(), nil
+	return p.file.Nulls(p.group, p.file.column("into")) < p.file.GroupRows(p.group), nil
 }
 
 // visitBlock implements hits.VisitBlock over the rows of a file.
