@@ -19,6 +19,8 @@
 //	draw.py      random queries that have an answer
 //	queries.py   asks and compares
 //
+// Beside it files.py compares what three libraries find in the files themselves.
+//
 // # What the traffic has
 //
 // Visits across midnights of UTC, where ids change, and of the site, and days on which clocks change; pauses of 30 minutes to the
