@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"iter"
@@ -24,6 +25,8 @@ import (
 	"millrace/internal/testgc"
 	"millrace/internal/testparallel"
 )
+
+var thorough = flag.Bool("thorough", false, "try all places and seeds, of which a few are tried else")
 
 func TestMain(m *testing.M) {
 	testparallel.Raise()

@@ -85,7 +85,11 @@ func sameMerged(tb testing.TB, store blob.Store, chain commits.Log, log []record
 // a day ends with few files, and those that were replaced are deleted an hour later.
 func TestMerging(t *testing.T) {
 	t.Parallel()
-	for seed := range uint64(3) {
+	seeds := uint64(1)
+	if *thorough {
+		seeds = 3
+	}
+	for seed := range seeds {
 		rng := rand.New(rand.NewPCG(seed, 3))
 		g := newGenerator(seed)
 		g.site, g.who = 3, 40

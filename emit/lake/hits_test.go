@@ -289,9 +289,9 @@ func TestHitsCrashes(t *testing.T) {
 		}
 		return wanted[end]
 	}
-	places := 40 // of the first six segments each: before and after each put, and the commit
-	if testing.Short() {
-		places = 8
+	places := 10
+	if *thorough {
+		places = 40 // of the first six segments each: before and after each put, and the commit
 	}
 	for n := range places {
 		for _, after := range []bool{false, true} {

@@ -3,6 +3,7 @@ package hitread_test
 import (
 	"context"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -18,6 +19,9 @@ import (
 	"millrace/query"
 	"millrace/query/statsapi"
 )
+
+// More: go test ./emit/lake/hitread -run Random -questions 1000.
+var questions = flag.Int("questions", 120, "number of random queries for each seed")
 
 // asker answers questions by the API.
 type asker struct {
@@ -215,7 +219,7 @@ func TestRandom(t *testing.T) {
 		both := newAsker(t, w, w, openArchive(t, store, w.archive(t, store, files)))
 		rollups := newAsker(t, w, w, nil)
 		a, saw := newAsking(seed, b), map[string]int{}
-		for i := range 400 {
+		for i := range *questions {
 			q := a.question(w, a.rng.IntN(5), a.rng.IntN(5))
 			if i%4 == 0 {
 				q = a.question(w, a.rng.IntN(2), a.rng.IntN(2))
@@ -247,8 +251,8 @@ func TestRandom(t *testing.T) {
 			}
 		}
 		t.Log(saw)
-		if saw["pings"] < 5 || saw["exits"] < 10 || saw["lake"] < 100 || saw["rows"] < 50 || saw["rollup"] < 5 {
-			t.Errorf("of 400 queries were %v", saw)
+		if n := *questions; saw["pings"] < n/80 || saw["exits"] < n/40 || saw["lake"] < n/4 || saw["rows"] < n/8 || saw["rollup"] < n/80 {
+			t.Errorf("of %d queries were %v", n, saw)
 		}
 	}
 	f(1, 500, 60)
