@@ -47,18 +47,19 @@ func (g *Guard) viewLog(ctx context.Context, client *kgo.Client) (*view, error) 
 	if err := v.describe(ctx, client, g.logTopics()); err != nil {
 		return nil, err
 	}
+	// Before the ends: a log that runs may grow in between, and what is committed of that would look as if it were behind the end.
+	for group, topic := range g.opts.Groups {
+		var err error
+		if v.groups[group], err = fetchCommitted(ctx, client, group, topic); err != nil {
+			return nil, err
+		}
+	}
 	for name, t := range v.topics {
 		var err error
 		if t.starts, t.ends, err = kafka.Bounds(ctx, client, name); err != nil {
 			return nil, fmt.Errorf("ask Kafka for the %w", err)
 		}
 		v.topics[name] = t
-	}
-	for group, topic := range g.opts.Groups {
-		var err error
-		if v.groups[group], err = fetchCommitted(ctx, client, group, topic); err != nil {
-			return nil, err
-		}
 	}
 	return v, nil
 }
