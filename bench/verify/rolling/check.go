@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"iter"
 	"net/http"
@@ -339,38 +340,79 @@ func (r *run) checkQuery(ctx context.Context, events []logged) error {
 	if len(at) == 0 {
 		return fmt.Errorf("nothing has the role %s", roleQuery)
 	}
-	sum := 0
-	now := time.Now().UTC()
-	for _, site := range sites {
-		body := fmt.Sprintf(`{"site_id":%q,"metrics":["pageviews"],"date_range":[%q,%q]}`,
-			site, now.Add(-4*time.Hour).Format(time.RFC3339), now.Add(time.Minute).Format(time.RFC3339))
-		req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+at[0].addr+"/api/v2/query", strings.NewReader(body))
-		if err != nil {
-			return err
-		}
-		req.Header.Set("Content-Type", "application/json")
-		res, err := queryClient.Do(req)
-		if err != nil {
-			return err
-		}
-		var answer struct {
-			Results []struct{ Metrics []float64 }
-			Error   string
-		}
-		err = json.NewDecoder(res.Body).Decode(&answer)
-		res.Body.Close()
-		if err != nil || res.StatusCode != http.StatusOK {
-			return fmt.Errorf("query of %s: %s: %s: %w", site, res.Status, answer.Error, err)
-		}
-		for _, row := range answer.Results {
-			sum += int(row.Metrics[0])
-		}
+	sum, _, err := r.ask(ctx, at[0].addr, "[]")
+	if err != nil {
+		return err
 	}
 	if sum != len(ids) {
 		r.report.wrong("the query API counts %d pageviews, there are %d", sum, len(ids))
 	}
 	r.report.figure("query API", "%d pageviews", sum)
-	return nil
+	return r.checkHits(ctx, at[0].addr, len(ids))
+}
+
+// checkHits asks what no rollup holds, until it is answered with all events. A build that knows no hits refuses the question.
+func (r *run) checkHits(ctx context.Context, addr string, events int) error {
+	for began := time.Now(); ; {
+		sum, source, err := r.ask(ctx, addr, `[["contains","event:page",["/"]],["is","visit:browser",["Chrome"]]]`)
+		if errors.Is(err, errRefused) {
+			r.report.figure("hits", "not known to the last build: %v", err)
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		done := sum == events && source == "lake"
+		if late := time.Since(began) > mostBehind; done || late {
+			if !done {
+				r.report.wrong("the query API counts %d pageviews by hits (%q), there are %d", sum, source, events)
+			}
+			r.report.figure("hits", "%d pageviews, %.0f s behind the last beacon", sum, time.Since(began).Seconds())
+			return nil
+		}
+		if err := sleep(ctx, time.Second); err != nil {
+			return err
+		}
+	}
+}
+
+// errRefused is returned for a question that is answered with 400.
+var errRefused = errors.New("refused")
+
+// ask returns the sum of all sites' pageviews that pass filters, and what they were counted from.
+func (r *run) ask(ctx context.Context, addr, filters string) (sum int, source string, err error) {
+	now := time.Now().UTC()
+	for _, site := range sites {
+		body := fmt.Sprintf(`{"site_id":%q,"metrics":["pageviews"],"date_range":[%q,%q],"filters":%s}`,
+			site, now.Add(-4*time.Hour).Format(time.RFC3339), now.Add(time.Minute).Format(time.RFC3339), filters)
+		req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+addr+"/api/v2/query", strings.NewReader(body))
+		if err != nil {
+			return 0, "", err
+		}
+		req.Header.Set("Content-Type", "application/json")
+		res, err := queryClient.Do(req)
+		if err != nil {
+			return 0, "", err
+		}
+		var answer struct {
+			Results []struct{ Metrics []float64 }
+			Meta    struct{ Source string }
+			Error   string
+		}
+		err = json.NewDecoder(res.Body).Decode(&answer)
+		res.Body.Close()
+		if res.StatusCode == http.StatusBadRequest {
+			err = errRefused
+		}
+		if err != nil || res.StatusCode != http.StatusOK {
+			return 0, "", fmt.Errorf("query of %s: %s: %s: %w", site, res.Status, answer.Error, err)
+		}
+		for _, row := range answer.Results {
+			sum += int(row.Metrics[0])
+		}
+		source = answer.Meta.Source
+	}
+	return sum, source, nil
 }
 
 // pauses reports for how long partitions stood still.

@@ -25,7 +25,8 @@
 //   - InfluxDB with package oracle, which counts the log: every minute and every window of visits,
 //     in all families;
 //   - the archive with the log: each event at its offset, none missing or twice;
-//   - the query API with the number of events; and that there is no dead letter.
+//   - the query API with the number of events, by rollups and by hits, where the last build has hits; and
+//     that there is no dead letter.
 //
 // A pause is how long a partition got no record of the changelog: its collectors send ticks every
 // second, so there is always something to count. Times of records are those of the changelog's

@@ -163,7 +163,7 @@ func (r *run) args() map[string][]string {
 		roleProcess: with("--standby", "--s3", r.S3),
 		roleEmit:    with("--influx", r.Influx),
 		roleArchive: with("--s3", r.S3, "--archive-every", "2s"),
-		roleQuery:   with("--influx", r.Influx, "--drain", drain.String()),
+		roleQuery:   with("--influx", r.Influx, "--s3", r.S3, "--drain", drain.String()),
 	}
 }
 
