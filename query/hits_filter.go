@@ -176,12 +176,16 @@ func (v *evaluator) condition(n *node, in []uint64) ([]uint64, error) {
 		return known[code]
 	}
 	if len(t.Values) <= len(t.Codes) {
-		some := false
+		some, all := false, true
 		for code := range t.Values {
-			some = match(uint32(code)) == pass || some
+			is := match(uint32(code)) == pass
+			some, all = some || is, all && is
 		}
 		if !some {
 			return v.none(), nil
+		}
+		if all {
+			return in, nil
 		}
 	}
 	out := v.none()

@@ -100,9 +100,8 @@ func (g *groups) len() int {
 	return len(g.levels[len(g.levels)-1].list)
 }
 
-// dims returns the values of a group.
-func (g *groups) dims(group uint32) []string {
-	list := make([]string, len(g.columns))
+// dims sets list, of an entry for each column, to the values of a group.
+func (g *groups) dims(group uint32, list []string) {
 	for i := len(list) - 1; i > 0; i-- {
 		pair := g.levels[i-1].list[group]
 		list[i] = g.columns[i].values[uint32(pair)]
@@ -111,19 +110,27 @@ func (g *groups) dims(group uint32) []string {
 	if len(list) > 0 {
 		list[0] = g.columns[0].values[group]
 	}
-	return list
 }
 
-// of returns the group of values.
-func (g *groups) of(dims []string) uint32 {
-	group := uint32(0)
-	for i, v := range dims {
-		code := g.columns[i].of(v)
-		if i == 0 {
-			group = code
-		} else {
-			group = g.levels[i-1].of(group, code)
+// merge adds the groups of another one, and returns the number that each of its groups has here.
+func (g *groups) merge(o *groups) []uint32 {
+	if len(g.columns) == 0 {
+		return []uint32{0}
+	}
+	codes := make([][]uint32, len(g.columns))
+	for i, c := range o.columns {
+		codes[i] = make([]uint32, len(c.values))
+		for code, value := range c.values {
+			codes[i][code] = g.columns[i].of(value)
 		}
 	}
-	return group
+	number := codes[0]
+	for i, level := range o.levels {
+		next := make([]uint32, len(level.list))
+		for n, pair := range level.list {
+			next[n] = g.levels[i].of(number[pair>>32], codes[i+1][uint32(pair)])
+		}
+		number = next
+	}
+	return number
 }

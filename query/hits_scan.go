@@ -113,10 +113,7 @@ func (c *hitCount) run(ctx context.Context, ofEvents, ofVisits bool) (*aggregati
 func (c *hitCount) gather() (*aggregation, error) {
 	all := c.workers[0]
 	for _, w := range c.workers[1:] {
-		number := make([]uint32, w.groups.len())
-		for g := range w.counts {
-			number[g] = all.groups.of(w.groups.dims(uint32(g)))
-		}
+		number := all.groups.merge(w.groups)
 		all.grow()
 		for g := range w.counts {
 			all.counts[number[g]].sum(&w.counts[g])
@@ -136,11 +133,16 @@ func (c *hitCount) gather() (*aggregation, error) {
 	}
 	visitors, estimated := all.seen.counts(len(all.counts))
 	a := &aggregation{sketches: c.visitors, estimated: estimated}
+	list, dims := make([]group, len(all.counts)), make([]string, len(all.counts)*len(c.dims))
 	for g := range all.counts {
 		if n := &all.counts[g]; n.events == 0 && n.visits == 0 && len(c.dims) > 0 {
 			continue // it has only pings
 		}
-		a.groups = append(a.groups, &group{dims: all.groups.dims(uint32(g)), counts: all.counts[g], visitors: visitors[g]})
+		to := &list[g]
+		*to = group{dims: dims[:len(c.dims):len(c.dims)], counts: all.counts[g], visitors: visitors[g]}
+		dims = dims[len(c.dims):]
+		all.groups.dims(uint32(g), to.dims)
+		a.groups = append(a.groups, to)
 	}
 	return a, nil
 }

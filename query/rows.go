@@ -14,9 +14,11 @@ func (e *execution) rows(ctx context.Context, c *counted) ([]Row, error) {
 	if err != nil {
 		return nil, err
 	}
-	rows := make([]Row, 0, len(c.groups))
+	rows, n := make([]Row, 0, len(c.groups)), len(e.q.metrics)
+	values := make([]any, n*len(c.groups))
 	for _, g := range c.groups {
-		r := Row{Metrics: make([]any, len(e.q.metrics)), Dimensions: g.dims}
+		r := Row{Metrics: values[:n:n], Dimensions: g.dims}
+		values = values[n:]
 		if r.Dimensions == nil {
 			r.Dimensions = []string{}
 		}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync"
 
 	"millrace/engine/event"
 	"millrace/engine/hits"
@@ -68,6 +69,8 @@ type Archive struct {
 	files footers
 	cache *cache // nil of a folder: the system has one
 	reads counter
+	// memories are those that no query uses.
+	memories sync.Pool
 }
 
 // New returns an Archive. It reads nothing yet.
@@ -78,7 +81,7 @@ func New(o Options) (*Archive, error) {
 	o.VisitLength = cmp.Or(o.VisitLength, 12*event.Hour)
 	o.VisitSettles = cmp.Or(o.VisitSettles, 90*event.Minute)
 	o.OpenFiles = cmp.Or(o.OpenFiles, 4096)
-	a := &Archive{o: o, files: newFooters(o.OpenFiles)}
+	a := &Archive{o: o, files: newFooters(o.OpenFiles), memories: sync.Pool{New: func() any { return new(memory) }}}
 	if _, local := o.Store.(*blob.Folder); !local {
 		a.cache = newCache(cmp.Or(o.CacheBytes, 256<<20))
 	}

@@ -5,13 +5,26 @@ import (
 	"millrace/engine/hits"
 )
 
-// memory is what a worker decodes columns into, used again for the next piece.
+// memory is what a worker decodes columns into, used again for the next piece and by later queries.
 type memory struct {
 	codes []([]uint32)
 	ints  []([]int64)
 	bits  []([]uint64)
 	rows  colfile.Rows
 	null  []bool
+}
+
+// borrow returns the memories of so many workers, and what gives them back once no block is in use any more.
+func (a *Archive) borrow(workers int) (list []*memory, giveBack func()) {
+	for range workers {
+		list = append(list, a.memories.Get().(*memory))
+	}
+	return list, func() {
+		for _, m := range list {
+			m.rows.File, m.rows.Reader = nil, nil
+			a.memories.Put(m)
+		}
+	}
 }
 
 func take[T any](free *[][]T, n int) []T {

@@ -27,9 +27,10 @@ type piece struct {
 func (s *snapshot) Hits(ctx context.Context, sel *hits.Selection, fn func(worker int, b hits.Block) error) error {
 	files := selected(s.list.Hits, sel.Site, sel.From, sel.To)
 	joins := sync.OnceValues(func() (map[int32]hits.Joins, error) { return s.joins(ctx, sel) })
-	memories := make([]memory, sel.Workers)
+	memories, giveBack := s.a.borrow(sel.Workers)
+	defer giveBack()
 	return s.a.each(ctx, hitfile.Hits, files, sel, anyPiece, func(worker int, p *piece) error {
-		b := newBlock(p, &memories[worker], joins)
+		b := newBlock(p, memories[worker], joins)
 		err := fn(worker, b)
 		b.release()
 		return err

@@ -12,9 +12,10 @@ import (
 
 // Visits implements hits.Snapshot.
 func (s *snapshot) Visits(ctx context.Context, sel *hits.Selection, fn func(worker int, b hits.VisitBlock) error) error {
-	memories := make([]memory, sel.Workers)
+	memories, giveBack := s.a.borrow(sel.Workers)
+	defer giveBack()
 	err := s.a.each(ctx, hitfile.Visits, selected(s.list.Visits, sel.Site, sel.From, sel.To), sel, anyPiece, func(worker int, p *piece) error {
-		b := &visitBlock{block: newBlock(p, &memories[worker], nil), sel: sel}
+		b := &visitBlock{block: newBlock(p, memories[worker], nil), sel: sel}
 		err := fn(worker, b)
 		b.release()
 		return err
@@ -53,11 +54,12 @@ const slack = event.Hour
 
 // ended returns the visits that have a row, of those that began in the selection's time.
 func (s *snapshot) ended(ctx context.Context, sel *hits.Selection) (map[int32]map[visit.ID]bool, error) {
-	memories := make([]memory, sel.Workers)
+	memories, giveBack := s.a.borrow(sel.Workers)
+	defer giveBack()
 	all := map[int32]map[visit.ID]bool{}
 	var mu sync.Mutex
 	err := s.a.each(ctx, hitfile.Visits, selected(s.list.Visits, sel.Site, sel.From, sel.To), sel, anyPiece, func(worker int, p *piece) error {
-		b := &visitBlock{block: newBlock(p, &memories[worker], nil), sel: sel}
+		b := &visitBlock{block: newBlock(p, memories[worker], nil), sel: sel}
 		defer b.release()
 		ids, err := b.IDs()
 		if err != nil {
@@ -91,10 +93,11 @@ func (s *snapshot) joins(ctx context.Context, sel *hits.Selection) (map[int32]hi
 	}
 	all := map[int32]hits.Joins{}
 	var mu sync.Mutex
-	memories := make([]memory, sel.Workers)
+	memories, giveBack := s.a.borrow(sel.Workers)
+	defer giveBack()
 	wide := &hits.Selection{Site: sel.Site, From: from - day, To: to + 2*day, Workers: sel.Workers}
 	err := s.a.each(ctx, hitfile.Visits, files, wide, (*piece).hasJoins, func(worker int, p *piece) error {
-		m := &memories[worker]
+		m := memories[worker]
 		into, err := p.ints("into", m, nil)
 		if err != nil {
 			return err
