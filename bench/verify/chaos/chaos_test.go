@@ -198,7 +198,11 @@ func TestSoak(t *testing.T) {
 }
 func TestPoison(t *testing.T) { play(t, Options{Scenario: "poison", Events: events(5_000)}) }
 func TestLake(t *testing.T) {
-	play(t, Options{Scenario: "lake", Events: events(6_000), Times: times(4, 2)})
+	o := Options{Scenario: "lake", Events: 6_000, Times: 4}
+	if !*slow {
+		o.Events, o.Times = 1_500, 1
+	}
+	play(t, o)
 }
 
 // The short form wants the server that deploy/dev-services.sh builds.
