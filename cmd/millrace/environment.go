@@ -4,12 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/alecthomas/kong"
 
+	"millrace/cmd/internal/cli"
 	"millrace/cmd/internal/suggest"
 )
 
@@ -29,7 +29,7 @@ func checkEnvironment(model, selected *kong.Node, environ []string) error {
 	var errs []error
 	for _, setting := range slices.Sorted(slices.Values(environ)) {
 		name, value, _ := strings.Cut(setting, "=")
-		if !strings.HasPrefix(name, variablePrefix) || flags[name] != "" || reservedVariable(name, value) {
+		if !strings.HasPrefix(name, variablePrefix) || flags[name] != "" || cli.ReservedVariable(name, value) {
 			continue
 		}
 		if word := strings.TrimPrefix(name, variablePrefix); word == "VERSION" || word == "HELP" {
@@ -70,23 +70,4 @@ func collectVariables(node *kong.Node, flags map[string]string) {
 	for _, child := range node.Children {
 		collectVariables(child, flags)
 	}
-}
-
-// serviceLink matches the names of the variables that Kubernetes gives to each container for a
-// service whose name begins with "millrace".
-var serviceLink = regexp.MustCompile(`^MILLRACE_(?:\w+_)?(?:SERVICE_HOST|SERVICE_PORT(?:_\w+)?|PORT(?:_\d+_(?:TCP|UDP|SCTP)(?:_PROTO|_PORT|_ADDR)?)?)$`)
-
-// reservedVariable reports which variables are not settings: those of this project's tests and
-// scripts, and those of Kubernetes. MILLRACE_PORT is Kubernetes' if it holds a URL; a number is a
-// user's port.
-func reservedVariable(name, value string) bool {
-	switch {
-	case strings.HasPrefix(name, "MILLRACE_TEST_"),
-		name == "MILLRACE_KAFKA_PORT", name == "MILLRACE_KAFKA_HOME", name == "MILLRACE_KAFKA_VERSION", name == "MILLRACE_SERVICES_DIR": // deploy's scripts'
-		return true
-	case strings.HasSuffix(name, "PORT") && !strings.Contains(name, "_SERVICE_") && !strings.HasSuffix(name, "_TCP_PORT") &&
-		!strings.HasSuffix(name, "_UDP_PORT") && !strings.HasSuffix(name, "_SCTP_PORT"):
-		return serviceLink.MatchString(name) && strings.Contains(value, "://")
-	}
-	return serviceLink.MatchString(name)
 }

@@ -59,7 +59,7 @@ func readSecretFiles(flags []*kong.Flag, log *slog.Logger) error {
 		} else {
 			value.Target.SetString(lines[0])
 		}
-		if info, err := os.Stat(path); err == nil && readableByOthers(info) {
+		if info, err := os.Stat(path); err == nil && secretfile.ReadableByOthers(info) {
 			log.Warn("a file of secrets can be read by all users of this machine: chmod o-rwx", "flag", "--"+file.Name, "file", path)
 		}
 	}
