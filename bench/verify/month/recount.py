@@ -149,16 +149,23 @@ class Recount:
             self.report(f"windows of visits: {family}", len(both) - len(wrong), wrong)
 
 
+def rounded(a, b, scale):
+    """a / b, rounded to 1 / scale, halves to the even digit; nothing if b is 0."""
+    if not b:
+        return None
+    whole, rest = divmod(int(a) * scale, b)
+    return (whole + (2 * rest > b or 2 * rest == b and whole % 2 == 1)) / scale
+
+
 def told(metric, sums):
-    """What the API makes of sums: rounded half up, rates to a decimal, views per visit to two; without visits nothing."""
+    """What the API makes of sums: whole percent and seconds, views per visit to two decimal places; without visits nothing."""
     n = sums.get("visits", 0)
-    half_up = lambda a, b, scale: (2 * int(a) * scale + b) // (2 * b) / scale if b else None
     if metric == "bounce_rate":
-        return half_up(100 * sums.get("bounces", 0), n, 10)
+        return rounded(100 * sums.get("bounces", 0), n, 1)
     if metric == "visit_duration":
-        return half_up(sums.get("seconds", 0), n, 1)
+        return rounded(sums.get("seconds", 0), n, 1)
     if metric == "views_per_visit":
-        return half_up(sums.get("views", 0), n, 100)
+        return rounded(sums.get("views", 0), n, 100)
     return sums.get(metric, 0)
 
 
