@@ -7,7 +7,6 @@ import (
 
 	"golang.org/x/text/currency"
 	"golang.org/x/text/language"
-	"golang.org/x/text/message"
 
 	"millrace/query"
 )
@@ -57,7 +56,9 @@ func shown(metrics []query.Metric, values []any, code string) []any {
 func newRevenue(v float64, code string) *Revenue {
 	symbol, decimals := code, 2
 	if unit, err := currency.ParseISO(code); err == nil {
-		symbol = message.NewPrinter(language.AmericanEnglish).Sprint(currency.Symbol(unit))
+		var text english
+		currency.Symbol(unit).Format(&text, 'v')
+		symbol = text.String()
 		decimals, _ = currency.Standard.Rounding(unit)
 	}
 	if n := len(symbol); n > 0 && 'A' <= symbol[n-1] && symbol[n-1] <= 'Z' {
@@ -68,6 +69,15 @@ func newRevenue(v float64, code string) *Revenue {
 	}
 	return &Revenue{Value: v, Currency: code, Short: symbol + abbreviated(math.Abs(v)), Long: symbol + grouped(math.Abs(v), decimals)}
 }
+
+// english is the state that a symbol of package currency is formatted with. A printer of package message, which has the language
+// too, would make the program a quarter of a megabyte larger.
+type english struct{ strings.Builder }
+
+func (*english) Language() language.Tag { return language.AmericanEnglish }
+func (*english) Width() (int, bool)     { return 0, false }
+func (*english) Precision() (int, bool) { return 0, false }
+func (*english) Flag(int) bool          { return false }
 
 // abbreviated writes a number with one decimal place, and thousands as K, millions as M and so on.
 func abbreviated(v float64) string {
