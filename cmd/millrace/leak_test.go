@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"millrace/internal/testlog"
+
 	"go.uber.org/goleak"
 )
 
@@ -15,7 +17,7 @@ func TestServeLeavesNothingBehind(t *testing.T) {
 	before := goleak.IgnoreCurrent()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	var out, errs syncBuffer
+	var out, errs testlog.Buffer
 	code := make(chan int, 1)
 	go func() {
 		code <- run(ctx, []string{"serve", "--demo", "--data", t.TempDir(), "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"},

@@ -13,6 +13,7 @@ import (
 
 	"millrace/engine"
 	"millrace/internal/kafka"
+	"millrace/internal/testlog"
 )
 
 // refused starts a server, which must end within 10 s and say why, without a word of the engine before it.
@@ -138,7 +139,7 @@ func TestDamagedProgress(t *testing.T) {
 	}
 	hint := []string{"/_progress.millrace.events-", "damaged or of another version", "delete it"}
 	refused(t, at, hint...)
-	var out, errs syncBuffer
+	var out, errs testlog.Buffer
 	code := run(t.Context(), at.args("replay", "--verify"), strings.NewReader(""), &out, &errs)
 	for _, want := range hint {
 		if code != exitError || !strings.Contains(errs.String(), want) {

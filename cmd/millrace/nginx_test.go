@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"millrace/internal/testlog"
 )
 
 // TestBehindNginx is serve behind a real nginx on the same machine, with the mistakes that operators make: each ends in a refusal
@@ -101,7 +103,7 @@ func startNginx(t *testing.T, nginx, location string, s *serving) (url string) {
 	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	var errs syncBuffer
+	var errs testlog.Buffer
 	cmd := exec.Command(nginx, "-c", conf, "-p", dir, "-e", "stderr")
 	cmd.Stderr = &errs
 	if err := cmd.Start(); err != nil {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"millrace/engine/event"
+	"millrace/internal/testlog"
 )
 
 // TestRollupsLost deletes the rollup store while the archive lags behind what was counted: what replay can't know yet comes
@@ -118,7 +119,7 @@ func TestReplayOfLostObjects(t *testing.T) {
 	}
 	want := at.dump(t, math.MaxInt64)
 	for _, mode := range [][]string{{"replay"}, {"replay", "--verify"}} {
-		var out, errs syncBuffer
+		var out, errs testlog.Buffer
 		code := run(t.Context(), at.args(mode...), strings.NewReader(""), &out, &errs)
 		if code != exitError || !strings.Contains(errs.String(), "the archive has lost events: the objects "+filepath.Base(files[1])) {
 			t.Errorf("%s: %d %s", mode, code, errs.String())

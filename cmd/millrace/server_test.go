@@ -13,12 +13,12 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"millrace/cmd/internal/roles"
+	"millrace/internal/testlog"
 	"millrace/query/statsapi"
 )
 
@@ -29,8 +29,8 @@ type serving struct {
 	admin  string
 	ended  chan struct{} // closed once the process has ended
 	err    error         // of the process, valid after ended
-	stdout syncBuffer
-	stderr syncBuffer
+	stdout testlog.Buffer
+	stderr testlog.Buffer
 }
 
 // mustServe starts a server and waits until it is ready.
@@ -232,24 +232,6 @@ func mustListen(tb testing.TB) net.Listener {
 	}
 	tb.Cleanup(func() { ln.Close() })
 	return ln
-}
-
-// syncBuffer is written by a process' output and read by the test.
-type syncBuffer struct {
-	mu sync.Mutex // guards b
-	b  bytes.Buffer
-}
-
-func (b *syncBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(p)
-}
-
-func (b *syncBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.String()
 }
 
 // numbers are the metrics of a row, of amounts of money the value, and 0 of nothing.

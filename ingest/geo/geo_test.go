@@ -10,13 +10,13 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"millrace/ingest/geo/geotest"
 	"millrace/ingest/identity"
+	"millrace/internal/testlog"
 )
 
 // cities is a file of made-up places in networks for documentation.
@@ -265,7 +265,7 @@ func TestReload(t *testing.T) {
 	first := filepath.Join(dir, "first.mmdb")
 	geotest.Write(t, first, geotest.File{Networks: map[string]any{"198.51.100.0/24": geotest.City("AT", "9", "Vienna", 2761369, "Vienna")}})
 	synctest.Test(t, func(t *testing.T) {
-		var log syncBuffer
+		var log testlog.Buffer
 		d, err := Open([]string{first, path}, Options{CheckEvery: time.Minute, Log: slog.New(slog.NewTextHandler(&log, nil))})
 		if err != nil {
 			t.Fatal(err)
@@ -307,24 +307,6 @@ func TestReload(t *testing.T) {
 		f("it is back", 3, 2)
 		f("it is read", 4, 2)
 	})
-}
-
-// syncBuffer is written by the goroutine that follows the file and read by the test.
-type syncBuffer struct {
-	mu sync.Mutex // guards b
-	b  bytes.Buffer
-}
-
-func (b *syncBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(p)
-}
-
-func (b *syncBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.String()
 }
 
 // FuzzLoad: of a damaged file either an error comes or places, whatever they are.

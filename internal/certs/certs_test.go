@@ -1,7 +1,6 @@
 package certs_test
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	"fmt"
@@ -13,12 +12,12 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"millrace/internal/certs"
 	"millrace/internal/certstest"
+	"millrace/internal/testlog"
 )
 
 var quiet = slog.New(slog.DiscardHandler)
@@ -79,30 +78,12 @@ func TestOpen(t *testing.T) {
 	f("is good from", "cert.pem", func(cert, _ string) { a.Write(t, filepath.Dir(cert), time.Now().Add(25*time.Hour), "localhost") })
 }
 
-// syncBuffer is a log that is read while it is written.
-type syncBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (s *syncBuffer) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.Write(p)
-}
-
-func (s *syncBuffer) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.String()
-}
-
 // A pair that changes is taken into use; one that is no good leaves the old one, and is reported
 // once, and not while the files are being replaced.
 func TestWatch(t *testing.T) {
 	a, dir := certstest.New(t), t.TempDir()
 	cert, key := a.Write(t, dir, time.Now().Add(time.Hour), "first")
-	log := &syncBuffer{}
+	log := &testlog.Buffer{}
 	p, err := certs.Open(certs.Options{Cert: cert, Key: key, Every: 5 * time.Millisecond, Log: slog.New(slog.NewTextHandler(log, nil))})
 	if err != nil {
 		t.Fatal(err)

@@ -2,46 +2,28 @@ package front
 
 import (
 	"bufio"
-	"bytes"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"strings"
-	"sync"
 	"testing"
 	"time"
+
+	"millrace/internal/testlog"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/valyala/fasthttp"
 )
 
-// lockedBuffer is a log that is read while it is written.
-type lockedBuffer struct {
-	mu sync.Mutex // guards b
-	b  bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(p)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.String()
-}
-
-func mustServe(t *testing.T, change func(*ServerOptions)) (addr string, log *lockedBuffer, m *Metrics) {
+func mustServe(t *testing.T, change func(*ServerOptions)) (addr string, log *testlog.Buffer, m *Metrics) {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	log = &lockedBuffer{}
+	log = &testlog.Buffer{}
 	logger := slog.New(slog.NewTextHandler(log, nil))
 	m = NewMetrics(prometheus.NewRegistry())
 	o := ServerOptions{
@@ -151,7 +133,7 @@ func TestNothingPersonalIsLogged(t *testing.T) {
 
 // TestAdminLogHasNothingPersonal does the same to the logger of a net/http server.
 func TestAdminLogHasNothingPersonal(t *testing.T) {
-	var log lockedBuffer
+	var log testlog.Buffer
 	l := ErrorLog("admin", slog.New(slog.NewTextHandler(&log, nil)), NewMetrics(nil))
 	for range 100 {
 		l.Printf("http: panic serving %v: %v\n%s", "192.0.2.7:1234", "marker", "stack")

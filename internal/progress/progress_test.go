@@ -4,31 +4,14 @@ import (
 	"bytes"
 	"os"
 	"strings"
-	"sync"
 	"testing"
 	"time"
+
+	"millrace/internal/testlog"
 )
 
-// lockedBuffer is written by the bar's goroutine and read by the test.
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(p)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.String()
-}
-
 func TestLine(t *testing.T) {
-	var out lockedBuffer
+	var out testlog.Buffer
 	b := start(&out, "replay", func() int { return 80 })
 	b.Set(30, 100, 3000)
 	deadline := time.Now().Add(5 * time.Second)
@@ -66,7 +49,7 @@ func TestLineText(t *testing.T) {
 
 // TestWiped: the last thing that a line leaves is a blank one, and nothing is drawn after it.
 func TestWiped(t *testing.T) {
-	var out lockedBuffer
+	var out testlog.Buffer
 	b := start(&out, "x", func() int { return 4 })
 	b.Finish()
 	b.Set(1, 2, 3)

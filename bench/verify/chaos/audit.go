@@ -212,16 +212,16 @@ func (a *auditor) judge(ctx context.Context, until event.Time) error {
 // number of an hour was falsified.
 func (r *Report) judgeAudits(got *Audited, said string, falsified event.Time, control *Audited, saidThen string) {
 	if got.Hours == 0 || got.Points == 0 {
-		r.wrong("the self-audit has compared %d hours with %d points: %s", got.Hours, got.Points, got.Why)
+		r.Fail("the self-audit has compared %d hours with %d points: %s", got.Hours, got.Points, got.Why)
 	}
 	if got.Wrong > 0 {
-		r.wrong("the self-audit finds %d of %d points wrong, in %v: %s", got.Wrong, got.Points, got.WrongHours, said)
+		r.Fail("the self-audit finds %d of %d points wrong, in %v: %s", got.Wrong, got.Points, got.WrongHours, said)
 	}
 	for reason, hours := range got.Skipped {
-		r.wrong("the self-audit has skipped %d hours: %s: %s", hours, reason, said)
+		r.Fail("the self-audit has skipped %d hours: %s: %s", hours, reason, said)
 	}
 	if want := got.Wrong + 1; control.Wrong != want || !slices.Contains(control.WrongHours, falsified) {
-		r.wrong("a number of %s was falsified, and the self-audit finds %d wrong, want %d, in %v: %s", falsified, control.Wrong, want, control.WrongHours, saidThen)
+		r.Fail("a number of %s was falsified, and the self-audit finds %d wrong, want %d, in %v: %s", falsified, control.Wrong, want, control.WrongHours, saidThen)
 	}
 }
 
@@ -311,13 +311,13 @@ func falsifyHour(ctx context.Context, store *local.Store, name string, hour even
 // addAudited adds the figure of a scenario's audits.
 func (r *Report) addAudited(a *audited) {
 	if a.runs == 0 {
-		r.wrong("nothing was audited")
+		r.Fail("nothing was audited")
 	}
 	left := ""
 	if a.left > 0 {
 		left = fmt.Sprintf(" (%d sites are left out: they have events that came too late)", a.left)
 	}
-	r.figure("self-audit", "%d logs: %d hours with %d points compared%s, and in each log a number that was falsified found",
+	r.Add("self-audit", "%d logs: %d hours with %d points compared%s, and in each log a number that was falsified found",
 		a.runs, a.hours, a.points, left)
 }
 

@@ -51,8 +51,8 @@ func brokers(ctx context.Context, o Options) error {
 	if err := r.finish(ctx); err != nil {
 		return err
 	}
-	r.report.figure("harm", "%s", strings.Join(list, ", "))
-	r.report.figure("restarts", "%d of the engine in its process", p.status().Restarts)
+	r.report.Add("harm", "%s", strings.Join(list, ", "))
+	r.report.Add("restarts", "%d of the engine in its process", p.status().Restarts)
 	return nil
 }
 
@@ -136,13 +136,13 @@ func produce(ctx context.Context, o Options) error {
 	h.Remove()
 	restarts := p.status().Restarts
 	if refused == 0 || restarts == 0 {
-		r.report.wrong("the produces were refused %d times and the engine gave up %d times: the scenario did no harm", refused, restarts)
+		r.report.Fail("the produces were refused %d times and the engine gave up %d times: the scenario did no harm", refused, restarts)
 	}
 	took := time.Since(began)
 	if err := r.finish(ctx); err != nil {
 		return err
 	}
-	r.report.figure("refused", "%d produces in %v (%s); the engine gave up and began again %d times", refused, took.Round(time.Second), why.Message, restarts)
+	r.report.Add("refused", "%d produces in %v (%s); the engine gave up and began again %d times", refused, took.Round(time.Second), why.Message, restarts)
 	return nil
 }
 
@@ -155,7 +155,7 @@ func (r *run) checkCommit(ctx context.Context, part int32) error {
 	}
 	last, err := r.lastDelta(ctx, part)
 	if err == nil && at[part] > last+1 {
-		r.report.wrong("partition %d: committed is %d, the changelog ends with record %d", part, at[part], last)
+		r.report.Fail("partition %d: committed is %d, the changelog ends with record %d", part, at[part], last)
 	}
 	return err
 }

@@ -99,7 +99,7 @@ func (r *run) checkHits(ctx context.Context, store blob.Store, j job) (n int, er
 			return n, err
 		}
 		if s.Began != 0 {
-			r.report.wrong("partition %d: hits are whole from %s only", p, s.Began)
+			r.report.Fail("partition %d: hits are whole from %s only", p, s.Began)
 		}
 		n += rows.Buffer.Len()
 		for _, t := range commits.Tables() {
@@ -145,10 +145,10 @@ func (r *run) compareRows(ctx context.Context, store blob.Store, s *commits.Stat
 	if slices.Equal(got, wanted) {
 		return nil
 	}
-	r.report.wrong("partition %d: %d rows of %v up to record %d, want %d", s.Partition, len(got), t, s.Next, len(wanted))
+	r.report.Fail("partition %d: %d rows of %v up to record %d, want %d", s.Partition, len(got), t, s.Next, len(wanted))
 	for i := range min(len(got), len(wanted)) {
 		if got[i] != wanted[i] {
-			r.report.wrong("partition %d: row %d of %v is %s, want %s", s.Partition, i, t, got[i], wanted[i])
+			r.report.Fail("partition %d: row %d of %v is %s, want %s", s.Partition, i, t, got[i], wanted[i])
 			break
 		}
 	}

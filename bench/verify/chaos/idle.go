@@ -75,7 +75,7 @@ func (r *run) announced(ctx context.Context, now event.Time) error {
 	defer r.sink.mu.Unlock()
 	for p, low := range r.sink.progs {
 		if low < want {
-			r.report.wrong("partition %d announced %s at last, at least %s was due", p, low, want)
+			r.report.Fail("partition %d announced %s at last, at least %s was due", p, low, want)
 		}
 	}
 	return nil
@@ -142,24 +142,24 @@ func (m *delays) judge(rep *Report, dead event.Time) {
 	for k, may := range m.may {
 		at, ok := m.fired[k]
 		if !ok {
-			rep.wrong("%s: it may fire, and did not", k)
+			rep.Fail("%s: it may fire, and did not", k)
 			continue
 		}
 		n++
 		worst = max(worst, at.Sub(may))
 		if d := at.Sub(may); d > mostDelay {
-			rep.wrong("%s: fired %v after it may", k, d.Round(time.Millisecond))
+			rep.Fail("%s: fired %v after it may", k, d.Round(time.Millisecond))
 		}
 		over := at.Sub(m.began) - (k.Start + event.Minute - m.from).Std().Sub(event.Time(0).Std())
 		if may := final(k.Start) + 2*event.Second; may > dead && k.Start+event.Minute < dead+silentAfter+2*event.Second {
 			held = max(held, over)
 		} else if end = max(end, over); over > mostDelay {
-			rep.wrong("%s: fired %v after its minute", k, over.Round(time.Millisecond))
+			rep.Fail("%s: fired %v after its minute", k, over.Round(time.Millisecond))
 		}
 	}
 	if n == 0 {
-		rep.wrong("no window has fired")
+		rep.Fail("no window has fired")
 	}
-	rep.figure("delay", "%v at most after they may fire, %v after their minute; %v while the dead collector was waited for (%d windows)",
+	rep.Add("delay", "%v at most after they may fire, %v after their minute; %v while the dead collector was waited for (%d windows)",
 		worst.Round(time.Millisecond), end.Round(time.Millisecond), held.Round(time.Millisecond), n)
 }

@@ -100,14 +100,14 @@ func influx(ctx context.Context, o Options) error {
 	}
 	took := time.Since(back)
 	if took > lagBack {
-		r.report.wrong("the lag was gone %v after the outage", took)
+		r.report.Fail("the lag was gone %v after the outage", took)
 	}
 	points, err := r.checkInflux(ctx, db)
 	if err != nil {
 		return err
 	}
-	r.report.figure("harm", "%v", front.told())
-	r.report.figure("InfluxDB", "%d points compared; away for %v, caught up after %v more; at most %d MB of memory", points, o.Wall, took.Round(100*time.Millisecond), peak>>20)
+	r.report.Add("harm", "%v", front.told())
+	r.report.Add("InfluxDB", "%d points compared; away for %v, caught up after %v more; at most %d MB of memory", points, o.Wall, took.Round(100*time.Millisecond), peak>>20)
 	return nil
 }
 
@@ -167,7 +167,7 @@ func (r *run) checkInflux(ctx context.Context, db influxdb.Config) (int, error) 
 		}
 	}
 	for _, line := range r.counts.compare(got).Wrong {
-		r.report.wrong("InfluxDB: %s", line)
+		r.report.Fail("InfluxDB: %s", line)
 	}
 	return n, nil
 }

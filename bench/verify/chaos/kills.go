@@ -87,8 +87,8 @@ func (r *run) kills(ctx context.Context, times int, wipe float64) error {
 	if _, err := r.start(ctx, r.job(0)); err != nil {
 		return err
 	}
-	r.report.figure("kills", "%d, %d of them while starting; state wiped %d times", times, early, wiped)
-	r.report.figure("start", "%v until the state was recovered, on average", (up / time.Duration(max(1, times-early))).Round(time.Millisecond))
+	r.report.Add("kills", "%d, %d of them while starting; state wiped %d times", times, early, wiped)
+	r.report.Add("start", "%v until the state was recovered, on average", (up / time.Duration(max(1, times-early))).Round(time.Millisecond))
 	return nil
 }
 

@@ -91,7 +91,7 @@ func killArchiver(ctx context.Context, o Options) error {
 	}
 	report, err := l.Check(ctx)
 	if err := errors.Join(err, report.Err()); err != nil {
-		o.report.wrong("%v", err)
+		o.report.Fail("%v", err)
 	}
 	if err := r.checkLake(ctx, l, want); err != nil {
 		return err
@@ -100,9 +100,9 @@ func killArchiver(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	o.report.figure("hits", "%d, each once, and those of a log read without a stop", n)
-	o.report.figure("lake", "%d events in %d objects of %s", rows, report.Objects, store)
-	o.report.figure("kills", "%v", hits)
+	o.report.Add("hits", "%d, each once, and those of a log read without a stop", n)
+	o.report.Add("lake", "%d events in %d objects of %s", rows, report.Objects, store)
+	o.report.Add("kills", "%v", hits)
 	if r.audits == nil {
 		return nil
 	}
@@ -133,7 +133,7 @@ func (r *run) filled(ctx context.Context, l *lake.Reader, p *proc, want int) (in
 			last, moved = n, time.Now()
 		}
 		if time.Since(moved) > patience || !p.alive() {
-			r.report.wrong("the lake has %d events, %d were written: %s", n, want, p.errs.String())
+			r.report.Fail("the lake has %d events, %d were written: %s", n, want, p.errs.String())
 			return n, nil
 		}
 		if err := sleep(ctx, 300*time.Millisecond); err != nil {
@@ -150,18 +150,18 @@ func (r *run) checkLake(ctx context.Context, l *lake.Reader, want map[place]uint
 		number, ok := want[at]
 		switch {
 		case !ok || s.Topic != engine.EventsTopic:
-			r.report.wrong("%s: nobody wrote it", s)
+			r.report.Fail("%s: nobody wrote it", s)
 		case seen[at]:
-			r.report.wrong("%s is there twice", s)
+			r.report.Fail("%s is there twice", s)
 		case e.ID != eventID(number):
-			r.report.wrong("%s is event %s, written was %s", s, e.ID, eventID(number))
+			r.report.Fail("%s is event %s, written was %s", s, e.ID, eventID(number))
 		}
 		seen[at] = true
 		return nil
 	})
 	for at := range want {
 		if !seen[at] {
-			r.report.wrong("%v is missing", at)
+			r.report.Fail("%v is missing", at)
 		}
 	}
 	return err

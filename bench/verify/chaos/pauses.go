@@ -72,16 +72,16 @@ func (l *pauses) judge(rep *Report, most time.Duration) {
 	for _, name := range names {
 		v := byName[name]
 		slices.Sort(v)
-		rep.figure("pause "+name, "median %v, longest %v of %d partitions", quantile(v, 0.5), quantile(v, 1), len(v))
+		rep.Add("pause "+name, "median %v, longest %v of %d partitions", quantile(v, 0.5), quantile(v, 1), len(v))
 	}
 	slices.Sort(all)
 	p99 := quantile(all, 0.99)
-	rep.figure("pause", "median %v, p99 %v, longest %v", quantile(all, 0.5), p99, quantile(all, 1))
+	rep.Add("pause", "median %v, p99 %v, longest %v", quantile(all, 0.5), p99, quantile(all, 1))
 	if most > 0 && p99 > most {
-		rep.wrong("the p99 of a partition's pause is %v, more than %v", p99, most)
+		rep.Fail("the p99 of a partition's pause is %v, more than %v", p99, most)
 	}
 	if len(all) == 0 {
-		rep.wrong("no partition was seen to move")
+		rep.Fail("no partition was seen to move")
 	}
 }
 

@@ -23,9 +23,9 @@ func quietly(ctx context.Context, o Options, w Workload) error {
 		return err
 	}
 	if n := r.fleet.ended; n > 0 {
-		r.report.wrong("the engine ended %d times", n)
+		r.report.Fail("the engine ended %d times", n)
 	}
-	r.report.figure("pace", "%.0f events/s, the writing of the log and the recount in the same process beside it", float64(o.Events)/time.Since(began).Seconds())
+	r.report.Add("pace", "%.0f events/s, the writing of the log and the recount in the same process beside it", float64(o.Events)/time.Since(began).Seconds())
 	return nil
 }
 
@@ -58,6 +58,6 @@ func simulated(ctx context.Context, o Options, run sim.Options) error {
 	run.Seed = o.Seed
 	sum, err := sim.RunSeeds(ctx, run, o.Times, func(done int) { o.progress("simulate", done, o.Times) })
 	o.report.Wrong = append(o.report.Wrong, sum.Wrong...)
-	o.report.figure("simulated", "%d seeds from %d: %s", o.Times, o.Seed, sum)
+	o.report.Add("simulated", "%d seeds from %d: %s", o.Times, o.Seed, sum)
 	return err
 }

@@ -19,7 +19,7 @@ func points(ctx context.Context, o Options) error {
 		ro.Progress = nil
 		err := pointsRound(ctx, ro, hits)
 		for _, line := range ro.report.Wrong {
-			o.report.wrong("seed %d: %s", ro.Seed, line)
+			o.report.Fail("seed %d: %s", ro.Seed, line)
 		}
 		if err != nil {
 			return fmt.Errorf("round of seed %d: %w", ro.Seed, err)
@@ -32,11 +32,11 @@ func points(ctx context.Context, o Options) error {
 		list = append(list, fmt.Sprintf("%s %d", name, hits[name]))
 		total += hits[name]
 		if hits[name] == 0 {
-			o.report.wrong("point %s was never hit", name)
+			o.report.Fail("point %s was never hit", name)
 		}
 	}
-	o.report.figure("points", "%d, %d kills in %d rounds of %d events", len(list), total, o.Times, o.Events)
-	o.report.figure("hits", "%s", strings.Join(list, ", "))
+	o.report.Add("points", "%d, %d kills in %d rounds of %d events", len(list), total, o.Times, o.Events)
+	o.report.Add("hits", "%s", strings.Join(list, ", "))
 	return nil
 }
 

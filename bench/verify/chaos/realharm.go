@@ -96,8 +96,8 @@ func realBrokers(ctx context.Context, o Options) error {
 		list = append(list, fmt.Sprintf("%s %d", name, n))
 	}
 	slices.Sort(list)
-	r.report.figure("harm", "%s; %d connections cut", strings.Join(list, ", "), r.cut)
-	r.report.figure("restarts", "%d of the engine in its process", p.status().Restarts)
+	r.report.Add("harm", "%s; %d connections cut", strings.Join(list, ", "), r.cut)
+	r.report.Add("restarts", "%d of the engine in its process", p.status().Restarts)
 	return nil
 }
 

@@ -66,12 +66,12 @@ func recover1M(ctx context.Context, o Options) error {
 		}
 	}
 	perSec := func(n int64, d time.Duration) float64 { return float64(n) / max(d.Seconds(), 0.001) }
-	r.report.figure("recovered", "%d deltas of %.1f MB in %v, ready after %v", got.Deltas, float64(got.Bytes)/1e6, got.Took.Round(time.Millisecond), took.Round(time.Millisecond))
-	r.report.figure("rate", "%.0f deltas/s, %.0f events/s, %.0f updates of a value per second", perSec(got.Deltas, got.Took),
+	r.report.Add("recovered", "%d deltas of %.1f MB in %v, ready after %v", got.Deltas, float64(got.Bytes)/1e6, got.Took.Round(time.Millisecond), took.Round(time.Millisecond))
+	r.report.Add("rate", "%.0f deltas/s, %.0f events/s, %.0f updates of a value per second", perSec(got.Deltas, got.Took),
 		perSec(int64(r.counts.total().Events), got.Took), perSec(updates, got.Took))
 	// A short log is read before anything is warm.
 	if o.Events >= 1_000_000 && perSec(got.Deltas, got.Took) < leastDeltas && perSec(updates, got.Took) < leastUpdates {
-		r.report.wrong("recovery is slower than %d deltas/s and %d updates/s", leastDeltas, leastUpdates)
+		r.report.Fail("recovery is slower than %d deltas/s and %d updates/s", leastDeltas, leastUpdates)
 	}
 	return nil
 }

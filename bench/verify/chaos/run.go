@@ -227,7 +227,7 @@ func (r *run) check(ctx context.Context) error {
 	}
 	rep := r.report
 	if !slices.Equal(ends, r.counts.ends) {
-		rep.wrong("the log has %v records, written were %v", ends, r.counts.ends)
+		rep.Fail("the log has %v records, written were %v", ends, r.counts.ends)
 	}
 	r.sink.mu.Lock()
 	defer r.sink.mu.Unlock()
@@ -242,11 +242,11 @@ func (r *run) check(ctx context.Context) error {
 	}
 	want := r.counts.total()
 	rep.Wrong = append(rep.Wrong, checkCounters(got, want)...)
-	rep.figure("log", "%d events in %d records, %d partitions, %d sites, %s of event time", want.Events, want.Records,
+	rep.Add("log", "%d events in %d records, %d partitions, %d sites, %s of event time", want.Events, want.Records,
 		r.work.Partitions, r.work.Sites, r.work.Span.Std().Sub(event.Time(0).Std()))
-	rep.figure("accounting", "%d on time + %d late + %d dropped + %d duplicates + %d of bots + %d pings = %d events; %d records dead",
+	rep.Add("accounting", "%d on time + %d late + %d dropped + %d duplicates + %d of bots + %d pings = %d events; %d records dead",
 		got.OnTime, got.Late, got.Dropped, got.Duplicates, got.Bots, got.Pings, got.Events, got.Dead)
-	rep.figure("compared", "%d windows with %d values in %d firings, %.1f MB", v.Windows, v.Values, r.sink.firings, float64(r.sink.bytes)/1e6)
+	rep.Add("compared", "%d windows with %d values in %d firings, %.1f MB", v.Windows, v.Values, r.sink.firings, float64(r.sink.bytes)/1e6)
 	return nil
 }
 

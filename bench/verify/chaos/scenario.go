@@ -7,8 +7,9 @@ import (
 	"fmt"
 	"os/exec"
 	"slices"
-	"strings"
 	"time"
+
+	"millrace/bench/verify/report"
 )
 
 // Options are the settings of Run. Zero fields take the scenario's own long form.
@@ -80,49 +81,10 @@ type Scenario struct {
 
 // Report is what came of a scenario.
 type Report struct {
+	report.Report
 	// Scenario and Seed are the options': with them the same log and the same decisions come again.
 	Scenario string
 	Seed     uint64
-	// Wall is how long it took.
-	Wall time.Duration
-	// Figures are for people, in the order in which they came up.
-	Figures []Figure
-	// Wrong has a line for each value that is not what the recount has, and for each promise that
-	// was not kept.
-	Wrong []string
-}
-
-// Figure is one result: what it is of, and the figure with its unit.
-type Figure struct{ Name, Text string }
-
-// figure adds a figure. The harm that was done is one, so that a scenario which did none is seen.
-func (r *Report) figure(name, format string, args ...any) {
-	r.Figures = append(r.Figures, Figure{name, fmt.Sprintf(format, args...)})
-}
-
-// wrong adds a line to Wrong.
-func (r *Report) wrong(format string, args ...any) {
-	r.Wrong = append(r.Wrong, fmt.Sprintf(format, args...))
-}
-
-// most is how many wrong values are printed.
-const most = 20
-
-// String prints the report, one figure to a line.
-func (r *Report) String() string {
-	var b strings.Builder
-	for _, f := range r.Figures {
-		fmt.Fprintf(&b, "%-14s %s\n", f.Name, f.Text)
-	}
-	fmt.Fprintf(&b, "%-14s %d\n", "wrong", len(r.Wrong))
-	for _, w := range r.Wrong[:min(len(r.Wrong), most)] {
-		fmt.Fprintf(&b, "  %s\n", w)
-	}
-	if n := len(r.Wrong) - most; n > 0 {
-		fmt.Fprintf(&b, "  and %d more\n", n)
-	}
-	fmt.Fprintf(&b, "%-14s %s\n", "took", r.Wall.Round(100*time.Millisecond))
-	return b.String()
 }
 
 // ErrUnknown is returned for the name of a scenario that there is not.

@@ -48,15 +48,15 @@ func same(rep *Report, a, b *kept) {
 		bytes += len(a.raw[k])
 		switch o := b.windows[k]; {
 		case o == nil:
-			rep.wrong("%s: only the first run has it", k)
+			rep.Fail("%s: only the first run has it", k)
 		case string(a.raw[k]) != string(b.raw[k]):
-			rep.wrong("%s: version %d of the first run and version %d of the second are not the same bytes", k, w.Version, o.Version)
+			rep.Fail("%s: version %d of the first run and version %d of the second are not the same bytes", k, w.Version, o.Version)
 		}
 	}
 	for k := range b.windows {
 		if a.windows[k] == nil {
-			rep.wrong("%s: only the second run has it", k)
+			rep.Fail("%s: only the second run has it", k)
 		}
 	}
-	rep.figure("bytes", "%d windows, %.1f MB compared", len(a.windows), float64(bytes)/1e6)
+	rep.Add("bytes", "%d windows, %.1f MB compared", len(a.windows), float64(bytes)/1e6)
 }

@@ -45,18 +45,18 @@ func sketches(ctx context.Context, o Options) error {
 		sum.estimates, sum.beyond, sum.worst = sum.estimates+g.estimates, sum.beyond+g.beyond, max(sum.worst, g.worst)
 		visitors += most
 		for _, w := range g.wrong {
-			o.report.wrong("seed %d: an estimate of %.0f for %d visitors", seed, w.estimate, w.visitors)
+			o.report.Fail("seed %d: an estimate of %.0f for %d visitors", seed, w.estimate, w.visitors)
 		}
 		if !bytes.Equal(g.bytes, again) {
-			o.report.wrong("seed %d: a sketch made again of its %d visitors has other bytes", seed, most)
+			o.report.Fail("seed %d: a sketch made again of its %d visitors has other bytes", seed, most)
 		}
 		return nil
 	})
-	o.report.figure("sketches", "%d, of %d visitors in sum, each made a second time in another order", played, visitors)
-	o.report.figure("estimates", "%d of more than %d visitors, %d of them more than %d standard errors off, at worst %.2f; exact below",
+	o.report.Add("sketches", "%d, of %d visitors in sum, each made a second time in another order", played, visitors)
+	o.report.Add("estimates", "%d of more than %d visitors, %d of them more than %d standard errors off, at worst %.2f; exact below",
 		sum.estimates, exactVisitors, sum.beyond, threeErrors, sum.worst)
 	if most := max(1, int(normalBeyond*float64(sum.estimates))); sum.beyond > most {
-		o.report.wrong("%d estimates are more than %d standard errors off, of so many at most %d may be", sum.beyond, threeErrors, most)
+		o.report.Fail("%d estimates are more than %d standard errors off, of so many at most %d may be", sum.beyond, threeErrors, most)
 	}
 	return err
 }

@@ -47,10 +47,10 @@ func soak(ctx context.Context, o Options) error {
 	if err := r.finish(ctx); err != nil {
 		return err
 	}
-	r.report.figure("rate", "%.0f events/s for %v; the most was %.0f", rate, o.Wall, most)
+	r.report.Add("rate", "%.0f events/s for %v; the most was %.0f", rate, o.Wall, most)
 	g.judge(r.report, o.Wall)
 	if !p.alive() || r.fleet.ended > 0 {
-		r.report.wrong("the engine ended")
+		r.report.Fail("the engine ended")
 	}
 	return nil
 }
@@ -116,15 +116,15 @@ func (g *growth) judge(rep *Report, wall time.Duration) {
 	defer g.mu.Unlock()
 	half := g.samples[len(g.samples)/2:]
 	if len(half) < 3 {
-		rep.wrong("%d samples are too few", len(g.samples))
+		rep.Fail("%d samples are too few", len(g.samples))
 		return
 	}
 	f := func(name string, of func(sample) float64, most float64, judged bool) {
 		slope, mean := fit(half, of)
 		perHour := 100 * slope * 3600 / mean
-		rep.figure(name, "%.4g on average, %+.2f %%/h", mean, perHour)
+		rep.Add(name, "%.4g on average, %+.2f %%/h", mean, perHour)
 		if judged && perHour > most {
-			rep.wrong("%s grows by %.2f %% an hour, at most %g are allowed", name, perHour, most)
+			rep.Fail("%s grows by %.2f %% an hour, at most %g are allowed", name, perHour, most)
 		}
 	}
 	long := wall >= time.Hour
@@ -133,7 +133,7 @@ func (g *growth) judge(rep *Report, wall time.Duration) {
 	f("open files", func(s sample) float64 { return s.files }, 1, long)
 	f("goroutines", func(s sample) float64 { return s.gors }, 1, long)
 	peak := slices.MaxFunc(g.samples, func(a, b sample) int { return int(a.memory - b.memory) })
-	rep.figure("peak", "%.0f MB after %v", peak.memory/1e6, peak.at.Round(time.Second))
+	rep.Add("peak", "%.0f MB after %v", peak.memory/1e6, peak.at.Round(time.Second))
 }
 
 // fit returns the slope per second of the least squares' line, and the mean.

@@ -364,13 +364,13 @@ func (r *spoolRun) check(ctx context.Context) error {
 		}
 		switch {
 		case b.taken && len(at.ids) == 0:
-			rep.wrong("page %s was answered with 2xx and is not in the log", page)
+			rep.Fail("page %s was answered with 2xx and is not in the log", page)
 		case len(at.ids) > 1:
-			rep.wrong("page %s is in the log under %d ids", page, len(at.ids))
+			rep.Fail("page %s is in the log under %d ids", page, len(at.ids))
 		case copies > 1 && !b.again:
-			rep.wrong("page %s, which was sent once, is in the log %d times", page, copies)
+			rep.Fail("page %s, which was sent once, is in the log %d times", page, copies)
 		case len(at.ids) > 0 && (at.first < b.from || b.taken && at.first > b.answered):
-			rep.wrong("page %s has the time %v, it was sent at %v and answered at %v", page, at.first, b.from, b.answered)
+			rep.Fail("page %s has the time %v, it was sent at %v and answered at %v", page, at.first, b.from, b.answered)
 		}
 		switch {
 		case b.taken && b.again:
@@ -382,15 +382,15 @@ func (r *spoolRun) check(ctx context.Context) error {
 		}
 	}
 	for page := range maps.Keys(found) {
-		rep.wrong("page %s is in the log, and nobody has sent it", page)
+		rep.Fail("page %s is in the log, and nobody has sent it", page)
 	}
 	if taken == 0 || r.outages == 0 || r.withSpool == 0 {
-		rep.wrong("%d events were taken in %d outages, %d kills found a spool: the scenario did no harm", taken, r.outages, r.withSpool)
+		rep.Fail("%d events were taken in %d outages, %d kills found a spool: the scenario did no harm", taken, r.outages, r.withSpool)
 	}
-	rep.figure("kills", "%d, %d of them while Kafka was away, %d with events in the spool; Kafka was away %d times", r.opts.Times, r.whileAway, r.withSpool, r.outages)
-	rep.figure("sent", "%d events: %d answered with 2xx by clients that never send again, %d by others; %d of the unanswered are in the log",
+	rep.Add("kills", "%d, %d of them while Kafka was away, %d with events in the spool; Kafka was away %d times", r.opts.Times, r.whileAway, r.withSpool, r.outages)
+	rep.Add("sent", "%d events: %d answered with 2xx by clients that never send again, %d by others; %d of the unanswered are in the log",
 		len(r.beacons.sent), taken, again, unanswered)
-	rep.figure("late", "%d events came behind a low watermark that was past them", late)
+	rep.Add("late", "%d events came behind a low watermark that was past them", late)
 	return nil
 }
 

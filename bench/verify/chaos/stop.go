@@ -87,14 +87,14 @@ func stop(ctx context.Context, o Options) error {
 			return err
 		}
 	}
-	r.report.figure("stops", "%d of %v each; successors had the state after %v", o.Times, o.Wall, pauses)
+	r.report.Add("stops", "%d of %v each; successors had the state after %v", o.Times, o.Wall, pauses)
 	return r.finish(ctx)
 }
 
 // leave ends a worker that may have ended by itself, as one that was replaced may.
 func (r *run) leave(ctx context.Context, p *proc) error {
 	if !p.alive() {
-		r.report.figure("woken", "ended by itself: %.200s", p.errs.String())
+		r.report.Add("woken", "ended by itself: %.200s", p.errs.String())
 		return r.fleet.bury(ctx)
 	}
 	return p.stop(ctx)

@@ -25,6 +25,7 @@ import (
 	"millrace/emit/lake"
 	"millrace/engine"
 	"millrace/internal/blob"
+	"millrace/internal/testlog"
 )
 
 const firefox = "Mozilla/5.0 (X11; Linux x86_64; rv:146.0) Gecko/20100101 Firefox/146.0"
@@ -41,7 +42,7 @@ type stage struct {
 
 	cmd   *exec.Cmd     // of the service; nil: it is stopped
 	ended chan struct{} // closed once it has ended
-	log   syncBuffer
+	log   testlog.Buffer
 
 	units map[string]func() error // commands of systemctl for another service than millrace
 
@@ -138,7 +139,7 @@ func (d *stage) tryStart() error {
 // launch starts the service.
 func (d *stage) launch() {
 	d.t.Helper()
-	d.log.reset()
+	d.log.Reset()
 	cmd := exec.Command(d.path("bin/millrace"), "serve", "--config", d.path("etc/millrace/millrace.yaml"))
 	cmd.Stderr, cmd.Dir = &d.log, d.root
 	if err := cmd.Start(); err != nil {
@@ -579,28 +580,4 @@ func mustPort(t *testing.T) string {
 	}
 	defer ln.Close()
 	return ln.Addr().String()
-}
-
-// syncBuffer is written by a process and read by the test.
-type syncBuffer struct {
-	mu sync.Mutex // guards b
-	b  bytes.Buffer
-}
-
-func (b *syncBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(p)
-}
-
-func (b *syncBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.String()
-}
-
-func (b *syncBuffer) reset() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.b.Reset()
 }

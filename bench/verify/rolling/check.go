@@ -49,7 +49,7 @@ func (r *run) check(ctx context.Context, beacons []*beacon) error {
 		return err
 	}
 	if dead > 0 {
-		r.report.wrong("%d dead letters", dead)
+		r.report.Fail("%d dead letters", dead)
 	}
 	return r.pauses(ctx)
 }
@@ -61,7 +61,7 @@ func (r *run) latency(beacons []*beacon) {
 		if b.taken {
 			taken++
 		} else {
-			r.report.wrong("%s was answered with 2xx by no one, after %d attempts", b.id(), b.attempts)
+			r.report.Fail("%s was answered with 2xx by no one, after %d attempts", b.id(), b.attempts)
 		}
 		if b.attempts > 1 {
 			again++
@@ -69,13 +69,13 @@ func (r *run) latency(beacons []*beacon) {
 		refused += b.refused
 		disconnected += b.disconnected
 	}
-	r.report.figure("beacons", "%d answered with 2xx, of %d; %d were sent again: %d answers of 503, %d connections that ended",
+	r.report.Add("beacons", "%d answered with 2xx, of %d; %d were sent again: %d answers of 503, %d connections that ended",
 		taken, len(beacons), again, refused, disconnected)
 	var quiet time.Duration
 	for i, p := range r.phases {
 		list := latencies(beacons, p.from, p.to)
 		if len(list) == 0 {
-			r.report.wrong("%s: no beacon was answered", p.name)
+			r.report.Fail("%s: no beacon was answered", p.name)
 			continue
 		}
 		slices.Sort(list)
@@ -88,10 +88,10 @@ func (r *run) latency(beacons []*beacon) {
 			times := float64(at(0.99)) / float64(quiet)
 			ratio = fmt.Sprintf("; p99 is %.2f times that without", times)
 			if r.Ratio > 0 && times > r.Ratio {
-				r.report.wrong("%s: the p99 of a beacon is %.2f times that without an upgrade, the bound is %g", p.name, times, r.Ratio)
+				r.report.Fail("%s: the p99 of a beacon is %.2f times that without an upgrade, the bound is %g", p.name, times, r.Ratio)
 			}
 		}
-		r.report.figure(p.name, "%.0f s, %d beacons: p50 %s ms, p99 %s ms, p99.9 %s ms, longest %s ms%s", p.to.Sub(p.from).Seconds(), len(list),
+		r.report.Add(p.name, "%.0f s, %d beacons: p50 %s ms, p99 %s ms, p99.9 %s ms, longest %s ms%s", p.to.Sub(p.from).Seconds(), len(list),
 			ms(at(0.5)), ms(at(0.99)), ms(at(0.999)), ms(list[len(list)-1]), ratio)
 	}
 }
@@ -111,30 +111,30 @@ func (r *run) checkLog(log []record, beacons []*beacon) (events []logged) {
 		delete(of, b.id())
 		switch {
 		case b.taken && len(list) == 0:
-			r.report.wrong("%s was answered with 2xx and is not in the log", b.id())
+			r.report.Fail("%s was answered with 2xx and is not in the log", b.id())
 		case len(list) > 1 && b.attempts == 1:
-			r.report.wrong("%s was sent once and is in the log %d times", b.id(), len(list))
+			r.report.Fail("%s was sent once and is in the log %d times", b.id(), len(list))
 		case len(list) > 1:
 			twice++
 		}
 		for _, e := range list {
 			// A millisecond, because times are cut to milliseconds.
 			if at := e.Time.Std(); b.taken && (at.Before(b.first.Add(-time.Millisecond)) || at.After(b.answered)) {
-				r.report.wrong("%s has the time %s, it was sent at %s and answered at %s", b.id(), e.Time, event.TimeOf(b.first), event.TimeOf(b.answered))
+				r.report.Fail("%s has the time %s, it was sent at %s and answered at %s", b.id(), e.Time, event.TimeOf(b.first), event.TimeOf(b.answered))
 			}
 			if e.Site != b.site() || e.URL != "https://"+b.site()+b.page() {
-				r.report.wrong("%s is in the log as %s of %s", b.id(), e.URL, e.Site)
+				r.report.Fail("%s is in the log as %s of %s", b.id(), e.URL, e.Site)
 			}
 		}
 	}
 	for id := range of {
-		r.report.wrong("%s is in the log, and was not sent", id)
+		r.report.Fail("%s is in the log, and was not sent", id)
 	}
 	collectors := map[string]bool{}
 	for _, rec := range log {
 		collectors[rec.collector] = true
 	}
-	r.report.figure("log", "%d events in %d records of %d collectors; %d of those that were sent again are there twice, and count once",
+	r.report.Add("log", "%d events in %d records of %d collectors; %d of those that were sent again are there twice, and count once",
 		len(events), len(log), len(collectors), twice)
 	return events
 }
@@ -190,7 +190,7 @@ func (r *run) checkWindows(ctx context.Context, log []record) error {
 		sum.Add(o.Counters())
 	}
 	if sum.Dropped > 0 {
-		r.report.wrong("%d events came too late to count", sum.Dropped)
+		r.report.Fail("%d events came too late to count", sum.Dropped)
 	}
 	want := func(yield func(tally.Window, *tally.Cells) bool) {
 		for _, o := range parts {
@@ -211,7 +211,7 @@ func (r *run) checkWindows(ctx context.Context, log []record) error {
 		late := time.Since(began) > mostBehind
 		if (len(v.Wrong) == 0 && (final || !r.Final)) || late {
 			r.report.Wrong = append(r.report.Wrong, v.Wrong...)
-			r.report.figure("compared", "%d windows with %d values in InfluxDB, %.0f s behind the last beacon; late %d, duplicates %d",
+			r.report.Add("compared", "%d windows with %d values in InfluxDB, %.0f s behind the last beacon; late %d, duplicates %d",
 				v.Windows, v.Values, time.Since(began).Seconds(), sum.Late, sum.Duplicates)
 			return nil
 		}
@@ -297,7 +297,7 @@ func (r *run) checkLake(ctx context.Context, events []logged) error {
 		if missing == 0 || len(wrong) > 0 || time.Since(began) > mostBehind {
 			r.report.Wrong = append(r.report.Wrong, wrong...)
 			if missing > 0 {
-				r.report.wrong("%d events of the log are not in the archive", missing)
+				r.report.Fail("%d events of the log are not in the archive", missing)
 			}
 			break
 		}
@@ -305,14 +305,14 @@ func (r *run) checkLake(ctx context.Context, events []logged) error {
 			return err
 		}
 	}
-	report, err := l.Check(ctx)
+	checked, err := l.Check(ctx)
 	if err != nil {
 		return err
 	}
-	if err := report.Err(); err != nil {
-		r.report.wrong("%v", err)
+	if err := checked.Err(); err != nil {
+		r.report.Fail("%v", err)
 	}
-	r.report.figure("archive", "%d events in %d objects", len(want), report.Objects)
+	r.report.Add("archive", "%d events in %d objects", len(want), checked.Objects)
 	return nil
 }
 
@@ -345,9 +345,9 @@ func (r *run) checkQuery(ctx context.Context, events []logged) error {
 		return err
 	}
 	if sum != len(ids) {
-		r.report.wrong("the query API counts %d pageviews, there are %d", sum, len(ids))
+		r.report.Fail("the query API counts %d pageviews, there are %d", sum, len(ids))
 	}
-	r.report.figure("query API", "%d pageviews", sum)
+	r.report.Add("query API", "%d pageviews", sum)
 	return r.checkHits(ctx, at[0].addr, len(ids))
 }
 
@@ -356,7 +356,7 @@ func (r *run) checkHits(ctx context.Context, addr string, events int) error {
 	for began := time.Now(); ; {
 		sum, source, err := r.ask(ctx, addr, `[["contains","event:page",["/"]],["is","visit:browser",["Chrome"]]]`)
 		if errors.Is(err, errRefused) {
-			r.report.figure("hits", "not known to the last build: %v", err)
+			r.report.Add("hits", "not known to the last build: %v", err)
 			return nil
 		}
 		if err != nil {
@@ -365,9 +365,9 @@ func (r *run) checkHits(ctx context.Context, addr string, events int) error {
 		done := sum == events && source == "lake"
 		if late := time.Since(began) > mostBehind; done || late {
 			if !done {
-				r.report.wrong("the query API counts %d pageviews by hits (%q), there are %d", sum, source, events)
+				r.report.Fail("the query API counts %d pageviews by hits (%q), there are %d", sum, source, events)
 			}
-			r.report.figure("hits", "%d pageviews, %.0f s behind the last beacon", sum, time.Since(began).Seconds())
+			r.report.Add("hits", "%d pageviews, %.0f s behind the last beacon", sum, time.Since(began).Seconds())
 			return nil
 		}
 		if err := sleep(ctx, time.Second); err != nil {
@@ -432,7 +432,7 @@ func (r *run) pauses(ctx context.Context) error {
 		for _, d := range longest {
 			text = append(text, fmt.Sprintf("%.1f", d.Seconds()))
 		}
-		r.report.figure("pauses", "%s: longest of each partition %s s", p.name, strings.Join(text, ", "))
+		r.report.Add("pauses", "%s: longest of each partition %s s", p.name, strings.Join(text, ", "))
 	}
 	return nil
 }

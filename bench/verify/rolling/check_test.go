@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"millrace/bench/verify/report"
 	"millrace/engine/event"
 )
 
@@ -20,7 +21,7 @@ func TestCheckLog(t *testing.T) {
 	}
 	f := func(want string, beacons []*beacon, events ...logged) {
 		t.Helper()
-		r := &run{report: &Report{}}
+		r := &run{report: &report.Report{}}
 		r.checkLog([]record{{collector: "c", events: events}}, beacons)
 		got := strings.Join(r.report.Wrong, "\n")
 		if (want == "") != (got == "") || !strings.Contains(got, want) {
@@ -53,7 +54,7 @@ func TestRatio(t *testing.T) {
 		beacons = append(beacons, &beacon{number: i, due: due, first: due, answered: due.Add(took), attempts: 1, taken: true})
 	}
 	for ratio, wrong := range map[float64]int{3: 1, 5: 0, 0: 0} {
-		r := &run{Options: Options{Ratio: ratio}, report: &Report{}, phases: []phase{
+		r := &run{Options: Options{Ratio: ratio}, report: &report.Report{}, phases: []phase{
 			{"no upgrade", at, at.Add(100 * time.Second)}, {"upgrade", at.Add(100 * time.Second), at.Add(200 * time.Second)}}}
 		r.latency(beacons)
 		if len(r.report.Wrong) != wrong {

@@ -14,6 +14,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"millrace/bench/verify/report"
 )
 
 // process is a serve of one role.
@@ -139,7 +141,7 @@ type fleet struct {
 	dir    string
 	args   map[string][]string // of each role
 	drain  time.Duration
-	report *Report
+	report *report.Report
 
 	mu    sync.Mutex // guards what follows
 	all   []*process
@@ -169,7 +171,7 @@ func (f *fleet) start(ctx context.Context, program, role, dir string) (*process,
 func (f *fleet) end(p *process) {
 	err := p.stop(f.drain + 25*time.Second)
 	if err != nil {
-		f.report.wrong("%v", err)
+		f.report.Fail("%v", err)
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()

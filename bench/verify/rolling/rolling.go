@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"millrace/bench/verify/report"
 	"millrace/internal/services"
 )
 
@@ -66,7 +67,7 @@ const drain = 6 * probeEvery
 // run is an upgrade in progress.
 type run struct {
 	Options
-	report *Report
+	report *report.Report
 	dir    string
 	fleet  *fleet
 	log    *logReader
@@ -80,27 +81,27 @@ type phase struct {
 }
 
 // Run plays an upgrade. The report is not nil also where an error is returned.
-func Run(ctx context.Context, o Options) (report *Report, err error) {
+func Run(ctx context.Context, o Options) (rep *report.Report, err error) {
 	o.Rate, o.Quiet, o.Partitions = cmp.Or(o.Rate, 100), cmp.Or(o.Quiet, 30*time.Second), cmp.Or(o.Partitions, 6)
 	if o.Progress == nil {
 		o.Progress = func(string, int, int) {}
 	}
-	report = &Report{}
-	defer func(began time.Time) { report.Wall = time.Since(began) }(time.Now())
+	rep = &report.Report{}
+	defer func(began time.Time) { rep.Wall = time.Since(began) }(time.Now())
 	dir, err := os.MkdirTemp(o.Dir, "millrace-rolling-")
 	if err != nil {
-		return report, fmt.Errorf("make folder: %w", err)
+		return rep, fmt.Errorf("make folder: %w", err)
 	}
 	defer os.RemoveAll(dir)
-	r := &run{Options: o, report: report, dir: dir}
+	r := &run{Options: o, report: rep, dir: dir}
 	down, err := r.startServers(ctx)
 	defer func() { err = errors.Join(err, down()) }()
 	if err != nil {
-		return report, err
+		return rep, err
 	}
-	r.fleet = &fleet{dir: dir, args: r.args(), drain: drain, report: report}
+	r.fleet = &fleet{dir: dir, args: r.args(), drain: drain, report: rep}
 	defer r.fleet.close()
-	return report, r.play(ctx)
+	return rep, r.play(ctx)
 }
 
 // startServers starts what is not given.

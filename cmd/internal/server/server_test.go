@@ -1,7 +1,6 @@
 package server
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"log/slog"
@@ -10,17 +9,17 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"millrace/cmd/internal/datadir"
+	"millrace/internal/testlog"
 )
 
 // TestOrder: a server stops in the order that the package's doc argues, and logs it at level debug.
 func TestOrder(t *testing.T) {
 	t.Parallel()
-	var log lockedBuffer
+	var log testlog.Buffer
 	o := options(t.TempDir())
 	o.Demo = true
 	o.Log = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
@@ -55,7 +54,7 @@ func TestRun(t *testing.T) {
 			ctx, cancel := context.WithCancelCause(t.Context())
 			defer cancel(nil)
 			up := make(chan Up, 1)
-			var log lockedBuffer
+			var log testlog.Buffer
 			o := options(t.TempDir())
 			o.Up = func(u Up) { up <- u }
 			o.Drain = time.Millisecond
@@ -162,22 +161,4 @@ func TestClosers(t *testing.T) {
 	if err := c.close(); err != nil || !slices.Equal(called, []string{"c", "b", "a"}) {
 		t.Error(err, called)
 	}
-}
-
-// lockedBuffer is a bytes.Buffer for several goroutines.
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(p)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.String()
 }

@@ -1,4 +1,4 @@
-package rolling
+package report
 
 import (
 	"fmt"
@@ -7,12 +7,14 @@ import (
 	"time"
 )
 
-// Report is what came of a run.
+// Report is what came of a run. The zero value is one without a figure. Add and Fail may be called by
+// several goroutines; the fields are to be read when the run is over.
 type Report struct {
-	mu sync.Mutex // guards what follows while the run is under way
-	// Figures are for people, in the order in which they came up.
+	mu sync.Mutex // guards Figures and Wrong while the run is under way
+	// Figures are in the order in which they came up.
 	Figures []Figure
-	// Wrong has a line for each promise that was not kept.
+	// Wrong has a line for each value that is not what it has to be, and for each promise that was not
+	// kept.
 	Wrong []string
 	// Wall is how long it took.
 	Wall time.Duration
@@ -21,15 +23,15 @@ type Report struct {
 // Figure is one result: what it is of, and the figure with its unit.
 type Figure struct{ Name, Text string }
 
-// figure adds a figure.
-func (r *Report) figure(name, format string, args ...any) {
+// Add adds a figure. The harm that was done is one, so that a run which did none is seen.
+func (r *Report) Add(name, format string, args ...any) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.Figures = append(r.Figures, Figure{name, fmt.Sprintf(format, args...)})
 }
 
-// wrong adds a line to Wrong.
-func (r *Report) wrong(format string, args ...any) {
+// Fail adds a line to Wrong.
+func (r *Report) Fail(format string, args ...any) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.Wrong = append(r.Wrong, fmt.Sprintf(format, args...))
