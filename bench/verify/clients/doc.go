@@ -50,4 +50,7 @@
 //     the proxy keeps no connection open but those of events, and the first of these has a new one.
 //
 // It does not: measure speed, or send to anywhere but loopback addresses.
+//
+// A published client of the query API (npm's plausible, of the Stats API v1) is run likewise, by a test
+// of its own, about an imported log and about who is there now.
 package clients
