@@ -73,6 +73,7 @@ const (
 func NewCondition(op Op, d *Dimension, clauses []string, fold bool) (*Filter, error) {
 	f := &Filter{op: op, dim: d, clauses: slices.Clone(clauses), fold: fold}
 	if op == Is {
+		namesHere(d, f.clauses)
 		if err := checkValues(d, f.clauses, fold); err != nil {
 			return nil, err
 		}

@@ -56,7 +56,7 @@ func TestImpossibleValues(t *testing.T) {
 	refused("visit:browser", "chrome", `did you mean "Chrome"`)
 	refused("visit:browser", "Chrom", "such as Chrome, Safari, Firefox")
 	refused("visit:os", "MacOS", `did you mean "macOS"`)
-	refused("visit:os", "Mac OS X", "such as Windows, Android, iOS")
+	refused("visit:os", "OS/2", "such as Windows, Android, iOS")
 	refused("visit:country", "UK", `did you mean "GB"`)
 	refused("visit:country", "EL", `did you mean "GR"`)
 	refused("visit:country", "uk", `did you mean "GB"`)
