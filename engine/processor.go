@@ -119,6 +119,7 @@ func New(o Options) (*Processor, error) {
 	)
 	opts := o.Cluster.GokaOptions(kafka.GroupOptions{
 		Hasher:   event.NewHasher,
+		Table:    table,
 		Log:      o.Log,
 		OnCommit: p.onCommit,
 		OnOldest: p.onOldest,

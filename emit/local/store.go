@@ -44,6 +44,10 @@ const (
 	memtables     = 2
 )
 
+// maxOpenFiles bounds the tables that are held open, however large the store grows: about a third of
+// a GB of it. To open another costs some reads of what the system has in memory.
+const maxOpenFiles = 64
+
 var formatKey = []byte{tableMeta, 'f', 'o', 'r', 'm', 'a', 't'}
 
 // Options of a Store.
@@ -139,6 +143,7 @@ func (s *Store) openPebble(o *Options, logger *logger) (*pebble.DB, error) {
 		Logger:             logger,
 		FormatMajorVersion: pebble.FormatNewest,
 		MemTableSize:       memtableBytes,
+		MaxOpenFiles:       maxOpenFiles,
 		// Without these Pebble ends the process when it meets a damaged table. Who reads it is told
 		// instead.
 		EventListener: &pebble.EventListener{

@@ -12,8 +12,9 @@ import (
 	"millrace/engine/window"
 )
 
-// output takes the finished windows of one kind, in order of hours, and holds them against the store, many hours at a
-// time: each costs a question for every site and family.
+// output takes the finished windows of one kind, in order of hours, and in each hour in order of sites, and holds them
+// against the store, many hours at a time: each costs a question for every site and family. An hour that is too large to
+// be held is compared site by site.
 type output struct {
 	run  *run
 	kind window.Kind
@@ -21,6 +22,11 @@ type output struct {
 	from, to, at, end event.Time
 	windows           []counted
 	points            int
+	// hour has those of the hour that is being given, of which the sites up to after have been compared.
+	hour       []counted
+	hourPoints int
+	after      string
+	peak       int // the most points at hand
 }
 
 func newOutput(r *run, k window.Kind, from, to event.Time) *output {
@@ -30,30 +36,81 @@ func newOutput(r *run, k window.Kind, from, to event.Time) *output {
 const (
 	// day is how much is compared at a time, at most; it bounds what is held of the store.
 	day = 24 * event.Hour
-	// maxPoints is how many points are held at a time, some 50 MB.
-	maxPoints = 200_000
+	// defaultPoints is Options.MaxPoints of who does not say, some 150 MB with the sketches.
+	defaultPoints = 200_000
 )
 
 // wants reports whether a window is compared.
 func (o *output) wants(start event.Time) bool { return start >= o.from && start < o.to }
 
-// add takes the windows of an hour of the archive.
-func (o *output) add(ctx context.Context, hour event.Time, windows []counted) error {
-	from, to := max(hour, o.from), min(hour+event.Hour, o.to)
-	if from >= to {
+// part returns what of an hour is compared.
+func (o *output) part(hour event.Time) (from, to event.Time) {
+	return max(hour, o.from), min(hour+event.Hour, o.to)
+}
+
+// take takes a window of the hour that is being given, one that it wants.
+func (o *output) take(w counted) {
+	o.hour = append(o.hour, w)
+	o.hourPoints += len(w.Points)
+	o.peak = max(o.peak, o.points+o.hourPoints)
+}
+
+// siteDone says that an hour's windows of all sites up to one have been given. Where that is more than may be held, it
+// compares the hours before, and then, if need be, those of this one.
+func (o *output) siteDone(ctx context.Context, hour event.Time, site string) error {
+	if o.points+o.hourPoints < o.run.o.MaxPoints {
 		return nil
 	}
-	if from-o.end > day {
-		if err := o.gap(ctx, from); err != nil {
+	from, to := o.part(hour)
+	if err := o.reach(ctx, from); err != nil {
+		return err
+	}
+	if len(o.windows) > 0 {
+		if err := o.flush(ctx); err != nil {
 			return err
 		}
 	}
-	o.end = to
-	for _, w := range windows {
-		o.points += len(w.Points)
+	if o.hourPoints < o.run.o.MaxPoints {
+		return nil
 	}
-	o.windows = append(o.windows, windows...)
-	if o.points >= maxPoints || o.end-o.at >= day {
+	return o.sites(ctx, to, site)
+}
+
+// sites compares, until a time, the sites up to last of which that has not been done, or all if last is "".
+func (o *output) sites(ctx context.Context, to event.Time, last string) error {
+	err := o.segment(ctx, span{o.at, to, o.after, last}, o.hour)
+	clear(o.hour) // the memory of the points
+	o.hour, o.hourPoints, o.after = o.hour[:0], 0, last
+	return err
+}
+
+// reach compares what the store has where the archive had nothing for more than a day.
+func (o *output) reach(ctx context.Context, from event.Time) error {
+	if from-o.end > day {
+		return o.gap(ctx, from)
+	}
+	return nil
+}
+
+// hourDone says that all windows of an hour have been given.
+func (o *output) hourDone(ctx context.Context, hour event.Time) error {
+	from, to := o.part(hour)
+	if from >= to {
+		return nil
+	}
+	if err := o.reach(ctx, from); err != nil {
+		return err
+	}
+	o.end = to
+	if o.after != "" {
+		err := o.sites(ctx, to, "")
+		o.at = to
+		return err
+	}
+	o.windows, o.points = append(o.windows, o.hour...), o.points+o.hourPoints
+	clear(o.hour)
+	o.hour, o.hourPoints = o.hour[:0], 0
+	if o.points >= o.run.o.MaxPoints || o.end-o.at >= day {
 		return o.flush(ctx)
 	}
 	return nil
@@ -61,15 +118,17 @@ func (o *output) add(ctx context.Context, hour event.Time, windows []counted) er
 
 // finish compares what is left.
 func (o *output) finish(ctx context.Context) error {
-	if o.to-o.end > day {
-		return o.gap(ctx, o.to)
+	if err := o.reach(ctx, o.to); err != nil {
+		return err
 	}
 	o.end = o.to
 	return o.flush(ctx)
 }
 
+// flush compares the hours that are at hand.
 func (o *output) flush(ctx context.Context) error {
-	err := o.segment(ctx, o.at, o.end, o.windows)
+	err := o.segment(ctx, span{from: o.at, to: o.end}, o.windows)
+	clear(o.windows)
 	o.at, o.windows, o.points = o.end, o.windows[:0], 0
 	return err
 }
@@ -91,7 +150,7 @@ func (o *output) gap(ctx context.Context, to event.Time) error {
 		}
 	}
 	for _, d := range slices.Sorted(maps.Keys(days)) {
-		if err := o.segment(ctx, max(d, from), min(d+day, to), nil); err != nil {
+		if err := o.segment(ctx, span{from: max(d, from), to: min(d+day, to)}, nil); err != nil {
 			return err
 		}
 	}
@@ -126,9 +185,18 @@ func (o *output) scan(ctx context.Context, site string, from, to event.Time, fn 
 	return nil
 }
 
-// segment compares the windows of [from, to) with the store, site by site, and in mode Write makes the store equal.
-// Windows are all that the archive gives for the range.
-func (o *output) segment(ctx context.Context, from, to event.Time, windows []counted) error {
+// span is a part of what is compared: a time, and of it the sites behind one, up to last or all if that is "".
+type span struct {
+	from, to    event.Time
+	after, last string
+}
+
+func (s *span) has(site string) bool { return site > s.after && (s.last == "" || site <= s.last) }
+
+// segment compares the windows of a span with the store, site by site, and in mode Write makes the store equal.
+// Windows are all that the archive gives for it.
+func (o *output) segment(ctx context.Context, of span, windows []counted) error {
+	from, to := of.from, of.to
 	if from >= to {
 		return nil
 	}
@@ -138,7 +206,9 @@ func (o *output) segment(ctx context.Context, from, to event.Time, windows []cou
 		bySite[w.Site] = append(bySite[w.Site], w)
 	}
 	for _, s := range r.sites {
-		bySite[s] = append(bySite[s], nil...)
+		if of.has(s) {
+			bySite[s] = append(bySite[s], nil...)
+		}
 	}
 	var batch []*window.Window
 	points := 0

@@ -135,6 +135,9 @@ type Options struct {
 	Version func(site string, shard uint16) int64
 	// MaxDifferences is how many differences the Report lists; 0 is 100. All are counted.
 	MaxDifferences int
+	// MaxPoints is about how many recomputed points of one kind of window are held at a time; 0 is 200,000, some 150 MB. A
+	// site's hour is held whole, whatever it has, and of one site at a time what the store has in its place.
+	MaxPoints int
 	// Progress is called every 65,536 events and after each hour; nil: it is not.
 	Progress func(Progress)
 }
@@ -212,6 +215,7 @@ func (o Options) Validate() error {
 	check(o.To == 0 || o.From < o.To, "from %s is not before to %s", o.From, o.To)
 	check(o.Grace >= 0, "grace %d ms is negative", o.Grace)
 	check(o.Limit >= 0, "limit %d is negative", o.Limit)
+	check(o.MaxPoints >= 0, "%d points at a time are negative", o.MaxPoints)
 	check(o.Partitions >= 0, "%d partitions are negative", o.Partitions)
 	errs = append(errs, o.Rules.Validate())
 	if o.Site != "" {
@@ -231,7 +235,7 @@ func Run(ctx context.Context, o Options) (Report, error) {
 }
 
 func newRun(o Options) *run {
-	o.MaxDifferences = cmp.Or(o.MaxDifferences, 100)
+	o.MaxDifferences, o.MaxPoints = cmp.Or(o.MaxDifferences, 100), cmp.Or(o.MaxPoints, defaultPoints)
 	if o.NewDeriver == nil {
 		o.NewDeriver = func() engine.Deriver { return enrich.New(enrich.Options{}) }
 	}

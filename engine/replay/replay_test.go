@@ -1,6 +1,7 @@
 package replay
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -669,6 +670,68 @@ func TestBatches(t *testing.T) {
 	mustRun(t, Options{Lake: &memLake{events: events, records: 10_000}, Reader: store, Sink: store, Limit: 500})
 	if len(store.points) < 3 || slices.Max(store.points) > maxBatchPoints+2000 {
 		t.Errorf("calls of %v points", store.points)
+	}
+}
+
+// TestPortions: however few points may be held, the outcome is the same, and no more are held than that and the hour of the
+// site that is largest.
+func TestPortions(t *testing.T) {
+	t.Parallel()
+	events := traffic(19, 4000, noon-90*event.Minute, 4*event.Hour)
+	for i := range events {
+		if n := i % 11; events[i].Site == "a.example" && n > 2 {
+			events[i].Site = fmt.Sprintf("%c%d.example", "az"[n%2], n)
+		}
+	}
+	expect := want(events, 0)
+	largest, all := [window.NumKinds]int{}, [window.NumKinds]int{}
+	hours := map[storeID]int{}
+	for id, w := range expect.windows {
+		hour := storeID{id.kind, windowID{site: id.site, start: id.start.Floor(event.Hour)}}
+		hours[hour] += len(w.Points)
+		largest[id.kind] = max(largest[id.kind], hours[hour])
+		all[id.kind] += len(w.Points)
+	}
+	var reports []Report
+	for _, most := range []int{0, 5000, 700, 1} {
+		// The store has a site that is gone, an hour that is too much, and lacks one.
+		store, rep := newStore(), Report{}
+		for id, w := range expect.windows {
+			if id.site != "a.example" || id.start.Floor(event.Hour) != noon {
+				store.windows[id] = w
+			}
+		}
+		for id, w := range want(traffic(20, 200, noon-4*event.Hour, 6*event.Hour), 0).windows {
+			id.site = "a9." + id.site
+			moved := *w
+			moved.Site = id.site
+			store.windows[id] = &moved
+		}
+		o := Options{Lake: &memLake{events: events}, Reader: store, Mode: Verify, MaxPoints: most, MaxDifferences: 1 << 20, From: noon - 5*event.Hour, To: noon + 4*event.Hour}
+		r := newRun(o)
+		if err := r.all(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		for k, out := range r.outputs {
+			if out.peak == 0 || most > 0 && out.peak > most+largest[k] || most == 0 && out.peak != all[k] {
+				t.Errorf("%s with %d at a time: %d points are held, the largest hour of a site has %d, all %d", window.Kind(k), most, out.peak, largest[k], all[k])
+			}
+		}
+		rep = r.report
+		slices.SortFunc(rep.Differences, func(a, b Difference) int {
+			return cmp.Or(cmp.Compare(a.Window, b.Window), strings.Compare(a.Site, b.Site), pointID{a.Start, a.Family, a.Dims}.compare(pointID{b.Start, b.Family, b.Dims}))
+		})
+		if reports = append(reports, rep); !reflect.DeepEqual(rep, reports[0]) || rep.Differing < 1000 {
+			t.Errorf("%d at a time: %d differences, want %d and the same", most, rep.Differing, reports[0].Differing)
+		}
+		o.Mode, o.Sink = Write, store
+		mustRun(t, o)
+		for id, w := range store.windows {
+			if len(w.Points) == 0 {
+				delete(store.windows, id) // cleared
+			}
+		}
+		same(t, store, expect)
 	}
 }
 

@@ -169,7 +169,6 @@ func (r *run) finishHour(ctx context.Context, hour event.Time) error {
 	all := r.open.minutes[hour]
 	delete(r.open.minutes, hour)
 	minutes, hours := r.outputs[window.Minute], r.outputs[window.Hour]
-	var ofMinutes, ofHours []counted
 	ids := slices.SortedFunc(maps.Keys(all), windowID.compare)
 	for i, id := range ids {
 		agg := r.open.agg
@@ -178,24 +177,27 @@ func (r *run) finishHour(ctx context.Context, hour event.Time) error {
 			return fmt.Errorf("window %s %s: %w", id.site, id.start, err)
 		}
 		stream := all[id].parts[0].source < r.imports.index
+		delete(all, id)
 		if minutes.wants(id.start) {
-			ofMinutes = append(ofMinutes, r.window(window.Minute, id, agg, stream))
+			minutes.take(r.window(window.Minute, id, agg, stream))
 		}
-		if !hours.wants(hour) {
-			continue
+		first := i == 0 || ids[i-1].site != id.site || ids[i-1].shard != id.shard
+		last := i == len(ids)-1 || ids[i+1].site != id.site || ids[i+1].shard != id.shard
+		if hours.wants(hour) {
+			if first {
+				r.open.hour.Reset(r.o.Limit)
+			}
+			if r.open.hour.Merge(agg); last {
+				hours.take(r.window(window.Hour, windowID{id.site, hour, id.shard}, r.open.hour, stream))
+			}
 		}
-		if i == 0 || ids[i-1].site != id.site || ids[i-1].shard != id.shard {
-			r.open.hour.Reset(r.o.Limit)
-		}
-		r.open.hour.Merge(agg)
-		if i == len(ids)-1 || ids[i+1].site != id.site || ids[i+1].shard != id.shard {
-			ofHours = append(ofHours, r.window(window.Hour, windowID{id.site, hour, id.shard}, r.open.hour, stream))
+		if i < len(ids)-1 && ids[i+1].site != id.site {
+			if err := cmp.Or(minutes.siteDone(ctx, hour, id.site), hours.siteDone(ctx, hour, id.site)); err != nil {
+				return err
+			}
 		}
 	}
-	if err := minutes.add(ctx, hour, ofMinutes); err != nil {
-		return err
-	}
-	return hours.add(ctx, hour, ofHours)
+	return cmp.Or(minutes.hourDone(ctx, hour), hours.hourDone(ctx, hour))
 }
 
 // finishVisits gives out the windows of visits of the hours up to last.
@@ -206,28 +208,39 @@ func (r *run) finishVisits(ctx context.Context, last event.Time) error {
 		}
 		all := r.open.visits[hour]
 		delete(r.open.visits, hour)
-		var out []counted
-		for _, id := range slices.SortedFunc(maps.Keys(all), windowID.compare) {
-			if !r.outputs[window.Visits].wants(id.start) {
-				continue
-			}
-			agg := r.open.agg
-			agg.Reset(r.o.Limit)
-			if err := all[id].addTo(agg); err != nil {
-				return fmt.Errorf("visits %s %s: %w", id.site, id.start, err)
-			}
-			w := r.window(window.Visits, id, agg, all[id].parts[0].source < r.imports.index)
-			if !slices.ContainsFunc(w.Points, func(p window.Point) bool { return !isZero(p.Rollup) }) {
-				continue // all its visits have turned out to have begun elsewhere
-			}
-			r.report.Visits[id.site] += w.Points[0].Visits
-			out = append(out, w)
-		}
-		if err := r.outputs[window.Visits].add(ctx, hour, out); err != nil {
+		if err := r.finishVisitsOf(ctx, hour, all); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func (r *run) finishVisitsOf(ctx context.Context, hour event.Time, all map[windowID]*open) error {
+	out := r.outputs[window.Visits]
+	ids := slices.SortedFunc(maps.Keys(all), windowID.compare)
+	for i, id := range ids {
+		if !out.wants(id.start) {
+			continue
+		}
+		agg := r.open.agg
+		agg.Reset(r.o.Limit)
+		if err := all[id].addTo(agg); err != nil {
+			return fmt.Errorf("visits %s %s: %w", id.site, id.start, err)
+		}
+		w := r.window(window.Visits, id, agg, all[id].parts[0].source < r.imports.index)
+		delete(all, id)
+		// Else all its visits have turned out to have begun elsewhere.
+		if slices.ContainsFunc(w.Points, func(p window.Point) bool { return !isZero(p.Rollup) }) {
+			r.report.Visits[id.site] += w.Points[0].Visits
+			out.take(w)
+		}
+		if i < len(ids)-1 && ids[i+1].site != id.site {
+			if err := out.siteDone(ctx, hour, id.site); err != nil {
+				return err
+			}
+		}
+	}
+	return out.hourDone(ctx, hour)
 }
 
 func (r *run) window(k window.Kind, id windowID, a *window.Agg, stream bool) counted {

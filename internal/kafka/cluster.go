@@ -40,6 +40,9 @@ type Cluster struct {
 	// SessionTimeout is how long a member of a group may be silent before others get its
 	// partitions; 0 is 20 s. A broker takes 6 s to 30 min unless configured otherwise.
 	SessionTimeout time.Duration
+	// TableLinger is how long a record of a changelog waits for more, so that fewer batches are
+	// written: nothing but the commit waits for it. 0 is as for all others, 2 ms.
+	TableLinger time.Duration
 }
 
 // Validate returns what is wrong with how the brokers are reached, in the words of the flags:

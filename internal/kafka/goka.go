@@ -1,7 +1,9 @@
 package kafka
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"hash"
 	"log/slog"
 	"strings"
@@ -31,8 +33,11 @@ type GroupOptions struct {
 	Limit func(topic string, partition int32) int64
 	// Reading learns how far the partitions are read. May be nil.
 	Reading *Reading
+	// Table is the topic of the processor's changelog, which Cluster.TableLinger is for. May be "".
+	Table string
 	// OnProduced is called with each record that the brokers have acknowledged, before goka learns
-	// of it. It is called from one goroutine for all partitions, so it must be quick. May be nil.
+	// of it. It is called from one goroutine for all partitions of the Table, and from one for those
+	// of all other topics, so it must be quick. May be nil.
 	OnProduced func(m *sarama.ProducerMessage)
 	// Key may replace the key, and so the partition, of a record that is about to be written. May
 	// be nil.
@@ -55,14 +60,7 @@ func (c *Cluster) GokaOptions(o GroupOptions) []goka.ProcessorOption {
 			return sarama.NewConsumer(c.copyBrokers(), cfg)
 		}),
 		goka.WithProducerBuilder(func(_ []string, clientID string, hasher func() hash.Hash32) (goka.Producer, error) {
-			cfg := c.configTo(ToWrite)
-			cfg.ClientID = clientID
-			cfg.Producer.Partitioner = sarama.NewCustomHashPartitioner(hasher)
-			p, err := goka.NewProducer(c.copyBrokers(), cfg)
-			if err != nil {
-				return nil, err
-			}
-			return &producer{p, o}, nil
+			return c.newProducer(clientID, hasher, o)
 		}),
 		goka.WithTopicManagerBuilder(func([]string) (goka.TopicManager, error) {
 			tm := goka.NewTopicManagerConfig()
@@ -74,16 +72,50 @@ func (c *Cluster) GokaOptions(o GroupOptions) []goka.ProcessorOption {
 
 // producer applies Key and calls OnProduced before goka's own callbacks run.
 type producer struct {
-	goka.Producer
-	opts GroupOptions
+	others, table goka.Producer // the same where nothing lingers
+	opts          GroupOptions
+}
+
+func (c *Cluster) newProducer(clientID string, hasher func() hash.Hash32, o GroupOptions) (*producer, error) {
+	open := func(linger time.Duration) (goka.Producer, error) {
+		cfg := c.configTo(ToWrite)
+		cfg.ClientID = clientID
+		cfg.Producer.Partitioner = sarama.NewCustomHashPartitioner(hasher)
+		cfg.Producer.Flush.Frequency = cmp.Or(linger, cfg.Producer.Flush.Frequency)
+		return goka.NewProducer(c.copyBrokers(), cfg)
+	}
+	others, err := open(0)
+	if err != nil || c.TableLinger == 0 || o.Table == "" {
+		return &producer{others, others, o}, err
+	}
+	table, err := open(c.TableLinger)
+	if err != nil {
+		return nil, errors.Join(err, others.Close())
+	}
+	return &producer{others, table, o}, nil
+}
+
+func (p *producer) to(topic string) goka.Producer {
+	if topic == p.opts.Table {
+		return p.table
+	}
+	return p.others
 }
 
 func (p *producer) Emit(topic, key string, value []byte) *goka.Promise {
-	return p.observe(p.Producer.Emit(topic, p.key(topic, key, value), value))
+	return p.observe(p.to(topic).Emit(topic, p.key(topic, key, value), value))
 }
 
 func (p *producer) EmitWithHeaders(topic, key string, value []byte, h goka.Headers) *goka.Promise {
-	return p.observe(p.Producer.EmitWithHeaders(topic, p.key(topic, key, value), value, h))
+	return p.observe(p.to(topic).EmitWithHeaders(topic, p.key(topic, key, value), value, h))
+}
+
+func (p *producer) Close() error {
+	err := p.others.Close()
+	if p.table != p.others {
+		err = errors.Join(err, p.table.Close())
+	}
+	return err
 }
 
 func (p *producer) key(topic, key string, value []byte) string {

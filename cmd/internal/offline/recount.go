@@ -26,8 +26,13 @@ type RecountOptions struct {
 	Pace func(ctx context.Context, query bool) error
 }
 
-// mostRecounted is how many differences a recount lists.
-const mostRecounted = 1000
+const (
+	// mostRecounted is how many differences a recount lists.
+	mostRecounted = 1000
+	// recountedAtOnce is how many points a recount holds, about, some 15 MB: it runs all day beside a
+	// server, and compares one site after the other.
+	recountedAtOnce = 20_000
+)
 
 // Recounted is what came out of a recount.
 type Recounted struct {
@@ -46,7 +51,7 @@ func (s *Session) Recount(ctx context.Context, hour event.Time, o RecountOptions
 	out := Recounted{}
 	r.Lake = pacedLake{NewLake(s.Stores.Lake), &o}
 	r.Reader = &pacedReader{s.Stores.Rollups(), &o, &out.Points}
-	r.Mode, r.From, r.To, r.MaxDifferences = replay.Verify, hour, hour+event.Hour, mostRecounted
+	r.Mode, r.From, r.To, r.MaxDifferences, r.MaxPoints = replay.Verify, hour, hour+event.Hour, mostRecounted, recountedAtOnce
 	if s.Stores.Local != nil {
 		r.Ahead = s.firedIn(ctx, s.Stores.Local, a)
 	}

@@ -67,6 +67,12 @@ type embedded struct {
 	log        *slog.Logger
 }
 
+// embeddedLinger is how long a record of the changelog waits for others. The broker keeps some 70
+// bytes in memory for each batch of its log, and the changelog is the longest of its topics: so it has
+// two batches a second and partition, however many requests there are. A clean stop takes as much
+// longer, and so much more is counted again after another one.
+const embeddedLinger = 500 * time.Millisecond
+
 // embeddedCluster opens the broker in the data folder, and the socket by which commands reach it.
 func embeddedCluster(e embedded, closers *closers) (*cluster, error) {
 	b, err := broker.Open(broker.Options{Dir: e.dir.Broker(), SyncWrites: e.syncWrites, Logger: e.log})
@@ -89,7 +95,7 @@ func embeddedCluster(e embedded, closers *closers) (*cluster, error) {
 	}
 	clients := []kgo.Opt{kgo.SeedBrokers(b.Addrs()...), kgo.Dialer(b.DialContext)}
 	return &cluster{
-		Cluster:  &kafka.Cluster{Brokers: b.Addrs(), Dialer: b.Dialer(), Replication: 1},
+		Cluster:  &kafka.Cluster{Brokers: b.Addrs(), Dialer: b.Dialer(), Replication: 1, TableLinger: embeddedLinger},
 		clients:  clients,
 		collects: clients,
 		remember: b.Remember,
