@@ -30,6 +30,8 @@ type aggregation struct {
 	passed map[[2]string]bool
 	shown  [2]map[string]string
 
+	// hits are the groups of single events; those of points are in groups.
+	hits   *hitGroups
 	index  map[string]*group
 	groups []*group // in order of appearance
 	// Groups from open on may still get points; those before are reduced to numbers. runs holds,
@@ -255,5 +257,50 @@ func (a *aggregation) end() {
 	}
 }
 
-// only is the row of a query without dimensions.
-func (a *aggregation) only() *group { return a.groups[0] }
+// only returns the visitors of the row of a query without dimensions.
+func (a *aggregation) only() uint64 {
+	_, visitors := a.at(0)
+	return visitors
+}
+
+// hitGroups are groups of single events, by number.
+type hitGroups struct {
+	groups   *groups
+	counts   []counts
+	visitors []uint64
+	list     []uint32 // the numbers of those that are rows
+}
+
+// size returns the number of groups.
+func (a *aggregation) size() int {
+	if a.hits != nil {
+		return len(a.hits.list)
+	}
+	return len(a.groups)
+}
+
+// at returns the numbers of a group.
+func (a *aggregation) at(i int) (*counts, uint64) {
+	if a.hits == nil {
+		return &a.groups[i].counts, a.groups[i].visitors
+	}
+	n := a.hits.list[i]
+	return &a.hits.counts[n], a.hits.visitors[n]
+}
+
+// dim returns the value of a dimension of a group.
+func (a *aggregation) dim(i, k int) string {
+	if a.hits == nil {
+		return a.groups[i].dims[k]
+	}
+	return a.hits.groups.value(a.hits.list[i], k)
+}
+
+// dims returns the values of all n dimensions of a group.
+func (a *aggregation) dims(i, n int) []string {
+	list := make([]string, n)
+	for k := range list {
+		list[k] = a.dim(i, k)
+	}
+	return list
+}

@@ -85,7 +85,13 @@
 // depth and the sum of the time engaged, of which the row shows the mean over the visits that have
 // told it. The exit page of an event is that of its visit in the end.
 //
-// Visitors are exact up to 3 million in all rows of an answer together, and sketches beyond. The
+// Visitors are exact up to 3 million in all rows of an answer together (Options.ExactVisitors; who is in files that several
+// goroutines read counts for each), and sketches beyond. Of the rows only those of the page are made: all are put in
+// order by numbers and codes.
+//
+// What visits have done, and their exit pages, is kept of 3 million visits at once (Options.VisitsAtOnce): a range of more is
+// read in parts, down to the length of a visit, and refused if even that has more. So a query takes some 300 MB at most beside
+// its rows, of which there are MaxGroups for each of up to eight goroutines, 150 bytes each. The
 // answer is complete up to the archive's watermark, which is a minute or so behind that of rollups.
 //
 // # Visits

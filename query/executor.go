@@ -86,6 +86,12 @@ type Options struct {
 	// MaxGroups is the largest number of rows before paging, default 100,000: some tens of
 	// megabytes.
 	MaxGroups int
+	// ExactVisitors is how many visitors hits are counted of exactly, in all rows of a query together, before they are
+	// sketched: default 3 million, some 150 MB.
+	ExactVisitors int
+	// VisitsAtOnce is how many visits are looked at together for what else they have done, and for their exit pages: default 3
+	// million, some 150 MB. Where there are more a range is read in parts.
+	VisitsAtOnce int
 	// MaxConcurrent is how many queries are worked on at a time, default 4 per processor.
 	MaxConcurrent int
 	// Logger takes the errors of the Reader, once a minute. Nil discards.
@@ -123,6 +129,12 @@ func New(o Options) (*Executor, error) {
 	}
 	if o.MaxGroups <= 0 {
 		o.MaxGroups = 100_000
+	}
+	if o.ExactVisitors <= 0 {
+		o.ExactVisitors = 3 << 20
+	}
+	if o.VisitsAtOnce <= 0 {
+		o.VisitsAtOnce = 3 << 20
 	}
 	if o.MaxConcurrent <= 0 {
 		o.MaxConcurrent = 4 * runtime.GOMAXPROCS(0)
@@ -194,15 +206,13 @@ func (x *Executor) answer(ctx context.Context, r *Request) (*Answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	rows, err := e.rows(ctx, c)
+	rows, total, err := e.rows(ctx, c)
 	if err != nil {
 		return nil, err
 	}
-	rows = q.limitBy.cut(rows)
 	meta, err := e.meta(c)
 	if err != nil {
 		return nil, err
 	}
-	from := min(q.offset, len(rows))
-	return &Answer{Query: q, Rows: rows[from:min(from+q.limit, len(rows))], Total: len(rows), Meta: meta}, nil
+	return &Answer{Query: q, Rows: rows, Total: total, Meta: meta}, nil
 }

@@ -6,7 +6,6 @@ import (
 
 	"millrace/engine/event"
 	"millrace/engine/hits"
-	"millrace/engine/visit"
 	"millrace/engine/window"
 )
 
@@ -37,12 +36,13 @@ type doneSearch struct {
 	c      *hitCount
 	leaves []*node // of events, if visits are counted
 	trees  []*tree // of opDone nodes
-	dones  []passed
-	did    map[int32]map[visit.ID][]uint64
+	dones  []foundVisits
+	did    foundVisits // with masks
 }
 
-// findDone sets dones and did.
-func (c *hitCount) findDone(ctx context.Context, ofVisits bool) error {
+// findDone sets dones and did, for what is in [from, to).
+func (c *hitCount) findDone(ctx context.Context, from, to event.Time, ofVisits bool) error {
+	c.dones, c.did = nil, nil
 	var leaves []*node
 	if ofVisits {
 		if leaves = c.tree.eventLeaves(); len(leaves) > maxMasks {
@@ -56,58 +56,30 @@ func (c *hitCount) findDone(ctx context.Context, ofVisits bool) error {
 	for _, n := range c.tree.dones {
 		trees = append(trees, compileFilter(n.condition.sub[0]))
 	}
-	list := make([]*doneSearch, len(c.workers))
+	list, bound := make([]*doneSearch, len(c.workers)), c.newBound()
 	for i := range list {
-		list[i] = &doneSearch{c: c, leaves: leaves, trees: trees, dones: make([]passed, len(trees)), did: map[int32]map[visit.ID][]uint64{}}
-		for k := range list[i].dones {
-			list[i].dones[k] = passed{}
+		list[i] = &doneSearch{c: c, leaves: leaves, trees: trees, did: newFound(bound)}
+		for range trees {
+			list[i].dones = append(list[i].dones, newFound(bound))
 		}
 	}
 	length := c.e.x.opts.VisitLength
-	err := c.e.snapshot.Hits(ctx, c.selection(c.from-length, c.to+length), func(w int, b hits.Block) error { return list[w].hits(b) })
+	err := c.e.snapshot.Hits(ctx, c.selection(from-length, to+length), func(w int, b hits.Block) error { return list[w].hits(b) })
 	if err != nil {
 		return err
 	}
-	all := list[0]
-	for _, s := range list[1:] {
-		all.add(s)
+	tables := func(of func(s *doneSearch) foundVisits) map[int32]*visitTable {
+		var found []foundVisits
+		for _, s := range list {
+			found = append(found, of(s))
+		}
+		return visitTables(found)
 	}
-	c.dones, c.did = all.dones, all.did
+	for k := range trees {
+		c.dones = append(c.dones, tables(func(s *doneSearch) foundVisits { return s.dones[k] }))
+	}
+	c.did = tables(func(s *doneSearch) foundVisits { return s.did })
 	return nil
-}
-
-func (s *doneSearch) add(o *doneSearch) {
-	for k := range o.dones {
-		for partition, list := range o.dones[k] {
-			for id := range list {
-				s.dones[k].add(partition, id)
-			}
-		}
-	}
-	for partition, list := range o.did {
-		for id, masks := range list {
-			for _, m := range masks {
-				s.note(partition, id, m)
-			}
-		}
-	}
-}
-
-func (p passed) add(partition int32, id visit.ID) {
-	if p[partition] == nil {
-		p[partition] = map[visit.ID]bool{}
-	}
-	p[partition][id] = true
-}
-
-// note remembers that a visit has an event that passes the conditions of a mask.
-func (s *doneSearch) note(partition int32, id visit.ID, mask uint64) {
-	if s.did[partition] == nil {
-		s.did[partition] = map[visit.ID][]uint64{}
-	}
-	if list := s.did[partition][id]; !slices.Contains(list, mask) {
-		s.did[partition][id] = append(list, mask)
-	}
 }
 
 func (s *doneSearch) hits(b hits.Block) error {
@@ -126,14 +98,13 @@ func (s *doneSearch) hits(b hits.Block) error {
 			if err != nil {
 				return err
 			}
-			var last visit.ID
-			eachBit(pass, func(i int) {
-				if id := ids[i]; id != last && id != 0 {
-					last = id
-					s.dones[k].add(b.Partition(), id)
-				}
+			return s.dones[k].gather(b.Partition(), func(l *visitList) {
+				eachBit(pass, func(i int) {
+					if ids[i] != 0 {
+						l.add(ids[i])
+					}
+				})
 			})
-			return nil
 		})
 		if err != nil {
 			return err
@@ -166,17 +137,18 @@ func (s *doneSearch) masks(b hits.Block, in []uint64) error {
 			}
 			each = append(each, list)
 		}
-		eachBit(pass, func(i int) {
-			if ids[i] == 0 {
-				return
-			}
-			var mask uint64
-			for k, list := range each {
-				mask |= list[i/64] >> (i % 64) & 1 << k
-			}
-			s.note(b.Partition(), ids[i], mask)
+		return s.did.gather(b.Partition(), func(l *visitList) {
+			eachBit(pass, func(i int) {
+				if ids[i] == 0 {
+					return
+				}
+				var mask uint64
+				for k, list := range each {
+					mask |= list[i/64] >> (i % 64) & 1 << k
+				}
+				l.note(ids[i], mask)
+			})
 		})
-		return nil
 	})
 }
 
@@ -211,11 +183,8 @@ func (c *hitCount) passVisits(v *evaluator, in []uint64) ([]uint64, error) {
 	}
 	did, out := c.did[v.cols.Partition()], v.none()
 	eachBit(in, func(i int) {
-		for _, mask := range did[ids[i]] {
-			if r.pass(c.tree.root, i, mask) {
-				out[i/64] |= 1 << (i % 64)
-				return
-			}
+		if did.any(ids[i], func(mask uint64) bool { return r.pass(c.tree.root, i, mask) }) {
+			out[i/64] |= 1 << (i % 64)
 		}
 	})
 	return out, nil

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"sync"
 
+	"millrace/engine/event"
 	"millrace/engine/hits"
 	"millrace/engine/visit"
 	"millrace/engine/window"
@@ -13,8 +14,8 @@ import (
 // exits are the exit pages of visits: hits do not have them, since they were there before the visit had ended.
 type exits struct {
 	pages codes
-	// of are the codes of the pages, plus 1, by partition; 0 is a visit without a page.
-	of map[int32]map[visit.ID]uint32
+	// of are the codes of the pages, plus 1, by partition; a visit without a page is not there.
+	of map[int32]*visitTable
 }
 
 // usesExits reports whether hits are filtered or grouped by exit page.
@@ -29,15 +30,16 @@ func (c *hitCount) usesExits(ofEvents bool) bool {
 	return ofEvents && (slices.ContainsFunc(c.dims, isExit) || slices.ContainsFunc(c.tree.leaves, ofLeaf))
 }
 
-// findExits sets exits, where they are used: those of the visits that hits around the range may be of.
-func (c *hitCount) findExits(ctx context.Context, ofEvents bool) error {
+// findExits sets exits, where they are used: those of the visits that hits in [from, to) may be of.
+func (c *hitCount) findExits(ctx context.Context, from, to event.Time, ofEvents bool) error {
+	c.exits = nil
 	if !c.usesExits(ofEvents) {
 		return nil
 	}
-	all := &exits{pages: *newCodes(), of: map[int32]map[visit.ID]uint32{}}
+	all, found := &exits{pages: *newCodes()}, newFound(c.newBound())
 	var mu sync.Mutex
 	around := 2 * c.e.x.opts.VisitLength
-	err := c.e.snapshot.Visits(ctx, c.selection(c.from-around, c.to+around), func(_ int, b hits.VisitBlock) error {
+	err := c.e.snapshot.Visits(ctx, c.selection(from-around, to+around), func(_ int, b hits.VisitBlock) error {
 		in, err := b.Selected()
 		if err != nil {
 			return err
@@ -52,18 +54,20 @@ func (c *hitCount) findExits(ctx context.Context, ofEvents bool) error {
 		}
 		mu.Lock()
 		defer mu.Unlock()
-		of := all.of[b.Partition()]
-		if of == nil {
-			of = map[visit.ID]uint32{}
-			all.of[b.Partition()] = of
-		}
-		eachBit(in, func(i int) {
-			if page := t.Values[t.Codes[i]]; page != "" {
-				of[ids[i]] = all.pages.of(page) + 1
-			}
+		number := make([]uint64, len(t.Values))
+		return found.gather(b.Partition(), func(l *visitList) {
+			eachBit(in, func(i int) {
+				code := t.Codes[i]
+				if page := t.Values[code]; page != "" {
+					if number[code] == 0 {
+						number[code] = uint64(all.pages.of(page)) + 1
+					}
+					l.note(ids[i], number[code])
+				}
+			})
 		})
-		return nil
 	})
+	all.of = visitTables([]foundVisits{found})
 	c.exits = all
 	return err
 }
@@ -80,7 +84,8 @@ func (v *evaluator) exitPages() (*hits.Text, error) {
 	var code uint32
 	for i, id := range ids {
 		if id != last {
-			last, code = id, of[id]
+			page, _ := of.value(id)
+			last, code = id, uint32(page)
 		}
 		t.Codes[i] = code
 	}

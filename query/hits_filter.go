@@ -70,9 +70,6 @@ func (t *tree) usesGoals() bool {
 	return false
 }
 
-// passed are the visits that opDone nodes let pass, by partition.
-type passed map[int32]map[visit.ID]bool
-
 // evaluator evaluates trees on a block of rows, which are hits or visits.
 type evaluator struct {
 	cols hits.Columns
@@ -83,8 +80,8 @@ type evaluator struct {
 	// goal is the goal that conditions are of: the rows are pairs of an event and a goal that it reaches. "" is none, which is
 	// neither equal nor unequal to anything.
 	goal string
-	// dones are the visits that pass, by the number of the node.
-	dones []passed
+	// dones are the visits that pass, by the number of the node and the partition.
+	dones []map[int32]*visitTable
 	// exits are the exit pages of visits, for hits.
 	exits *exits
 	// assume, if set, decides conditions and opDone without a look at the rows: they pass.
@@ -143,7 +140,7 @@ func (v *evaluator) hasDone(n *node, in []uint64) ([]uint64, error) {
 	did := false // a hit of no visit has done nothing
 	eachBit(in, func(i int) {
 		if id := ids[i]; id != last {
-			last, did = id, id != 0 && list[id]
+			last, did = id, list.has(id)
 		}
 		if did != n.not {
 			out[i/64] |= 1 << (i % 64)

@@ -48,39 +48,62 @@ func (e *execution) goalsOf(b hits.Block, in []uint64) (map[string][]uint64, err
 	if err != nil {
 		return nil, err
 	}
-	type kind struct {
-		name, page uint32
-		view       bool
-	}
-	known, all := map[kind][][]uint64{}, map[string][]uint64{}
-	rowsOf := func(goal string) []uint64 {
-		if all[goal] == nil {
-			all[goal] = make([]uint64, len(in))
+	all := map[string][]uint64{}
+	find := func(name, page string, view bool) *reached {
+		list := &reached{}
+		for _, goal := range reach(name, page, view) {
+			list.add(all, goal, len(in))
 		}
-		return all[goal]
+		if list.rows == nil {
+			list.add(all, "", len(in))
+		}
+		return list
 	}
+	// Only a view of a page reaches its goals, so all else is found by name; and nearly all views have one name.
+	byName, byPage, others := make([]*reached, len(names.Values)), make([]*reached, len(pages.Values)), map[[2]uint32]*reached{}
+	viewName := ^uint32(0)
 	eachBit(in, func(i int) {
-		k := kind{names.Codes[i], pages.Codes[i], views[i/64]>>(i%64)&1 != 0}
-		if !k.view {
-			k.page = 0 // only a view of a page reaches its goals
-		}
-		lists, ok := known[k]
-		if !ok {
-			page := ""
-			if k.view {
-				page = pages.Values[k.page]
+		name, page := names.Codes[i], pages.Codes[i]
+		var at **reached
+		if views[i/64]>>(i%64)&1 == 0 {
+			if at = &byName[name]; *at == nil {
+				*at = find(names.Values[name], "", false)
 			}
-			for _, goal := range reach(names.Values[k.name], page, k.view) {
-				lists = append(lists, rowsOf(goal))
-			}
-			if len(lists) == 0 {
-				lists = append(lists, rowsOf(""))
-			}
-			known[k] = lists
+			(*at).set(i)
+			return
 		}
-		for _, rows := range lists {
-			rows[i/64] |= 1 << (i % 64)
+		if viewName == ^uint32(0) {
+			viewName = name
 		}
+		if name == viewName {
+			if at = &byPage[page]; *at == nil {
+				*at = find(names.Values[name], pages.Values[page], true)
+			}
+			(*at).set(i)
+			return
+		}
+		list := others[[2]uint32{name, page}]
+		if list == nil {
+			list = find(names.Values[name], pages.Values[page], true)
+			others[[2]uint32{name, page}] = list
+		}
+		list.set(i)
 	})
 	return all, nil
+}
+
+// reached are the rows of the goals that events of a kind reach.
+type reached struct{ rows [][]uint64 }
+
+func (r *reached) add(all map[string][]uint64, goal string, words int) {
+	if all[goal] == nil {
+		all[goal] = make([]uint64, words)
+	}
+	r.rows = append(r.rows, all[goal])
+}
+
+func (r *reached) set(i int) {
+	for _, rows := range r.rows {
+		rows[i/64] |= 1 << (i % 64)
+	}
 }

@@ -100,16 +100,21 @@ func (g *groups) len() int {
 	return len(g.levels[len(g.levels)-1].list)
 }
 
-// dims sets list, of an entry for each column, to the values of a group.
-func (g *groups) dims(group uint32, list []string) {
-	for i := len(list) - 1; i > 0; i-- {
+// code returns the code of a column of a group.
+func (g *groups) code(group uint32, column int) uint32 {
+	for i := len(g.columns) - 1; i > 0; i-- {
 		pair := g.levels[i-1].list[group]
-		list[i] = g.columns[i].values[uint32(pair)]
+		if i == column {
+			return uint32(pair)
+		}
 		group = uint32(pair >> 32)
 	}
-	if len(list) > 0 {
-		list[0] = g.columns[0].values[group]
-	}
+	return group
+}
+
+// value returns the value of a column of a group.
+func (g *groups) value(group uint32, column int) string {
+	return g.columns[column].values[g.code(group, column)]
 }
 
 // merge adds the groups of another one, and returns the number that each of its groups has here.

@@ -2,12 +2,13 @@ package query
 
 import (
 	"context"
+	"errors"
 	"runtime"
 	"slices"
+	"time"
 
 	"millrace/engine/event"
 	"millrace/engine/hits"
-	"millrace/engine/visit"
 )
 
 // hitCount counts rows of an archive: what a plan and an aggregation are for rollups.
@@ -22,10 +23,13 @@ type hitCount struct {
 	// What is counted.
 	visitors, pageviews, revenue, pings bool
 	from, to                            event.Time
-	dones                               []passed
-	exits                               *exits
-	did                                 map[int32]map[visit.ID][]uint64 // what events of visits pass, see masks
 	workers                             []*hitWorker
+
+	// Of the part of the range that is being read.
+	part  struct{ from, to event.Time }
+	dones []map[int32]*visitTable
+	exits *exits
+	did   map[int32]*visitTable // what events of visits pass, see masks
 }
 
 // hitWorker is what one worker has counted.
@@ -40,9 +44,6 @@ type hitWorker struct {
 	rows  []int32
 	group []uint32
 }
-
-// maxSeen is how many visitors are counted exactly, in all groups of a query together: 64 MB.
-const maxSeen = 3 << 20
 
 // newHitCount prepares counting by dims of what a filter lets pass.
 func (e *execution) newHitCount(dims []*Dimension, f *Filter, metrics []Metric) (*hitCount, error) {
@@ -66,8 +67,9 @@ func (e *execution) newHitCount(dims []*Dimension, f *Filter, metrics []Metric) 
 		}
 	}
 	n := min(max(runtime.GOMAXPROCS(0), minWorkers), maxWorkers)
+	space := newRoom(e.x.opts.ExactVisitors)
 	for range n {
-		c.workers = append(c.workers, &hitWorker{c: c, groups: newGroups(len(dims)), seen: newSeenVisitors(maxSeen / n), pinged: map[pingKey]pinged{}})
+		c.workers = append(c.workers, &hitWorker{c: c, groups: newGroups(len(dims)), seen: newSeenVisitors(space), pinged: map[pingKey]pinged{}})
 	}
 	return c, nil
 }
@@ -86,39 +88,61 @@ func (c *hitCount) selection(from, to event.Time) *hits.Selection {
 	return &hits.Selection{Site: c.e.q.site, From: from, To: to, Workers: len(c.workers)}
 }
 
+func (c *hitCount) newBound() *foundBound { return &foundBound{most: int64(c.e.x.opts.VisitsAtOnce)} }
+
 // run reads what metrics of events and of visits need, and returns the groups.
 func (c *hitCount) run(ctx context.Context, ofEvents, ofVisits bool) (*aggregation, error) {
-	if c.from < c.to {
-		if err := c.findExits(ctx, ofEvents); err != nil {
+	// Where there are too many visits to be looked at first, the range is read in parts.
+	length := c.to - c.from
+	for at := c.from; at < c.to; {
+		end := min(at+length, c.to)
+		err := c.read(ctx, at, end, ofEvents, ofVisits)
+		switch least := c.e.x.opts.VisitLength; {
+		case err == nil:
+			at = end
+		case !errors.Is(err, errManyVisits):
 			return nil, err
-		}
-		if err := c.findDone(ctx, ofVisits); err != nil {
-			return nil, err
-		}
-		if ofEvents {
-			if err := c.e.snapshot.Hits(ctx, c.selection(c.from, c.to), func(w int, b hits.Block) error { return c.workers[w].hits(b) }); err != nil {
-				return nil, err
-			}
-		}
-		if ofVisits {
-			if err := c.e.snapshot.Visits(ctx, c.selection(c.from, c.to), func(w int, b hits.VisitBlock) error { return c.workers[w].visits(b) }); err != nil {
-				return nil, err
-			}
+		case length <= least:
+			return nil, invalid("Invalid filters %s: so many visits can't be looked at together, even of %s alone: filter more within \"has_done\", or leave out what is of a visit's other events or of its exit page.",
+				c.e.q.filterText, time.Duration(length)*time.Millisecond)
+		default:
+			length = max(length/2, least)
 		}
 	}
 	return c.gather()
 }
 
+// read counts what is in [from, to), a part of the range.
+func (c *hitCount) read(ctx context.Context, from, to event.Time, ofEvents, ofVisits bool) error {
+	c.part.from, c.part.to = from, to
+	if err := c.findExits(ctx, from, to, ofEvents); err != nil {
+		return err
+	}
+	if err := c.findDone(ctx, from, to, ofVisits); err != nil {
+		return err
+	}
+	if ofEvents {
+		if err := c.e.snapshot.Hits(ctx, c.selection(from, to), func(w int, b hits.Block) error { return c.workers[w].hits(b) }); err != nil {
+			return err
+		}
+	}
+	if !ofVisits {
+		return nil
+	}
+	return c.e.snapshot.Visits(ctx, c.selection(from, to), func(w int, b hits.VisitBlock) error { return c.workers[w].visits(b) })
+}
+
 // gather adds up what the workers have counted.
 func (c *hitCount) gather() (*aggregation, error) {
 	all := c.workers[0]
+	parts := []seenPart{{seenVisitors: all.seen}}
 	for _, w := range c.workers[1:] {
 		number := all.groups.merge(w.groups)
 		all.grow()
 		for g := range w.counts {
 			all.counts[number[g]].sum(&w.counts[g])
 		}
-		all.seen.merge(w.seen, number)
+		parts = append(parts, seenPart{w.seen, number})
 		for k, p := range w.pinged {
 			k.group = number[k.group]
 			all.pinged[k] = all.pinged[k].join(p)
@@ -131,18 +155,12 @@ func (c *hitCount) gather() (*aggregation, error) {
 	for k, p := range all.pinged {
 		all.counts[k.group].ping(p)
 	}
-	visitors, estimated := all.seen.counts(len(all.counts))
-	a := &aggregation{sketches: c.visitors, estimated: estimated}
-	list, dims := make([]group, len(all.counts)), make([]string, len(all.counts)*len(c.dims))
+	a := &aggregation{sketches: c.visitors, hits: &hitGroups{groups: all.groups, counts: all.counts}}
+	a.hits.visitors, a.estimated = distinct(parts, len(all.counts))
 	for g := range all.counts {
-		if n := &all.counts[g]; n.events == 0 && n.visits == 0 && len(c.dims) > 0 {
-			continue // it has only pings
+		if n := &all.counts[g]; n.events != 0 || n.visits != 0 || len(c.dims) == 0 { // others have only pings
+			a.hits.list = append(a.hits.list, uint32(g))
 		}
-		to := &list[g]
-		*to = group{dims: dims[:len(c.dims):len(c.dims)], counts: all.counts[g], visitors: visitors[g]}
-		dims = dims[len(c.dims):]
-		all.groups.dims(uint32(g), to.dims)
-		a.groups = append(a.groups, to)
 	}
 	return a, nil
 }
@@ -177,7 +195,7 @@ func (c *hitCount) timed(b hits.Block, in []uint64) ([]uint64, error) {
 	}
 	out := make([]uint64, len(in))
 	for i, t := range list {
-		if c.from <= t && t < c.to {
+		if c.part.from <= t && t < c.part.to {
 			out[i/64] |= 1 << (i % 64)
 		}
 	}

@@ -2,16 +2,40 @@ package query
 
 import (
 	"slices"
+	"sync/atomic"
 
 	"millrace/engine/event"
 	"millrace/engine/sketch"
 )
 
-// seenVisitors are the visitors of groups: exact as long as there are no more than a number of them in all groups together,
-// and sketches from there on.
+// room is how many more visitors the workers of a query may count exactly, all together.
+type room struct{ left atomic.Int64 }
+
+func newRoom(n int) *room {
+	r := &room{}
+	r.left.Store(int64(n))
+	return r
+}
+
+// take returns how many of n there is room for, and takes it.
+func (r *room) take(n int) int {
+	for {
+		left := r.left.Load()
+		got := min(left, int64(n))
+		if got <= 0 {
+			return 0
+		}
+		if r.left.CompareAndSwap(left, left-got) {
+			return int(got)
+		}
+	}
+}
+
+// seenVisitors are the visitors of groups: exact as long as there is room, and sketches from there on.
 type seenVisitors struct {
-	most  int
+	room  *room
 	n     int
+	limit int           // of n: there was room for so many
 	table []seenVisitor // open addressing
 	shift uint
 	// sketches, by group, are in use once table is nil.
@@ -26,54 +50,60 @@ type seenVisitor struct {
 
 const firstSeen = 10 // bits of the first table
 
-func newSeenVisitors(most int) *seenVisitors {
-	return &seenVisitors{most: most, table: make([]seenVisitor, 1<<firstSeen), shift: 64 - firstSeen}
+func newSeenVisitors(r *room) *seenVisitors {
+	return &seenVisitors{room: r, table: make([]seenVisitor, 1<<firstSeen), shift: 64 - firstSeen}
 }
 
-// place returns where an entry is looked for first. Visitors are hashes; the group spreads those that are in many.
-func (s *seenVisitors) place(e seenVisitor) int {
-	return int((uint64(e.visitor) ^ uint64(e.group)*0x9e3779b97f4a7c15) * 0xd6e8feb86659fd93 >> s.shift)
+// placeOf returns where an entry is looked for first in a table of 1<<(64-shift). Visitors are hashes; the group spreads those
+// that are in many.
+func (e seenVisitor) placeOf(shift uint) int {
+	return int((uint64(e.visitor) ^ uint64(e.group)*0x9e3779b97f4a7c15) * 0xd6e8feb86659fd93 >> shift)
 }
 
 // add adds a visitor, which is not 0, to a group.
 func (s *seenVisitors) add(group uint32, v event.Visitor) {
 	if s.table == nil {
-		s.sketch(group).Add(uint64(v))
+		sketchOf(&s.sketches, group).Add(uint64(v))
 		return
 	}
 	e := seenVisitor{v, group}
-	mask := len(s.table) - 1
-	for i := s.place(e); ; i = (i + 1) & mask {
-		switch s.table[i] {
-		case e:
-			return
-		case seenVisitor{}:
-			s.table[i] = e
-			if s.n++; s.n > len(s.table)/4*3 {
-				s.grow()
-			}
-			return
+	if insert(s.table, s.shift, e) {
+		if s.n++; s.n > s.limit {
+			s.grow()
 		}
 	}
 }
 
-func (s *seenVisitors) grow() {
-	if s.n > s.most {
-		s.reduce()
-		return
+// insert adds an entry to a table that has room, and reports whether it was not there.
+func insert(table []seenVisitor, shift uint, e seenVisitor) bool {
+	mask := len(table) - 1
+	for i := e.placeOf(shift); ; i = (i + 1) & mask {
+		switch table[i] {
+		case e:
+			return false
+		case seenVisitor{}:
+			table[i] = e
+			return true
+		}
 	}
-	old := s.table
-	s.table, s.shift = make([]seenVisitor, 2*len(old)), s.shift-1
-	mask := len(s.table) - 1
-	for _, e := range old {
-		if e.visitor == 0 {
-			continue
+}
+
+// grow makes room for more, or sketches where there is none.
+func (s *seenVisitors) grow() {
+	full := len(s.table) / 4 * 3
+	if s.limit == full {
+		old := s.table
+		s.table, s.shift = make([]seenVisitor, 2*len(old)), s.shift-1
+		for _, e := range old {
+			if e.visitor != 0 {
+				insert(s.table, s.shift, e)
+			}
 		}
-		i := s.place(e)
-		for s.table[i].visitor != 0 {
-			i = (i + 1) & mask
-		}
-		s.table[i] = e
+		full *= 2
+	}
+	got := s.room.take(full - s.limit)
+	if s.limit += got; got == 0 {
+		s.reduce()
 	}
 }
 
@@ -83,52 +113,17 @@ func (s *seenVisitors) reduce() {
 	s.table = nil
 	for _, e := range old {
 		if e.visitor != 0 {
-			s.sketch(e.group).Add(uint64(e.visitor))
+			sketchOf(&s.sketches, e.group).Add(uint64(e.visitor))
 		}
 	}
 }
 
-func (s *seenVisitors) sketch(group uint32) *sketch.Sketch {
-	if n := int(group) + 1; n > len(s.sketches) {
-		s.sketches = slices.Grow(s.sketches, n-len(s.sketches))[:n]
+func sketchOf(list *[]*sketch.Sketch, group uint32) *sketch.Sketch {
+	if n := int(group) + 1; n > len(*list) {
+		*list = slices.Grow(*list, n-len(*list))[:n]
 	}
-	if s.sketches[group] == nil {
-		s.sketches[group] = new(sketch.Sketch)
+	if (*list)[group] == nil {
+		(*list)[group] = new(sketch.Sketch)
 	}
-	return s.sketches[group]
-}
-
-// merge adds those of another one, whose groups have other numbers.
-func (s *seenVisitors) merge(o *seenVisitors, number []uint32) {
-	for _, e := range o.table {
-		if e.visitor != 0 {
-			s.add(number[e.group], e.visitor)
-		}
-	}
-	for group, sk := range o.sketches {
-		if sk == nil {
-			continue
-		}
-		if s.table != nil {
-			s.reduce()
-		}
-		s.sketch(number[group]).Merge(sk)
-	}
-}
-
-// counts returns the number of visitors of each of n groups, and whether some of them are estimates.
-func (s *seenVisitors) counts(n int) (list []uint64, estimated bool) {
-	list = make([]uint64, n)
-	for _, e := range s.table {
-		if e.visitor != 0 {
-			list[e.group]++
-		}
-	}
-	for group, sk := range s.sketches {
-		if sk != nil {
-			list[group] = sk.Estimate()
-			estimated = estimated || sk.Dense()
-		}
-	}
-	return list, estimated
+	return (*list)[group]
 }

@@ -74,53 +74,65 @@ type counts struct {
 // bases are the visitors that a row's are a part of; 0 is none.
 type bases struct{ percentage, conversion, group uint64 }
 
+// whole reports whether values of the metric are integers.
+func (m Metric) whole() bool {
+	switch m {
+	case visitors, visits, pageviews, events, visitDuration, scrollDepth, timeOnPage:
+		return true
+	}
+	return false
+}
+
 // value computes a metric of a row: int64, float64, or nil where it would be a part of nothing.
-func (g *group) value(m Metric, b *bases) any {
-	c := &g.counts
+func (m Metric) value(c *counts, visitors uint64, b *bases) any {
+	n, ok := m.number(c, visitors, b)
+	switch {
+	case !ok:
+		return nil
+	case m.whole():
+		return int64(n)
+	}
+	return n
+}
+
+// number is value as a float64, which holds it exactly; false where it would be a part of nothing.
+func (m Metric) number(c *counts, seen uint64, b *bases) (float64, bool) {
 	switch m {
 	case visitors:
-		return int64(g.visitors)
+		return float64(seen), true
 	case visits:
-		return c.visits
+		return float64(c.visits), true
 	case pageviews:
-		return c.pageviews
+		return float64(c.pageviews), true
 	case events:
-		return c.events
+		return float64(c.events), true
 	case viewsPerVisit:
 		return ratio(c.views, c.visits, 1, 100)
 	case bounceRate:
 		return ratio(c.bounces, c.visits, 100, 1)
 	case visitDuration:
-		return mean(c.seconds, c.visits)
+		return ratio(c.seconds, c.visits, 1, 1)
 	case scrollDepth:
-		return mean(c.scroll, c.scrolled)
+		return ratio(c.scroll, c.scrolled, 1, 1)
 	case timeOnPage:
-		return mean(c.engaged, 1000*c.lingered)
+		return ratio(c.engaged, 1000*c.lingered, 1, 1)
 	case conversionRate:
-		return ratio(int64(g.visitors), int64(b.conversion), 100, 10)
+		return ratio(int64(seen), int64(b.conversion), 100, 10)
 	case groupConversionRate:
-		return ratio(int64(g.visitors), int64(b.group), 100, 10)
+		return ratio(int64(seen), int64(b.group), 100, 10)
 	case totalRevenue:
-		return float64(c.revenue) / event.MoneyScale
+		return float64(c.revenue) / event.MoneyScale, true
 	case averageRevenue:
 		return ratio(int64(c.revenue), c.paid, 1./event.MoneyScale, event.MoneyScale)
 	}
-	return ratio(int64(g.visitors), int64(b.percentage), 100, 10)
-}
-
-// mean is part/of as a whole number, halves rounded to the even one; nil if of is 0.
-func mean(part, of int64) any {
-	if of == 0 {
-		return nil
-	}
-	return int64(math.RoundToEven(float64(part) / float64(of)))
+	return ratio(int64(seen), int64(b.percentage), 100, 10)
 }
 
 // ratio is part/of, scaled, rounded to 1/precision, halves to the even one, as the SQL of the field's other
-// implementation rounds; nil if of is 0. The division comes last, so that halves are halves.
-func ratio(part, of int64, scale, precision float64) any {
+// implementation rounds; false if of is 0. The division comes last, so that halves are halves.
+func ratio(part, of int64, scale, precision float64) (float64, bool) {
 	if of == 0 {
-		return nil
+		return 0, false
 	}
-	return math.RoundToEven(float64(part)*(scale*precision)/float64(of)) / precision
+	return math.RoundToEven(float64(part)*(scale*precision)/float64(of)) / precision, true
 }

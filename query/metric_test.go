@@ -11,7 +11,11 @@ import (
 func TestRatio(t *testing.T) {
 	f := func(part, of int64, scale, precision float64, want any) {
 		t.Helper()
-		if got := ratio(part, of, scale, precision); got != want {
+		var got any
+		if n, ok := ratio(part, of, scale, precision); ok {
+			got = n
+		}
+		if got != want {
 			t.Errorf("%d of %d: %v, want %v", part, of, got, want)
 		}
 	}

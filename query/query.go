@@ -1,8 +1,6 @@
 package query
 
 import (
-	"cmp"
-	"slices"
 	"strings"
 	"time"
 
@@ -69,48 +67,12 @@ func (q *Query) buckets() *bucketer { return q.bucketsOf(q.dims[q.timeDim]) }
 
 func (q *Query) bucketsOf(d *Dimension) *bucketer { return newBucketer(d.unit, q.zone, q.weekStart) }
 
-// compare is a total order of rows: that of the query, then the dimensions.
-func (q *Query) compare(x, y Row) int {
-	for _, o := range q.order {
-		var c int
-		if o.ByMetric {
-			c = compareMetric(x.Metrics[o.Index], y.Metrics[o.Index])
-		} else {
-			c = strings.Compare(x.Dimensions[o.Index], y.Dimensions[o.Index])
-		}
-		if c != 0 {
-			if o.Desc {
-				return -c
-			}
-			return c
-		}
-	}
-	return slices.Compare(x.Dimensions, y.Dimensions)
-}
-
-// compareMetric orders values of one metric; nil, a part of nothing, comes first.
-func compareMetric(x, y any) int {
-	if x == nil || y == nil {
-		switch {
-		case x == y:
-			return 0
-		case x == nil:
-			return -1
-		}
-		return 1
-	}
-	if x, ok := x.(int64); ok {
-		return cmp.Compare(x, y.(int64))
-	}
-	return cmp.Compare(x.(float64), y.(float64))
-}
-
-// groupKey names a row by its dimensions but event:goal.
-func (q *Query) groupKey(row []string) string {
+// groupKey names a row by its dimensions but event:goal; of returns them.
+func (q *Query) groupKey(of func(k int) string) string {
 	var key []string
-	for i, v := range row {
-		if !q.dims[i].isGoal() {
-			key = append(key, v)
+	for k, d := range q.dims {
+		if !d.isGoal() {
+			key = append(key, of(k))
 		}
 	}
 	return strings.Join(key, "\x00")

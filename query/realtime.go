@@ -29,5 +29,5 @@ func (x *Executor) Realtime(ctx context.Context, site string) (uint64, error) {
 	if err := e.scan(ctx, &plan{family: window.Totals, filter: And()}, a, false); err != nil {
 		return 0, err
 	}
-	return a.only().visitors, nil
+	return a.only(), nil
 }

@@ -158,7 +158,7 @@ func TestQueryIsNotChanged(t *testing.T) {
 				t.Error(err)
 				return
 			}
-			rows, err := e.rows(t.Context(), c)
+			rows, _, err := e.rows(t.Context(), c)
 			if err != nil || len(rows) != 1 {
 				t.Errorf("rows %v, %v", rows, err)
 			}

@@ -8,33 +8,42 @@ import (
 	"millrace/engine/window"
 )
 
-// rows makes the rows, in order.
-func (e *execution) rows(ctx context.Context, c *counted) ([]Row, error) {
+// rows makes the rows of the page, in order, and returns how many all pages have.
+func (e *execution) rows(ctx context.Context, c *counted) (rows []Row, total int, err error) {
 	base, err := e.bases(ctx)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	rows, n := make([]Row, 0, len(c.groups)), len(e.q.metrics)
-	values := make([]any, n*len(c.groups))
-	for _, g := range c.groups {
-		r := Row{Metrics: values[:n:n], Dimensions: g.dims}
+	r := newRanking(e.q, c.aggregation, base)
+	var list []int32
+	if e.q.limitBy.Limit > 0 {
+		list = r.first(c.size())
+		list = e.q.limitBy.cut(list, c.dim)
+		total = len(list)
+	} else {
+		total = c.size()
+		list = r.first(min(e.q.offset+e.q.limit, total))
+	}
+	from := min(e.q.offset, len(list))
+	list = list[from:min(from+e.q.limit, len(list))]
+	rows, n := make([]Row, len(list)), len(e.q.metrics)
+	values := make([]any, n*len(list))
+	for i, g := range list {
+		row := Row{Metrics: values[:n:n], Dimensions: c.dims(int(g), len(e.q.dims))}
 		values = values[n:]
-		if r.Dimensions == nil {
-			r.Dimensions = []string{}
-		}
-		b := base(r.Dimensions)
+		b := base(func(k int) string { return row.Dimensions[k] })
+		counts, visitors := c.at(int(g))
 		for i, m := range e.q.metrics {
-			r.Metrics[i] = g.value(m, &b)
+			row.Metrics[i] = m.value(counts, visitors, &b)
 		}
-		rows = append(rows, r)
+		rows[i] = row
 	}
-	slices.SortFunc(rows, e.q.compare)
-	return rows, nil
+	return rows, total, nil
 }
 
 // bases counts the visitors that percentages and conversion rates are parts of, and returns a
-// function that finds those of a row.
-func (e *execution) bases(ctx context.Context) (func(dims []string) bases, error) {
+// function that finds those of a row, whose dimensions another one returns.
+func (e *execution) bases(ctx context.Context) (func(dim func(k int) string) bases, error) {
 	var b bases
 	var err error
 	if e.q.has(percentage) {
@@ -43,7 +52,7 @@ func (e *execution) bases(ctx context.Context) (func(dims []string) bases, error
 		}
 	}
 	if e.q.first(rateMetrics) == "" {
-		return func([]string) bases { return b }, nil
+		return func(func(int) string) bases { return b }, nil
 	}
 	f, ok := e.q.filter.withoutGoals()
 	if !ok {
@@ -55,12 +64,12 @@ func (e *execution) bases(ctx context.Context) (func(dims []string) bases, error
 		}
 	}
 	if !e.q.has(groupConversionRate) {
-		return func([]string) bases { return b }, nil
+		return func(func(int) string) bases { return b }, nil
 	}
 	groups, err := e.visitorsByGroup(ctx, f)
-	return func(dims []string) bases {
+	return func(dim func(int) string) bases {
 		row := b
-		row.group = groups[e.q.groupKey(dims)]
+		row.group = groups[e.q.groupKey(dim)]
 		return row
 	}, err
 }
@@ -72,7 +81,7 @@ func (e *execution) visitorsOf(ctx context.Context, f *Filter) (uint64, error) {
 		if err != nil {
 			return 0, err
 		}
-		return a.only().visitors, nil
+		return a.only(), nil
 	}
 	p, err := planFor(window.Minute, nil, f)
 	if err != nil {
@@ -85,7 +94,7 @@ func (e *execution) visitorsOf(ctx context.Context, f *Filter) (uint64, error) {
 	if err := e.scan(ctx, p, a, false); err != nil {
 		return 0, err
 	}
-	return a.only().visitors, nil
+	return a.only(), nil
 }
 
 // visitorsByGroup are those of the query without the dimension event:goal, by groupKey, filtered by
@@ -101,9 +110,10 @@ func (e *execution) visitorsByGroup(ctx context.Context, f *Filter) (map[string]
 	if err != nil {
 		return nil, err
 	}
-	groups := make(map[string]uint64, len(a.groups))
-	for _, g := range a.groups {
-		groups[strings.Join(g.dims, "\x00")] = g.visitors
+	groups := make(map[string]uint64, a.size())
+	for i := range a.size() {
+		_, visitors := a.at(i)
+		groups[strings.Join(a.dims(i, len(dims)), "\x00")] = visitors
 	}
 	return groups, nil
 }
@@ -121,16 +131,13 @@ func (e *execution) visitorGroups(ctx context.Context, dims []*Dimension, f *Fil
 	return a, e.scan(ctx, p, a, e.q.timeDim >= 0)
 }
 
-// cut keeps of rows in order the first of each group.
-func (l LimitBy) cut(rows []Row) []Row {
-	if l.Limit == 0 {
-		return rows
-	}
+// cut keeps of groups in order the first of each that are equal in the dimensions, which dim returns.
+func (l LimitBy) cut(list []int32, dim func(group, k int) string) []int32 {
 	kept := map[string]int{}
-	return slices.DeleteFunc(rows, func(r Row) bool {
+	return slices.DeleteFunc(list, func(g int32) bool {
 		var key []string
-		for _, i := range l.Dimensions {
-			key = append(key, r.Dimensions[i])
+		for _, k := range l.Dimensions {
+			key = append(key, dim(int(g), k))
 		}
 		k := strings.Join(key, "\x00")
 		kept[k]++

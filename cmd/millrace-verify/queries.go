@@ -25,6 +25,7 @@ type queriesCommand struct {
 	Queries int    `default:"60" help:"Queries that are asked."`
 	Seed    uint64 `default:"1" help:"Seed of traffic and queries."`
 	First   int    `default:"0" placeholder:"N" help:"Number of the first query. With --queries 1 it is printed with its SQL and both answers."`
+	Exact   int    `name:"exact-visitors" placeholder:"N" help:"How many visitors a query counts exactly. With 2000 sketches answer most queries of a large site. Default: as serve, 3 million."`
 	Python  string `default:"python3" help:"A Python that has DuckDB 2."`
 	Influx  string `placeholder:"ADDRESS" env:"-" help:"Empty InfluxDB database for the rollups. Default: the local store."`
 	S3      string `name:"s3" placeholder:"ADDRESS" env:"-" help:"Empty bucket or prefix for the archive. Default: a folder."`
@@ -45,12 +46,12 @@ The exit code is 1 if an answer differs. All numbers have to be equal, but for v
 
 // Run prints what was compared.
 func (c *queriesCommand) Run(p *process) error {
-	if c.Events < 1000 || c.Queries < 1 || c.First < 0 {
-		return cli.Usagef("--events is 1,000 or more, --queries 1 or more, --first not negative")
+	if c.Events < 1000 || c.Queries < 1 || c.First < 0 || c.Exact < 0 {
+		return cli.Usagef("--events is 1,000 or more, --queries 1 or more, --first and --exact-visitors not negative")
 	}
 	log := slog.New(slog.NewTextHandler(p.stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	o := queries.Options{
-		Events: c.Events, Queries: c.Queries, Seed: c.Seed, First: c.First, Python: c.Python, Dir: c.Dir, Out: p.stdout, Log: log,
+		Events: c.Events, Queries: c.Queries, Seed: c.Seed, First: c.First, ExactVisitors: c.Exact, Python: c.Python, Dir: c.Dir, Out: p.stdout, Log: log,
 		Archive: archiveQueried,
 		Count: func(ctx context.Context, from queries.Counting) (query.Reader, func() error, error) {
 			return c.countQueried(ctx, from, log)

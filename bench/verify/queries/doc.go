@@ -37,7 +37,7 @@
 //   - All numbers have to be equal, and rows in their order; but visitors that a sketch has counted (meta.visitors_error) may differ by
 //     three standard errors.
 //
-// Units: event.Time. DuckDB takes up to 6 GB of memory.
+// Units: event.Time. DuckDB takes up to 3 GB of memory.
 //
 // The command millrace-verify queries calls it. It does not measure speed, nor ask the API's older version.
 package queries

@@ -57,6 +57,8 @@ type Options struct {
 	Python string
 	// First is the number of the first query. One that is asked alone is printed whole.
 	First int
+	// ExactVisitors is how many visitors a query counts exactly, 0 the default: with few of them sketches answer.
+	ExactVisitors int
 	// Archive returns what archives a log with hits until its context ends, and what closes it.
 	Archive func(Archiving) (run func(context.Context) error, closeIt func() error, err error)
 	// Count counts an archive into a store of rollups, and returns what reads it and what closes it.

@@ -46,7 +46,7 @@ func (r *run) serve(l net.Listener, rollups query.Reader) (stop func(), err erro
 			}
 			return names
 		},
-		Now: func() time.Time { return now.Std() }, Timeout: 10 * time.Minute,
+		Now: func() time.Time { return now.Std() }, Timeout: 10 * time.Minute, ExactVisitors: r.ExactVisitors,
 	})
 	if err != nil {
 		return nil, err

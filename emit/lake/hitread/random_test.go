@@ -30,11 +30,14 @@ type asker struct {
 	api  *statsapi.Server
 }
 
+// visitsAtOnce makes the range of some queries be read in parts.
+const visitsAtOnce = 400
+
 func newAsker(t *testing.T, w *world, reader query.Reader, h query.Hits) *asker {
 	t.Helper()
 	a := &asker{w: w, zone: time.UTC}
 	x, err := query.New(query.Options{
-		Reader: reader, Hits: h, TimeZone: func(string) *time.Location { return a.zone }, Partitions: partitions, VisitLength: rules.VisitLength,
+		Reader: reader, Hits: h, TimeZone: func(string) *time.Location { return a.zone }, Partitions: partitions, VisitLength: rules.VisitLength, VisitsAtOnce: visitsAtOnce,
 		Reached: func(string) func(name, page string, view bool) []string { return reached },
 		Now:     func() time.Time { return slices.Max(w.lows[:]).Std().Add(time.Minute) }, Logger: slog.New(slog.NewTextHandler(t.Output(), nil)),
 	})

@@ -51,7 +51,7 @@ class Recount:
         for old in file.parent.glob(file.name + "*"):
             old.unlink()
         self.db = duckdb.connect(str(file))
-        self.db.execute("SET memory_limit = '6GB'")
+        self.db.execute("SET memory_limit = '3GB'")
         self.db.execute("SET VARIABLE lake = $1", [args.lake])
         self.db.execute("SET VARIABLE facts = $1", [args.dir])
         self.db.execute((HERE / "events.sql").read_text(encoding="utf-8"))
