@@ -67,8 +67,8 @@
 //
 // Memory: the rows of one segment (some 100 MB at 250,000); for each partition the ids of the last ten minutes of its log
 // and the live visits of two or three hours, up to four times as many as the engine's bound; the state of the windows of the
-// hours between the one that is finished and the ends of the logs read, and of visits of reach hours; 200,000 finished
-// points (50 MB).
+// hours between the one that is finished and the ends of the logs read, and of visits of reach hours; of finished
+// points Options.MaxPoints of each kind (200,000: 150 MB) and an hour of one site, and what the store has of one site.
 //
 // Run is called by package cmd, one at a time per store. It does not know formats of files or stores, prints
 // nothing, and does not follow the live stream.

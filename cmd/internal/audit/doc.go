@@ -32,7 +32,8 @@
 // The share is kept by measuring the processor time of the thread that counts, and pausing; what
 // the garbage collector and connections do for it comes on top. Of a bucket at most
 // 10 requests are made in a second; what an InfluxDB takes to answer counts like processor time. Memory is that of a replay: the rows of one segment of the
-// archive, and the live visits of a few hours.
+// archive, and the live visits of a few hours; but of finished numbers it holds 20,000 of each kind of window, some
+// 15 MB, and one hour of one site.
 //
 // An Auditor has one Run or one Cycle at a time. It writes nothing to either store. Cycle compares
 // every hour once, without pauses between them: proofs call it for stores that are at rest.
