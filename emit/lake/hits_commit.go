@@ -54,6 +54,11 @@ func (h *partitionHits) commit(ctx context.Context) error {
 // produce commits a change, and reports whether it is known to count.
 func (h *partitionHits) produce(ctx context.Context, change commits.Change) (counted bool, err error) {
 	err = h.p.a.retry(ctx, "commit hits", func() (err error) {
+		if h.chain.State().Base() != h.state.Base() {
+			// A Refresh that failed has come so far: the change is of what was before.
+			counted = false
+			return h.chain.Refresh(ctx)
+		}
 		counted, err = h.chain.Commit(ctx, change)
 		switch {
 		case err == nil:
@@ -81,11 +86,20 @@ func (h *partitionHits) put(ctx context.Context, key string, body []byte) error 
 	return err
 }
 
+// inputs are what the segment's files and the checkpoint are a function of, beside their offsets and the base of the commit. Who begins
+// anew makes others on the same base than who goes on from checkpoints, such as an owner that was replaced and does not know it yet.
+func (h *partitionHits) inputs() []string {
+	if h.anew {
+		return []string{h.o.Rules, fmt.Sprintf("anew from %d", h.first)}
+	}
+	return []string{h.o.Rules}
+}
+
 func (h *partitionHits) putRows(ctx context.Context, change *commits.Change, stats *HitStats) error {
 	topic, id := h.p.a.o.Topic, h.p.id
 	err := h.rows.files(func(f commits.File, body []byte) error {
 		f.Level, f.First, f.Next = commits.Segment, h.first, h.next
-		f.Key = commits.FileName(topic, id, h.state.Base(), f.Table, f.Day, f.Level, f.First, f.Next, 0, h.o.Rules)
+		f.Key = commits.FileName(topic, id, h.state.Base(), f.Table, f.Day, f.Level, f.First, f.Next, 0, h.inputs()...)
 		if f.Table == commits.Hits {
 			stats.Hits += f.Rows
 		} else {
@@ -112,7 +126,7 @@ func (h *partitionHits) putCheckpoint(ctx context.Context, change *commits.Chang
 		return fmt.Errorf("checkpoint of partition %d: %w", h.p.id, err)
 	}
 	object := wrapCheckpoint(h.sum, checkpoint)
-	c.Key = commits.CheckpointName(h.p.a.o.Topic, h.p.id, h.state.Base(), c.Last, h.o.Rules)
+	c.Key = commits.CheckpointName(h.p.a.o.Topic, h.p.id, h.state.Base(), c.Last, h.inputs()...)
 	c.Size = int64(len(object))
 	change.Checkpoint = &c
 	return h.put(ctx, c.Key, object)

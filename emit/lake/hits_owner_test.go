@@ -335,3 +335,109 @@ func TestHitsOfAShakyStore(t *testing.T) {
 		t.Errorf("%d commits, hits end at %d of %d", s.Version, s.Next, from)
 	}
 }
+
+// halfway is a log of commits that loses a reader's place once, and then gives it one record and no more.
+type halfway struct {
+	*commitLog
+	fails int // how often still
+}
+
+func (l *halfway) Read(ctx context.Context, from, to int64, fn func(int64, []byte) error) error {
+	l.fails--
+	switch l.fails {
+	case 1:
+		return commits.ErrTrimmed
+	case 0:
+		return errors.Join(l.commitLog.Read(ctx, from, from+1, fn), errors.New("no answer"))
+	}
+	return l.commitLog.Read(ctx, from, to, fn)
+}
+
+// TestHitsPassedHalfway: another owner has committed, and it is found out by reading on that fails halfway. The segment was then committed
+// on the other's commit, which had some of its rows.
+func TestHitsPassedHalfway(t *testing.T) {
+	t.Parallel()
+	log := hitLog(11, 200)
+	store, chain := newMemory(), &commitLog{}
+	o := smallOptions(store)
+	o.Hits = testHits([]*commitLog{chain}, [][]record{log})
+	other := mustArchiver(t, o)
+	slow := &halfway{commitLog: chain}
+	o.Hits = testHits([]*commitLog{chain}, [][]record{log})
+	o.Hits.Commits = func(int32) commits.Log { return slow }
+	a := mustArchiver(t, o)
+	ctx := session(t)
+	if err := feed(ctx, a, log[:90], 0); err != nil {
+		t.Fatal(err)
+	}
+	q, session, commits := other.partition(0), session(t), len(chain.records)
+	for offset := a.partition(0).done.NextOffset; len(chain.records) == commits; offset++ {
+		if err := q.consume(session, offset, log[offset].value); err != nil {
+			t.Fatal(err)
+		}
+	}
+	slow.fails = 2
+	p := a.partition(0)
+	p.done.Cut.Flush = event.Hour // as of an owner of other options
+	for offset := int64(90); offset < 200; offset++ {
+		if err := p.consume(ctx, offset, log[offset].value); err != nil {
+			t.Fatal(err)
+		}
+	}
+	sameHits(t, store, 0, chain, log)
+	if slow.fails > 0 || a.HitStats().Passed == 0 {
+		t.Errorf("it was not found out halfway: %+v", a.HitStats())
+	}
+}
+
+// onceStore is a store in which no object of hits may be put with other bytes than before (rule L4).
+type onceStore struct {
+	*memory
+	tb testing.TB
+}
+
+func (s onceStore) Put(ctx context.Context, key string, body []byte) error {
+	if was, err := s.Get(ctx, key); err == nil && strings.Contains(key, "/_ledger/") && !bytes.Equal(was, body) {
+		s.tb.Errorf("%s is put with other bytes than before", key)
+	}
+	return s.memory.Put(ctx, key, body)
+}
+
+// TestHitsAnewBeside: who begins anew makes another checkpoint, on the same base and after the same record, than an owner that was
+// replaced and is about to commit. They had one name: that of the first, put late, took the place of the other, which was live.
+func TestHitsAnewBeside(t *testing.T) {
+	t.Parallel()
+	log := hitLog(12, 200)
+	store, chain := onceStore{newMemory(), t}, &commitLog{}
+	o := smallOptions(store)
+	o.MaxRows = 100_000 // what b makes anew is one segment
+	o.Hits = testHits([]*commitLog{chain}, [][]record{log})
+	a := mustArchiver(t, o)
+	ctx, kill := context.WithCancel(session(t))
+	if err := feed(ctx, a, log[:100], 0); err != nil {
+		t.Fatal(err)
+	}
+	chain.before = func() error { kill(); return ctx.Err() } // its files are stored, and it is suspended
+	p, next := a.partition(0), a.Limit(testTopic, 0)
+	for offset := int64(100); ctx.Err() == nil; offset++ {
+		_ = p.consume(ctx, offset, log[offset].value)
+	}
+	chain.before = nil
+	without := o
+	without.Hits = nil
+	if err := feed(session(t), mustArchiver(t, without), log[:p.expect], next); err != nil {
+		t.Fatal(err)
+	}
+	for key := range store.objects {
+		if strings.Contains(key, "/_ledger/") && stateOf(t, store, 0, chain).Names(key) {
+			delete(store.objects, key)
+		}
+	}
+	b := mustArchiver(t, o)
+	if err := feed(session(t), b, log, p.expect-1); err != nil {
+		t.Fatal(err)
+	}
+	if sameHits(t, store, 0, chain, log); b.HitStats().Anew != 1 {
+		t.Errorf("%+v", b.HitStats())
+	}
+}

@@ -73,13 +73,22 @@ func (h *partitionHits) resume(ctx context.Context, to int64) error {
 func (h *partitionHits) open(ctx context.Context) error {
 	return h.p.a.retry(ctx, "read commits", func() (err error) {
 		if h.chain == nil {
-			h.chain, err = commits.Open(ctx, commits.Options{
-				Topic: h.p.a.o.Topic, Partition: h.p.id, Log: h.o.Commits(h.p.id), Store: patientStore{h.p.a.o.Store, h.p.a}, Logger: h.p.a.o.Log,
-			})
+			h.chain, err = commits.Open(ctx, h.chainOptions())
 			return err
 		}
 		return h.chain.Refresh(ctx)
 	})
+}
+
+func (h *partitionHits) chainOptions() commits.Options {
+	a := h.p.a
+	o := commits.Options{
+		Topic: a.o.Topic, Partition: h.p.id, Log: h.o.Commits(h.p.id), Store: patientStore{a.o.Store, a}, Logger: a.o.Log, Now: a.o.now,
+	}
+	if a.o.chain != nil {
+		a.o.chain(&o)
+	}
+	return o
 }
 
 // load makes the ledger of the chain's checkpoints. Where they can't be gone on from, hits begin anew with what Kafka has.

@@ -12,6 +12,7 @@ import (
 	"github.com/lovoo/goka"
 	"github.com/lovoo/goka/codec"
 
+	"millrace/emit/lake/commits"
 	"millrace/engine/event"
 	"millrace/engine/wire"
 	"millrace/internal/blob"
@@ -86,6 +87,8 @@ type Options struct {
 	keepProgress time.Duration
 	// now is time.Now. Tests set it: the pool of zstd's encoders does not bear testing/synctest.
 	now func() time.Time
+	// chain changes the options of the chains of commits. Tests set it.
+	chain func(*commits.Options)
 }
 
 // backoffMost caps the pause between two tries of a request to the store.

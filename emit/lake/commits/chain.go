@@ -29,12 +29,15 @@ type Options struct {
 	// Writer names this process among the writers of commits; "" is a random name.
 	Writer string
 
-	// wait pauses before a request is made again, after so many that failed. Tests set it.
-	wait func(ctx context.Context, failed int) error
-	// foldEvery is foldEvery. Tests set it.
-	foldEvery int64
-	// lax takes rule L1 out, reuse L4. Tests set them.
-	lax, reuse bool
+	// Wait pauses before a request is made again, after so many that failed, or returns why not; nil is 100 ms, doubled each time up
+	// to 30 s.
+	Wait func(ctx context.Context, failed int) error
+	// FoldEvery is after how many commits a fold and a checkpoint of the tables' logs are put; 0 is 32.
+	FoldEvery int64
+	// Lax takes rule L1 out: a simulator shows with it what the rule is for.
+	Lax bool
+
+	reuse bool // takes rule L4 out; tests set it
 }
 
 // Chain is the chain of commits of one partition, for one that writes: the owner of the partition. Any number may be open at a
@@ -68,11 +71,11 @@ func Open(ctx context.Context, o Options) (*Chain, error) {
 	if o.Writer == "" {
 		o.Writer = rand.Text()
 	}
-	if o.foldEvery == 0 {
-		o.foldEvery = foldEvery
+	if o.FoldEvery == 0 {
+		o.FoldEvery = foldEvery
 	}
-	if o.wait == nil {
-		o.wait = backoff
+	if o.Wait == nil {
+		o.Wait = backoff
 	}
 	c := &Chain{o: o, at: place{o.Store, o.Topic, o.Partition, o.reuse}}
 	if err := c.open(ctx); err != nil {
@@ -215,7 +218,7 @@ func (c *Chain) retry(ctx context.Context, f func(context.Context) error) error 
 			}
 		}
 		c.o.Logger.Warn("a commit of hits has to wait: trying again", "partition", c.o.Partition, "err", err)
-		if c.o.wait(ctx, failed) != nil {
+		if c.o.Wait(ctx, failed) != nil {
 			return err
 		}
 	}

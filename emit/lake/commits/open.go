@@ -46,7 +46,7 @@ func (c *Chain) openOnce(ctx context.Context) error {
 	case startNow < start || now < end:
 		return fmt.Errorf("%w: it was made anew", ErrLog)
 	}
-	from.lax, from.reuse = c.o.lax, c.o.reuse
+	from.lax, from.reuse = c.o.Lax, c.o.reuse
 	c.reset(from.State, from.folded)
 	why, err := c.fits(ctx, start, end, now)
 	if err == nil && why != "" {

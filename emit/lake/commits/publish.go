@@ -21,7 +21,7 @@ func (c *Chain) publish(ctx context.Context) error {
 		}
 		c.pending = c.pending[1:]
 	}
-	if c.state.Version < c.folded+c.o.foldEvery {
+	if c.state.Version < c.folded+c.o.FoldEvery {
 		return nil
 	}
 	return c.checkpoint(ctx, c.state)

@@ -58,8 +58,8 @@ func (p *play) owner(a *actor) {
 	if p.without.noL6 {
 		sweeper.o.Grace = time.Nanosecond
 	}
-	o := Options{Topic: event.Topic, Partition: 3, Log: simLog{a}, Store: simStore{a}, Now: p.clock, Writer: fmt.Sprint(p.now), foldEvery: 4,
-		lax: p.without.noL1, reuse: p.without.noL4, wait: func(context.Context, int) error { a.request(); return nil }}
+	o := Options{Topic: event.Topic, Partition: 3, Log: simLog{a}, Store: simStore{a}, Now: p.clock, Writer: fmt.Sprint(p.now), FoldEvery: 4,
+		Lax: p.without.noL1, reuse: p.without.noL4, Wait: func(context.Context, int) error { a.request(); return nil }}
 	for {
 		c, err := Open(ctx, o)
 		if err != nil {
