@@ -14,7 +14,12 @@ import (
 	"millrace/engine/window"
 )
 
-func TestAudit(t *testing.T)           { t.Parallel(); testAudit(t, localPlace(t)) }
+func TestAudit(t *testing.T) {
+	onlyLong(t)
+	t.Parallel()
+	testAudit(t, localPlace(t))
+}
+
 func TestAuditOnServices(t *testing.T) { testAudit(t, servicesPlace(t)) }
 
 // testAudit: the self-audit finds nothing while events, late and doubled ones among them, an import and a replay come in, nor after

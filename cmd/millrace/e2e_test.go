@@ -17,6 +17,14 @@ import (
 // long turns on what takes minutes: go test ./cmd/millrace -long
 var long = flag.Bool("long", false, "run the long forms of the end-to-end tests")
 
+// onlyLong skips what a short run has a like of, or has in the tests of a package: CI's step kills plays it, with -long.
+func onlyLong(t *testing.T) {
+	t.Helper()
+	if !*long {
+		t.Skip("takes its time; -long plays it")
+	}
+}
+
 const firefox = "Mozilla/5.0 (X11; Linux x86_64; rv:146.0) Gecko/20100101 Firefox/146.0"
 
 // TestBeaconToAnswer posts a beacon as Plausible's script does and waits for it in the answer: at once as a number that is not

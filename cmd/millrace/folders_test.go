@@ -25,17 +25,11 @@ func TestFolderRemovedUnderServer(t *testing.T) {
 		mustArchive(t, at, 1)
 		return at, s
 	}
-	// patient marks what is as the others, or waits for long: CI's step kills plays it.
-	patient := func(t *testing.T) {
-		if !*long {
-			t.Skip("takes its time; -long plays it")
-		}
-	}
 	// ends: the process ends by itself within seconds, with status 1 and one line that says what to do.
 	ends := func(name string, spoil func(data string) error, wants ...string) {
 		t.Run(name, func(t *testing.T) {
 			if name != "rollups" && name != "broker" {
-				patient(t)
+				onlyLong(t)
 			}
 			at, s := serve(t)
 			if err := spoil(at.data); err != nil {
@@ -85,7 +79,7 @@ func TestFolderRemovedUnderServer(t *testing.T) {
 	ends("log of a partition", remove("broker/partitions/millrace.events-0"), "embedded broker", "millrace.events-0 was removed")
 
 	t.Run("log's file", func(t *testing.T) {
-		patient(t)
+		onlyLong(t)
 		at, s := serve(t)
 		notReady := func(query, want string) error {
 			code, body, err := get(s.admin + "/readyz?verbose" + query)
@@ -119,7 +113,7 @@ func TestFolderRemovedUnderServer(t *testing.T) {
 	goesOn := func(name string, spoil func(data string) error) {
 		t.Run(name, func(t *testing.T) {
 			if name != "lake" {
-				patient(t)
+				onlyLong(t)
 			}
 			at, s := serve(t)
 			if err := spoil(at.data); err != nil {

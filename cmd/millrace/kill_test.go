@@ -21,7 +21,7 @@ import (
 // folder, a few times without its state. Afterwards every event that was answered with 2xx is counted exactly once
 // in its minute, and is in the archive exactly once; replay finds no difference, and rebuilds a lost rollup store as it was.
 //
-// The short form has three kills. The long one (-long) has ten, and all events at the present time.
+// The short form has two kills. The long one (-long) has ten, and all events at the present time.
 func TestKill(t *testing.T) {
 	t.Parallel()
 	testKill(t, localPlace(t))
@@ -35,7 +35,7 @@ func TestKillOnServices(t *testing.T) { testKill(t, servicesPlace(t)) }
 func TestKillOnKafka(t *testing.T) { testKill(t, kafkaPlace(t)) }
 
 func testKill(t *testing.T, at place) {
-	kills, wipes := 3, []int{2}
+	kills, wipes := 2, []int{2}
 	if *long {
 		kills, wipes = 10, []int{3, 6, 9}
 	}

@@ -6,6 +6,7 @@ import (
 
 	"millrace/internal/testgc"
 	"millrace/internal/testparallel"
+	"millrace/internal/testtmp"
 )
 
 // asProgram makes the test binary behave as millrace itself, for tests that start and kill processes.
@@ -17,5 +18,6 @@ func TestMain(m *testing.M) {
 	}
 	testparallel.Raise()
 	testgc.Relax()
+	testtmp.Memory()
 	os.Exit(m.Run())
 }

@@ -19,6 +19,7 @@ import (
 // TestTopicPrefix runs two servers with the same sites on one cluster, one of which has a prefix: each counts its own
 // events only, and neither takes what is the other's for its own.
 func TestTopicPrefix(t *testing.T) {
+	onlyLong(t)
 	t.Parallel()
 	testTopicPrefix(t, mustBroker(t, t.TempDir()).Addrs()[0])
 }

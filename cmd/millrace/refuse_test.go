@@ -215,13 +215,18 @@ var (
 )
 
 // TestRefusals (T20): a log, a changelog or a state that does not fit is refused at the start, within ten seconds, with what
-// happened and what can be done.
+// happened and what can be done. That this helps is tried with -long, and on real brokers; with -long there are more of a kind.
 func TestRefusals(t *testing.T) {
 	t.Parallel()
 	base := mustServed(t)
 	type spoiler func(t *testing.T, at place, client *kgo.Client) (args []string)
+	alike := []string{"events made anew and grown", "partitions added and said", "changelog made anew and grown",
+		"identity with a bit in a topic id", "identity with a bit in a cluster"}
 	f := func(name string, spoil spoiler, wants ...string) {
 		t.Run(name, func(t *testing.T) {
+			if slices.Contains(alike, name) {
+				onlyLong(t)
+			}
 			at, client := base.place(t)
 			args := spoil(t, at, client)
 			refusedWith(t, at, args, wants...)
@@ -230,10 +235,13 @@ func TestRefusals(t *testing.T) {
 	// cured does what the message says, after which everything is counted once.
 	cured := func(name string, spoil, cure spoiler, wants ...string) {
 		t.Run(name, func(t *testing.T) {
+			if slices.Contains(alike, name) {
+				onlyLong(t)
+			}
 			at, client := base.place(t)
 			spoil(t, at, client)
 			refusedWith(t, at, nil, wants...)
-			if testing.Short() {
+			if !*long && base.broker != "" {
 				return
 			}
 			cure(t, at, client)
@@ -437,6 +445,9 @@ func TestRefusalWhileRunning(t *testing.T) {
 	base := mustServed(t)
 	f := func(name string, spoil func(*testing.T, *kgo.Client), wants ...string) {
 		t.Run(name, func(t *testing.T) {
+			if name != "events made anew" {
+				onlyLong(t)
+			}
 			at, client := base.place(t)
 			s := mustServe(t, at, "--early", "500ms")
 			spoil(t, client)

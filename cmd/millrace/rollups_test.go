@@ -38,6 +38,7 @@ func TestRollupsLost(t *testing.T) {
 // TestReplayBehind replays an archive that lags behind what was counted, in a minute that is long over. The late event stays
 // counted.
 func TestReplayBehind(t *testing.T) {
+	onlyLong(t)
 	t.Parallel()
 	at := localPlace(t)
 	minute := time.Now().UTC().Add(-10 * time.Minute).Truncate(time.Minute)

@@ -24,6 +24,7 @@ import (
 	"millrace/internal/blob"
 	"millrace/internal/testgc"
 	"millrace/internal/testparallel"
+	"millrace/internal/testtmp"
 )
 
 var thorough = flag.Bool("thorough", false, "try all places and seeds, of which a few are tried else")
@@ -31,6 +32,7 @@ var thorough = flag.Bool("thorough", false, "try all places and seeds, of which 
 func TestMain(m *testing.M) {
 	testparallel.Raise()
 	testgc.Relax()
+	testtmp.Memory()
 	// Sarama's metrics library keeps one goroutine for the life of the process.
 	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("github.com/rcrowley/go-metrics.(*meterArbiter).tick"))
 }

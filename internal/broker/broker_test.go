@@ -13,6 +13,7 @@ import (
 	"go.uber.org/goleak"
 
 	"millrace/internal/testparallel"
+	"millrace/internal/testtmp"
 )
 
 func TestMain(m *testing.M) {
@@ -21,6 +22,7 @@ func TestMain(m *testing.M) {
 		return
 	}
 	testparallel.Raise()
+	testtmp.Memory()
 	goleak.VerifyTestMain(m,
 		// Sarama's metrics library starts one per process, for good.
 		goleak.IgnoreTopFunction("github.com/rcrowley/go-metrics.(*meterArbiter).tick"))

@@ -14,6 +14,7 @@ import (
 
 	"millrace/internal/kafkatest"
 	"millrace/internal/testgc"
+	"millrace/internal/testtmp"
 )
 
 // The short forms of all scenarios: go test ./bench/verify/chaos -slow. The long ones: go test
@@ -40,6 +41,7 @@ func TestMain(m *testing.M) {
 	}
 	if flag.Parse(); !*slow && !*long { // with these a scenario looks at how the heap grows
 		testgc.Relax()
+		testtmp.Memory()
 	}
 	code := m.Run()
 	if auditorProgram != "" {

@@ -2,6 +2,7 @@ package commits
 
 import (
 	"log/slog"
+	"os"
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kfake"
@@ -9,7 +10,13 @@ import (
 	"millrace/engine/event"
 	"millrace/internal/blob"
 	"millrace/internal/kafka"
+	"millrace/internal/testtmp"
 )
+
+func TestMain(m *testing.M) {
+	testtmp.Memory()
+	os.Exit(m.Run())
+}
 
 // world is a topic of commits in a Kafka of this process, and an archive in a folder.
 type world struct {
