@@ -2,6 +2,7 @@ package engine
 
 import (
 	"bytes"
+	"flag"
 	"fmt"
 	"strconv"
 	"strings"
@@ -19,6 +20,9 @@ import (
 	"millrace/internal/testparallel"
 	"millrace/state"
 )
+
+// thorough plays what is long in the sizes that it is about, and more seeds: CI's step kills does.
+var thorough = flag.Bool("thorough", false, "play tests in full size")
 
 func TestMain(m *testing.M) {
 	testparallel.Raise()

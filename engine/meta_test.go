@@ -24,9 +24,9 @@ import (
 // byte but for the version. So they do where a record may fire few of them at once.
 func TestBatchSizeDoesNotMatter(t *testing.T) {
 	t.Parallel()
-	seeds, seconds := uint64(3), 250
-	if testing.Short() { // one goroutine, at a tenth of its speed under the race detector
-		seeds, seconds = 1, 200
+	seeds, seconds := uint64(1), 250
+	if *thorough {
+		seeds = 3
 	}
 	for seed := range seeds {
 		var want map[string]string

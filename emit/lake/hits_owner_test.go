@@ -20,9 +20,9 @@ import (
 func TestHitsOfTwoOwners(t *testing.T) {
 	t.Parallel()
 	log := hitLog(3, 120)
-	seeds := uint64(12)
-	if testing.Short() {
-		seeds = 3
+	seeds := uint64(3)
+	if *thorough {
+		seeds = 12
 	}
 	passed := int64(0)
 	for seed := range seeds {

@@ -289,7 +289,7 @@ func TestHitsCrashes(t *testing.T) {
 		}
 		return wanted[end]
 	}
-	places := 10
+	places := 5
 	if *thorough {
 		places = 40 // of the first six segments each: before and after each put, and the commit
 	}

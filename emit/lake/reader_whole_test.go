@@ -46,9 +46,9 @@ func TestWhole(t *testing.T) {
 	if len(objects) < 20 {
 		t.Fatalf("%d objects", len(objects))
 	}
-	some := 7
-	if testing.Short() {
-		some = 31
+	some := 31
+	if *thorough {
+		some = 7
 	}
 	for i, gone := range objects {
 		if i%some != 0 {

@@ -14,9 +14,9 @@ import (
 func TestSeal(t *testing.T) {
 	t.Parallel()
 	log := newGenerator(11).log(400, 70*event.Minute) // over two hours, so that segments have several objects
-	places := []int64{1, 151, 400}
-	if testing.Short() { // the race detector takes its time with Parquet
-		places = places[1:2]
+	places := []int64{151}
+	if *thorough {
+		places = []int64{1, 151, 400}
 	}
 	for _, at := range places {
 		for cut := range 5 { // 0: clean

@@ -84,7 +84,7 @@ func play(t *testing.T, short Options) *Report {
 }
 
 // patient marks what takes long, or mostly waits (for clients' back-offs, for sessions, for a process to
-// start again and again), beside TestKills, TestSchedules, TestLate, TestPoison and TestLake, which
+// start again and again), beside TestKills, TestSchedules, TestLate and TestPoison, which
 // have what most changes would break.
 func patient(t *testing.T) {
 	t.Helper()
@@ -102,20 +102,20 @@ func likeKills(t *testing.T) {
 	}
 }
 
-// events is how many events a log has: half of them without -slow, which CI plays with.
+// events is how many events a log has: a third of them without -slow, which CI plays with.
 func events(n int) int {
 	if *slow {
 		return n
 	}
-	return n / 2
+	return n / 3
 }
 
-// times is how often harm is done: less often under -short.
+// times is how often harm is done: less often without -slow.
 func times(n, short int) int {
-	if testing.Short() {
-		return short
+	if *slow {
+		return n
 	}
-	return n
+	return short
 }
 
 func TestUnknown(t *testing.T) {
@@ -176,7 +176,7 @@ func TestLate(t *testing.T) {
 }
 func TestSchedules(t *testing.T) {
 	likeKills(t)
-	play(t, Options{Scenario: "schedules", Events: events(5_000), Times: 2})
+	play(t, Options{Scenario: "schedules", Events: events(5_000), Times: times(2, 1)})
 }
 
 // The tests of package sketch grow hundreds.
@@ -200,11 +200,8 @@ func TestSoak(t *testing.T) {
 }
 func TestPoison(t *testing.T) { play(t, Options{Scenario: "poison", Events: events(5_000)}) }
 func TestLake(t *testing.T) {
-	o := Options{Scenario: "lake", Events: 6_000, Times: 4}
-	if !*slow {
-		o.Events, o.Times = 1_500, 1
-	}
-	play(t, o)
+	patient(t)
+	play(t, Options{Scenario: "lake", Events: 6_000, Times: 4})
 }
 
 // The short form wants the server that deploy/dev-services.sh builds.
