@@ -12,6 +12,12 @@ import (
 	"millrace/engine/window"
 )
 
+// update is a change of the store under way, in one batch.
+type update struct {
+	*Store
+	batch *pebble.Batch
+}
+
 // Apply applies a delta of the live path, encoded, in one batch. One that has been applied already
 // changes nothing (J1).
 func (s *Store) Apply(b []byte) error {
@@ -29,24 +35,24 @@ func (s *Store) Apply(b []byte) error {
 	if d.Prev != s.last && s.opts.Without&J1 == 0 {
 		return fmt.Errorf("%w: delta %d follows %d, the state is at %d", ErrChain, d.Offset, d.Prev, s.last)
 	}
-	batch := s.db.NewBatch()
-	defer batch.Close()
+	u := update{s, pebbleOf(s).NewBatch()}
+	defer u.batch.Close()
 	// J2: the delta itself, in the same batch as its effect.
 	s.keybuf = appendOffsetKey(s.keybuf[:0], prefixOutbox, d.Offset)
-	if err := batch.Set(s.keybuf, b, nil); err != nil {
+	if err := u.batch.Set(s.keybuf, b, nil); err != nil {
 		return err
 	}
-	if err := s.effect(batch, d); err != nil {
+	if err := u.effect(d); err != nil {
 		return err
 	}
 	s.mu.Lock()
 	s.outbox = append(s.outbox, entry{Head: d.Head()})
-	err := s.finish(batch, d.Offset, d.Watermark, d.Meta)
+	err := u.finish(d.Offset, d.Watermark, d.Meta)
 	s.mu.Unlock()
 	if err != nil {
 		return err
 	}
-	return s.commit(batch, d)
+	return u.commit(d)
 }
 
 // Recover reads one record of the changelog, which stands at a position. It is called for all
@@ -64,15 +70,15 @@ func (s *Store) Recover(position int64, b []byte) error {
 	defer s.mu.Unlock()
 	expired := position > s.position // what lay between is gone
 	s.position = position + 1
-	batch := s.db.NewBatch()
-	defer batch.Close()
+	u := update{s, pebbleOf(s).NewBatch()}
+	defer u.batch.Close()
 	switch {
 	case s.follows(d):
 		if s.warm != 0 && d.Watermark > s.warm {
 			s.warm = 0
 		}
 	case d.Offset > s.last && (expired || s.stale(d)):
-		if err := s.startOver(batch, d); err != nil {
+		if err := u.startOver(d); err != nil {
 			return err
 		}
 	case expired && d.Offset > s.accepted:
@@ -83,22 +89,22 @@ func (s *Store) Recover(position int64, b []byte) error {
 	s.accepted, s.acceptedAt = d.Offset, d.Watermark
 	s.trim(d.Offset)
 	if d.Offset <= s.last {
-		if err := s.finish(batch, s.last, s.watermark, s.meta); err != nil {
+		if err := u.finish(s.last, s.watermark, s.meta); err != nil {
 			return err
 		}
-		return batch.Commit(pebble.NoSync)
+		return u.batch.Commit(pebble.NoSync)
 	}
 	if err := s.applyVisits(s.visits, d.Visits); err != nil {
 		return fmt.Errorf("changelog position %d: %w", position, err)
 	}
 	s.visits.Expire(d.Watermark)
-	if err := s.effect(batch, d); err != nil {
+	if err := u.effect(d); err != nil {
 		return err
 	}
-	if err := s.finish(batch, d.Offset, d.Watermark, d.Meta); err != nil {
+	if err := u.finish(d.Offset, d.Watermark, d.Meta); err != nil {
 		return err
 	}
-	return s.commit(batch, d)
+	return u.commit(d)
 }
 
 // follows is rule J5.
@@ -111,12 +117,12 @@ func (s *Store) follows(d *delta.Delta) bool {
 
 // startOver makes a delta the first of the chain: the records between the store's position and this
 // one have expired, and what they did can no longer matter.
-func (s *Store) startOver(batch *pebble.Batch, d *delta.Delta) error {
+func (s update) startOver(d *delta.Delta) error {
 	s.warm = d.Watermark + s.opts.Life
 	s.fired, s.closing = s.fired[:0], s.closing[:0]
 	s.visits, s.journal = visit.NewTable(s.opts.Visits), journal{}
 	for _, prefix := range []byte{prefixMinute, prefixHour, prefixVisits, prefixFired, prefixJournal, prefixCheckpoint, prefixSeen} {
-		if err := batch.DeleteRange([]byte{prefix}, []byte{prefix + 1}, nil); err != nil {
+		if err := s.batch.DeleteRange([]byte{prefix}, []byte{prefix + 1}, nil); err != nil {
 			return err
 		}
 	}
@@ -136,11 +142,11 @@ func (s *Store) stale(d *delta.Delta) bool {
 }
 
 // effect adds what a delta does to windows, visits and ids, and the list of what it fired (J11).
-func (s *Store) effect(batch *pebble.Batch, d *delta.Delta) error {
+func (s update) effect(d *delta.Delta) error {
 	for i := range d.Adds {
 		a := &d.Adds[i]
 		s.keybuf = appendWindowKey(s.keybuf[:0], a.Kind, a.Site, a.Start)
-		if err := batch.Merge(s.keybuf, a.Chunk, nil); err != nil {
+		if err := s.batch.Merge(s.keybuf, a.Chunk, nil); err != nil {
 			return err
 		}
 	}
@@ -148,31 +154,31 @@ func (s *Store) effect(batch *pebble.Batch, d *delta.Delta) error {
 		f := &d.Fired[i]
 		s.keybuf = appendWindowKey(s.keybuf[:0], f.Kind, f.Site, f.Start)
 		s.valbuf = window.AppendMark(s.valbuf[:0], d.Offset, f.Final)
-		put := batch.Merge
+		put := s.batch.Merge
 		if f.Kind == window.Hour {
-			put = batch.Set
+			put = s.batch.Set
 		}
 		if err := put(s.keybuf, s.valbuf, nil); err != nil {
 			return err
 		}
 	}
-	if err := s.keepVisits(batch, d); err != nil {
+	if err := s.keepVisits(d); err != nil {
 		return err
 	}
-	if err := s.keepSeen(batch, d); err != nil {
+	if err := s.keepSeen(d); err != nil {
 		return err
 	}
 	if len(d.Fired) > 0 || d.Progress != 0 {
 		s.keybuf = appendOffsetKey(s.keybuf[:0], prefixFired, d.Offset)
 		s.valbuf = binary.AppendVarint(delta.AppendFired(s.valbuf[:0], d.Fired), int64(d.Progress))
-		return batch.Set(s.keybuf, s.valbuf, nil)
+		return s.batch.Set(s.keybuf, s.valbuf, nil)
 	}
 	return nil
 }
 
 // finish adds the bookkeeping that every batch carries: the meta record and what may be deleted by
 // now. The caller holds mu.
-func (s *Store) finish(batch *pebble.Batch, last int64, watermark event.Time, meta []byte) error {
+func (s update) finish(last int64, watermark event.Time, meta []byte) error {
 	s.valbuf = binary.BigEndian.AppendUint64(s.valbuf[:0], uint64(last))
 	s.valbuf = binary.BigEndian.AppendUint64(s.valbuf, uint64(s.accepted))
 	s.valbuf = binary.BigEndian.AppendUint64(s.valbuf, uint64(s.position))
@@ -180,25 +186,25 @@ func (s *Store) finish(batch *pebble.Batch, last int64, watermark event.Time, me
 	s.valbuf = binary.BigEndian.AppendUint64(s.valbuf, uint64(s.warm))
 	s.valbuf = binary.BigEndian.AppendUint64(s.valbuf, uint64(watermark))
 	s.valbuf = append(s.valbuf, meta...)
-	if err := batch.Set(keyMeta, s.valbuf, nil); err != nil {
+	if err := s.batch.Set(keyMeta, s.valbuf, nil); err != nil {
 		return err
 	}
 	for _, o := range s.trimmed {
 		s.keybuf = appendOffsetKey(s.keybuf[:0], prefixOutbox, o)
-		if err := batch.Delete(s.keybuf, nil); err != nil {
+		if err := s.batch.Delete(s.keybuf, nil); err != nil {
 			return err
 		}
 	}
 	s.trimmed = s.trimmed[:0]
-	return s.expire(batch)
+	return s.expire()
 }
 
 // expire deletes what only records below the commit still needed.
-func (s *Store) expire(batch *pebble.Batch) error {
+func (s update) expire() error {
 	n := 0
 	for ; n < len(s.fired) && s.fired[n] < s.committed; n++ {
 		s.keybuf = appendOffsetKey(s.keybuf[:0], prefixFired, s.fired[n])
-		if err := batch.Delete(s.keybuf, nil); err != nil {
+		if err := s.batch.Delete(s.keybuf, nil); err != nil {
 			return err
 		}
 	}
@@ -214,7 +220,7 @@ func (s *Store) expire(batch *pebble.Batch) error {
 	s.closing = append(s.closing[:0], s.closing[n:]...)
 	for kind, horizon := range map[window.Kind]event.Time{window.Minute: last.minutes, window.Hour: last.minutes, window.Visits: last.visits} {
 		from, to := appendWindowKey(nil, kind, "", minTime), appendWindowKey(nil, kind, "", horizon)
-		if err := batch.DeleteRange(from, to, nil); err != nil {
+		if err := s.batch.DeleteRange(from, to, nil); err != nil {
 			return err
 		}
 	}
@@ -225,13 +231,13 @@ func (s *Store) expire(batch *pebble.Batch) error {
 const minTime = -1 << 63
 
 // commit writes the batch and moves what is kept in memory.
-func (s *Store) commit(batch *pebble.Batch, d *delta.Delta) error {
-	if err := batch.Commit(pebble.NoSync); err != nil {
+func (s update) commit(d *delta.Delta) error {
+	if err := s.batch.Commit(pebble.NoSync); err != nil {
 		return fmt.Errorf("apply delta %d: %w", d.Offset, err)
 	}
 	if s.flush {
 		s.flush = false
-		if _, err := s.db.AsyncFlush(); err != nil {
+		if _, err := pebbleOf(s.Store).AsyncFlush(); err != nil {
 			return fmt.Errorf("flush state: %w", err)
 		}
 	}

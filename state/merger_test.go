@@ -28,12 +28,12 @@ func fill(tb testing.TB, limit, n int, flush bool) *Store {
 		}
 		mustApply(tb, s, mk(int64(i)-1, int64(i), edits...))
 		if flush && i%20 == 19 {
-			if err := s.db.Flush(); err != nil {
+			if err := pebbleOf(s).Flush(); err != nil {
 				tb.Fatal(err)
 			}
 		}
 		if flush && i%100 == 99 {
-			if err := s.db.Compact(tb.Context(), []byte{0}, []byte{0xff}, false); err != nil {
+			if err := pebbleOf(s).Compact(tb.Context(), []byte{0}, []byte{0xff}, false); err != nil {
 				tb.Fatal(err)
 			}
 		}

@@ -113,7 +113,7 @@ func windowPrefix(k window.Kind) byte {
 // Store is the state of one partition.
 type Store struct {
 	life  sync.RWMutex // guards db: Close waits for whoever is at it
-	db    *pebble.DB   // nil once closed
+	db    any          // Pebble's; nil once closed. See pebbleOf
 	fence *fence
 
 	opts    Options
@@ -144,6 +144,10 @@ type Store struct {
 	committed  int64      // offset below which everything is committed
 }
 
+// pebbleOf returns the database of an open store. No field and no method of Store has a type of Pebble: every package that
+// sees Store would compile Pebble's generic types once more, which takes half a second each time.
+func pebbleOf(s *Store) *pebble.DB { return s.db.(*pebble.DB) }
+
 // entry is a delta in the outbox.
 type entry struct {
 	delta.Head
@@ -169,7 +173,7 @@ func Open(o Options) (*Store, error) {
 		o.FS = vfs.Default
 	}
 	s.fence = newFence(o.FS)
-	db, err := s.openPebble(o)
+	db, err := openPebble(s, o)
 	if err != nil {
 		return nil, fmt.Errorf("open state %q: %w", o.Dir, err)
 	}
@@ -185,7 +189,7 @@ func Open(o Options) (*Store, error) {
 // keeps is short-lived, is read once, and can be had from the changelog again. An error says
 // whether the content is damaged (ErrCorrupt), the disk refuses (ErrDisk), or another process has
 // the folder (ErrLocked): an operator does something else about each.
-func (s *Store) openPebble(o Options) (*pebble.DB, error) {
+func openPebble(s *Store, o Options) (*pebble.DB, error) {
 	po := &pebble.Options{
 		FS:                          s.fence,
 		FormatMajorVersion:          pebble.FormatNewest,
@@ -273,7 +277,7 @@ func (s *Store) load() error {
 	case err != nil:
 		return err
 	case v == nil:
-		return s.db.Set(keyFormat, []byte{formatVersion}, pebble.NoSync)
+		return pebbleOf(s).Set(keyFormat, []byte{formatVersion}, pebble.NoSync)
 	case len(v) == 1 && v[0] > formatVersion:
 		return wire.Newer(int(v[0]), formatVersion, formatVersion)
 	case len(v) != 1 || v[0] != formatVersion:
@@ -330,7 +334,7 @@ func (s *Store) Close() error {
 	if s.db == nil {
 		return nil
 	}
-	err := errors.Join(s.db.Flush(), s.db.Close())
+	err := errors.Join(pebbleOf(s).Flush(), pebbleOf(s).Close())
 	s.db = nil
 	if err = cmp.Or(s.fence.err(), err); err != nil {
 		return fmt.Errorf("close state %q: %w", s.opts.Dir, err)
@@ -345,7 +349,7 @@ func (s *Store) Sync() error {
 		return err
 	}
 	defer s.end()
-	return cmp.Or(s.db.Flush(), s.fence.err())
+	return cmp.Or(pebbleOf(s).Flush(), s.fence.err())
 }
 
 // Last returns the offset of the last delta applied, or delta.None.
@@ -402,7 +406,7 @@ func (s *Store) Fold(k window.Kind, site string, start event.Time, a *window.Agg
 	s.keybuf = appendWindowKey(s.keybuf[:0], k, site, start)
 	s.reading.Store(true)
 	defer s.reading.Store(false)
-	v, closer, err := s.db.Get(s.keybuf)
+	v, closer, err := pebbleOf(s).Get(s.keybuf)
 	if errors.Is(err, pebble.ErrNotFound) {
 		return 0, nil
 	}
@@ -431,7 +435,7 @@ func (s *Store) Compact(k window.Kind, site string, start event.Time, a *window.
 		return nil
 	}
 	s.keybuf = appendWindowKey(s.keybuf[:0], k, site, start)
-	return s.db.Set(s.keybuf, s.valbuf, pebble.NoSync)
+	return pebbleOf(s).Set(s.keybuf, s.valbuf, pebble.NoSync)
 }
 
 // SizeBytes returns the space the store takes on disk, 0 once it is closed.
@@ -440,12 +444,12 @@ func (s *Store) SizeBytes() uint64 {
 		return 0
 	}
 	defer s.end()
-	return s.db.Metrics().DiskSpaceUsage()
+	return pebbleOf(s).Metrics().DiskSpaceUsage()
 }
 
 // get returns a copy of the value of a key, nil for none.
 func (s *Store) get(key []byte) ([]byte, error) {
-	v, closer, err := s.db.Get(key)
+	v, closer, err := pebbleOf(s).Get(key)
 	if errors.Is(err, pebble.ErrNotFound) {
 		return nil, nil
 	}
@@ -458,7 +462,7 @@ func (s *Store) get(key []byte) ([]byte, error) {
 
 // scan calls fn with each key of a prefix, in order. The bytes are valid during the call only.
 func (s *Store) scan(prefix byte, fn func(k, v []byte) error) error {
-	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: []byte{prefix}, UpperBound: []byte{prefix + 1}})
+	it, err := pebbleOf(s).NewIter(&pebble.IterOptions{LowerBound: []byte{prefix}, UpperBound: []byte{prefix + 1}})
 	if err != nil {
 		return s.damage(err)
 	}

@@ -4,8 +4,6 @@ import (
 	"encoding/binary"
 	"fmt"
 
-	"github.com/cockroachdb/pebble/v2"
-
 	"millrace/engine/delta"
 	"millrace/engine/event"
 	"millrace/engine/visit"
@@ -100,7 +98,7 @@ func (s *Store) readVisits(t *visit.Table, j *journal) error {
 }
 
 // keepVisits adds what a delta did to visits to its batch: s.visits is as the delta leaves it.
-func (s *Store) keepVisits(batch *pebble.Batch, d *delta.Delta) error {
+func (s update) keepVisits(d *delta.Delta) error {
 	j := &s.journal
 	if j.bytes+len(d.Visits) < maxJournal && d.Watermark-j.at < journalTime {
 		if len(d.Visits) == 0 {
@@ -108,13 +106,13 @@ func (s *Store) keepVisits(batch *pebble.Batch, d *delta.Delta) error {
 		}
 		j.bytes += len(d.Visits)
 		s.keybuf = appendOffsetKey(s.keybuf[:0], prefixJournal, d.Offset)
-		return batch.Set(s.keybuf, d.Visits, nil)
+		return s.batch.Set(s.keybuf, d.Visits, nil)
 	}
 	s.keybuf = appendOffsetKey(s.keybuf[:0], prefixCheckpoint, d.Offset)
 	blob, until := s.visits.Checkpoint(make([]byte, checkpointHead))
 	binary.BigEndian.PutUint64(blob, uint64(d.Watermark))
 	binary.BigEndian.PutUint64(blob[8:], uint64(until))
-	if err := batch.Set(s.keybuf, blob, nil); err != nil {
+	if err := s.batch.Set(s.keybuf, blob, nil); err != nil {
 		return err
 	}
 	j.bytes, j.at = 0, d.Watermark
@@ -122,13 +120,13 @@ func (s *Store) keepVisits(batch *pebble.Batch, d *delta.Delta) error {
 	// the next start back that far in the changelog.
 	s.flush = true
 	j.checkpoints = append(j.checkpoints, checkpoint{d.Offset, until})
-	if err := batch.DeleteRange([]byte{prefixJournal}, []byte{prefixJournal + 1}, nil); err != nil {
+	if err := s.batch.DeleteRange([]byte{prefixJournal}, []byte{prefixJournal + 1}, nil); err != nil {
 		return err
 	}
 	n := 0
 	for n < len(j.checkpoints)-1 && j.checkpoints[n].until < d.Watermark {
 		s.keybuf = appendOffsetKey(s.keybuf[:0], prefixCheckpoint, j.checkpoints[n].offset)
-		if err := batch.Delete(s.keybuf, nil); err != nil {
+		if err := s.batch.Delete(s.keybuf, nil); err != nil {
 			return err
 		}
 		n++
@@ -138,17 +136,17 @@ func (s *Store) keepVisits(batch *pebble.Batch, d *delta.Delta) error {
 }
 
 // keepSeen adds the ids of a record to its batch, and forgets those past the horizon.
-func (s *Store) keepSeen(batch *pebble.Batch, d *delta.Delta) error {
+func (s update) keepSeen(d *delta.Delta) error {
 	if len(d.Seen) > 0 {
 		s.keybuf = appendOffsetKey(s.keybuf[:0], prefixSeen, d.Offset)
-		if err := batch.Set(s.keybuf, d.Seen, nil); err != nil {
+		if err := s.batch.Set(s.keybuf, d.Seen, nil); err != nil {
 			return err
 		}
 	}
 	if d.SeenFrom == 0 {
 		return nil
 	}
-	return batch.DeleteRange(appendOffsetKey(nil, prefixSeen, 0), appendOffsetKey(nil, prefixSeen, d.SeenFrom), nil)
+	return s.batch.DeleteRange(appendOffsetKey(nil, prefixSeen, 0), appendOffsetKey(nil, prefixSeen, d.SeenFrom), nil)
 }
 
 // Seen calls fn for the ids of each record within the horizon, in order of offset. Fn must not call

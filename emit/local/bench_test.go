@@ -62,7 +62,7 @@ func benchStore(b *testing.B) (s *Store, points int) {
 	if err := s.WriteProgress(b.Context(), []window.Progress{{Low: benchDays * 24 * event.Hour, Hours: benchDays * 24 * event.Hour}}); err != nil {
 		b.Fatal(err)
 	}
-	if err := s.db.Compact(b.Context(), []byte{0}, []byte{0xff}, true); err != nil {
+	if err := pebbleOf(s).Compact(b.Context(), []byte{0}, []byte{0xff}, true); err != nil {
 		b.Fatal(err)
 	}
 	return s, points

@@ -27,10 +27,10 @@ func (s *Store) DeleteBefore(ctx context.Context, site string, before event.Time
 	if err := ctx.Err(); err != nil {
 		return false, err
 	}
-	b := s.db.NewBatch()
+	b := pebbleOf(s).NewBatch()
 	defer func() { err = closeIter(err, b) }()
 	for k := range window.NumKinds {
-		any, err := s.deleteKind(b, site, k, before)
+		any, err := deleteKind(s, b, site, k, before)
 		if err != nil {
 			return false, fmt.Errorf("delete the windows of %s before %s: %w", site, before, damaged(err))
 		}
@@ -46,10 +46,10 @@ func (s *Store) DeleteBefore(ctx context.Context, site string, before event.Time
 }
 
 // deleteKind adds to a batch what deletes the windows of a kind. Where there are points there are windows.
-func (s *Store) deleteKind(b *pebble.Batch, site string, k window.Kind, before event.Time) (deleted bool, err error) {
+func deleteKind(s *Store, b *pebble.Batch, site string, k window.Kind, before event.Time) (deleted bool, err error) {
 	windows := append(appendSite([]byte{tableWindow}, site), byte(k))
 	from, to := ends(windows, before)
-	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: from, UpperBound: to})
+	it, err := pebbleOf(s).NewIter(&pebble.IterOptions{LowerBound: from, UpperBound: to})
 	if err != nil {
 		return false, err
 	}

@@ -31,7 +31,7 @@ func (s *Store) Scan(ctx context.Context, sel window.Selection, fn func(start ev
 		return ctx.Err()
 	}
 	prefix := appendFamily(nil, sel.Site, sel.Kind, sel.Family)
-	it, err := s.db.NewIterWithContext(ctx, &pebble.IterOptions{
+	it, err := pebbleOf(s).NewIterWithContext(ctx, &pebble.IterOptions{
 		LowerBound: appendTime(slices.Clone(prefix), sel.From),
 		UpperBound: appendTime(slices.Clone(prefix), sel.To),
 	})
@@ -162,7 +162,7 @@ func (s *Store) Sites(ctx context.Context) ([]string, error) {
 		return nil, err
 	}
 	defer s.leave()
-	it, err := s.db.NewIterWithContext(ctx, &pebble.IterOptions{LowerBound: []byte{tableRollup}, UpperBound: []byte{tableRollup + 1}})
+	it, err := pebbleOf(s).NewIterWithContext(ctx, &pebble.IterOptions{LowerBound: []byte{tableRollup}, UpperBound: []byte{tableRollup + 1}})
 	if err != nil {
 		return nil, fmt.Errorf("list sites: %w", damaged(err))
 	}
@@ -188,7 +188,7 @@ func (s *Store) Progress(ctx context.Context) ([]window.Progress, error) {
 		return nil, err
 	}
 	defer s.leave()
-	it, err := s.db.NewIterWithContext(ctx, &pebble.IterOptions{LowerBound: []byte{tableProgress}, UpperBound: []byte{tableProgress + 1}})
+	it, err := pebbleOf(s).NewIterWithContext(ctx, &pebble.IterOptions{LowerBound: []byte{tableProgress}, UpperBound: []byte{tableProgress + 1}})
 	if err != nil {
 		return nil, fmt.Errorf("read progress: %w", damaged(err))
 	}
@@ -218,7 +218,7 @@ func (s *Store) Fired(ctx context.Context, k window.Kind, site string, start eve
 	defer s.leave()
 	key := appendWindowKey(nil, &window.Window{Kind: k, Site: site, Start: start, Shard: math.MaxUint16})
 	first := appendWindowKey(nil, &window.Window{Kind: k, Site: site, Start: start})
-	it, err := s.db.NewIterWithContext(ctx, &pebble.IterOptions{LowerBound: first, UpperBound: append(key, 0)})
+	it, err := pebbleOf(s).NewIterWithContext(ctx, &pebble.IterOptions{LowerBound: first, UpperBound: append(key, 0)})
 	if err != nil {
 		return nil, fmt.Errorf("read versions: %w", damaged(err))
 	}
@@ -247,7 +247,7 @@ func (s *Store) Versions(ctx context.Context, fn func(w *window.Window)) error {
 		return err
 	}
 	defer s.leave()
-	it, err := s.db.NewIterWithContext(ctx, &pebble.IterOptions{LowerBound: []byte{tableWindow}, UpperBound: []byte{tableWindow + 1}})
+	it, err := pebbleOf(s).NewIterWithContext(ctx, &pebble.IterOptions{LowerBound: []byte{tableWindow}, UpperBound: []byte{tableWindow + 1}})
 	if err != nil {
 		return fmt.Errorf("read versions: %w", damaged(err))
 	}

@@ -81,7 +81,7 @@ func (s *Store) emitted() (bool, error) {
 		return false, err
 	}
 	defer s.leave()
-	_, closer, err := s.db.Get(emittedKey)
+	_, closer, err := pebbleOf(s).Get(emittedKey)
 	if errors.Is(err, pebble.ErrNotFound) {
 		return false, nil
 	}
@@ -97,5 +97,5 @@ func (s *Store) markEmitted() error {
 		return err
 	}
 	defer s.leave()
-	return damaged(s.db.Set(emittedKey, nil, s.write))
+	return damaged(pebbleOf(s).Set(emittedKey, nil, s.write))
 }

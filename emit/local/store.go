@@ -73,8 +73,8 @@ type Options struct {
 // Store is an open rollup store.
 type Store struct {
 	dir   string
-	db    *pebble.DB
-	lock  *pebble.Lock
+	db    any // Pebble's; see pebbleOf
+	lock  io.Closer
 	write *pebble.WriteOptions
 
 	mu     sync.Mutex // guards closed
@@ -85,6 +85,10 @@ type Store struct {
 
 	writing sync.Mutex // held from reading the stored versions to the end of the batch
 }
+
+// pebbleOf returns the database of a store. No field and no method of Store has a type of Pebble: every package that sees
+// Store would compile Pebble's generic types once more, which takes half a second each time.
+func pebbleOf(s *Store) *pebble.DB { return s.db.(*pebble.DB) }
 
 // Open opens the folder. Errors are ErrLocked, ErrDamaged, ErrFormat or the file system's, with the
 // folder's name.
@@ -119,9 +123,11 @@ func open(o Options) (*Store, error) {
 	logger := newLogger(o.Logger, o.Fatal, o.Dir)
 	o.FS = &sureLog{o.FS, logger.end}
 	s := &Store{dir: o.Dir, lock: lock, write: pebble.Sync}
-	if s.db, err = s.openPebble(&o, logger); err != nil {
+	db, err := openPebble(s, &o, lock, logger)
+	if err != nil {
 		return nil, errors.Join(err, lock.Close())
 	}
+	s.db = db
 	if o.NoSync {
 		s.write = pebble.NoSync
 	}
@@ -131,7 +137,7 @@ func open(o Options) (*Store, error) {
 	return s, nil
 }
 
-func (s *Store) openPebble(o *Options, logger *logger) (*pebble.DB, error) {
+func openPebble(s *Store, o *Options, lock *pebble.Lock, logger *logger) (*pebble.DB, error) {
 	// Pebble counts memtables as part of the cache, also one that it keeps to use again: without
 	// room for them no block would stay in it.
 	cache := pebble.NewCache(o.CacheBytes + memtables*memtableBytes)
@@ -139,7 +145,7 @@ func (s *Store) openPebble(o *Options, logger *logger) (*pebble.DB, error) {
 	po := &pebble.Options{
 		Cache:              cache,
 		FS:                 o.FS,
-		Lock:               s.lock,
+		Lock:               lock,
 		Logger:             logger,
 		FormatMajorVersion: pebble.FormatNewest,
 		MemTableSize:       memtableBytes,
@@ -177,7 +183,7 @@ func (s *Store) openPebble(o *Options, logger *logger) (*pebble.DB, error) {
 
 // checkFormat marks a new store with its format and refuses any other.
 func (s *Store) checkFormat() error {
-	v, closer, err := s.db.Get(formatKey)
+	v, closer, err := pebbleOf(s).Get(formatKey)
 	if err == nil {
 		defer closer.Close()
 		if n, err := strconv.Atoi(string(v)); err == nil && n > known {
@@ -192,7 +198,7 @@ func (s *Store) checkFormat() error {
 	if !errors.Is(err, pebble.ErrNotFound) {
 		return damaged(err)
 	}
-	it, err := s.db.NewIter(nil)
+	it, err := pebbleOf(s).NewIter(nil)
 	if err != nil {
 		return damaged(err)
 	}
@@ -204,7 +210,7 @@ func (s *Store) checkFormat() error {
 		return fmt.Errorf("%w: it is a Pebble database of something else, or what is left of a damaged store; "+
 			"in a data folder of Millrace remove it, and rebuild it with `millrace replay`", ErrFormat)
 	}
-	return s.db.Set(formatKey, []byte(format), s.write)
+	return pebbleOf(s).Set(formatKey, []byte(format), s.write)
 }
 
 // damaged adds ErrDamaged to what Pebble or a codec of ours found to be corrupt.
@@ -239,7 +245,7 @@ func (s *Store) Close() error {
 	if was {
 		return nil
 	}
-	if err := errors.Join(s.db.Close(), s.lock.Close()); err != nil {
+	if err := errors.Join(pebbleOf(s).Close(), s.lock.Close()); err != nil {
 		return fmt.Errorf("close rollup store %q: %w", s.dir, err)
 	}
 	return nil

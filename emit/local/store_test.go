@@ -148,7 +148,7 @@ func TestDamaged(t *testing.T) {
 			for i := range int64(50) {
 				mustWrite(t, s, pageWindow("a.example", event.Time(i)*event.Minute, 1, 1))
 			}
-			if err := s.db.Flush(); err != nil {
+			if err := pebbleOf(s).Flush(); err != nil {
 				t.Fatal(err)
 			}
 			mustWrite(t, s, pageWindow("b.example", 0, 1, 1))
@@ -274,7 +274,7 @@ func TestRefireWritesChanges(t *testing.T) {
 	w.Points = slices.Clone(w.Points[:99])
 	w.Points[3].Events++
 	w.Version++
-	b := &batch{store: s, Batch: s.db.NewBatch()}
+	b := &batch{store: s, Batch: pebbleOf(s).NewBatch()}
 	if _, err := b.windows([]*window.Window{w}, live); err != nil {
 		t.Fatal(err)
 	}
@@ -417,19 +417,19 @@ func TestCacheKeepsBlocks(t *testing.T) {
 		mustWrite(t, s, pageWindow("a.example", i*event.Minute, 1, 1))
 	}
 	for i := range 3 * memtableBytes >> 16 { // they grow by and by, as they are filled
-		if err := s.db.Set(binary.BigEndian.AppendUint16([]byte{0xfe}, uint16(i)), make([]byte, 1<<16), pebble.NoSync); err != nil {
+		if err := pebbleOf(s).Set(binary.BigEndian.AppendUint16([]byte{0xfe}, uint16(i)), make([]byte, 1<<16), pebble.NoSync); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := s.db.Compact(t.Context(), []byte{0}, []byte{0xff, 0xff}, false); err != nil {
+	if err := pebbleOf(s).Compact(t.Context(), []byte{0}, []byte{0xff, 0xff}, false); err != nil {
 		t.Fatal(err)
 	}
 	read := func() (hits, misses int64) {
-		before := s.db.Metrics().BlockCache
+		before := pebbleOf(s).Metrics().BlockCache
 		if got := scanPages(t, s); got != 12 {
 			t.Fatalf("%d points, want 12", got)
 		}
-		after := s.db.Metrics().BlockCache
+		after := pebbleOf(s).Metrics().BlockCache
 		return after.Hits - before.Hits, after.Misses - before.Misses
 	}
 	read()

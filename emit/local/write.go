@@ -73,7 +73,7 @@ func (s *Store) apply(ctx context.Context, ws []*window.Window, from origin, ps 
 	if err := ctx.Err(); err != nil {
 		return 0, err
 	}
-	b := &batch{store: s, Batch: s.db.NewBatch()}
+	b := &batch{store: s, Batch: pebbleOf(s).NewBatch()}
 	defer func() { err = b.close(err) }()
 	if stale, err = b.windows(ws, from); err != nil {
 		return 0, fmt.Errorf("write windows: %w", damaged(err))
@@ -174,7 +174,7 @@ func (b *batch) latest(key []byte, w *window.Window, from origin) (wrote bool, e
 }
 
 func (b *batch) version(key []byte) (v version, known bool, err error) {
-	val, closer, err := b.store.db.Get(key)
+	val, closer, err := pebbleOf(b.store).Get(key)
 	if errors.Is(err, pebble.ErrNotFound) {
 		return version{version: noVersion}, false, nil
 	}
@@ -215,7 +215,7 @@ func (b *batch) window(w *window.Window, stored families) error {
 // points those that are stored as they are.
 func (b *batch) diff(w *window.Window, stored families, points map[string]int) error {
 	if b.it == nil {
-		it, err := b.store.db.NewIter(nil)
+		it, err := pebbleOf(b.store).NewIter(nil)
 		if err != nil {
 			return err
 		}
@@ -282,7 +282,7 @@ func (b *batch) progress(ps []window.Progress) error {
 }
 
 func (b *batch) storedProgress(key []byte) (p window.Progress, known bool, err error) {
-	v, closer, err := b.store.db.Get(key)
+	v, closer, err := pebbleOf(b.store).Get(key)
 	if errors.Is(err, pebble.ErrNotFound) {
 		return p, false, nil
 	}
