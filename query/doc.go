@@ -60,7 +60,8 @@
 //
 // # Hits
 //
-// A query that a family of rollups holds is answered by rollups. Any other is counted by event and
+// A query that a family of rollups holds is answered by rollups, or by hits where these are cheaper (choose.go) and the answer is as
+// good: of one generation, whole, and complete; never with goals or of bots. Any other is counted by event and
 // visit, where there is an archive: any number of dimensions, filters of any of them in any nesting,
 // several custom properties, has_done and has_not_done, and visits in ranges that cut a quarter of an
 // hour. Meta.Hits says so. All parts of an answer are of one [hits.Snapshot], and where both could

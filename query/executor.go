@@ -1,6 +1,7 @@
 package query
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -48,6 +49,12 @@ type Options struct {
 	// Reached returns, of a site, what finds the goals that an event reaches, by its name and page, each once; nil, as function
 	// or result: none. It is for Hits, which do not hold goals. The Executor does not change the result.
 	Reached func(site string) func(name, page string, pageview bool) []string
+	// Alike reports whether rollups and hits of a time and later are of one generation, so that it does not matter which of them
+	// answer. Nil: they are not known to be, and rollups answer what they can.
+	Alike func(ctx context.Context, from event.Time) bool
+	// RollupWeight is how dear rollups are held in comparison with hits, where both may answer: default 1, more lets hits answer more
+	// often.
+	RollupWeight float64
 	// VisitLength is the longest visit, default 12 h: so far around a range hits are read of its visits.
 	VisitLength event.Time
 	// TimeZone returns a site's time zone; nil, as function or result, is UTC.
@@ -120,6 +127,9 @@ func New(o Options) (*Executor, error) {
 	}
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.RollupWeight <= 0 {
+		o.RollupWeight = 1
 	}
 	if o.VisitLength <= 0 {
 		o.VisitLength = visitLength
@@ -198,6 +208,9 @@ func (x *Executor) answer(ctx context.Context, r *Request) (*Answer, error) {
 		e, err = x.planHits(ctx, q)
 	} else {
 		e, err = x.plan(q, newProgress(ps, x.opts.Partitions))
+		if err == nil {
+			e = cmp.Or(x.cheaper(ctx, e), e)
+		}
 	}
 	if err != nil {
 		return nil, err

@@ -66,6 +66,11 @@ func (x *Executor) planHits(ctx context.Context, q *Query) (*execution, error) {
 	if at.Partitions == 0 {
 		return nil, invalid("No rollup answers this query, only the archive's single events do, and it has none yet: the first are there a minute or so after they came in (--archive-every), and never where the role archive runs with --no-hits.")
 	}
+	return x.byHits(q, snapshot, at), nil
+}
+
+// byHits returns the execution of a query by a snapshot.
+func (x *Executor) byHits(q *Query, snapshot hits.Snapshot, at hits.Extent) *execution {
 	e := &execution{x: x, q: q, snapshot: snapshot}
 	if at.Partitions >= x.opts.Partitions {
 		e.progress = progress{known: true, low: at.Watermark}
@@ -73,7 +78,7 @@ func (x *Executor) planHits(ctx context.Context, q *Query) (*execution, error) {
 	if x.opts.Late != nil {
 		_, e.late = x.opts.Late(q.site, at.Watermark-settling, q.to)
 	}
-	return e, nil
+	return e
 }
 
 // hitsError returns an error of the archive as one for the client, and logs it.

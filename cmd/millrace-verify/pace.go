@@ -1,12 +1,19 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 
 	"millrace/bench/verify/pace"
+	"millrace/bench/verify/queries"
 	"millrace/cmd/internal/cli"
+	"millrace/engine"
+	"millrace/engine/enrich"
+	"millrace/internal/blob"
+	"millrace/query"
 )
 
 // paceCommand measures queries of an archive beside DuckDB.
@@ -19,6 +26,7 @@ type paceCommand struct {
 	Threads int    `default:"2" help:"Threads of each side."`
 	Seed    uint64 `default:"1" help:"Seed of traffic and queries."`
 	Python  string `default:"python3" help:"A Python that has DuckDB 2."`
+	Board   bool   `name:"dashboard" help:"Ask the 40 questions of a dashboard, which rollups hold, in place of drawn ones."`
 	Dir     string `placeholder:"DIR" help:"Folder for the archive, which is empty or not there, and is kept. Default: a temporary one."`
 	Profile string `name:"cpu-profile" placeholder:"FILE" help:"Write a CPU profile of all queries, and measure nothing."`
 }
@@ -26,7 +34,8 @@ type paceCommand struct {
 // Help is the text behind the list of flags.
 func (paceCommand) Help() string {
 	return `Makes an archive of hits and visits as it is once all has been merged, and asks queries that no rollup holds by turns of the query API and of DuckDB
-on the same files. Prints how long each takes as a multiple of DuckDB's time.
+on the same files. Prints how long each takes as a multiple of DuckDB's time. With --dashboard the archive is counted into rollups too, and the questions
+are those of a dashboard: totals, curves, lists by one dimension.
 
 Example:
 
@@ -42,6 +51,15 @@ func (c *paceCommand) Run(p *process) (err error) {
 	}
 	o := pace.Options{
 		Events: c.Events, Days: c.Days, Sites: c.Sites, Queries: c.Queries, Runs: c.Runs, Threads: c.Threads, Seed: c.Seed, Python: c.Python, Dir: c.Dir, Out: p.stdout,
+	}
+	if c.Board {
+		log := slog.New(slog.NewTextHandler(p.stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+		o.Count = func(ctx context.Context, archive blob.Store, dir string) (query.Reader, func() error, error) {
+			_, err := os.Stat(dir)
+			return (&queriesCommand{}).countQueried(ctx, queries.Counting{
+				Archive: archive, Dir: dir, Again: err == nil, NewDeriver: func() engine.Deriver { return enrich.New(enrich.Options{}) },
+			}, log)
+		}
 	}
 	if c.Profile != "" {
 		f, err := os.Create(c.Profile)

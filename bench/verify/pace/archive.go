@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"millrace/bench"
+	"millrace/emit/lake"
 	"millrace/emit/lake/colfile"
 	"millrace/emit/lake/hitfile"
 	"millrace/emit/lake/hitmerge"
@@ -147,6 +148,9 @@ func (o *Options) archive(ctx context.Context, store blob.Store) (*made, error) 
 	m := &made{}
 	index := filepath.Join(o.Dir, "made.json")
 	what := fmt.Sprintf("%d events, %d days, %d sites, seed %d", o.Events, o.Days, o.Sites, o.Seed)
+	if o.Count != nil {
+		what += ", with rollups"
+	}
 	text, err := os.ReadFile(index)
 	if err == nil {
 		err = json.Unmarshal(text, m)
@@ -188,6 +192,10 @@ func (o *Options) log(ctx context.Context, s *segments) (event.Time, error) {
 	stream := newTraffic(o.Seed, o.Events, o.Days, o.Sites)
 	end := bench.DefaultStart + event.Time(o.Days)*day
 	offset, since := int64(0), 0
+	raw, err := o.rawRows()
+	if err != nil {
+		return 0, err
+	}
 	step := func(low event.Time, list []byte) error {
 		err := ledger.Step(offset, event.AppendEnvelope(nil, "c1", low, list), s)
 		offset++
@@ -205,6 +213,11 @@ func (o *Options) log(ctx context.Context, s *segments) (event.Time, error) {
 				list = append(list, ',')
 			}
 			list, at = e.Append(list), e.Time
+			if raw != nil {
+				if err := raw.Add(ctx, e, offset); err != nil {
+					return 0, err
+				}
+			}
 			since++
 		}
 		if len(list) == 0 {
@@ -223,6 +236,11 @@ func (o *Options) log(ctx context.Context, s *segments) (event.Time, error) {
 			return 0, err
 		}
 	}
+	if raw != nil {
+		if err := raw.Close(ctx); err != nil {
+			return 0, err
+		}
+	}
 	// Two days without an event: all visits end.
 	for low := end; low <= end+2*day; low += event.Hour {
 		if err := step(low, nil); err != nil {
@@ -230,4 +248,17 @@ func (o *Options) log(ctx context.Context, s *segments) (event.Time, error) {
 		}
 	}
 	return end + 2*day, s.flush()
+}
+
+// rawRows returns what takes the raw rows that rollups are counted from, nil if there are to be none.
+func (o *Options) rawRows() (*lake.Importer, error) {
+	if o.Count == nil {
+		return nil, nil
+	}
+	store, err := blob.OpenFolder(filepath.Join(o.Dir, "raw"))
+	if err != nil {
+		return nil, err
+	}
+	topic, err := lake.ImportTopic(make([]byte, 16))
+	return lake.NewImporter(store, topic), err
 }

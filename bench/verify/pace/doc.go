@@ -7,6 +7,10 @@
 //	err := pace.Run(ctx, pace.Options{Events: 1_000_000, Queries: 200, Python: "venv/bin/python", Out: os.Stdout})
 //	if errors.Is(err, pace.ErrDiffers) { … } // Out has which
 //
+// With Options.Count the raw rows are counted into rollups too, and the 40 questions of a dashboard are asked: totals, curves and lists by one
+// dimension. DuckDB answers these from one Parquet file sorted by site and time that it has made itself, with approximate visitors; the first
+// answer is compared with exact ones, of which estimated visitors may differ by four standard errors.
+//
 // Out has, of each query, the median times, and in the end the ratios: of the giant, and of sites with less than a twentieth of the rows.
 //
 // # What is the same, and what is not

@@ -23,6 +23,7 @@ type question struct {
 
 	kind     string
 	giant    bool
+	plain    bool // of the dashboard, see flatSQL
 	from, to event.Time
 }
 
@@ -101,6 +102,13 @@ func (d *drawer) draw(giant bool) *question {
 		q.Dims = append([]string{pick(d, "event:props:plan", "event:props:variant")}, d.dims(1, false)...)
 		q.Filters = append(d.filters(d.rng.IntN(2), false), []any{"is", "event:name", []string{"signup", "download", "search"}})
 	}
+	q.order()
+	q.Page.Limit = 100
+	return q
+}
+
+// order sorts by time, then by the first metric.
+func (q *question) order() {
 	for _, dim := range q.Dims {
 		if strings.HasPrefix(dim, "time:") {
 			q.Order = append(q.Order, []string{dim, "asc"})
@@ -112,8 +120,6 @@ func (d *drawer) draw(giant bool) *question {
 			q.Order = append(q.Order, []string{dim, "asc"})
 		}
 	}
-	q.Page.Limit = 100
-	return q
 }
 
 // dims draws different dimensions.

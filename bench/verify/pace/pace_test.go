@@ -32,7 +32,7 @@ func TestArchive(t *testing.T) {
 	if again, err := o.archive(t.Context(), store); err != nil || again.What != m.What || len(again.Hits) != len(m.Hits) || again.Hits[0] != m.Hits[0] {
 		t.Errorf("the archive that is there: %+v, %v", again, err)
 	}
-	api, err := serve(store, m)
+	api, err := serve(store, m, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

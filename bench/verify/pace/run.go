@@ -38,7 +38,10 @@ type Options struct {
 	Threads int
 	// Dir is a folder for the archive, which is kept, and used again by a run with the same traffic; "" is a temporary one that is not.
 	Dir string
-	// Python is a Python that has DuckDB. "" measures Millrace alone.
+	// Count counts an archive of raw rows into a store of rollups in a folder, or opens the one that is there, and returns what reads
+	// it. If it is set the questions of a dashboard are asked, which rollups hold, in place of drawn ones.
+	Count func(ctx context.Context, archive blob.Store, dir string) (rollups query.Reader, closeIt func() error, err error)
+	// Python is a Python that has DuckDB.
 	Python string
 	// Profile takes a profile of Millrace's part, if it is not nil. Then DuckDB is not asked.
 	Profile io.Writer
@@ -74,7 +77,15 @@ func Run(ctx context.Context, o Options) (err error) {
 		return fmt.Errorf("make the archive: %w", err)
 	}
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(o.Threads))
-	api, err := serve(store, m)
+	var rollups query.Reader
+	if o.Count != nil {
+		var closeIt func() error
+		if rollups, closeIt, err = o.rollups(ctx); err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, closeIt()) }()
+	}
+	api, err := serve(store, m, rollups)
 	if err != nil {
 		return err
 	}
@@ -84,7 +95,13 @@ func Run(ctx context.Context, o Options) (err error) {
 	}
 	defer func() { err = errors.Join(err, r.duck.close()) }()
 	fmt.Fprintf(o.Out, "%s; %d + %d bytes of hits and visits; DuckDB %s; %d threads; load %s\n", m.What, size(m.Hits), size(m.Visits), r.duck.version, o.Threads, load())
-	list, err := r.draw(ctx)
+	var list []*question
+	if o.Count != nil {
+		list = r.dashboard()
+		err = r.flat(ctx)
+	} else {
+		list, err = r.draw(ctx)
+	}
 	if err != nil {
 		return err
 	}
@@ -100,6 +117,7 @@ type run struct {
 	m    *made
 	api  *statsapi.Server
 	duck *peer
+	file string // of the dashboard's questions, for DuckDB
 }
 
 func size(list []hitread.File) (n int64) {
@@ -134,7 +152,8 @@ func (n nothing) Progress(context.Context) ([]window.Progress, error) {
 	return []window.Progress{{Low: n.low, Hours: n.low.Floor(event.Hour)}}, nil
 }
 
-func serve(store blob.Store, m *made) (*statsapi.Server, error) {
+// serve answers of an archive, and of rollups if there are some.
+func serve(store blob.Store, m *made, rollups query.Reader) (*statsapi.Server, error) {
 	archive, err := hitread.New(hitread.Options{Store: store, Lister: lister{m}})
 	if err != nil {
 		return nil, err
@@ -148,8 +167,12 @@ func serve(store blob.Store, m *made) (*statsapi.Server, error) {
 		sites = append(sites, site.Site{ID: id, Goals: other.Goals})
 	}
 	now := m.Partitions[0].Watermark
+	var reader query.Reader = nothing{now}
+	if rollups != nil {
+		reader = finished{rollups, nothing{now}}
+	}
 	x, err := query.New(query.Options{
-		Reader: nothing{now}, Hits: archive, Reached: enrich.NewGoals(sites, other).Reached, Now: func() time.Time { return now.Std() },
+		Reader: reader, Hits: archive, Reached: enrich.NewGoals(sites, other).Reached, Now: func() time.Time { return now.Std() },
 	})
 	if err != nil {
 		return nil, err
@@ -218,7 +241,14 @@ func (r *run) measure(ctx context.Context, list []*question) error {
 	var all []result
 	wrong := 0
 	for _, q := range list {
-		sql, body := q.sql(r.Dir, r.m), q.body()
+		body := q.body()
+		var sql string
+		if q.plain {
+			sql = q.flatSQL(r.file, false)
+		} else {
+			sql = q.sql(r.Dir, r.m)
+		}
+		source := ""
 		var ours, oursCPU, peer, peers []float64
 		for i := range r.Runs + 1 {
 			theirs, err := r.duck.ask(sql)
@@ -231,8 +261,18 @@ func (r *run) measure(ctx context.Context, list []*question) error {
 			if err != nil {
 				return fmt.Errorf("%s: %w", body, err)
 			}
+			source = answer.Meta.Source
 			if i == 0 {
-				if what := differs(q, answer, theirs); what != "" {
+				what := ""
+				if q.plain {
+					if theirs, err = r.duck.ask(q.flatSQL(r.file, true)); err != nil {
+						return err
+					}
+					what = apart(q, answer, theirs)
+				} else {
+					what = differs(q, answer, theirs)
+				}
+				if what != "" {
 					wrong++
 					fmt.Fprintf(r.Out, "DIFFERS: %s\n%s\n%s\n", what, body, sql)
 				}
@@ -243,7 +283,7 @@ func (r *run) measure(ctx context.Context, list []*question) error {
 		}
 		x := result{q, median(ours), median(oursCPU), median(peer), median(peers)}
 		all = append(all, x)
-		fmt.Fprintf(r.Out, "%8.2f ms %8.2f ms  x%.2f  cpu x%.2f  %s\n", x.ours, x.peer, x.ours/x.peer, x.oursCPU/x.peers, q)
+		fmt.Fprintf(r.Out, "%8.2f ms %8.2f ms  x%.2f  cpu x%.2f  %s %s\n", x.ours, x.peer, x.ours/x.peer, x.oursCPU/x.peers, source, q)
 	}
 	r.summary(all)
 	if wrong > 0 {

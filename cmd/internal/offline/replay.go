@@ -3,9 +3,11 @@ package offline
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"time"
 
+	"millrace/cmd/internal/rules"
 	"millrace/engine"
 	"millrace/engine/event"
 	"millrace/engine/replay"
@@ -64,6 +66,9 @@ func (s *Session) Replay(ctx context.Context, o ReplayOptions) (replay.Report, e
 	}
 	if o.Mode == replay.Write {
 		defer s.hold(ctx, "replay")()
+		if err := rules.LeaveReplayed(ctx, s.Stores.Lake); err != nil {
+			return replay.Report{}, fmt.Errorf("note the replay in the archive: %w", err)
+		}
 	}
 	report, err := s.replayOnce(ctx, &o)
 	// Beside a serve at work the archive may be read a moment before the store has counted what it

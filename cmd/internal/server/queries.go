@@ -9,9 +9,11 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"millrace/cmd/internal/metrics"
+	"millrace/cmd/internal/rules"
 	"millrace/emit/lake"
 	"millrace/emit/lake/hitread"
 	"millrace/engine"
+	"millrace/engine/event"
 	"millrace/internal/blob"
 	"millrace/internal/front"
 	"millrace/internal/local"
@@ -87,6 +89,27 @@ func importedIn(archive blob.Store) func(context.Context) bool {
 			has, looked = now, time.Now()
 		}
 		return has
+	}
+}
+
+// alikeIn returns a function that reports whether the rollups and the hits of an archive are of one generation from a time on, as of a
+// minute ago at most. While the archive does not answer they are not known to be.
+func alikeIn(archive blob.Store) func(context.Context, event.Time) bool {
+	var mu sync.Mutex
+	var alike bool
+	var since event.Time
+	var looked time.Time
+	return func(ctx context.Context, from event.Time) bool {
+		mu.Lock()
+		defer mu.Unlock()
+		if time.Since(looked) >= time.Minute {
+			var err error
+			since, alike, err = rules.AlikeSince(ctx, archive)
+			if alike = alike && err == nil; ctx.Err() == nil {
+				looked = time.Now()
+			}
+		}
+		return alike && since <= from
 	}
 }
 

@@ -33,14 +33,18 @@ type asker struct {
 // visitsAtOnce makes the range of some queries be read in parts.
 const visitsAtOnce = 400
 
-func newAsker(t *testing.T, w *world, reader query.Reader, h query.Hits) *asker {
+func newAsker(t *testing.T, w *world, reader query.Reader, h query.Hits, change ...func(*query.Options)) *asker {
 	t.Helper()
 	a := &asker{w: w, zone: time.UTC}
-	x, err := query.New(query.Options{
+	o := query.Options{
 		Reader: reader, Hits: h, TimeZone: func(string) *time.Location { return a.zone }, Partitions: partitions, VisitLength: rules.VisitLength, VisitsAtOnce: visitsAtOnce,
 		Reached: func(string) func(name, page string, view bool) []string { return reached },
 		Now:     func() time.Time { return slices.Max(w.lows[:]).Std().Add(time.Minute) }, Logger: slog.New(slog.NewTextHandler(t.Output(), nil)),
-	})
+	}
+	for _, fn := range change {
+		fn(&o)
+	}
+	x, err := query.New(o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -142,8 +146,8 @@ func (a *asking) question(w *world, dims, filters int) *question {
 		}
 	}
 	if len(q.Dimensions) > 0 && a.rng.IntN(6) == 0 {
-		q.Metrics, q.Dimensions[0] = append(q.Metrics[:1], pick(a.rng, []string{"scroll_depth", "time_on_page"})), "event:page"
-		q.Metrics, q.Dimensions = slices.Compact(q.Metrics), slices.Compact(q.Dimensions)
+		q.Metrics = slices.Compact(append(q.Metrics[:1], pick(a.rng, []string{"scroll_depth", "time_on_page"})))
+		q.Dimensions = append([]string{"event:page"}, slices.DeleteFunc(q.Dimensions[1:], func(d string) bool { return d == "event:page" })...)
 	}
 	for range filters {
 		q.Filters = append(q.Filters, a.filter(2, true))
@@ -221,11 +225,22 @@ func TestRandom(t *testing.T) {
 		b := newBrute(w)
 		both := newAsker(t, w, w, openArchive(t, store, w.archive(t, store, files)))
 		rollups := newAsker(t, w, w, nil)
+		cheapest := newAsker(t, w, w, openArchive(t, store, w.archive(t, store, files)), func(o *query.Options) {
+			o.Alike, o.RollupWeight = func(context.Context, event.Time) bool { return true }, 1e9
+		})
 		a, saw := newAsking(seed, b), map[string]int{}
 		for i := range *questions {
 			q := a.question(w, a.rng.IntN(5), a.rng.IntN(5))
-			if i%4 == 0 {
+			switch {
+			case i%4 == 0:
 				q = a.question(w, a.rng.IntN(2), a.rng.IntN(2))
+			case i%20 == 1: // of what hits may answer too
+				q = a.question(w, 0, 0)
+				q.Dimensions = []string{pick(a.rng, []string{"event:page", "visit:entry_page", "visit:referrer", "visit:city"})}
+				q.Metrics = []string{"visitors", pick(a.rng, []string{"pageviews", "events", "percentage"})}
+				if a.rng.IntN(3) == 0 {
+					q.Dimensions = append(q.Dimensions, "time:hour")
+				}
 			}
 			got, body, err := both.ask(q)
 			if err != nil {
@@ -243,6 +258,13 @@ func TestRandom(t *testing.T) {
 			if rows := rowsOf(got); !reflect.DeepEqual(rows, want) {
 				t.Fatalf("seed %d, query %d: %s in %s, from %s:\n%v\nwant\n%v", seed, i, body, q.zone, got.Meta.Source, rows, want)
 			}
+			if got.Meta.Source == "rollup" {
+				other, _, err := cheapest.ask(q)
+				if err != nil || !reflect.DeepEqual(rowsOf(other), want) || got.Meta.Complete && !other.Meta.Complete {
+					t.Fatalf("seed %d, query %d: %s in %s, by what is cheaper: %v\n%v\nwant\n%v", seed, i, body, q.zone, err, other, want)
+				}
+				saw["cheaper: "+other.Meta.Source]++
+			}
 			if len(want) > 1 {
 				saw["rows"]++
 			}
@@ -254,7 +276,7 @@ func TestRandom(t *testing.T) {
 			}
 		}
 		t.Log(saw)
-		if n := *questions; saw["pings"] < n/80 || saw["exits"] < n/40 || saw["lake"] < n/4 || saw["rows"] < n/8 || saw["rollup"] < n/80 {
+		if n := *questions; saw["pings"] < n/80 || saw["exits"] < n/60 || saw["lake"] < n/4 || saw["rows"] < n/8 || saw["rollup"] < n/80 || saw["cheaper: lake"] == 0 {
 			t.Errorf("of %d queries were %v", n, saw)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"sort"
 	"sync"
+	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
 
@@ -35,6 +36,32 @@ func (s *snapshot) Hits(ctx context.Context, sel *hits.Selection, fn func(worker
 		b.release()
 		return err
 	})
+}
+
+// Rows implements hits.Snapshot: by the statistics of sites and times in the pages of the site's column.
+func (s *snapshot) Rows(ctx context.Context, sel *hits.Selection) (n int64, files int, err error) {
+	list := selected(s.list.Hits, sel.Site, sel.From, sel.To)
+	var found atomic.Int64
+	var g errgroup.Group
+	g.SetLimit(openers)
+	for i := range list {
+		g.Go(func() error {
+			o, err := s.a.open(ctx, hitfile.Hits, &list[i])
+			if err != nil {
+				return err
+			}
+			defer o.done()
+			for k := range o.Groups() {
+				p := &piece{file: o, group: k, from: &list[i]}
+				if rows, _ := p.run(sel.Site); rows > 0 && p.timed(sel, hitfile.Hits.Time) {
+					found.Add(int64(rows))
+				}
+			}
+			return nil
+		})
+	}
+	err = g.Wait()
+	return found.Load(), len(list), err
 }
 
 // anyPiece is for each.
@@ -134,22 +161,8 @@ func (o *opened) pieces(from *File, by *finding, work chan<- *piece) error {
 
 // find sets which rows are the site's, and reports whether there are any in the time, which is that of a column.
 func (p *piece) find(sel *hits.Selection, timed string) (bool, error) {
-	site := p.file.column("site")
-	p.lo, p.hi = -1, 0
-	all := true // rows of these pages are the site's
-	for i := range p.file.Pages(p.group, site) {
-		least, greatest, ok := p.file.PageTexts(p.group, site, i)
-		if ok && (least > sel.Site || greatest < sel.Site) {
-			continue
-		}
-		from, to := p.file.PageRows(p.group, site, i)
-		if p.lo < 0 {
-			p.lo = from
-		}
-		p.hi = to
-		all = all && ok && least == greatest
-	}
-	if p.lo < 0 {
+	n, all := p.run(sel.Site)
+	if n == 0 {
 		return false, nil
 	}
 	if !p.timed(sel, timed) || all {
@@ -162,9 +175,28 @@ func (p *piece) find(sel *hits.Selection, timed string) (bool, error) {
 	}
 	at := func(i int) string { return text.Values[text.Codes[i]] }
 	first := sort.Search(len(text.Codes), func(i int) bool { return at(i) >= sel.Site })
-	n := sort.Search(len(text.Codes)-first, func(i int) bool { return at(first+i) > sel.Site })
+	n = sort.Search(len(text.Codes)-first, func(i int) bool { return at(first+i) > sel.Site })
 	p.lo, p.hi = p.lo+first, p.lo+first+n
 	return n > 0 && p.timed(sel, timed), nil
+}
+
+// run sets which rows may be a site's, by the statistics of pages, and returns how many, and whether all of them are.
+func (p *piece) run(id string) (n int, all bool) {
+	site := p.file.column("site")
+	p.lo, p.hi, all = -1, -1, true
+	for i := range p.file.Pages(p.group, site) {
+		least, greatest, ok := p.file.PageTexts(p.group, site, i)
+		if ok && (least > id || greatest < id) {
+			continue
+		}
+		from, to := p.file.PageRows(p.group, site, i)
+		if p.lo < 0 {
+			p.lo = from
+		}
+		p.hi = to
+		all = all && ok && least == greatest
+	}
+	return p.hi - p.lo, all
 }
 
 // timed sets whether all rows of the piece are in the selected time, and whether any may be, which it returns.
