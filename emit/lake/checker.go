@@ -152,7 +152,7 @@ func (l *Reader) checkSegment(ctx context.Context, r *Report, keys []Key) (segme
 	var seg segment
 	var places []place
 	for i, key := range keys {
-		err := l.open(ctx, key, func(o *object) error {
+		err := openKey(ctx, l, key, func(o *object) error {
 			if i == 0 {
 				seg = o.segment
 			}

@@ -159,16 +159,17 @@ func (l *Reader) readPartition(ctx context.Context, keys []Key, site string, fn 
 
 func (l *Reader) readObject(ctx context.Context, key Key, site string) ([]stored, error) {
 	var rows []stored
-	err := l.open(ctx, key, func(o *object) (err error) {
+	err := openKey(ctx, l, key, func(o *object) (err error) {
 		rows, err = o.rows(site)
 		return err
 	})
 	return rows, err
 }
 
-// open fetches an object whole, as small as they are: one request where reading by range would take
-// dozens.
-func (l *Reader) open(ctx context.Context, key Key, f func(*object) error) error {
+// openKey fetches an object whole, as small as they are: one request where reading by range would take
+// dozens. It is no method of Reader: every package that sees one would compile the generic types of an
+// open file once more.
+func openKey(ctx context.Context, l *Reader, key Key, f func(*object) error) error {
 	body, err := l.store.Get(ctx, key.String())
 	if err != nil {
 		return err

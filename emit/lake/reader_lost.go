@@ -105,7 +105,7 @@ func segmentsLost(segments map[int64]segment, rows map[int64]int64, s *span, p P
 func (l *Reader) spanSegments(ctx context.Context, s *span) (map[int64]segment, map[int64]int64, error) {
 	segments, rows := map[int64]segment{}, map[int64]int64{}
 	for _, k := range s.all {
-		err := l.open(ctx, k, func(o *object) error {
+		err := openKey(ctx, l, k, func(o *object) error {
 			segments[k.First] = o.segment
 			rows[k.First] += o.file.NumRows()
 			return nil
@@ -118,7 +118,7 @@ func (l *Reader) spanSegments(ctx context.Context, s *span) (map[int64]segment, 
 		if _, inside := segments[first]; inside {
 			continue
 		}
-		err := l.open(ctx, k, func(o *object) error {
+		err := openKey(ctx, l, k, func(o *object) error {
 			segments[first] = o.segment
 			return nil
 		})

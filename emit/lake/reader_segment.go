@@ -27,7 +27,7 @@ func (l *Reader) ReadSegment(ctx context.Context, keys []Key, site string, fn fu
 		if key.Topic != keys[0].Topic || key.Partition != keys[0].Partition || key.First != keys[0].First {
 			return fmt.Errorf("read segment %q: object %q is of another", keys[0], key)
 		}
-		err := l.open(ctx, key, func(o *object) error { return o.segmentRows(site, &all) })
+		err := openKey(ctx, l, key, func(o *object) error { return o.segmentRows(site, &all) })
 		if err != nil {
 			return err
 		}
@@ -40,7 +40,7 @@ func (l *Reader) ReadSegment(ctx context.Context, keys []Key, site string, fn fu
 
 // LastReceived returns the greatest receive time of the events in an object.
 func (l *Reader) LastReceived(ctx context.Context, key Key) (last event.Time, err error) {
-	err = l.open(ctx, key, func(o *object) error {
+	err = openKey(ctx, l, key, func(o *object) error {
 		first := true
 		for _, rg := range o.file.RowGroups() {
 			err := readInts(o.chunk(rg, "received"), 0, rg.NumRows(), func(_ int, n int64) {

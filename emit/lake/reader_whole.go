@@ -161,7 +161,7 @@ func (l *Reader) proveSpan(ctx context.Context, s *span, p Progress) error {
 	rows := map[int64]int64{}
 	segments := map[int64]segment{}
 	look := func(k Key, count bool) error {
-		return l.open(ctx, k, func(o *object) error {
+		return openKey(ctx, l, k, func(o *object) error {
 			segments[k.First] = o.segment
 			if count {
 				rows[k.First] += o.file.NumRows()

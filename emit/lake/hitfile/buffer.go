@@ -63,14 +63,14 @@ type Buffer struct {
 	dims    [window.NumDims]string
 	class   [hits.NumClasses]uint32 // indexes of their names
 	last    [strCount]uint32        // the strings of the hit before
-	encoder encoder[packed]
+	encoder rowEncoder[packed]
 
 	groupRows int // rows of a row group; RowGroupRows, but for tests
 }
 
 // NewBuffer returns an empty buffer.
 func NewBuffer() *Buffer {
-	b := &Buffer{texts: newTexts(), groupRows: RowGroupRows, encoder: encoder[packed]{layout: hitLayout}}
+	b := &Buffer{texts: newTexts(), groupRows: RowGroupRows, encoder: &encoder[packed]{layout: hitLayout}}
 	b.Reset()
 	return b
 }

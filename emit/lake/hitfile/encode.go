@@ -38,6 +38,13 @@ type layout[R any] struct {
 	rest    func(t *texts, x, y *R) int
 }
 
+// rowEncoder is an encoder in a buffer. As an interface it keeps encoder, and the library of Parquet that it leads to, from being
+// compiled once more in each package that sees a buffer.
+type rowEncoder[R any] interface {
+	encode(out *bytes.Buffer, t *texts, rows []R, groupRows int) error
+	ends() (first, last uint32)
+}
+
 // encoder writes rows of a table to files. It keeps its memory.
 type encoder[R any] struct {
 	layout *layout[R]

@@ -41,14 +41,14 @@ type VisitBuffer struct {
 	partition int32
 	rows      []packedVisit
 	dims      [window.NumDims]string
-	encoder   encoder[packedVisit]
+	encoder   rowEncoder[packedVisit]
 
 	groupRows int // rows of a row group; RowGroupRows, but for tests
 }
 
 // NewVisitBuffer returns an empty buffer for visits of a partition of a topic.
 func NewVisitBuffer(topic string, partition int32) *VisitBuffer {
-	b := &VisitBuffer{topic: topic, partition: partition, groupRows: RowGroupRows, texts: newTexts(), encoder: encoder[packedVisit]{layout: visitLayout}}
+	b := &VisitBuffer{topic: topic, partition: partition, groupRows: RowGroupRows, texts: newTexts(), encoder: &encoder[packedVisit]{layout: visitLayout}}
 	b.Reset()
 	return b
 }
