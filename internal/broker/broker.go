@@ -114,11 +114,18 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
+// cluster is what Broker needs of a kfake.Cluster, whose type would have every package that sees a Broker compile kfake's
+// generic types once more.
+type cluster interface {
+	DeleteRecords(topic string, partition int32, offset int64) error
+	Close()
+}
+
 // Broker is a running broker. Open makes one.
 type Broker struct {
 	opts    Options
 	lock    *lockfile.Lock // nil in memory
-	cluster *kfake.Cluster
+	cluster cluster
 	ln      *listener
 	opened  time.Time
 	watch   watch
