@@ -13,6 +13,7 @@ import (
 // TestFlippedBits flips a bit in each kind of file of a stopped server's broker folder. The server starts and has lost nothing, or
 // it refuses with an advice that is followed here, after which it has lost nothing. The short form has a few of the files.
 func TestFlippedBits(t *testing.T) {
+	t.Parallel()
 	base := place{data: t.TempDir()}
 	s := mustServe(t, base, "--early", "500ms", "--archive-every", "1s", "--partitions", "1")
 	for i := range servedEvents {

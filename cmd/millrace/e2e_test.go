@@ -29,7 +29,12 @@ const firefox = "Mozilla/5.0 (X11; Linux x86_64; rv:146.0) Gecko/20100101 Firefo
 
 // TestBeaconToAnswer posts a beacon as Plausible's script does and waits for it in the answer: at once as a number that is not
 // final, and, in the long form, as a final one 5 s after its minute.
-func TestBeaconToAnswer(t *testing.T) { testBeaconToAnswer(t, localPlace(t)) }
+func TestBeaconToAnswer(t *testing.T) {
+	if !*long { // which judges how long it takes
+		t.Parallel()
+	}
+	testBeaconToAnswer(t, localPlace(t))
+}
 
 func TestBeaconToAnswerOnKafka(t *testing.T) { testBeaconToAnswer(t, kafkaPlace(t)) }
 

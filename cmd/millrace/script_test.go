@@ -16,6 +16,7 @@ import (
 // TestScripts runs testdata/script. "exec millrace" is this test binary as the program. Scripts see BUSY, an address in
 // use, FREE1 and FREE2, addresses that are not, and REFUSED, one where nobody listens; the command "ready ADDR" waits until the admin port at ADDR says so.
 func TestScripts(t *testing.T) {
+	t.Parallel()
 	bin := t.TempDir()
 	if err := os.Symlink(mustExecutable(t), filepath.Join(bin, "millrace")); err != nil {
 		t.Fatal(err)
