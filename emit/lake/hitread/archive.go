@@ -64,7 +64,17 @@ type Options struct {
 }
 
 // Archive reads the files of hits and visits in a store. Any number of goroutines may use it.
+//
+// What it is made of is behind an interface: every package that sees an Archive would compile the generic types of open files once
+// more.
 type Archive struct {
+	inner interface {
+		Snapshot(ctx context.Context) (hits.Snapshot, error)
+	}
+}
+
+// archive is what an Archive holds.
+type archive struct {
 	o     Options
 	files footers
 	cache *cache // nil of a folder: the system has one
@@ -81,15 +91,17 @@ func New(o Options) (*Archive, error) {
 	o.VisitLength = cmp.Or(o.VisitLength, 12*event.Hour)
 	o.VisitSettles = cmp.Or(o.VisitSettles, 90*event.Minute)
 	o.OpenFiles = cmp.Or(o.OpenFiles, 4096)
-	a := &Archive{o: o, files: newFooters(o.OpenFiles), memories: sync.Pool{New: func() any { return new(memory) }}}
+	a := &archive{o: o, files: newFooters(o.OpenFiles), memories: sync.Pool{New: func() any { return new(memory) }}}
 	if _, local := o.Store.(*blob.Folder); !local {
 		a.cache = newCache(cmp.Or(o.CacheBytes, 256<<20))
 	}
-	return a, nil
+	return &Archive{a}, nil
 }
 
 // Snapshot returns what the archive holds now.
-func (a *Archive) Snapshot(ctx context.Context) (hits.Snapshot, error) {
+func (a *Archive) Snapshot(ctx context.Context) (hits.Snapshot, error) { return a.inner.Snapshot(ctx) }
+
+func (a *archive) Snapshot(ctx context.Context) (hits.Snapshot, error) {
 	list, err := a.o.Lister.List(ctx)
 	if err != nil {
 		return nil, err
@@ -120,7 +132,7 @@ func (l *List) extent() hits.Extent {
 
 // snapshot implements hits.Snapshot.
 type snapshot struct {
-	a      *Archive
+	a      *archive
 	list   *List
 	extent hits.Extent
 }

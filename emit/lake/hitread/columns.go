@@ -15,7 +15,7 @@ type memory struct {
 }
 
 // borrow returns the memories of so many workers, and what gives them back once no block is in use any more.
-func (a *Archive) borrow(workers int) (list []*memory, giveBack func()) {
+func (a *archive) borrow(workers int) (list []*memory, giveBack func()) {
 	for range workers {
 		list = append(list, a.memories.Get().(*memory))
 	}

@@ -7,5 +7,6 @@ func CountPartitions(ctx context.Context, p *Published) (int64, error) { return 
 
 // Reads returns how many requests were made of the store, of how many bytes, and how many footers were read.
 func (a *Archive) Reads() (requests, bytes, footers int64) {
-	return a.reads.requests.Load(), a.reads.bytes.Load(), a.reads.files.Load()
+	reads := &a.inner.(*archive).reads
+	return reads.requests.Load(), reads.bytes.Load(), reads.files.Load()
 }

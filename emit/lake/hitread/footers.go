@@ -51,7 +51,7 @@ func (c *footers) put(key string, f *colfile.Indexed) {
 type opened struct {
 	*colfile.Indexed
 	table *hitfile.Table
-	a     *Archive
+	a     *archive
 	ctx   context.Context
 	key   string
 
@@ -70,7 +70,7 @@ func (o *opened) done() {
 }
 
 // open returns a file with its footer, of which the caller is a user.
-func (a *Archive) open(ctx context.Context, t *hitfile.Table, f *File) (*opened, error) {
+func (a *archive) open(ctx context.Context, t *hitfile.Table, f *File) (*opened, error) {
 	o := &opened{a: a, ctx: ctx, key: f.Key, table: t, Indexed: a.files.get(f.Key)}
 	o.take()
 	if o.Indexed != nil {

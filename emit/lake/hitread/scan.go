@@ -69,7 +69,7 @@ func anyPiece(*piece) (bool, error) { return true, nil }
 
 // each calls fn for the pieces of files that may have rows of a selection, by the sel.Workers at once: of the row groups that want
 // lets pass.
-func (a *Archive) each(ctx context.Context, t *hitfile.Table, files []File, sel *hits.Selection, want func(*piece) (bool, error), fn func(worker int, p *piece) error) error {
+func (a *archive) each(ctx context.Context, t *hitfile.Table, files []File, sel *hits.Selection, want func(*piece) (bool, error), fn func(worker int, p *piece) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	work := make(chan *piece)
@@ -112,7 +112,7 @@ type finding struct {
 const openers = 8
 
 // pieces sends the pieces of files to work, and calls fail with what goes wrong.
-func (a *Archive) pieces(ctx context.Context, files []File, by *finding, work chan<- *piece, fail func(error)) {
+func (a *archive) pieces(ctx context.Context, files []File, by *finding, work chan<- *piece, fail func(error)) {
 	var g errgroup.Group
 	g.SetLimit(openers)
 	for i := range files {
