@@ -14,7 +14,7 @@ type soakCommand struct {
 	Dir    string        `required:"" placeholder:"DIR" help:"Folder for the program, its data and the samples; new or empty, and kept."`
 	Report bool          `help:"Only print what the run in --dir has found so far."`
 	For    time.Duration `default:"2h" help:"How long the load lasts, by the machine's clock."`
-	WarmUp time.Duration `placeholder:"DURATION" help:"How much of that is left out of the slopes. Default: a fifth."`
+	WarmUp time.Duration `placeholder:"DURATION" help:"How much of that is left out of the slopes; with --report, in place of that of the run. Default: a fifth."`
 	Speed  int           `default:"12" help:"How many times as fast the server's wall clock goes."`
 	Rate   float64       `default:"1200" help:"Events a second."`
 	Batch  int           `default:"4" help:"Events of a request."`
@@ -54,7 +54,11 @@ func (c *soakCommand) Run(p *process) error {
 
 func (c *soakCommand) run(p *process) (*soak.Report, error) {
 	if c.Report {
-		return soak.Read(c.Dir)
+		report, err := soak.Read(c.Dir)
+		if err == nil && c.WarmUp > 0 {
+			report.Begun.Options.WarmUp = c.WarmUp
+		}
+		return report, err
 	}
 	return soak.Run(p.ctx, soak.Options{
 		Dir: c.Dir, For: c.For, WarmUp: c.WarmUp, Speed: c.Speed, Rate: c.Rate, Batch: c.Batch, Sites: c.Sites, Every: c.Every, Seed: c.Seed, Serve: c.Serve,

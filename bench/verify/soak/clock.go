@@ -105,7 +105,7 @@ func Build(ctx context.Context, module, dir string) (string, error) {
 	}
 	program := filepath.Join(dir, "millrace")
 	cmd := exec.CommandContext(ctx, "go", "build", "-overlay", file, "-o", program, "./cmd/millrace")
-	cmd.Dir = module
+	cmd.Dir, cmd.Env = module, append(os.Environ(), "CGO_ENABLED=0") // as a release is built: the stores' memory is Go's
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build ./cmd/millrace with a fast clock: %w\n%s", err, bytes.TrimSpace(out))
 	}

@@ -10,7 +10,7 @@
 //
 // # The clock
 //
-// The server is built with a Go runtime whose time.Now goes Speed times as fast (Build), so that two
+// The server is built as a release is, without cgo, and with a Go runtime whose time.Now goes Speed times as fast (Build), so that two
 // hours have a day of log time: a midnight, a salt that is destroyed, 24 hours of windows. The monotonic
 // clock, and with it timers, timeouts and time.Since, stay the machine's. Two places that compare the
 // wall clock with another are sped up alike: the collector's check of its clock, and the times of the
@@ -34,7 +34,9 @@
 // Every Options.Every the whole of /metrics, /proc/PID of the server and the sizes of its folders. A
 // slope is that of the least squares line through means of five minutes each after Options.WarmUp, in
 // percent of their mean and an hour of the machine's clock; its standard error takes the means for
-// independent.
+// independent. Nothing is at its length before what lives longest in the log has come and gone: a visit
+// of 12 h with its timeout and lateness, 70 min at twelve times the speed. Until then windows of visits
+// that go on become more. A report can be printed with another WarmUp than the run's.
 //
 // Linux on amd64 alone: the overlay of the runtime is of its assembly.
 package soak
