@@ -9,7 +9,6 @@ import (
 	"millrace/engine/event"
 	"millrace/engine/hits"
 	"millrace/engine/visit"
-	"millrace/engine/window"
 	"millrace/engine/wire"
 )
 
@@ -124,49 +123,13 @@ func (l *Ledger) count() {
 		e := &l.env.Events[i]
 		l.visits.Name(visit.IDOf(l.at, i))
 		start, row, verdict, taken := l.next(e, horizon)
-		if verdict == Ping {
-			row = &l.counter.row // Count gives none
-		}
-		class, ok := classOf(verdict, row, taken)
-		if !ok {
-			continue
-		}
 		h := &l.hit
-		*h = hits.Hit{
-			Topic: l.o.Topic, Partition: l.o.Partition, Offset: l.at, Index: int32(i),
-			Site: e.Site, Class: class, Time: e.Time, Received: e.Received, Minute: start, Row: row,
-			NonInteractive: e.NonInteractive, Engaged: e.Engaged, Scroll: e.Scroll,
-		}
-		if row.Paid {
-			h.Currency = e.Currency
-		}
-		if class == hits.Ping {
-			h.Minute = e.Time.Floor(event.Minute)
-			h.Visit = l.visits.Taker(row) // Observe, which would have done it, has not seen it
-		} else {
-			h.Visit = l.visits.Taker(nil)
-		}
-		if h.Visit != 0 {
-			h.VisitBegan = l.visits.TakerBegan()
+		*h = hits.Hit{Topic: l.o.Topic, Partition: l.o.Partition, Offset: l.at, Index: int32(i), Minute: start}
+		if !l.counter.Hit(h, e, row, verdict, taken) {
+			continue
 		}
 		l.sink.Hit(h)
 	}
-}
-
-// classOf returns the class of an event's hit, and false if it has none: a duplicate, a bot's ping, and a bot's event that no
-// window takes.
-func classOf(v Verdict, row *window.Row, taken bool) (hits.Class, bool) {
-	switch {
-	case v == Duplicate:
-		return 0, false
-	case v == Ping:
-		return hits.Ping, row.Flags&window.BotRow == 0
-	case v == Bot:
-		return hits.Bot, taken
-	case row.Flags&window.DroppedRow != 0:
-		return hits.Dropped, true
-	}
-	return hits.Human, true
 }
 
 // watcher is how a Ledger hears of visits.

@@ -55,7 +55,7 @@ func (e *execution) meta(c *counted) (Meta, error) {
 	if e.snapshot != nil {
 		m.Hits = true
 		if e.snapshot.Extent().Imported {
-			m.Warnings = append(m.Warnings, "The archive has imported files. Their events are not in this answer, which single events were counted for: so far only rollups, which answer for one dimension, hold them.")
+			m.Warnings = append(m.Warnings, "The archive has imported files of which it has no single events yet, by which this answer is counted: they are not in it. An import that was cut off, or that a build before has made, is completed by repeating it, and all of them by millrace replay.")
 		}
 		if began := e.snapshot.Extent().Began; max(q.from, q.kept) < began {
 			m.Warnings = append(m.Warnings, fmt.Sprintf("The archive of events, which answers this query, is whole from %s on, and date_range begins before: of what was before some or all is missing.", q.Instant(began)))

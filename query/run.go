@@ -63,7 +63,7 @@ func (x *Executor) planHits(ctx context.Context, q *Query) (*execution, error) {
 		return nil, err
 	}
 	at := snapshot.Extent()
-	if at.Partitions == 0 {
+	if at.Partitions == 0 && at.Last < at.First {
 		return nil, invalid("No rollup answers this query, only the archive's single events do, and it has none yet: the first are there a minute or so after they came in (--archive-every), and never where the role archive runs with --no-hits.")
 	}
 	return x.byHits(q, snapshot, at), nil
@@ -72,7 +72,7 @@ func (x *Executor) planHits(ctx context.Context, q *Query) (*execution, error) {
 // byHits returns the execution of a query by a snapshot.
 func (x *Executor) byHits(q *Query, snapshot hits.Snapshot, at hits.Extent) *execution {
 	e := &execution{x: x, q: q, snapshot: snapshot}
-	if at.Partitions >= x.opts.Partitions {
+	if at.Partitions > 0 && at.Partitions >= x.opts.Partitions {
 		e.progress = progress{known: true, low: at.Watermark}
 	}
 	if x.opts.Late != nil {

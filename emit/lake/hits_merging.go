@@ -303,6 +303,7 @@ func (a *Archiver) startMerging(ctx context.Context) (done func()) {
 	if h := a.o.Hits; h != nil && !h.Merges.Off {
 		m := &merging{a: a, o: h.Merges.withDefaults(), aside: map[mergeDay]time.Time{}}
 		group.Go(func() { m.run(ctx) })
+		group.Go(func() { a.sweepImports(ctx) })
 	}
 	return group.Wait
 }

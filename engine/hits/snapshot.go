@@ -27,7 +27,7 @@ type Snapshot interface {
 
 // Extent is up to where an archive reaches.
 type Extent struct {
-	// Partitions is the number of partitions that the archive has hits of.
+	// Partitions is the number of partitions of the log that the archive has hits of. What else there is comes of imported files.
 	Partitions int
 	// Watermark is the least of theirs: the hits of what was on time before are there.
 	Watermark event.Time
@@ -35,7 +35,7 @@ type Extent struct {
 	Began event.Time
 	// First and Last bound the times of all hits, both included; Last is before First if there are none.
 	First, Last event.Time
-	// Imported: the archive has events of imported files, of which there are no hits.
+	// Imported: the archive has imported files of which there are no hits.
 	Imported bool
 }
 
@@ -57,7 +57,7 @@ type Text struct {
 type Columns interface {
 	// Len returns the number of rows.
 	Len() int
-	// Partition returns the partition of all rows: visits have names within one.
+	// Partition returns the partition of all rows, -1 of imported events: visits have names within one.
 	Partition() int32
 	// Text returns a dimension, "" where a row has none. Of a visit Page is none.
 	Text(d window.Dim) (*Text, error)

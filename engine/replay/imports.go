@@ -48,6 +48,7 @@ func (m *imports) count(ctx context.Context, hour event.Time) error {
 		if f.Topic != topic {
 			m.pass.endRecord()
 			topic, ranks = f.Topic, make(map[string]int64)
+			m.pass.topic, m.pass.partition = f.Topic, f.Partition
 		}
 		err := r.o.Lake.ReadSegment(ctx, []File{f}, r.o.Site, func(e *event.Event, offset int64, index int) error {
 			line := offset
@@ -76,6 +77,7 @@ func (m *imports) count(ctx context.Context, hour event.Time) error {
 			}
 			once := *e
 			once.ID = "" // so that no clock has a say
+			m.pass.place = place{line, index}
 			m.pass.event(&once)
 			return nil
 		})

@@ -40,6 +40,12 @@ type pass struct {
 	seen    *dedup.Set
 	counter *engine.Counter
 	offset  int64 // of the record under way; -1 for none
+
+	// Where hits are wanted in the place of windows: see Hits.
+	hits      *hitsOf
+	topic     string
+	partition int32
+	place     place // of the event in hand
 }
 
 func (s *source) newPass() *pass { return s.newPassOver(s.run.o.Rules.IDs()) }
@@ -96,6 +102,10 @@ func (p *pass) event(e *event.Event) {
 	if r.events++; r.events%(1<<16) == 0 {
 		r.progress()
 	}
+	if p.hits != nil {
+		p.hits.event(p, e)
+		return
+	}
 	row, verdict := p.counter.Count(e, false)
 	switch verdict {
 	case engine.Duplicate:
@@ -122,6 +132,11 @@ func (p *pass) event(e *event.Event) {
 // endRecord takes over what a record did to visits.
 func (p *pass) endRecord() {
 	if p.offset < 0 {
+		return
+	}
+	if p.hits != nil {
+		p.visits.EndRecord()
+		p.offset = -1
 		return
 	}
 	p.visits.Flush(func(site string, start event.Time, chunk []byte) {

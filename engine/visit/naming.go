@@ -5,11 +5,13 @@ import (
 	"encoding/binary"
 	"slices"
 
+	"github.com/cespare/xxhash/v2"
+
 	"millrace/engine/event"
 	"millrace/engine/window"
 )
 
-// ID names a visit of a partition's log, by the place of the event that began it. It stays the visit's own whatever late
+// ID names a visit of a partition's log, by the place of the event that began it (IDOf, HashedID). It stays the visit's own whatever late
 // events do to its beginning, its dimensions or its visitor. 0 is none.
 type ID uint64
 
@@ -19,7 +21,15 @@ const indexBits = 20
 // IDOf returns the ID of a visit that the event at a place in the log begins.
 func IDOf(offset int64, index int) ID { return ID(uint64(offset)<<indexBits | uint64(index+1)) }
 
-// Place returns the offset and the index in its record of the event that began the visit. REQUIRES: id is not 0.
+// HashedID returns the ID of a visit that an event of an imported file begins: a hash of its place. There is no one log that the
+// files are of, so no number counts their events. At ten million visits of a site two have one ID with a probability of three in a million.
+func HashedID(topic string, offset int64, index int) ID {
+	b := make([]byte, 0, 64)
+	b = binary.BigEndian.AppendUint64(append(b, topic...), uint64(offset))
+	return max(ID(xxhash.Sum64(binary.BigEndian.AppendUint32(b, uint32(index)))), 1) // 0 is none
+}
+
+// Place returns the offset and the index in its record of the event that began the visit. REQUIRES: id is IDOf's.
 func (id ID) Place() (offset int64, index int) {
 	return int64(id >> indexBits), int(id&(1<<indexBits-1)) - 1
 }

@@ -23,6 +23,9 @@ func Fill(f *os.File, data []byte) error { return fill(f, data) }
 // the rename fails, tmp is removed. Both have to be on one file system.
 func Move(tmp, path string) error { return move(system{}, tmp, path) }
 
+// SyncDir syncs a folder in which a file was made.
+func SyncDir(path string) error { return syncDir(system{}, path) }
+
 // MkdirAll makes a folder and those it is in, as os.MkdirAll does, and syncs the parent of each one
 // made: else a power loss could take a folder away, and a synced file with it.
 func MkdirAll(dir string, perm fs.FileMode) error {

@@ -80,6 +80,10 @@ func (f *fakeS3) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if !f.keepFrames {
 			body = withoutFrames(body, r)
 		}
+		if r.Header.Get("If-None-Match") == "*" && f.objects[key] != nil && !f.noIfMatch {
+			refuse(w, http.StatusPreconditionFailed, "PreconditionFailed")
+			return
+		}
 		if f.objects[key] == nil || !f.staleAfterPut {
 			f.objects[key] = body
 		}

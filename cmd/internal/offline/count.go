@@ -11,12 +11,19 @@ import (
 	"millrace/engine/window"
 )
 
-// Count makes the rollup store hold the archive's windows of the imported range.
+// Count makes the rollup store hold the archive's windows of the imported range, and the archive the hits of imported events.
 func (i *Import) Count(ctx context.Context) error {
 	defer i.done()
 	if len(i.sites) == 0 {
 		return nil
 	}
+	if err := i.countWindows(ctx); err != nil {
+		return err
+	}
+	return i.s.hits(ctx, hitsOptions{newDeriver: i.o.NewDeriver, steps: i.o.Steps, log: i.o.Log, from: i.from, to: i.to, done: i.topics})
+}
+
+func (i *Import) countWindows(ctx context.Context) error {
 	o, err := i.s.base(ctx, i.o.NewDeriver)
 	if err != nil {
 		return err

@@ -83,6 +83,7 @@ type Import struct {
 
 	sum      Summary
 	sites    map[string]bool
+	topics   []string   // of the files that are in the archive
 	from, to event.Time // of the events: the first, and just behind the last
 
 	end     event.Time // of the archived stream
@@ -202,6 +203,7 @@ func (i *Import) Add(ctx context.Context, f *importer.File) error {
 	if err := i.write(ctx, lake.NewImporter(i.s.Stores.Lake, topic), r); err != nil {
 		return fmt.Errorf("import %s: %w", f.Name, err)
 	}
+	i.topics = append(i.topics, topic)
 	if err := i.supersede(ctx, f); err != nil {
 		return fmt.Errorf("import %s: %w", f.Name, err)
 	}

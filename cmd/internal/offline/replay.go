@@ -81,6 +81,9 @@ func (s *Session) Replay(ctx context.Context, o ReplayOptions) (replay.Report, e
 		}
 		report, err = s.replayOnce(ctx, &o)
 	}
+	if err == nil && o.Mode == replay.Write {
+		err = s.replayedHits(ctx, &o)
+	}
 	if err == nil {
 		s.warnLeft(o.Log)
 	}

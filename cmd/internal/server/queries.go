@@ -73,22 +73,21 @@ func hitsOf(archive blob.Store, partitions int32, rules engine.Rules) (*hitread.
 	})
 }
 
-// importedIn returns a function that reports whether an archive has imported files, as of a minute ago at most. While the archive
-// does not answer it is what it was.
-func importedIn(archive blob.Store) func(context.Context) bool {
+// importedIn returns a function that reports whether an archive has imported files, as of a minute ago at most, that are none of those
+// which have hits. While the archive does not answer they are what they were.
+func importedIn(archive blob.Store) func(ctx context.Context, withHits []string) bool {
 	var mu sync.Mutex
-	var has bool
+	var topics []string
 	var looked time.Time
-	return func(ctx context.Context) bool {
+	return func(ctx context.Context, withHits []string) bool {
 		mu.Lock()
 		defer mu.Unlock()
-		if time.Since(looked) < time.Minute {
-			return has
+		if time.Since(looked) >= time.Minute {
+			if now, err := lake.Imports(ctx, archive); err == nil {
+				topics, looked = now, time.Now()
+			}
 		}
-		if now, err := lake.HasImports(ctx, archive); err == nil {
-			has, looked = now, time.Now()
-		}
-		return has
+		return lake.Lacks(withHits, topics)
 	}
 }
 

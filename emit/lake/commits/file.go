@@ -3,6 +3,7 @@ package commits
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"millrace/engine/event"
 	"millrace/internal/blob"
@@ -133,6 +134,8 @@ type Change struct {
 	Watermark event.Time `json:"watermark"`
 	// Began is from where on hits are whole: all events of that time and later have one. 0: from the beginning.
 	Began event.Time `json:"began,omitempty"`
+	// Imports are the topics of imported files whose events have hits, sorted: of the chain of ImportsTopic.
+	Imports []string `json:"imports,omitempty"`
 	// Rules name what hits are made by, a hash of the rules and the deriver. Hits of other rules are another generation.
 	Rules string `json:"rules,omitempty"`
 	// Add are files that have been put, and Remove keys of files that are to be seen no more. Both take effect at once.
@@ -150,6 +153,7 @@ type Change struct {
 // Empty reports whether the change changes nothing of a state.
 func (c *Change) Empty(s *State) bool {
 	return c.Next == s.Next && c.Watermark == s.Watermark && c.Began == s.Began && c.Rules == s.Rules &&
+		slices.Equal(c.Imports, s.Imports) &&
 		len(c.Add) == 0 && len(c.Remove) == 0 && c.Checkpoint == nil && !c.Anew && len(c.Deleted) == 0
 }
 

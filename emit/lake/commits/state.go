@@ -38,6 +38,7 @@ type State struct {
 	Watermark event.Time `json:"watermark"`
 	Began     event.Time `json:"began"`
 	Rules     string     `json:"rules"`
+	Imports   []string   `json:"imports,omitempty"`
 
 	files       map[string]*File
 	checkpoints []Checkpoint // in order of the log
@@ -103,7 +104,7 @@ func (s *State) Names(key string) bool {
 
 // Change returns a change that changes nothing.
 func (s *State) Change() Change {
-	return Change{Next: s.Next, Watermark: s.Watermark, Began: s.Began, Rules: s.Rules}
+	return Change{Next: s.Next, Watermark: s.Watermark, Began: s.Began, Rules: s.Rules, Imports: s.Imports}
 }
 
 // Check returns why a change does not fit the state, wrapping ErrChange. A commit of it, if it is based on the state, counts if
@@ -257,7 +258,7 @@ func (s *State) change(c *Change) {
 			return true
 		})
 	}
-	s.Next, s.Watermark, s.Began, s.Rules = c.Next, c.Watermark, c.Began, c.Rules
+	s.Next, s.Watermark, s.Began, s.Rules, s.Imports = c.Next, c.Watermark, c.Began, c.Rules, c.Imports
 }
 
 // needed reports whether a checkpoint is needed to go on after the last one: it is engine.Needed, which this package may not

@@ -17,7 +17,7 @@ type File struct {
 	// Key is the object's, Size its length in bytes.
 	Key  string
 	Size int64
-	// Partition is that of the log.
+	// Partition is that of the log; Imports of imported files.
 	Partition int32
 	// MinTime and MaxTime are the first and the last time of its rows, both included; of a file of visits that of their
 	// beginnings, but for those of joins. MinSite and MaxSite are the first and the last site.
@@ -31,9 +31,14 @@ type File struct {
 type List struct {
 	Hits   []File
 	Visits []File
-	// Partitions are those that there is something of.
+	// Partitions are those of the log that there is something of.
 	Partitions []Partition
+	// Imported are the topics of imported files whose events have hits, sorted.
+	Imported []string
 }
+
+// Imports is the Partition of all files of imported events. Their visits have rows, all of them, and are of no visit of the log.
+const Imports int32 = -1
 
 // Partition is how far the hits of a partition of the log reach.
 type Partition struct {
@@ -55,8 +60,8 @@ type Options struct {
 	// VisitLength is the longest visit, and VisitSettles how long after its last event a visit has its row at the latest: its
 	// timeout and the lateness. Default 12 h and 90 min.
 	VisitLength, VisitSettles event.Time
-	// Imported reports whether the archive has events of imported files, of which there are no hits. Nil: it has none.
-	Imported func(ctx context.Context) bool
+	// Imported reports whether the archive has imported files that are none of those which have hits. Nil: it has none.
+	Imported func(ctx context.Context, withHits []string) bool
 	// OpenFiles is the number of files whose footers are remembered, default 4,096: some 20 to 100 KB each.
 	OpenFiles int
 	// CacheBytes is how much is kept of the files of a store that is no folder, default 256 MB.
@@ -107,7 +112,7 @@ func (a *archive) Snapshot(ctx context.Context) (hits.Snapshot, error) {
 		return nil, err
 	}
 	extent := list.extent()
-	extent.Imported = a.o.Imported != nil && a.o.Imported(ctx)
+	extent.Imported = a.o.Imported != nil && a.o.Imported(ctx, list.Imported)
 	return &snapshot{a: a, list: list, extent: extent}, nil
 }
 

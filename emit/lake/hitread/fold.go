@@ -29,6 +29,9 @@ func (s *snapshot) fold(ctx context.Context, site string, from, to event.Time, s
 	length := s.a.o.VisitLength
 	sel := &hits.Selection{Site: site, From: from - length, To: to + length, Workers: 1}
 	err := s.Hits(ctx, sel, func(_ int, b hits.Block) error {
+		if b.Partition() == Imports {
+			return nil
+		}
 		of := all[b.Partition()]
 		if of == nil {
 			of = folds{}

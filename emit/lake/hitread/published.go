@@ -19,6 +19,8 @@ type Published struct {
 	topic string
 	given int32
 
+	imports *commits.Reader
+
 	mu     sync.Mutex
 	reader *commits.Reader // of partitions
 	partitions,
@@ -30,7 +32,8 @@ type Published struct {
 // NewPublished returns the Lister of what is committed of a topic of events, by the name that the archive has of it. Partitions
 // is the number of its partitions, 0 if it is not known: then folders are looked at.
 func NewPublished(store blob.Store, topic string, partitions int32) *Published {
-	return &Published{store: store, topic: topic, given: partitions}
+	imports := commits.NewReader(commits.ReaderOptions{Store: store, Topic: commits.ImportsTopic, Partitions: 1})
+	return &Published{store: store, topic: topic, given: partitions, imports: imports}
 }
 
 // lookEvery is how often, in seconds, folders are looked at: a partition may have had no event yet.
@@ -46,14 +49,19 @@ func (p *Published) List(ctx context.Context) (*List, error) {
 	if err != nil {
 		return nil, err
 	}
+	i, err := p.imports.Snapshot(ctx)
+	if err != nil {
+		return nil, err
+	}
+	states := append(slices.Clone(s.Partitions), i.Partitions...)
 	var sums []string
-	for _, state := range s.Partitions {
+	for _, state := range states {
 		sums = append(sums, state.Sum)
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.list == nil || !slices.Equal(sums, p.sums) {
-		p.list, p.sums = ListOf(s.Partitions), sums
+		p.list, p.sums = ListOf(states), sums
 	}
 	return p.list, nil
 }
@@ -107,7 +115,12 @@ func ListOf(states []*commits.State) *List {
 		if s.Version < 0 {
 			continue
 		}
-		l.Partitions = append(l.Partitions, Partition{ID: s.Partition, Watermark: s.Watermark, Began: s.Began})
+		id := s.Partition
+		if s.Topic == commits.ImportsTopic {
+			id, l.Imported = Imports, s.Imports
+		} else {
+			l.Partitions = append(l.Partitions, Partition{ID: id, Watermark: s.Watermark, Began: s.Began})
+		}
 		for _, t := range commits.Tables() {
 			into := &l.Hits
 			if t == commits.Visits {
@@ -115,7 +128,7 @@ func ListOf(states []*commits.State) *List {
 			}
 			for _, f := range s.Files(t) {
 				*into = append(*into, File{
-					Key: f.Key, Size: f.Size, Partition: s.Partition, MinTime: f.MinTime, MaxTime: f.MaxTime, MinSite: f.MinSite, MaxSite: f.MaxSite, Day: f.Day,
+					Key: f.Key, Size: f.Size, Partition: id, MinTime: f.MinTime, MaxTime: f.MaxTime, MinSite: f.MinSite, MaxSite: f.MaxSite, Day: f.Day,
 				})
 			}
 		}

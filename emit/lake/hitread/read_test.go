@@ -165,7 +165,7 @@ func TestImported(t *testing.T) {
 	}
 	list := w.archive(t, store, 50)
 	for _, imported := range []bool{false, true} {
-		a, err := hitread.New(hitread.Options{Store: store, Lister: list, VisitLength: rules.VisitLength, Imported: func(context.Context) bool { return imported }})
+		a, err := hitread.New(hitread.Options{Store: store, Lister: list, VisitLength: rules.VisitLength, Imported: func(context.Context, []string) bool { return imported }})
 		if err != nil {
 			t.Fatal(err)
 		}
