@@ -5,7 +5,8 @@
 //   - The writer (writer*.go): an [Archiver] files every event of the topic, through goka; an
 //     [Importer] files the events of an imported file beside them.
 //   - Hits (hits*.go): with [HitsOptions] an Archiver also makes hits and visits of the log (package
-//     engine/hits), in the same pass, and commits them (package commits).
+//     engine/hits), in the same pass, and commits them (package commits); [ReplaceImported] puts those of
+//     imported events in the place of what a range of days had.
 //   - The reader (reader*.go): a [Reader] gives events back in the order of the log, and reports
 //     how far the archive has come.
 //   - The checker (checker.go): [Reader.Check] proves from the lake alone that nothing is missing
@@ -56,6 +57,11 @@
 //
 // What can't be gone on with (a checkpoint that is gone or damaged, a gap in the log, another log) is made anew of what Kafka has,
 // with a WARN: raw rows are never held up by what is derived of them, but for a store or a topic of commits that does not answer.
+//
+// Imported events have a chain of their own (commits.ImportsTopic), with files of whole days and no checkpoints. Whose import it is makes the hits
+// of all days that its events may change anew, out of all imported rows, and replaces the days' files in one commit: a file that is the same stays.
+// So the same import again changes nothing, one that was cut off is completed by another, and two of one day end with the same as one of both.
+// The state lists the topics that have hits; the Archiver of partition 0 deletes what was replaced.
 //
 // A merge of files, whoever makes it and in whichever goroutine, rides on the next commit of its partition: see Archiver.Offer.
 //

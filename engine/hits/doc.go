@@ -55,6 +55,12 @@
 //
 // Goals are not stored: they are a function of name and page, and a query knows those of today.
 //
+// # Imported events
+//
+// Files that were imported are no log, and are counted by hour (package replay), which makes hits of them by the same code, in the order
+// in which it counts them. Their visits are named by a hash of a place (visit.HashedID) and join none of a log; all of them have rows. No hit is
+// Dropped. A file that comes later changes hits that are there, so those of whole days are replaced: see package lake.
+//
 // # Checkpoints
 //
 // A checkpoint holds what has changed since the one before: ids seen, some 8 bytes an event, and visits, some 50 bytes for each
@@ -76,5 +82,5 @@
 // # What it does not do
 //
 // It writes no files and knows no store. It does not resolve joins in hits that it has given, sort them by day or visitor, or
-// evaluate goals: that is for merging and for queries. Imported events have no part in it yet.
+// evaluate goals: that is for merging and for queries.
 package hits

@@ -61,6 +61,10 @@
 // Segments overlap only where somebody has deleted the archive's progress. What two of them hold counts once, and may
 // come a segment too early in the order.
 //
+// [Hits] makes hits and visits of imported events (package hits) in that very order, in the place of windows: for an archive, which has those of
+// the stream from its own pass over the log. Of days of visits they are right if files from [HitsReach] before to so long behind are read,
+// which it does.
+//
 // Versions: windows of all kinds carry Options.Version, the last offset of their partition's log that the archive has.
 //
 // Units: event.Time is in milliseconds, ranges are [From, To) and whole minutes.

@@ -18,6 +18,8 @@
 //     nothing.
 //   - A data folder is used under its lock, or through the serve that holds it.
 //
+//   - Hits of imported events are what windows count of them: an import makes both, and so does a replay that writes.
+//
 // It is called by the commands replay and import, and by serve: for the past of its demo sites, and
 // by the self-audit, which counts one closed hour at a time (Recount), unless a command is at work (Busy). A
 // Session belongs to one goroutine. It reads no flags and prints nothing but log lines: what a step

@@ -48,6 +48,9 @@
 // code that the owner applies the topic with, from the newest fold on. To others it is a Delta table of reader version 1; its
 // writer feature "millrace" keeps them from writing. VERSION counts the commits that counted, and is the same in both tables.
 //
+// Imported files have a chain too, hits/imports-0/, visits/imports-0/, which any import writes. Its log is no topic: there may be no Kafka. It is
+// a folder of objects that are put where there is none (StoredLog), hits/imports-0/_commits/OFFSET.json.
+//
 // # Epochs
 //
 // What is published decides what there is; the topic decides in what order it goes on. Who commits on a commit has published that

@@ -19,7 +19,7 @@
 // # Visits
 //
 // A visit of a file of visits is as it ended. One that has no row there has not ended, or its row is not written yet: it is the
-// fold of its hits (hits.Fold). Hits have the visits that they are of by all joins of the snapshot.
+// fold of its hits (hits.Fold). Visits of imported events all have one. Hits have the visits that they are of by all joins of the snapshot.
 //
 // # Invariants
 //
