@@ -17,7 +17,6 @@
 //   - An import that was cut short is completed by repeating it; repeating a whole one changes
 //     nothing.
 //   - A data folder is used under its lock, or through the serve that holds it.
-//
 //   - Hits of imported events are what windows count of them: an import makes both, and so does a replay that writes.
 //
 // It is called by the commands replay and import, and by serve: for the past of its demo sites, and

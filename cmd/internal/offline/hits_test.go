@@ -431,3 +431,32 @@ func TestImportedHitsGo(t *testing.T) {
 		t.Errorf("%d files are left, of %q", s.NumFiles(), s.Imports)
 	}
 }
+
+// TestImportedHitsAtOnce: of two imports into one day each has its hits, whichever commits first.
+func TestImportedHitsAtOnce(t *testing.T) {
+	t.Parallel()
+	text := func(n string) string {
+		return `{"site":"a.example","name":"pageview","url":"https://a.example/` + n + `","ts":170933700` + n + `000,"id":"` + n + `","ip":"192.0.2.` + n + `","ua":"` + chrome + "\"}\n"
+	}
+	want := newImported(t)
+	want.mustAdd(text("1"), text("2"))
+	w := newImported(t)
+	w.mustAdd(text("1"))
+	other := false
+	o := hitsOptions{
+		from: event.TimeOf(start), to: event.TimeOf(start.AddDate(0, 0, 1)), log: slog.New(slog.DiscardHandler),
+		newDeriver: func() engine.Deriver {
+			if !other { // behind the reading of what is committed
+				other = true
+				w.mustAdd(text("2"))
+			}
+			return derive()
+		},
+	}
+	if err := w.s.hits(t.Context(), o); err != nil {
+		t.Fatal(err)
+	}
+	if !other || !reflect.DeepEqual(w.content(), want.content()) || !reflect.DeepEqual(w.state().Imports, want.state().Imports) {
+		t.Errorf("files of %v, want those of %v", w.state().Imports, want.state().Imports)
+	}
+}

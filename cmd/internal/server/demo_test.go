@@ -19,8 +19,10 @@ import (
 	"millrace/engine"
 	"millrace/engine/enrich"
 	"millrace/engine/event"
+	"millrace/engine/hits"
 	"millrace/engine/replay"
 	"millrace/engine/window"
+	"millrace/internal/blob"
 	"millrace/internal/site"
 )
 
@@ -149,6 +151,9 @@ func checkPast(t *testing.T, data string, p *past) {
 	if !maps.Equal(got, want) {
 		t.Errorf("events by day %v, want %v", got, want)
 	}
+	if got := hitsByDay(t, off.Stores.Lake); !maps.Equal(got, want) {
+		t.Errorf("hits by day %v, want %v", got, want)
+	}
 	if len(want) < 3*p.days {
 		t.Errorf("days without events: %v", want)
 	}
@@ -156,6 +161,40 @@ func checkPast(t *testing.T, data string, p *past) {
 	if err != nil || report.Differing > 0 || report.Total().Windows == 0 {
 		t.Errorf("replay finds %d differences in %d windows: %v", report.Differing, report.Total().Windows, err)
 	}
+}
+
+// hitsByDay counts the hits of people on the demo's sites.
+func hitsByDay(t *testing.T, store blob.Store) map[string]int64 {
+	t.Helper()
+	archive, err := hitsOf(store, 4, engine.Rules{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	snapshot, err := archive.Snapshot(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if snapshot.Extent().Imported {
+		t.Error("there are imports without hits")
+	}
+	got := map[string]int64{}
+	for _, site := range demo.Sites() {
+		sel := &hits.Selection{Site: site, To: event.Time(math.MaxInt64 / 2), Workers: 1}
+		err := snapshot.Hits(t.Context(), sel, func(_ int, b hits.Block) error {
+			at, err := b.Times()
+			human, e := b.Of(hits.Human)
+			for i := range at {
+				if human[i/64]>>(i%64)&1 != 0 {
+					got[site+" "+at[i].Std().Format(time.DateOnly)]++
+				}
+			}
+			return errors.Join(err, e)
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return got
 }
 
 // writerFunc is a function as an io.Writer.
