@@ -130,14 +130,16 @@ func (w *imported) content() map[string]string {
 	return all
 }
 
-// keys returns all objects.
+// keys returns all objects but notes.
 func (w *imported) keys() (keys []string) {
 	w.tb.Helper()
 	for info, err := range w.s.Stores.Lake.List(w.tb.Context(), "", "") {
 		if err != nil {
 			w.tb.Fatal(err)
 		}
-		keys = append(keys, info.Key)
+		if !strings.Contains(info.Key, "_progress.note.") {
+			keys = append(keys, info.Key)
+		}
 	}
 	return keys
 }
