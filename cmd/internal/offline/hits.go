@@ -29,6 +29,8 @@ type hitsOptions struct {
 	from, to event.Time
 	// done are topics of files whose events all lie in that time.
 	done []string
+	// replay: what the archive has no rows of goes, also around that time.
+	replay bool
 }
 
 // hits makes the hits and visits of imported events anew, of all days that the events of a time have anything to do with.
@@ -49,6 +51,11 @@ func (s *Session) hits(ctx context.Context, o hitsOptions) error {
 		From: max(o.from-around, 0).Floor(day), To: min((o.to + around + day - 1).Floor(day), endOfDays),
 		Progress: func(p replay.Progress) { set(int64(p.Hours), int64(p.HoursTotal), p.Events) },
 	}
+	if !o.replay {
+		if err := keepAround(ctx, &of, o.from, o.to); err != nil {
+			return err
+		}
+	}
 	_, err = lake.ReplaceImported(ctx, lake.ImportedOptions{
 		Store: s.Stores.Lake, From: of.From, To: of.To, Rules: hex.EncodeToString(sum[:8]), Log: o.log,
 		Make: func(ctx context.Context, to *lake.ImportedHits) error { return replay.Hits(ctx, of, to) },
@@ -59,6 +66,28 @@ func (s *Session) hits(ctx context.Context, o hitsOptions) error {
 		},
 	})
 	return err
+}
+
+// keepAround leaves days around a time out of which the archive has no imported rows, so that they can have nothing to do with it: their rows
+// may have been deleted by now, and their hits are all that there is.
+func keepAround(ctx context.Context, of *replay.HitsOptions, from, to event.Time) error {
+	files, err := of.Lake.Files(ctx, of.From, of.To)
+	if err != nil {
+		return err
+	}
+	has := map[event.Time]bool{}
+	for _, f := range files {
+		if lake.IsImport(f.Topic) {
+			has[f.Hour.Floor(day)] = true
+		}
+	}
+	for of.From+day <= from && !has[of.From] {
+		of.From += day
+	}
+	for of.To-day >= to && !has[of.To-day] {
+		of.To -= day
+	}
+	return nil
 }
 
 // replayedHits makes the hits of imported events of a range that is replayed. An archive that can't be written to is replayed all the same.
@@ -83,7 +112,7 @@ func (s *Session) replayedHits(ctx context.Context, o *ReplayOptions) error {
 		return err
 	}
 	done := slices.DeleteFunc(slices.Sorted(maps.Keys(in)), func(t string) bool { return !in[t] })
-	err = s.hits(ctx, hitsOptions{newDeriver: o.NewDeriver, steps: o.Steps, log: o.Log, from: o.From, to: to, done: done})
+	err = s.hits(ctx, hitsOptions{newDeriver: o.NewDeriver, steps: o.Steps, log: o.Log, from: o.From, to: to, done: done, replay: true})
 	if err != nil && ctx.Err() == nil {
 		o.Log.Warn("the windows are counted again, and the single events of imported files, which queries of any dimensions are counted by, "+
 			"could not be: they are as they were", "err", err)

@@ -20,7 +20,7 @@ func TestStoredLog(t *testing.T) {
 	mustOpen := func() *Chain {
 		t.Helper()
 		c, err := Open(t.Context(), Options{
-			Topic: ImportsTopic, Log: NewStoredLog(store, ImportsTopic, 0), Store: store, Now: func() time.Time { return now }, foldEvery: 4,
+			Topic: ImportsTopic, Log: NewStoredLog(store, ImportsTopic, 0), Store: store, Now: func() time.Time { return now }, FoldEvery: 4,
 		})
 		if err != nil {
 			t.Fatal(err)
