@@ -31,7 +31,29 @@ func (r *Request) Check() error {
 	if err := s.checkGoals(); err != nil {
 		return err
 	}
+	if err := s.checkExitRate(); err != nil {
+		return err
+	}
 	return s.checkMixed(s.dims)
+}
+
+// checkExitRate refuses exit rates of anything but exit pages.
+func (s *shape) checkExitRate() error {
+	if !s.has(exitRate) {
+		return nil
+	}
+	if !slices.ContainsFunc(s.dims, func(d *Dimension) bool { return d.dim == window.ExitPage && !d.IsTime() }) {
+		return invalid("Invalid metrics %q: it needs the dimension visit:exit_page: it is how many of the page's views were the last of a visit.", exitRate)
+	}
+	for _, d := range s.allDims() {
+		if d.ofEvent() {
+			return invalid("Invalid metrics %q: it can't be mixed with %s: it is of visits and of all views of their exit page.", exitRate, d.name)
+		}
+	}
+	if _, ok := s.ofViews(); !ok {
+		return invalid("Invalid filters with %q: visit:exit_page and other dimensions can't be mixed within \"or\" and \"not\", because the rate is of all views of the page, too.", exitRate)
+	}
+	return nil
 }
 
 // checkRollups refuses what rollups would answer wrongly, and hits would not.
@@ -48,6 +70,12 @@ func (s *shape) checkRollups() error {
 	exit := slices.ContainsFunc(s.allDims(), func(d *Dimension) bool { return d.dim == window.ExitPage && !d.IsTime() })
 	if exit && s.ofEvents() {
 		return invalid("Invalid metrics %s: by visit:exit_page only visits are counted; there are %s.", Show(s.metrics), joinMetrics(visitMetrics))
+	}
+	if s.has(exitRate) {
+		views, _ := s.ofViews()
+		if _, err := views.plans(); err != nil {
+			return err
+		}
 	}
 	if !s.ofVisits() {
 		return nil
@@ -113,9 +141,15 @@ func (s *shape) checkGoals() error {
 // checkMixed refuses dimensions of single events with numbers of whole visits.
 func (s *shape) checkMixed(dims []*Dimension) error {
 	m := s.first([]Metric{bounceRate, viewsPerVisit, visitDuration})
+	if m == "" {
+		return nil
+	}
+	has := func(of window.Dim) bool {
+		return slices.ContainsFunc(s.dims, func(d *Dimension) bool { return !d.IsTime() && d.dim == of })
+	}
 	for _, d := range dims {
-		if m != "" && !d.IsTime() && d.ofEvent() && d.dim != window.Page {
-			return invalid("Invalid metrics %q: it can't be mixed with %s; of the dimensions of events only with event:page, which then is the page that visits began with.", m, d.name)
+		if !d.IsTime() && d.ofEvent() && d.dim != window.Page && !(d.dim == window.Hostname && has(window.Page)) {
+			return invalid("Invalid metrics %q: it can't be mixed with %s; of the dimensions of events only with event:page, which then is the page that visits began with, and event:hostname beside it.", m, d.name)
 		}
 	}
 	return nil

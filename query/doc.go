@@ -106,6 +106,9 @@
 // where the visit began. Visitors, events and revenue by a visit's dimension are those of its
 // events, in their own minutes.
 //
+// exit_rate is of visits by exit page and of the pageviews of that page, which are counted apart, by the
+// query's other dimensions and filters.
+//
 // # Goals and revenue
 //
 // An event may reach several goals and counts for each of them, so sums over several goals are

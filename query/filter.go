@@ -30,7 +30,7 @@ type Filter struct {
 	sub      []*Filter // of and, or, not, done
 	dim      *Dimension
 	clauses  []string         // of is and contains: any of them; in lower case for contains if fold is set
-	patterns []*regexp.Regexp // of matches: any of them
+	patterns []*regexp.Regexp // of matches, and of pages with asterisks: any of them
 	fold     bool             // upper and lower case are the same
 }
 
@@ -80,7 +80,32 @@ func NewCondition(op Op, d *Dimension, clauses []string, fold bool) (*Filter, er
 		f.clauses = noneClauses(d, f.clauses, fold)
 	}
 	f.spell()
+	f.wild()
 	return f, f.compile()
+}
+
+// wild makes patterns of pages with asterisks, each of which stands for any text: "/blog*" is a group of pages.
+func (f *Filter) wild() {
+	if f.op != Is || f.dim.dim != window.Page {
+		return
+	}
+	var plain []string
+	for _, c := range f.clauses {
+		if !strings.Contains(c, "*") {
+			plain = append(plain, c)
+			continue
+		}
+		pieces := strings.Split(c, "*")
+		for i, p := range pieces {
+			pieces[i] = regexp.QuoteMeta(p)
+		}
+		flags := "(?s)"
+		if f.fold {
+			flags = "(?is)"
+		}
+		f.patterns = append(f.patterns, regexp.MustCompile(flags+"^"+strings.Join(pieces, ".*")+"$"))
+	}
+	f.clauses = plain
 }
 
 // compile prepares the clauses of contains and matches.
@@ -166,9 +191,12 @@ func (f *Filter) match(p *plan, dims *[2]string) bool {
 }
 
 func (f *Filter) matchValue(v string) bool {
+	if slices.ContainsFunc(f.patterns, func(re *regexp.Regexp) bool { return re.MatchString(v) }) {
+		return true
+	}
 	switch f.op {
 	case Matches:
-		return slices.ContainsFunc(f.patterns, func(re *regexp.Regexp) bool { return re.MatchString(v) })
+		return false
 	case Contains:
 		if f.fold {
 			v = strings.ToLower(v)
@@ -182,7 +210,7 @@ func (f *Filter) matchValue(v string) bool {
 func (f *Filter) values(p *plan, position int) (list []string, bounded bool) {
 	switch f.op {
 	case Is:
-		if p.position(f.dim) != position || f.fold || f.dim.label != nil {
+		if p.position(f.dim) != position || f.fold || f.dim.label != nil || f.patterns != nil {
 			return nil, false
 		}
 		return f.clauses, true
@@ -206,13 +234,18 @@ func (f *Filter) values(p *plan, position int) (list []string, bounded bool) {
 	return nil, false
 }
 
-// withoutGoals returns f without its conditions on goals and custom properties; nil if no other is
-// left of a part, not ok if a part mixes them with others.
+// withoutGoals returns f without its conditions on goals and custom properties, see without.
 func (f *Filter) withoutGoals() (rest *Filter, ok bool) {
+	return f.without(func(d *Dimension) bool { return d.isGoal() || d.prop != "" })
+}
+
+// without returns f without its conditions on some dimensions; nil if no other is left of a part, not ok if a part mixes them with
+// others.
+func (f *Filter) without(these func(*Dimension) bool) (rest *Filter, ok bool) {
 	if f.op == opAnd {
 		rest = And()
 		for _, sub := range f.sub {
-			s, ok := sub.withoutGoals()
+			s, ok := sub.without(these)
 			if !ok {
 				return nil, false
 			}
@@ -222,15 +255,15 @@ func (f *Filter) withoutGoals() (rest *Filter, ok bool) {
 		}
 		return rest, true
 	}
-	goals, others := false, false
+	some, others := false, false
 	f.eachDim(func(d *Dimension) {
-		if d.isGoal() || d.prop != "" {
-			goals = true
+		if these(d) {
+			some = true
 		} else {
 			others = true
 		}
 	})
-	if goals {
+	if some {
 		return nil, !others
 	}
 	return f, true
@@ -240,7 +273,7 @@ func (f *Filter) withoutGoals() (rest *Filter, ok bool) {
 func (f *Filter) one(d window.Dim) bool {
 	switch f.op {
 	case Is:
-		return f.dim.dim == d && len(f.clauses) == 1 && !f.fold
+		return f.dim.dim == d && len(f.clauses) == 1 && !f.fold && f.patterns == nil
 	case opAnd:
 		return slices.ContainsFunc(f.sub, func(sub *Filter) bool { return sub.one(d) })
 	}

@@ -27,14 +27,15 @@ const (
 	averageRevenue      Metric = "average_revenue"
 	scrollDepth         Metric = "scroll_depth"
 	timeOnPage          Metric = "time_on_page"
+	exitRate            Metric = "exit_rate"
 )
 
 var (
 	metrics = []Metric{
 		visitors, visits, pageviews, events, viewsPerVisit, bounceRate, visitDuration, percentage,
-		conversionRate, groupConversionRate, totalRevenue, averageRevenue, scrollDepth, timeOnPage,
+		conversionRate, groupConversionRate, totalRevenue, averageRevenue, scrollDepth, timeOnPage, exitRate,
 	}
-	visitMetrics  = []Metric{visits, viewsPerVisit, bounceRate, visitDuration}
+	visitMetrics  = []Metric{visits, viewsPerVisit, bounceRate, visitDuration, exitRate}
 	countMetrics  = []Metric{pageviews, events, totalRevenue, averageRevenue}
 	sketchMetrics = []Metric{visitors, percentage, conversionRate, groupConversionRate}
 	rateMetrics   = []Metric{conversionRate, groupConversionRate}
@@ -71,8 +72,11 @@ type counts struct {
 	scroll, scrolled, engaged, lingered int64
 }
 
-// bases are the visitors that a row's are a part of; 0 is none.
-type bases struct{ percentage, conversion, group uint64 }
+// bases are the visitors that a row's are a part of, and the pageviews that its visits may have ended with; 0 is none.
+type bases struct {
+	percentage, conversion, group uint64
+	views                         int64
+}
 
 // whole reports whether values of the metric are integers.
 func (m Metric) whole() bool {
@@ -120,6 +124,8 @@ func (m Metric) number(c *counts, seen uint64, b *bases) (float64, bool) {
 		return ratio(int64(seen), int64(b.conversion), 100, 10)
 	case groupConversionRate:
 		return ratio(int64(seen), int64(b.group), 100, 10)
+	case exitRate:
+		return ratio(c.visits, b.views, 100, 10)
 	case totalRevenue:
 		return float64(c.revenue) / event.MoneyScale, true
 	case averageRevenue:

@@ -38,7 +38,8 @@ func (r *ranking) metric(i int, o Order) float64 {
 	m := r.q.metrics[o.Index]
 	counts, visitors := r.a.at(i)
 	var b bases
-	if m == percentage || m == conversionRate || m == groupConversionRate {
+	switch m {
+	case percentage, conversionRate, groupConversionRate, exitRate:
 		b = r.base(func(k int) string { return r.a.dim(i, k) })
 	}
 	n, ok := m.number(counts, visitors, &b)

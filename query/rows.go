@@ -41,8 +41,8 @@ func (e *execution) rows(ctx context.Context, c *counted) (rows []Row, total int
 	return rows, total, nil
 }
 
-// bases counts the visitors that percentages and conversion rates are parts of, and returns a
-// function that finds those of a row, whose dimensions another one returns.
+// bases counts what percentages and rates are parts of, and returns a function that finds those of a row, whose dimensions another one
+// returns.
 func (e *execution) bases(ctx context.Context) (func(dim func(k int) string) bases, error) {
 	var b bases
 	var err error
@@ -51,8 +51,32 @@ func (e *execution) bases(ctx context.Context) (func(dim func(k int) string) bas
 			return nil, err
 		}
 	}
+	var views map[string]int64
+	if e.q.has(exitRate) {
+		if views, err = e.viewsByPage(ctx); err != nil {
+			return nil, err
+		}
+	}
+	groups, err := e.conversionBases(ctx, &b)
+	if err != nil {
+		return nil, err
+	}
+	return func(dim func(int) string) bases {
+		row := b
+		if groups != nil {
+			row.group = groups[e.q.groupKey(dim)]
+		}
+		if views != nil {
+			row.views = views[keyOf(len(e.q.dims), dim)]
+		}
+		return row
+	}, nil
+}
+
+// conversionBases sets the base of conversion rates, and returns those of groups by groupKey.
+func (e *execution) conversionBases(ctx context.Context, b *bases) (groups map[string]uint64, err error) {
 	if e.q.first(rateMetrics) == "" {
-		return func(func(int) string) bases { return b }, nil
+		return nil, nil
 	}
 	f, ok := e.q.filter.withoutGoals()
 	if !ok {
@@ -64,14 +88,59 @@ func (e *execution) bases(ctx context.Context) (func(dim func(k int) string) bas
 		}
 	}
 	if !e.q.has(groupConversionRate) {
-		return func(func(int) string) bases { return b }, nil
+		return nil, nil
 	}
-	groups, err := e.visitorsByGroup(ctx, f)
-	return func(dim func(int) string) bases {
-		row := b
-		row.group = groups[e.q.groupKey(dim)]
-		return row
-	}, err
+	return e.visitorsByGroup(ctx, f)
+}
+
+// keyOf names a row by all of its dimensions.
+func keyOf(n int, dim func(k int) string) string {
+	key := make([]string, n)
+	for k := range key {
+		key[k] = dim(k)
+	}
+	return strings.Join(key, "\x00")
+}
+
+// viewsByPage returns the pageviews of each row of a query by exit pages: of the page that visits ended with.
+func (e *execution) viewsByPage(ctx context.Context) (map[string]int64, error) {
+	s, _ := e.q.ofViews() // see checkExitRate
+	var a *aggregation
+	var err error
+	if e.snapshot != nil {
+		a, err = e.countHits(ctx, s.dims, s.filter, s)
+	} else {
+		a = newAggregation(false, e.x.opts.MaxGroups)
+		var p *plan
+		if p, err = planFor(window.Minute, s.dims, s.filter); err == nil {
+			err = e.scan(ctx, p, a, e.q.timeDim >= 0)
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	views := make(map[string]int64, a.size())
+	for i := range a.size() {
+		c, _ := a.at(i)
+		views[keyOf(len(s.dims), func(k int) string { return a.dim(i, k) })] = c.pageviews
+	}
+	return views, nil
+}
+
+// ofViews returns the shape that counts the pageviews of a query by exit pages: by pages. Its own conditions on exit pages choose rows
+// and are left out; false if they are mixed with others.
+func (s *shape) ofViews() (*shape, bool) {
+	isExit := func(d *Dimension) bool { return !d.IsTime() && d.dim == window.ExitPage }
+	views := &shape{metrics: []Metric{pageviews}}
+	for _, d := range s.dims {
+		if isExit(d) {
+			d, _ = ParseDimension("event:page") // it is one
+		}
+		views.dims = append(views.dims, d)
+	}
+	var ok bool
+	views.filter, ok = s.filter.without(isExit)
+	return views, ok
 }
 
 // visitorsOf are those of the query without its dimensions, filtered by f.

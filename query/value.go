@@ -49,6 +49,9 @@ func impossible(d *Dimension, v string, fold bool) string {
 	case "visit:country_name":
 		return mistakenName(v, fold)
 	case "event:page", "visit:entry_page", "visit:exit_page":
+		if strings.HasPrefix(v, "*") && d.name == "event:page" {
+			return "" // a group of pages, see Filter.wild
+		}
 		return mistakenPath(v)
 	case "event:hostname":
 		return mistakenHost(v)

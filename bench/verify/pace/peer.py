@@ -11,6 +11,7 @@ import duckdb
 db = duckdb.connect()
 db.execute(f"SET threads = {int(sys.argv[1])}")
 db.execute("SET TimeZone = 'UTC'")
+db.execute("SET enable_progress_bar = false")
 try:
     db.execute("SET parquet_metadata_cache = true")
 except duckdb.Error:

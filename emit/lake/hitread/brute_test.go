@@ -259,10 +259,31 @@ func (b *brute) answer(q *question) map[string][]any {
 			ofGroup = len(g.visitors)
 		}
 		for _, m := range q.Metrics {
+			if m == "exit_rate" {
+				answer[key] = append(answer[key], b.exitRate(q, key, s.visits))
+				continue
+			}
 			answer[key] = append(answer[key], s.metric(m, len(all.visitors), len(base.visitors), ofGroup))
 		}
 	}
 	return answer
+}
+
+// exitRate is how many of the views of a row's exit page were the last of a visit.
+func (b *brute) exitRate(q *question, key string, visits int64) any {
+	views := *q
+	views.Metrics, views.Dimensions, views.Filters = []string{"pageviews"}, slices.Clone(q.Dimensions), nil
+	views.Dimensions[slices.Index(q.Dimensions, "visit:exit_page")] = "event:page"
+	for _, f := range q.Filters {
+		if text, _ := json.Marshal(f); !strings.Contains(string(text), `"visit:exit_page"`) {
+			views.Filters = append(views.Filters, f)
+		}
+	}
+	of := b.sums(&views, views.Dimensions, views.Filters)[key]
+	if of == nil || of.pageviews == 0 {
+		return nil
+	}
+	return math.RoundToEven(float64(visits)*1000/float64(of.pageviews)) / 10
 }
 
 // withoutGoals returns the filters that are not of goals or properties.
@@ -426,7 +447,7 @@ func (b *brute) sums(q *question, dims []string, filters []any) map[string]*sums
 	return all
 }
 
-var ofVisits = []string{"visits", "views_per_visit", "bounce_rate", "visit_duration"}
+var ofVisits = []string{"visits", "views_per_visit", "bounce_rate", "visit_duration", "exit_rate"}
 
 // key returns the values of dimensions, false if one is not there.
 func (s *subject) key(q *question, dims []string, at event.Time) (string, bool) {

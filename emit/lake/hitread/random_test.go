@@ -241,6 +241,17 @@ func TestRandom(t *testing.T) {
 				if a.rng.IntN(3) == 0 {
 					q.Dimensions = append(q.Dimensions, "time:hour")
 				}
+			case i%20 == 11: // of exit pages
+				q = a.question(w, 0, 0)
+				q.Metrics, q.Dimensions = []string{"exit_rate", "visits"}, []string{"visit:exit_page"}
+				if a.rng.IntN(2) == 0 {
+					q.Dimensions = append(q.Dimensions, pick(a.rng, []string{"time:day", "visit:device", "visit:source"}))
+				}
+				for _, dim := range []string{"visit:device", "visit:exit_page", "visit:entry_page"} {
+					if a.rng.IntN(3) == 0 {
+						q.Filters = append(q.Filters, []any{pick(a.rng, []string{"is", "is_not"}), dim, []any{a.value(dim)}})
+					}
+				}
 			}
 			got, body, err := both.ask(q)
 			if err != nil {
