@@ -15,6 +15,7 @@ import (
 	"millrace/cmd/internal/server"
 	"millrace/internal/local"
 	"millrace/internal/site"
+	"millrace/query/statsapi"
 )
 
 // serveCommand runs the roles of the stream: collect, process, emit, archive, query.
@@ -189,7 +190,7 @@ func (c *serveCommand) sites(goals string) (*site.Sites, *site.Source, error) {
 	cfg := site.Config{
 		Listen: c.Listen, Sites: c.Sites, Shards: c.Shards, HonourDNT: c.HonourDNT,
 		TimeZone: c.TimeZone, TimeZones: c.SiteTimeZones, WriteKeys: c.WriteKeys, QueryKeys: c.QueryKeys, Goals: goals,
-		File: c.SitesFile,
+		File: c.SitesFile, Filters: statsapi.CheckFilters,
 	}
 	if c.Demo {
 		cfg.More = demo.Sites()

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"millrace/internal/site"
+	"millrace/query/statsapi"
 )
 
 // sitesCommand looks after the file of sites.
@@ -29,7 +30,7 @@ func (c *sitesCheckCommand) Run(p *process) error {
 	if path == "" {
 		return usagef("name the file to check: millrace sites check sites.yaml")
 	}
-	n, err := site.Check(path)
+	n, err := site.Check(path, statsapi.CheckFilters)
 	if err != nil {
 		return usagef("%w", err)
 	}

@@ -49,6 +49,8 @@ type Config struct {
 	// File is the path of a file of sites; empty: there is none (--sites-file). Beside it there are
 	// More, WriteKeys and QueryKeys alone: their keys are added to the file's.
 	File string
+	// Filters returns what is wrong with the filters of a segment, as JSON has them. Nil: they are not looked at.
+	Filters func(filters []any) error
 	// SkipKeyFiles leaves out the files of keys that the file of sites names: they may not be there
 	// where no keys are needed.
 	SkipKeyFiles bool
@@ -147,7 +149,7 @@ func (c *Config) readFile(s *Sites, read func(path string, most int) ([]byte, er
 	if err != nil {
 		return fmt.Errorf("--sites-file: %w", &FileError{c.File, []Finding{{Text: err.Error()}}})
 	}
-	r := fileReader{sites: s}
+	r := fileReader{sites: s, filters: c.Filters}
 	if !c.SkipKeyFiles {
 		r.keyFile = func(name string) ([]byte, error) {
 			if !filepath.IsAbs(name) {

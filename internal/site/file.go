@@ -67,6 +67,7 @@ type fileReader struct {
 	// keyFile returns the content of a file of keys by its name in the file of sites; nil: files
 	// of keys are not read.
 	keyFile  func(name string) ([]byte, error)
+	filters  func(filters []any) error // Config.Filters
 	aliases  map[string]alias
 	zones    map[string]*time.Location // that were loaded: many sites have the same few
 	findings []Finding
@@ -253,7 +254,7 @@ var synonyms = map[string]string{
 	"identitymode": "identity", "visitors": "identity", "consent": "objections", "gpc": "honour_dnt",
 	"timezone": "time_zone", "tz": "time_zone", "zone": "time_zone", "dnt": "honour_dnt", "honordnt": "honour_dnt", "alias": "aliases", "tokens": "aliases",
 	"token": "aliases", "ids": "aliases", "goal": "goals", "conversions": "goals", "shard": "shards", "parts": "shards", "writekey": "write_keys", "querykey": "query_keys",
-	"keys": "write_keys", "default": "defaults", "site": "sites", "quotas": "quota", "limit": "quota", "keep": "retention", "retentiondays": "retention", "expire": "retention", "excludedips": "excluded_addresses", "excludeaddresses": "excluded_addresses", "exclude": "excluded_paths",
+	"keys": "write_keys", "default": "defaults", "site": "sites", "quotas": "quota", "segment": "segments", "filter": "filters", "limit": "quota", "keep": "retention", "retentiondays": "retention", "expire": "retention", "excludedips": "excluded_addresses", "excludeaddresses": "excluded_addresses", "exclude": "excluded_paths",
 	"excludepaths": "excluded_paths", "allowedorigins": "origins", "allowedhostnames": "hostnames", "hosts": "hostnames", "paths": "spelling", "any": "any_site", "anysites": "any_site", "allowany": "any_site", "url": "page", "path": "page",
 }
 

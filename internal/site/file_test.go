@@ -48,6 +48,9 @@ func TestExample(t *testing.T) {
 	if g := shop.Goals; len(g) != 2 || g[0].Event != "purchase" || g[1].Pattern == nil || !g[1].Pattern.Matches("/blog/a/b") {
 		t.Errorf("%+v", g)
 	}
+	if g := shop.Segments; len(g) != 1 || g[0].ID != 1 || g[0].Name != "Phones from search" || len(g[0].Filters) != 2 {
+		t.Errorf("%+v", g)
+	}
 	if of := s.Of("giant.example.com"); of.Shards != 16 || of.TimeZone.String() != "UTC" || of.HonourDNT {
 		t.Errorf("%+v", of)
 	}
@@ -102,7 +105,7 @@ func TestFileRefuses(t *testing.T) {
 	f := func(text string, want ...string) {
 		t.Helper()
 		mustWriteFile(t, path, text)
-		_, err := Check(path)
+		_, err := Check(path, nil)
 		if err == nil {
 			t.Errorf("%q is taken", text)
 			return
@@ -217,10 +220,10 @@ func TestFileRefuses(t *testing.T) {
 	f("quota: 1\nany_site: 2\nsites:\n  a.example: {shards: 0,\n    currency: x}\n  B: {}\n", ":1:1: quota: ", ":2:11: any_site: ", ":4:23: ", ":5:15: ", ":6:3: ")
 	many := "any_site: true\nsites:\n" + strings.Repeat("  A: {}\n", mostFindings+5)
 	mustWriteFile(t, path, many)
-	if _, err := Check(path); err == nil || !strings.HasSuffix(err.Error(), ": 5 more findings") {
+	if _, err := Check(path, nil); err == nil || !strings.HasSuffix(err.Error(), ": 5 more findings") {
 		t.Errorf("many findings: %v", err)
 	}
-	if _, err := Check(path + ".none"); err == nil || err.Error() != path+".none: no such file or directory" {
+	if _, err := Check(path+".none", nil); err == nil || err.Error() != path+".none: no such file or directory" {
 		t.Errorf("no file: %v", err)
 	}
 }

@@ -20,9 +20,10 @@ var (
 	defaultFields = []string{"time_zone", "honour_dnt", "identity", "objections", "excluded_addresses", "spelling", "bots", "retention"}
 	siteFields    = []string{
 		"time_zone", "currency", "goals", "aliases", "write_keys", "write_keys_file", "query_keys", "query_keys_file", "shards", "honour_dnt",
-		"identity", "objections", "origins", "hostnames", "excluded_paths", "excluded_addresses", "quota", "spelling", "bots", "retention",
+		"identity", "objections", "origins", "hostnames", "excluded_paths", "excluded_addresses", "quota", "spelling", "bots", "retention", "segments",
 	}
-	goalFields = []string{"name", "event", "page"}
+	goalFields    = []string{"name", "event", "page"}
+	segmentFields = []string{"id", "name", "filters"}
 )
 
 // maxAlias is the most bytes of an alias.
@@ -91,6 +92,7 @@ func (r *fileReader) site(key, value *yaml.Node, path string) {
 		"spelling":           func(n *yaml.Node, path string) { r.spelling(n, path, &of().Spelling) },
 		"bots":               func(n *yaml.Node, path string) { r.bots(n, path, &of().Bots) },
 		"retention":          func(n *yaml.Node, path string) { r.retention(n, path, &of().Retention) },
+		"segments":           func(n *yaml.Node, path string) { r.segments(n, path, of()) },
 	})
 	if err := of().spelled(); err != nil {
 		r.at(value, "%s.%v", path, err)

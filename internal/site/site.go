@@ -43,6 +43,8 @@ type Site struct {
 	Bots Bots
 	// Retention is for how many days before today numbers are kept; 0 keeps all.
 	Retention int
+	// Segments are filters of queries that are known by a number, at most MaxSegments.
+	Segments []Segment
 	// Senders are who may send, and what is left out.
 	Senders
 }

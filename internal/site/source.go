@@ -77,9 +77,9 @@ func (s *summary) add(data []byte, err error) {
 func (s *summary) get() [sha256.Size]byte { return sha256.Sum256(s.text) }
 
 // Check reads a file of sites as serve would, and returns how many sites it has. The error is a
-// *FileError.
-func Check(path string) (int, error) {
-	s, err := Read(Config{File: path})
+// *FileError. Filters is Config.Filters.
+func Check(path string, filters func([]any) error) (int, error) {
+	s, err := Read(Config{File: path, Filters: filters})
 	if file := new(FileError); errors.As(err, &file) {
 		return 0, file
 	}

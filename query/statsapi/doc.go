@@ -28,7 +28,7 @@
 //   - Internal errors are logged; their text is not sent.
 //   - A text that a spreadsheet would run as a formula is text in CSV.
 //   - The answer's "query" is the query as it was resolved, but for its filters, which are as they
-//     were written.
+//     were written, with the filters of segments in the segments' place.
 //
 // Statuses: 400 the query can't be answered; 401 no key, or not of the site; 404, 405; 413 a body
 // above [MaxBody]; 429 too many queries at once and 503 the store can't be read or the query took

@@ -13,7 +13,7 @@ const (
 	maxClauses     = 1_000
 )
 
-func (r *request) parseFilters(obj map[string]any) error {
+func (r *request) parseFilters(obj map[string]any, segments func(site string) []Segment) error {
 	v, ok := obj["filters"]
 	if !ok {
 		return nil
@@ -21,6 +21,10 @@ func (r *request) parseFilters(obj map[string]any) error {
 	list, ok := v.([]any)
 	if !ok {
 		return bad("Invalid filters %s: it has to be a list of filters.", query.Show(v))
+	}
+	list, err := r.expand(list, segments, 1)
+	if err != nil {
+		return err
 	}
 	var parts []*query.Filter
 	for _, v := range list {

@@ -109,8 +109,13 @@ func (s *Server) serveQuery(ctx *fasthttp.RequestCtx) error {
 	if err != nil {
 		return err
 	}
-	r, err := parse(body)
 	auth := string(ctx.Request.Header.Peek("Authorization"))
+	r, err := parse(body, func(site string) []Segment {
+		if s.opts.Segments == nil || s.authorize(auth, site) != nil {
+			return nil // errors list the segments, and are not for everyone
+		}
+		return s.opts.Segments(site)
+	})
 	if err != nil {
 		// A missing key is reported first, whatever the body is.
 		if aerr := s.authorizeAny(auth); aerr != nil {

@@ -28,7 +28,8 @@ var queryKeys = []string{"site_id", "metrics", "date_range", "dimensions", "filt
 
 // parse reads the body of a query. Errors are of type *Error: of what is wrong the first in the
 // order of the steps.
-func parse(body []byte) (*request, error) {
+// Segments returns the segments of a site; nil: there are none.
+func parse(body []byte, segments func(site string) []Segment) (*request, error) {
 	obj, err := parseObject(body)
 	if err != nil {
 		return nil, err
@@ -37,8 +38,9 @@ func parse(body []byte) (*request, error) {
 		return nil, err
 	}
 	r := &request{Request: query.Request{Limit: maxLimit}, filters: []any{}}
+	filters := func(obj map[string]any) error { return r.parseFilters(obj, segments) }
 	for _, step := range []func(map[string]any) error{
-		r.parseSite, r.parseMetrics, r.parseDimensions, r.parseRange, r.parseFilters, r.parseInclude, r.parsePagination,
+		r.parseSite, r.parseMetrics, r.parseDimensions, r.parseRange, filters, r.parseInclude, r.parsePagination,
 		r.parseOrder, r.parseLimitBy, r.parseWeekStart,
 	} {
 		if err := step(obj); err != nil {

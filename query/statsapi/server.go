@@ -20,6 +20,8 @@ type Options struct {
 	Origins []string
 	// Currency returns the currency of a site's revenue, an ISO 4217 code; "", and nil, is none.
 	Currency func(site string) string
+	// Segments returns the segments of a site, which filters may name; nil: there are none.
+	Segments func(site string) []Segment
 	// Rows is called with the number of rows of each answer to a query; it may be nil.
 	Rows func(n int)
 	// Logger takes internal errors, whose text is not sent to the client. Nil discards.
@@ -43,7 +45,7 @@ func New(o Options) (*Server, error) {
 // Answer answers one body of a query, whoever sends it. The error is an *Error if it is meant for
 // the client.
 func (s *Server) Answer(ctx context.Context, body []byte) (*Answer, error) {
-	r, err := parse(body)
+	r, err := parse(body, s.opts.Segments)
 	if err != nil {
 		return nil, err
 	}

@@ -9,7 +9,7 @@ import (
 // taken.
 func TestImpossibleValues(t *testing.T) {
 	check := func(op, dim, value, mods string) error {
-		_, err := parse([]byte(`{"site_id":"a","metrics":["visitors"],"date_range":"day","filters":[["` + op + `","` + dim + `",["` + value + `"]` + mods + `]]}`))
+		_, err := parse([]byte(`{"site_id":"a","metrics":["visitors"],"date_range":"day","filters":[["`+op+`","`+dim+`",["`+value+`"]`+mods+`]]}`), nil)
 		return err
 	}
 	refused := func(dim, value, want string) {

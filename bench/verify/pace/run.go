@@ -172,7 +172,7 @@ func serve(store blob.Store, m *made, rollups query.Reader) (*statsapi.Server, e
 		reader = finished{rollups, nothing{now}}
 	}
 	x, err := query.New(query.Options{
-		Reader: reader, Hits: archive, Reached: enrich.NewGoals(sites, other).Reached, Now: func() time.Time { return now.Std() },
+		Reader: reader, Hits: archive, Alike: func(context.Context, event.Time) bool { return rollups != nil }, Reached: enrich.NewGoals(sites, other).Reached, Now: func() time.Time { return now.Std() },
 	})
 	if err != nil {
 		return nil, err

@@ -39,6 +39,12 @@ func queryHandler(sites *liveSites, loopback bool, o query.Options, m *metrics.Q
 		return nil, err
 	}
 	api := statsapi.Options{Executor: executor, Sites: sites.list, Currency: func(id string) string { return sites.get().Of(id).Currency }, Rows: m.Rows, Logger: o.Logger}
+	api.Segments = func(id string) (list []statsapi.Segment) {
+		for _, s := range sites.get().Of(id).Segments {
+			list = append(list, statsapi.Segment{ID: s.ID, Name: s.Name, Filters: s.Filters})
+		}
+		return list
+	}
 	open, err := statsapi.New(api)
 	if err != nil {
 		return nil, err
