@@ -70,7 +70,7 @@ type Buffer struct {
 
 // NewBuffer returns an empty buffer.
 func NewBuffer() *Buffer {
-	b := &Buffer{texts: newTexts(), groupRows: RowGroupRows, encoder: &encoder[packed]{layout: hitLayout}}
+	b := &Buffer{texts: newTexts(), groupRows: RowGroupRows, encoder: newEncoder(hitLayout)}
 	b.Reset()
 	return b
 }

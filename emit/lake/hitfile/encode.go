@@ -38,11 +38,16 @@ type layout[R any] struct {
 	rest    func(t *texts, x, y *R) int
 }
 
-// rowEncoder is an encoder in a buffer. As an interface it keeps encoder, and the library of Parquet that it leads to, from being
-// compiled once more in each package that sees a buffer.
-type rowEncoder[R any] interface {
-	encode(out *bytes.Buffer, t *texts, rows []R, groupRows int) error
-	ends() (first, last uint32)
+// rowEncoder has the methods of an encoder in a buffer. So encoder, and the library of Parquet that it leads to, is not compiled
+// once more in each package that sees a buffer.
+type rowEncoder[R any] struct {
+	encode func(out *bytes.Buffer, t *texts, rows []R, groupRows int) error
+	ends   func() (first, last uint32)
+}
+
+func newEncoder[R any](l *layout[R]) rowEncoder[R] {
+	e := &encoder[R]{layout: l}
+	return rowEncoder[R]{e.encode, e.ends}
 }
 
 // encoder writes rows of a table to files. It keeps its memory.

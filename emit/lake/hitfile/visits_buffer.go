@@ -48,7 +48,7 @@ type VisitBuffer struct {
 
 // NewVisitBuffer returns an empty buffer for visits of a partition of a topic.
 func NewVisitBuffer(topic string, partition int32) *VisitBuffer {
-	b := &VisitBuffer{topic: topic, partition: partition, groupRows: RowGroupRows, texts: newTexts(), encoder: &encoder[packedVisit]{layout: visitLayout}}
+	b := &VisitBuffer{topic: topic, partition: partition, groupRows: RowGroupRows, texts: newTexts(), encoder: newEncoder(visitLayout)}
 	b.Reset()
 	return b
 }
