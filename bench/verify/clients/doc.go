@@ -52,5 +52,6 @@
 // It does not: measure speed, or send to anywhere but loopback addresses.
 //
 // A published client of the query API (npm's plausible, of the Stats API v1) is run likewise, by a test
-// of its own, about an imported log and about who is there now.
+// of its own, about an imported log and about who is there now; and the examples of the public references
+// are asked.
 package clients

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -35,7 +36,8 @@ func TestStatsClient(t *testing.T) {
 	if folder == "" {
 		t.Skip(variable + " not set: see TestClients")
 	}
-	p := mustStatsProgram(t)
+	sites := fmt.Sprintf("sites:\n  %s: {query_keys: [\"sha256:%x\"]}\n", statsSite, sha256.Sum256([]byte(statsKey)))
+	p := mustImported(t, sites, statsLog, "combined", "--site", statsSite)
 	ask := func(key string, calls ...[]any) []string { return mustAskStats(t, folder, p.URL, key, calls) }
 
 	const week, day = "7d", "2026-01-07"
@@ -54,6 +56,7 @@ func TestStatsClient(t *testing.T) {
 		{[]any{"getTimeseries", "custom", "visitors", none, none, "2026-01-05,2026-01-08"},
 			`[{"date":"2026-01-05","visitors":2},{"date":"2026-01-06","visitors":2},{"date":"2026-01-07","visitors":1},{"date":"2026-01-08","visitors":0}]`},
 		{[]any{"getBreakdown", week, "pageviews", "event:page", none, none, none, day}, `[{"page":"/a","pageviews":4},{"page":"/b","pageviews":2}]`},
+		{[]any{"getBreakdown", week, "visitors", "visit:os", "event:page==/a", none, none, day}, `[{"os":"Linux","visitors":2},{"os":"Windows","visitors":2}]`},
 		{[]any{"getBreakdown", week, "visitors", "event:page", none, 1, 2, day}, `[{"page":"/b","visitors":2}]`},
 		{[]any{"getAggregate", week, "visitor", none, none, day}, `Invalid metrics "visitor"`},
 		{[]any{"getTimeseries", week, "visitors", none, "minute", day}, `Invalid interval`},
@@ -83,16 +86,13 @@ func TestStatsClient(t *testing.T) {
 	})
 }
 
-// mustStatsProgram starts a program that has imported statsLog.
-func mustStatsProgram(t *testing.T) *Program {
+// mustImported starts a program that has imported a file, with sites as in a file of sites.
+func mustImported(t *testing.T, sitesYAML, content, format string, flags ...string) *Program {
 	t.Helper()
 	ctx, dir := t.Context(), t.TempDir()
-	sites, log, data := filepath.Join(dir, "sites.yaml"), filepath.Join(dir, "access.log"), filepath.Join(dir, "data")
-	for name, content := range map[string]string{
-		sites: fmt.Sprintf("sites:\n  %s: {query_keys: [\"sha256:%x\"]}\n", statsSite, sha256.Sum256([]byte(statsKey))),
-		log:   statsLog,
-	} {
-		if err := os.WriteFile(name, []byte(content), 0o600); err != nil {
+	sites, file, data := filepath.Join(dir, "sites.yaml"), filepath.Join(dir, "imported"), filepath.Join(dir, "data")
+	for name, text := range map[string]string{sites: sitesYAML, file: content} {
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -100,7 +100,7 @@ func mustStatsProgram(t *testing.T) *Program {
 	if err != nil {
 		t.Fatal(err)
 	}
-	imports := exec.CommandContext(ctx, exe, "import", "--data", data, "--sites-file", sites, "--format", "combined", "--site", statsSite, log)
+	imports := exec.CommandContext(ctx, exe, slices.Concat([]string{"import", "--data", data, "--sites-file", sites, "--format", format}, flags, []string{file})...)
 	imports.Env = plainEnv()
 	if out, err := imports.CombinedOutput(); err != nil {
 		t.Fatalf("import: %v\n%s", err, out)
