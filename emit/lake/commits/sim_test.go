@@ -321,7 +321,7 @@ func runPlay(seed uint64, without rules) *play {
 func (p *play) loseTopic() {
 	p.records, p.start, p.late = nil, 0, nil
 	for _, a := range p.actors {
-		if c := p.chains[a]; c != nil && len(c.pending) > 0 {
+		if c := p.chains[a]; !a.done && c != nil && len(c.pending) > 0 {
 			a.run(false)
 		}
 	}
