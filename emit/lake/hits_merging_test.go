@@ -48,9 +48,14 @@ func allRows(tb testing.TB, store blob.Store, s *commits.State, t commits.Table)
 // sameMerged holds what is committed of a partition, merged or not, against its log.
 func sameMerged(tb testing.TB, store blob.Store, chain commits.Log, log []record) *commits.State {
 	tb.Helper()
+	return sameMergedAs(tb, store, chain, log, newTestLedger(0))
+}
+
+// sameMergedAs is sameMerged for hits that are made as a ledger does.
+func sameMergedAs(tb testing.TB, store blob.Store, chain commits.Log, log []record, l Ledger) *commits.State {
+	tb.Helper()
 	s := stateOf(tb, store, 0, chain)
 	b := both{hitfile.NewBuffer(), hitfile.NewVisitBuffer(testTopic, 0)}
-	l := newTestLedger(0)
 	for offset, r := range log[:s.Next] {
 		_ = l.Step(int64(offset), r.value, b)
 	}
