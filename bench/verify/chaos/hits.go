@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"syscall"
 	"time"
 
@@ -14,7 +15,10 @@ import (
 	"millrace/emit/lake"
 	"millrace/emit/lake/commits"
 	"millrace/emit/lake/hitfile"
+	"millrace/emit/lake/hitmerge"
 	"millrace/engine"
+	"millrace/engine/hits"
+	"millrace/engine/visit"
 	"millrace/internal/blob"
 )
 
@@ -68,6 +72,8 @@ func (w *worker) hits() (*lake.HitsOptions, func() error, error) {
 		Records: func(ctx context.Context, partition int32, from, to int64, f func(int64, []byte) error) error {
 			return c.Records(ctx, engine.EventsTopic, partition, from, to, f)
 		},
+		// A few segments become a file of an hour, and a few of these one of the day, in which hits have the names that joins have given them.
+		Merges: lake.MergeOptions{Policy: hitmerge.Policy{Segments: 3}, Share: 1, Every: 50 * time.Millisecond},
 	}, topics.Close, nil
 }
 
@@ -89,7 +95,13 @@ func (r *run) checkHits(ctx context.Context, store blob.Store, j job) (n int, er
 			return n, err
 		}
 		s := chain.State()
-		rows := ledgerRows{hitfile.NewBuffer(), hitfile.NewVisitBuffer(engine.EventsTopic, p)}
+		if published, err := r.snapshot(ctx, store); err != nil {
+			return n, err
+		} else if published.Partitions[p].Sum != s.Sum {
+			r.report.Fail("partition %d: published is version %d, and committed version %d", p, published.Partitions[p].Version, s.Version)
+		}
+		r.levels(s)
+		rows := ledgerRows{hitfile.NewBuffer(), hitfile.NewVisitBuffer(engine.EventsTopic, p), hits.Joins{}}
 		l := ledgers(p)
 		err = r.world.cluster.Records(ctx, engine.EventsTopic, p, 0, s.Next, func(offset int64, value []byte) error {
 			_ = l.Step(offset, value, rows) // what can't be read has no hits
@@ -111,10 +123,77 @@ func (r *run) checkHits(ctx context.Context, store blob.Store, j job) (n int, er
 	return n, nil
 }
 
+// levels counts the files of a state by level.
+func (r *run) levels(s *commits.State) {
+	for _, t := range commits.Tables() {
+		for _, f := range s.Files(t) {
+			r.merged[f.Level.String()]++
+		}
+	}
+}
+
+func (r *run) snapshot(ctx context.Context, store blob.Store) (*commits.Snapshot, error) {
+	return commits.NewReader(commits.ReaderOptions{Store: store, Topic: engine.EventsTopic, Partitions: r.world.partitions}).Snapshot(ctx)
+}
+
+// watchHits takes snapshots, as queries do, until stop is called: none goes back (I6, I9), and all files of one are there (I7). stop returns
+// how many there were.
+func (r *run) watchHits(ctx context.Context, store blob.Store) (stop func() int) {
+	ctx, cancel := context.WithCancel(ctx)
+	n := make(chan int, 1)
+	go func() { n <- r.snapshots(ctx, store) }()
+	return sync.OnceValue(func() int { cancel(); return <-n })
+}
+
+func (r *run) snapshots(ctx context.Context, store blob.Store) (n int) {
+	reader := commits.NewReader(commits.ReaderOptions{Store: store, Topic: engine.EventsTopic, Partitions: r.world.partitions, MaxAge: 1})
+	var last *commits.Snapshot
+	for ctx.Err() == nil {
+		s, err := reader.Snapshot(ctx)
+		if err != nil {
+			if ctx.Err() == nil {
+				r.report.Fail("a snapshot of hits: %v", err)
+			}
+			return n
+		}
+		for p, now := range s.Partitions {
+			if last != nil && (now.Version < last.Partitions[p].Version || now.Next < last.Partitions[p].Next) {
+				r.report.Fail("partition %d: hits have gone back from version %d and record %d to %d and %d", p, last.Partitions[p].Version, last.Partitions[p].Next, now.Version, now.Next)
+			}
+			for _, t := range commits.Tables() {
+				for _, f := range now.Files(t) {
+					o, err := store.Open(ctx, f.Key)
+					switch {
+					case ctx.Err() != nil:
+					case err != nil:
+						r.report.Fail("version %d of partition %d: %v", now.Version, p, err)
+					case o.Size() != f.Size:
+						r.report.Fail("%s has %d bytes, and the commits say %d", f.Key, o.Size(), f.Size)
+					}
+					if err == nil {
+						o.Close()
+					}
+				}
+			}
+		}
+		last = s
+		n++
+		_ = sleep(ctx, 200*time.Millisecond)
+	}
+	return n
+}
+
 // ledgerRows is a hits.Sink for files of all hits and visits.
 type ledgerRows struct {
 	*hitfile.Buffer
 	*hitfile.VisitBuffer
+	joins hits.Joins
+}
+
+// Join implements hits.Sink.
+func (r ledgerRows) Join(j hits.Join) {
+	r.joins.Add(j)
+	r.VisitBuffer.Join(j)
 }
 
 func (r *run) compareRows(ctx context.Context, store blob.Store, s *commits.State, t commits.Table, want ledgerRows) error {
@@ -126,7 +205,7 @@ func (r *run) compareRows(ctx context.Context, store blob.Store, s *commits.Stat
 	if err := encode(&file); err != nil {
 		return err
 	}
-	wanted, err := textsOfRows(nil, file.Bytes())
+	wanted, err := textsOfRows(nil, file.Bytes(), t, want.joins)
 	if err != nil {
 		return err
 	}
@@ -134,7 +213,7 @@ func (r *run) compareRows(ctx context.Context, store blob.Store, s *commits.Stat
 	for _, f := range s.Files(t) {
 		body, err := store.Get(ctx, f.Key)
 		if err == nil {
-			got, err = textsOfRows(got, body)
+			got, err = textsOfRows(got, body, t, want.joins)
 		}
 		if err != nil {
 			return fmt.Errorf("%s: %w", f.Key, err)
@@ -155,11 +234,15 @@ func (r *run) compareRows(ctx context.Context, store blob.Store, s *commits.Stat
 	return nil
 }
 
-// textsOfRows appends all rows of a Parquet file as texts.
-func textsOfRows(dst []string, file []byte) ([]string, error) {
+// textsOfRows appends all rows of a Parquet file as texts, hits with the visits that they are of by joins: in merged files they have them.
+func textsOfRows(dst []string, file []byte, t commits.Table, joins hits.Joins) ([]string, error) {
 	f, err := pq.OpenFile(bytes.NewReader(file), int64(len(file)))
 	if err != nil {
 		return nil, err
+	}
+	is := -1
+	if leaf, ok := f.Schema().Lookup("visit"); ok && t == commits.Hits {
+		is = leaf.ColumnIndex
 	}
 	for _, group := range f.RowGroups() {
 		rows := group.Rows()
@@ -167,6 +250,11 @@ func textsOfRows(dst []string, file []byte) ([]string, error) {
 		for {
 			n, err := rows.ReadRows(buf)
 			for _, row := range buf[:n] {
+				for i, v := range row {
+					if v.Column() == is && !v.IsNull() {
+						row[i] = pq.Int64Value(int64(joins.Of(visit.ID(v.Int64())))).Level(v.RepetitionLevel(), v.DefinitionLevel(), is)
+					}
+				}
 				dst = append(dst, fmt.Sprintf("%+v", row))
 			}
 			if err != nil {

@@ -42,7 +42,13 @@ func killArchiver(ctx context.Context, o Options) error {
 		r.audits.spec.Lake = address
 	}
 	hits := map[string]int{}
-	points := []string{beforePut, afterPut, beforeChain, afterChain, beforeCommit, afterCommitSent, afterPut}
+	points := []string{beforePut, afterPut, beforeChain, afterChain, beforeCommit, afterCommitSent, afterPut, midMerge, beforeDelete, afterDelete}
+	store, err := blob.Open(address)
+	if err != nil {
+		return err
+	}
+	unwatch := r.watchHits(ctx, store)
+	defer unwatch()
 	job := func() job {
 		j := r.job(0)
 		j.Role, j.Store, j.Faults, j.Seed, j.Flush = roleArchive, address, 0.1, r.rng.Uint64(), 20*time.Second
@@ -77,10 +83,6 @@ func killArchiver(ctx context.Context, o Options) error {
 	if err := r.feed.until(ctx, event.Time(1)<<60); err != nil {
 		return err
 	}
-	store, err := blob.Open(address)
-	if err != nil {
-		return err
-	}
 	l := lake.NewReader(store)
 	rows, err := r.filled(ctx, l, p, len(want))
 	if err != nil {
@@ -96,10 +98,13 @@ func killArchiver(ctx context.Context, o Options) error {
 	if err := r.checkLake(ctx, l, want); err != nil {
 		return err
 	}
+	snapshots := unwatch()
+	r.merged = map[string]int{}
 	n, err := r.checkHits(ctx, store, job())
 	if err != nil {
 		return err
 	}
+	o.report.Add("snapshots", "%d taken meanwhile, none of which went back or lacked a file; files in the end by level: %v", snapshots, r.merged)
 	o.report.Add("hits", "%d, each once, and those of a log read without a stop", n)
 	o.report.Add("lake", "%d events in %d objects of %s", rows, report.Objects, store)
 	o.report.Add("kills", "%v", hits)

@@ -33,8 +33,11 @@ const (
 
 // More points, of the archive.
 const (
-	beforePut = "before-put" // an object is about to be stored
-	afterPut  = "after-put"  // it is stored, and nobody knows
+	beforePut    = "before-put"    // an object is about to be stored
+	afterPut     = "after-put"     // it is stored, and nobody knows
+	midMerge     = "mid-merge"     // a file is about to be opened, which only merging does, and an owner that makes sure of a commit
+	beforeDelete = "before-delete" // an object is about to be deleted
+	afterDelete  = "after-delete"  // it is deleted, and nobody knows
 )
 
 // cluster is the way to the brokers, through the points of the wire.
@@ -155,23 +158,26 @@ func (s *badStore) Get(ctx context.Context, key string) ([]byte, error) {
 	return s.Store.Get(ctx, key)
 }
 
-// Open implements blob.Store.
+// Open implements blob.Store, and has a point of merging.
 func (s *badStore) Open(ctx context.Context, key string) (blob.Object, error) {
 	if before, after := s.fails(); before || after {
 		return nil, fmt.Errorf("open %s: %w", key, errStore)
 	}
+	s.bomb.hit(midMerge)
 	return s.Store.Open(ctx, key)
 }
 
-// Delete implements blob.Store.
+// Delete implements blob.Store, and has points of deletion.
 func (s *badStore) Delete(ctx context.Context, key string) error {
 	before, after := s.fails()
+	s.bomb.hit(beforeDelete)
 	if before {
 		return fmt.Errorf("delete %s: %w", key, errStore)
 	}
 	if err := s.Store.Delete(ctx, key); err != nil {
 		return err
 	}
+	s.bomb.hit(afterDelete)
 	if after {
 		return fmt.Errorf("delete %s, which is gone: %w", key, errStore)
 	}

@@ -34,7 +34,8 @@ type run struct {
 	fleet  *fleet
 	audits *auditor // nil if nothing is audited
 	report *Report
-	cut    int // connections
+	cut    int            // connections
+	merged map[string]int // files of hits and visits in the end, by level
 }
 
 // plan is what a scenario needs of a run.

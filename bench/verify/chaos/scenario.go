@@ -110,7 +110,7 @@ func Scenarios() []Scenario {
 		{Name: "influx", Row: "T8", events: 300_000, times: 60, wall: 10 * time.Minute, run: influx,
 			Text: "A real InfluxDB refuses, throttles, hangs up, does what was asked without saying so, writes the half, and is away for --for: what it holds in the end is right, the lag is gone in 2 min."},
 		{Name: "lake", Row: "T9", events: 500_000, times: 50, run: killArchiver,
-			Text: "The archive's store fails one request in ten, half of them after they were done, and the archiver is killed around uploads and commits, or suspended while another goes on: every event is in the lake once, and so is its hit."},
+			Text: "The archive's store fails one request in ten, half of them after they were done, and the archiver is killed around uploads, commits, merges and deletions, or suspended while another goes on: every event is in the lake once, and so is its hit; no snapshot that is taken meanwhile goes back or lacks a file."},
 		{Name: "rolling", Row: "T10", events: 500_000, times: 4, wall: 20 * time.Second, run: rolling,
 			Text: "Two instances become three and then one, each change after --for, under a steady load; a partition's pause has a p99 under 15 s."},
 		{Name: "recovery", Row: "T11", events: 2_000_000, run: recover1M,
