@@ -118,7 +118,9 @@ func (e *encoder[R]) encode(out *bytes.Buffer, t *texts, rows []R, groupRows int
 	for rest := e.sorted(t, rows); len(rest) > 0; {
 		n := e.groupEnd(t, rows, rest[:min(groupRows, len(rest))])
 		e.fill(t, rows, rest[:n])
-		if err := e.writer.RowGroup(n, e.columns); err != nil {
+		err := e.writer.RowGroup(n, e.columns)
+		e.letGo()
+		if err != nil {
 			return fmt.Errorf("encode %d %s: %w", len(rows), e.layout.table.Name, err)
 		}
 		rest = rest[n:]
@@ -129,6 +131,14 @@ func (e *encoder[R]) encode(out *bytes.Buffer, t *texts, rows []R, groupRows int
 	}
 	out.Write(file)
 	return nil
+}
+
+// letGo forgets the texts of a row group. Their memory is the buffer's: one text that is left behind the end of a dictionary keeps
+// a whole piece of it, for as long as no dictionary of that column is as long again.
+func (e *encoder[R]) letGo() {
+	for i := range e.columns {
+		clear(e.columns[i].Dict)
+	}
 }
 
 // sortKey is what orders rows, but for those of one visitor at the same time.

@@ -192,6 +192,35 @@ func TestBytes(t *testing.T) {
 }
 
 // BenchmarkEncode measures a hit: from the buffer to the file.
+// TestLetsGo: a buffer that is used again keeps no text of what it has written: each would keep a piece of memory of its segment.
+func TestLetsGo(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	list := hitsOf(t, 1000)
+	b, e := NewBuffer(), &encoder[packed]{layout: hitLayout}
+	b.encoder.encode = e.encode
+	for _, n := range []int{len(list), 1} {
+		for _, h := range list[:n] {
+			b.Hit(h)
+		}
+		if err := b.Encode(&out); err != nil {
+			t.Fatal(err)
+		}
+		b.Reset()
+	}
+	texts := 0
+	for i, v := range e.columns {
+		for _, s := range v.Dict[:cap(v.Dict)] {
+			if texts++; s != "" {
+				t.Fatalf("the dictionary of column %d still has %q", i, s)
+			}
+		}
+	}
+	if texts < 500 {
+		t.Errorf("%d texts were in dictionaries", texts)
+	}
+}
+
 func BenchmarkEncode(b *testing.B) {
 	list := hitsOf(b, 40_000)
 	buf := NewBuffer()
