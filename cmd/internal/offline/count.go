@@ -3,6 +3,7 @@ package offline
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 
@@ -17,10 +18,15 @@ func (i *Import) Count(ctx context.Context) error {
 	if len(i.sites) == 0 {
 		return nil
 	}
-	if err := i.countWindows(ctx); err != nil {
+	// Hits first: they are made in less time, and no query is answered by them that lack what rollups have.
+	err := i.s.hits(ctx, hitsOptions{newDeriver: i.o.NewDeriver, steps: i.o.Steps, log: i.o.Log, from: i.from, to: i.to, done: i.topics})
+	if err != nil {
+		err = fmt.Errorf("make hits of the imported events: %w", err)
+	}
+	if ctx.Err() != nil {
 		return err
 	}
-	return i.s.hits(ctx, hitsOptions{newDeriver: i.o.NewDeriver, steps: i.o.Steps, log: i.o.Log, from: i.from, to: i.to, done: i.topics})
+	return errors.Join(err, i.countWindows(ctx))
 }
 
 func (i *Import) countWindows(ctx context.Context) error {
