@@ -50,7 +50,9 @@
 //
 // # Costs
 //
-// About 80 B of memory per batch in the log, and one open file per segment that was read. Open
+// 72 B of memory per batch in the log, 130 B as measured: kfake's lists of batches grow ahead of what is
+// in them, and those of deleted segments are let go when as many segments as were left have come again. And
+// one open file per segment that was read. Open
 // reads the whole log once or twice, segment by segment.
 //
 // # Units
