@@ -107,6 +107,18 @@ func conformance(t *testing.T, open func(t *testing.T) Store) {
 		}
 	})
 
+	t.Run("put new", func(t *testing.T) {
+		s := open(t)
+		for i, want := range []bool{true, false} {
+			if put, err := PutNew(ctx, s, "a/b.json", fmt.Append(nil, i)); put != want || err != nil {
+				t.Fatalf("%d: put %v, %v", i, put, err)
+			}
+		}
+		if got, err := s.Get(ctx, "a/b.json"); err != nil || string(got) != "0" {
+			t.Fatalf("got %q, %v", got, err)
+		}
+	})
+
 	t.Run("ranges", func(t *testing.T) {
 		s := open(t)
 		mustPut(t, s, "k", []byte("0123456789"))
