@@ -42,8 +42,8 @@ type aggregation struct {
 	key       []byte
 	estimated bool // a dense sketch was among them
 	// seen are the events or visits of the plan's points before the filter, other those of them in
-	// window.Other.
-	seen, other int64
+	// window.Other, points how many points there were.
+	seen, other, points int64
 }
 
 // run: groups up to an index belong to buckets seen before a time.
@@ -67,7 +67,7 @@ func newAggregation(sketches bool, most int) *aggregation {
 func (a *aggregation) begin(p *plan, b *bucketer) {
 	a.plan, a.buckets = p, b
 	a.passed, a.shown = make(map[[2]string]bool), [2]map[string]string{}
-	a.seen, a.other = 0, 0
+	a.seen, a.other, a.points = 0, 0, 0
 }
 
 func (a *aggregation) add(start event.Time, _ bool, p *window.Point) error {
@@ -75,6 +75,7 @@ func (a *aggregation) add(start event.Time, _ bool, p *window.Point) error {
 		return nil
 	}
 	n := a.plan.weigh(p)
+	a.points++
 	a.seen += n
 	if isOther(p) {
 		a.other += n

@@ -3,43 +3,109 @@ package query
 import (
 	"context"
 	"slices"
+	"sync"
 
+	"millrace/engine/event"
 	"millrace/engine/hits"
 	"millrace/engine/window"
 )
 
-// Where rollups and hits can both answer, rollups do unless hits are cheaper: windows of a family with many values have a point for
-// nearly each event.
-
-// manyValues are the families that have so many values that hits may be cheaper, with about how many of them an hour of a large
-// site has.
-var manyValues = map[window.Family]int64{
-	window.Pages: 500, window.EntryPages: 500, window.ExitPages: 500, window.Referrers: 200, window.Cities: 200,
-}
+// Where rollups and hits can both answer, rollups do unless hits are cheaper: where windows have a point for nearly each event. How
+// many points a family of a site has is known from the last time that they were read; until then rollups answer.
 
 // What things cost, in nanoseconds of a processor, as measured on archives of 60,000 and 3 million events.
 const (
-	costWindow = 400    // a window that has something
-	costPoint  = 300    // a point of it, with its sketch
-	costFile   = 90_000 // a file of hits that is looked at
-	costValue  = 200    // a value in the dictionary of a file
-	costRow    = 40     // a row that is the site's
+	costPoint    = 450     // a point of a window, with its sketch
+	costFile     = 200_000 // a file of hits, with the values that its dictionaries have
+	costRow      = 45      // a row that is the site's
+	costVisitors = 65      // more for a row whose visitor is counted by group
 )
 
-// maxSized is how many files are looked at to find out what hits cost.
-const maxSized = 400
+const (
+	// leastCost is what rollups must cost for it to be worth finding out what hits do.
+	leastCost = 5_000_000
+	// maxSized is how many files are looked at to find out what hits cost.
+	maxSized = 400
+	// maxDensities bounds what is remembered.
+	maxDensities = 20_000
+)
+
+// densityKey names a family of a site, of a kind of windows.
+type densityKey struct {
+	site   string
+	kind   window.Kind
+	family window.Family
+}
+
+// densities are how many points there are in an hour of the range, as they were met lately. It forgets all when it is full.
+type densities struct {
+	mu sync.Mutex
+	of map[densityKey]float64
+}
+
+func (d *densities) get(k densityKey) (perHour float64, known bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	perHour, known = d.of[k]
+	return perHour, known
+}
+
+func (d *densities) note(k densityKey, perHour float64) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.of == nil || len(d.of) >= maxDensities {
+		d.of = map[densityKey]float64{}
+	}
+	d.of[k] = perHour
+}
+
+// leastNoted is the shortest range by which a density is known.
+const leastNoted = event.Hour
+
+// noteDensity remembers what a plan has read, if it was all that a family has.
+func (e *execution) noteDensity(p *plan, points int64) {
+	if length := e.q.to - max(e.q.from, e.q.kept); length >= leastNoted && !p.bounded() {
+		e.x.densities.note(densityKey{e.q.site, p.kind, p.family}, float64(points)*float64(event.Hour)/float64(length))
+	}
+}
+
+// costOfRollups is about what rollups cost; 0 if it is not known, or little since they need not read all values.
+func (e *execution) costOfRollups() (sum float64) {
+	hours := float64(e.q.to-max(e.q.from, e.q.kept)) / float64(event.Hour)
+	for _, p := range e.plans {
+		perHour, known := e.x.densities.get(densityKey{e.q.site, p.kind, p.family})
+		if !known || p.bounded() {
+			return 0
+		}
+		sum += perHour * hours * costPoint
+	}
+	return sum
+}
+
+// costOfHits is about what hits cost that have so many rows of the range.
+func (e *execution) costOfHits(rows int64, files int) float64 {
+	row := costRow
+	if e.q.first(sketchMetrics) != "" {
+		row += costVisitors
+	}
+	return float64(len(e.plans)) * (float64(files)*costFile + float64(rows)*float64(row))
+}
 
 // cheaper returns the execution of the query by hits, if it is cheaper and its answer is as good; else nil.
 func (x *Executor) cheaper(ctx context.Context, e *execution) *execution {
 	q := e.q
 	from := max(q.from, q.kept)
-	many := slices.ContainsFunc(e.plans, func(p *plan) bool { return manyValues[p.family] > 0 })
+	if x.opts.Hits == nil || x.opts.Alike == nil || from >= q.to {
+		return nil
+	}
+	cost := x.opts.RollupWeight * e.costOfRollups()
+	ofGoals := slices.ContainsFunc(q.allDims(), (*Dimension).isGoal) // which hits find by today's goals
 	switch {
-	case x.opts.Hits == nil || x.opts.Alike == nil || !many || from >= q.to:
+	case cost < leastCost || ofGoals || q.checkHits() != nil:
 		return nil
-	case !e.progress.known || q.to > e.progress.low: // hits come later than rollups
+	case !e.progress.known || q.to > e.progress.low || e.late: // hits come later than rollups
 		return nil
-	case q.checkHits() != nil || !x.opts.Alike(ctx, from):
+	case !x.opts.Alike(ctx, from):
 		return nil
 	}
 	snapshot, err := x.opts.Hits.Snapshot(ctx)
@@ -51,50 +117,12 @@ func (x *Executor) cheaper(ctx context.Context, e *execution) *execution {
 		return nil
 	}
 	own := x.byHits(q, snapshot, at)
-	if !own.complete() || e.late {
+	if !own.complete() {
 		return nil
 	}
-	rows, files, err := snapshot.Rows(ctx, &hits.Selection{Site: q.site, From: from, To: q.to})
-	if err != nil || files > maxSized {
-		return nil
-	}
-	if float64(e.costOfHits(rows, int64(files))) >= x.opts.RollupWeight*float64(e.costOfRollups(rows)) {
+	rows, files, err := snapshot.Rows(ctx, &hits.Selection{Site: q.site, From: from, To: q.to}, maxSized)
+	if err != nil || files > maxSized || e.costOfHits(rows, files) >= cost {
 		return nil
 	}
 	return own
-}
-
-// valuesOf is about how many values a family has in an hour of a large site.
-func valuesOf(f window.Family) int64 {
-	if n := manyValues[f]; n > 0 {
-		return n
-	}
-	return 20
-}
-
-// costOfHits is about what hits cost that have so many rows of the range.
-func (e *execution) costOfHits(rows, files int64) (sum int64) {
-	for _, p := range e.plans {
-		sum += files*costFile + rows*costRow + min(rows, files*valuesOf(p.family))*costValue
-	}
-	return sum
-}
-
-// costOfRollups is about what rollups cost that hold so many events of the range.
-func (e *execution) costOfRollups(events int64) (sum int64) {
-	for _, p := range e.plans {
-		var buckets *bucketer
-		if e.q.timeDim >= 0 {
-			buckets = e.q.buckets()
-		}
-		var windows int64
-		for _, seg := range p.segments(e.q, e.progress.hours, buckets) {
-			windows += int64((seg.to - seg.from) / seg.kind.Length())
-		}
-		windows = min(windows, events)
-		// Of few events of a window each second one has a value of its own.
-		points := min(events/2, windows*valuesOf(p.family))
-		sum += windows*costWindow + points*costPoint
-	}
-	return sum
 }

@@ -107,8 +107,9 @@ type Options struct {
 
 // Executor answers queries. It may be used by any number of goroutines.
 type Executor struct {
-	opts Options
-	slot chan struct{}
+	opts      Options
+	slot      chan struct{}
+	densities densities
 }
 
 // New returns an Executor. It reads nothing yet.

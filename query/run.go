@@ -141,6 +141,7 @@ func (e *execution) scan(ctx context.Context, p *plan, a *aggregation, byTime bo
 		}
 	}
 	a.end()
+	e.noteDensity(p, a.points)
 	return nil
 }
 

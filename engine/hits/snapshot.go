@@ -14,8 +14,8 @@ type Snapshot interface {
 	// Extent returns up to where the archive reaches.
 	Extent() Extent
 	// Rows returns about how many hits there are of a selection, and in how many files, by what the archive knows of its files: no row
-	// is read.
-	Rows(ctx context.Context, sel *Selection) (n int64, files int, err error)
+	// is read. Of more than so many files no row is counted.
+	Rows(ctx context.Context, sel *Selection, most int) (n int64, files int, err error)
 	// Hits calls fn for blocks of rows that hold, among others, all hits of the selection. Several calls may run at once, of
 	// different workers; those of one worker follow one another, and a block is valid during the call. An error of fn ends
 	// the scan and is returned so that errors.Is finds it.

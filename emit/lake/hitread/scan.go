@@ -39,8 +39,11 @@ func (s *snapshot) Hits(ctx context.Context, sel *hits.Selection, fn func(worker
 }
 
 // Rows implements hits.Snapshot: by the statistics of sites and times in the pages of the site's column.
-func (s *snapshot) Rows(ctx context.Context, sel *hits.Selection) (n int64, files int, err error) {
+func (s *snapshot) Rows(ctx context.Context, sel *hits.Selection, most int) (n int64, files int, err error) {
 	list := selected(s.list.Hits, sel.Site, sel.From, sel.To)
+	if len(list) > most {
+		return 0, len(list), nil
+	}
 	var found atomic.Int64
 	var g errgroup.Group
 	g.SetLimit(openers)
