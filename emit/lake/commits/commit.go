@@ -8,8 +8,12 @@ import (
 	"millrace/engine/wire"
 )
 
-// commitVersion is the version of Commit that this code reads and writes.
-const commitVersion = 1
+// commitVersion is the version of Commit that this code writes, and erasingVersion that of one with erasures, or that says of files that
+// they are clean: a release that knows of none would show what is erased. Both are read.
+const (
+	commitVersion  = 1
+	erasingVersion = 2
+)
 
 // Topic is the topic of commits, with a partition for each of the topic of events.
 const Topic = "millrace.commits"
@@ -68,8 +72,8 @@ func Decode(record []byte) (*Commit, error) {
 		return nil, fmt.Errorf("%w: %w", ErrRecord, err)
 	}
 	switch {
-	case v.Version > commitVersion:
-		return nil, wire.Newer(v.Version, commitVersion, commitVersion)
+	case v.Version > erasingVersion:
+		return nil, wire.Newer(v.Version, commitVersion, erasingVersion)
 	case v.Version < commitVersion:
 		return nil, fmt.Errorf("%w: unknown version %d", ErrRecord, v.Version)
 	}

@@ -112,7 +112,7 @@ func (st *step) encodeEntry(t Table) []byte {
 	return b.Bytes()
 }
 
-// fileActions returns those of the files that a table loses and gains. Merged files hold what was there.
+// fileActions returns those of the files that a table loses and gains. Merged files hold what was there, but for rows that are erased.
 func (st *step) fileActions(t Table, c *Change) (lines []action) {
 	dir := Dir(t, st.after.Topic, st.after.Partition)
 	for _, f := range st.before.Files(t) {
@@ -123,7 +123,7 @@ func (st *step) fileActions(t Table, c *Change) (lines []action) {
 	}
 	for _, f := range st.after.Files(t) {
 		if st.before.files[f.Key] == nil {
-			lines = append(lines, action{Add: f.add(dir, c.Anew || f.Level == Segment)})
+			lines = append(lines, action{Add: f.add(dir, c.Anew || f.Level == Segment || f.Erased > 0)})
 		}
 	}
 	return lines

@@ -76,6 +76,11 @@ type File struct {
 	// The file is of the records of the log from offset First up to Next, which is not of it.
 	First int64 `json:"first"`
 	Next  int64 `json:"next"`
+	// Clean is the version of the state whose erasures its rows have none of. Of a segment it is 0: its rows are written under all
+	// erasures up to its own commit.
+	Clean int64 `json:"clean,omitempty"`
+	// Erased is how many rows of the files that it was made of were left out.
+	Erased int64 `json:"erased,omitempty"`
 	// Added is the wall-clock time of the commit that has added it: Apply sets it.
 	Added event.Time `json:"added,omitempty"`
 }
@@ -88,6 +93,8 @@ func (f *File) validate() error {
 		return fmt.Errorf("file %q is of %v", f.Key, f.Level)
 	case f.Size <= 0 || f.Rows <= 0:
 		return fmt.Errorf("file %q has %d bytes and %d rows", f.Key, f.Size, f.Rows)
+	case f.Clean < 0 || f.Erased < 0:
+		return fmt.Errorf("file %q is clean of version %d, with %d rows erased", f.Key, f.Clean, f.Erased)
 	case f.First < 0 || f.Next <= f.First:
 		return fmt.Errorf("file %q has the offsets %d to %d", f.Key, f.First, f.Next)
 	case f.Day.Floor(day) != f.Day:
@@ -148,13 +155,21 @@ type Change struct {
 	Anew bool `json:"anew,omitempty"`
 	// Deleted are keys that were removed or dropped before, and are not in the store any more: see Sweeper.
 	Deleted []string `json:"deleted,omitempty"`
+	// Erase are visitors that are erased from here on: with the commit, no reader shows them any more. The rows of Add have none of them:
+	// see Erasure. Erased again, more is.
+	Erase []Erasure `json:"erase,omitempty"`
+	// Clean are keys of files that were looked through and have no row that the erasures of State version CleanOf take away. Of those that
+	// are not there any more nothing happens.
+	Clean   []string `json:"clean,omitempty"`
+	CleanOf int64    `json:"cleanOf,omitempty"`
 }
 
 // Empty reports whether the change changes nothing of a state.
 func (c *Change) Empty(s *State) bool {
 	return c.Next == s.Next && c.Watermark == s.Watermark && c.Began == s.Began && c.Rules == s.Rules &&
 		slices.Equal(c.Imports, s.Imports) &&
-		len(c.Add) == 0 && len(c.Remove) == 0 && c.Checkpoint == nil && !c.Anew && len(c.Deleted) == 0
+		len(c.Add) == 0 && len(c.Remove) == 0 && c.Checkpoint == nil && !c.Anew && len(c.Deleted) == 0 &&
+		len(c.Erase) == 0 && len(c.Clean) == 0
 }
 
 var (

@@ -4,12 +4,16 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"millrace/engine/wire"
 )
 
-// foldVersion is the version of folds that this code reads and writes.
-const foldVersion = 1
+// foldVersion is the version of folds that this code writes, and erasingFold that of one with erasures. Both are read.
+const (
+	foldVersion = 1
+	erasingFold = 2
+)
 
 // foldObject is a State as it is stored.
 type foldObject struct {
@@ -18,11 +22,15 @@ type foldObject struct {
 	Files       []*File      `json:"files"`
 	Checkpoints []Checkpoint `json:"checkpoints"`
 	Removed     []Removed    `json:"removed"`
+	Erasures    []Erasure    `json:"erasures,omitempty"`
 }
 
 // encodeFold returns the object of a state, a function of it.
 func encodeFold(s *State) []byte {
-	o := foldObject{Version: foldVersion, State: s, Checkpoints: s.checkpoints, Removed: s.Removed()}
+	o := foldObject{Version: foldVersion, State: s, Checkpoints: s.checkpoints, Removed: s.Removed(), Erasures: s.erasures}
+	if len(s.erasures) > 0 {
+		o.Version = erasingFold
+	}
 	for _, t := range Tables() {
 		o.Files = append(o.Files, s.Files(t)...)
 	}
@@ -43,8 +51,8 @@ func decodeFold(body []byte) (*State, error) {
 	if err := json.Unmarshal(body, &v); err != nil {
 		return nil, fmt.Errorf("%w: %w", errFold, err)
 	}
-	if v.Version > foldVersion {
-		return nil, wire.Newer(v.Version, foldVersion, foldVersion)
+	if v.Version > erasingFold {
+		return nil, wire.Newer(v.Version, foldVersion, erasingFold)
 	}
 	if err := json.Unmarshal(body, &o); err != nil {
 		return nil, fmt.Errorf("%w: %w", errFold, err)
@@ -74,5 +82,12 @@ func decodeFold(body []byte) (*State, error) {
 		}
 		s.removed[r.Key] = r
 	}
+	for i := range o.Erasures {
+		if err := o.Erasures[i].Validate(); err != nil {
+			return nil, fmt.Errorf("%w: %w", errFold, err)
+		}
+	}
+	slices.SortFunc(o.Erasures, compareErasures)
+	s.erasures = o.Erasures
 	return s, nil
 }

@@ -139,7 +139,7 @@ func (c *Chain) unpublished(ctx context.Context) (why string, err error) {
 // begin begins an epoch with what is published, or goes on with one that somebody else has just begun with it.
 func (c *Chain) begin(ctx context.Context, why string, start, end, now int64) error {
 	from, folded := c.state, c.folded
-	epoch, at, err := c.findBegin(ctx, from, start, now)
+	epoch, at, erased, err := c.findBegin(ctx, from, start, now)
 	if err != nil {
 		return err
 	}
@@ -154,7 +154,7 @@ func (c *Chain) begin(ctx context.Context, why string, start, end, now int64) er
 		}
 		c.reset(from, folded) // that one was before what is published was put back once more
 	}
-	r := &Commit{Kind: Begins, Epoch: epoch + 1, Base: none}
+	r := &Commit{Kind: Begins, Epoch: epoch + 1, Base: none, Change: Change{Erase: erased}}
 	if from.Version == none {
 		if err := c.checkEmpty(ctx); err != nil {
 			return err
@@ -171,7 +171,7 @@ func (c *Chain) begin(ctx context.Context, why string, start, end, now int64) er
 	if err != nil {
 		return err
 	}
-	if _, at, err = c.findBegin(ctx, from, now, mine+1); err != nil {
+	if _, at, _, err = c.findBegin(ctx, from, now, mine+1); err != nil {
 		return err
 	}
 	if at == none {
@@ -182,11 +182,12 @@ func (c *Chain) begin(ctx context.Context, why string, start, end, now int64) er
 }
 
 // findBegin returns the highest epoch of a state and of the records from an offset to another, and the offset of the last that
-// begins an epoch with the state, none if there is none. One that is no later than an epoch before it does not count.
-func (c *Chain) findBegin(ctx context.Context, from *State, start, end int64) (epoch, at int64, err error) {
+// begins an epoch with the state, none if there is none. One that is no later than an epoch before it does not count. Erased is
+// what any of the records erases and the state does not: who asked for that has not asked for its return, whatever was put back.
+func (c *Chain) findBegin(ctx context.Context, from *State, start, end int64) (epoch, at int64, erased []Erasure, err error) {
 	epoch, at = from.Epoch, none
 	if start >= end {
-		return epoch, at, nil
+		return epoch, at, nil, nil
 	}
 	err = c.o.Log.Read(ctx, start, end, func(offset int64, record []byte) error {
 		r, err := Decode(record)
@@ -197,9 +198,14 @@ func (c *Chain) findBegin(ctx context.Context, from *State, start, end int64) (e
 			at = offset
 		}
 		epoch = max(epoch, r.Epoch)
+		for _, e := range r.Change.Erase {
+			if e.Validate() == nil && from.Lacks(&e) {
+				erased = append(erased, Erasure{Site: e.Site, Visitor: e.Visitor, Before: e.Before})
+			}
+		}
 		return nil
 	})
-	return epoch, at, err
+	return epoch, at, erased, err
 }
 
 // begins reports whether an epoch begins with a state.

@@ -43,6 +43,7 @@ type State struct {
 	files       map[string]*File
 	checkpoints []Checkpoint // in order of the log
 	removed     map[string]Removed
+	erasures    []Erasure // by site and visitor; never changed: replaced
 
 	lax   bool // rule L1 is not kept, and reuse: nor L4. For tests of what they are for
 	reuse bool
@@ -154,6 +155,18 @@ func (s *State) check(c *Change) error {
 			return fmt.Errorf("it forgets %q, which was not removed", key)
 		}
 	}
+	return s.checkErased(c)
+}
+
+func (s *State) checkErased(c *Change) error {
+	for i := range c.Erase {
+		if err := c.Erase[i].Validate(); err != nil {
+			return err
+		}
+	}
+	if c.CleanOf < 0 || c.CleanOf > max(s.Version, 0) {
+		return fmt.Errorf("it says that files are clean of version %d, and this is %d", c.CleanOf, s.Version)
+	}
 	return nil
 }
 
@@ -204,6 +217,7 @@ func (s *State) begin(offset int64, c *Commit, record []byte, fold func(FoldRef)
 	*s = *from.Clone()
 	s.lax, s.reuse = lax, reuse
 	s.count(offset, c, record)
+	s.erase(slices.DeleteFunc(c.Change.Erase, func(e Erasure) bool { return e.Validate() != nil }), s.Next)
 	return true, "", nil
 }
 
@@ -258,6 +272,19 @@ func (s *State) change(c *Change) {
 			return true
 		})
 	}
+	for _, key := range c.Clean {
+		if f := s.files[key]; f != nil && f.Clean < c.CleanOf {
+			clean := *f
+			clean.Clean = c.CleanOf
+			s.files[key] = &clean
+		}
+	}
+	next := s.Next
+	if c.Anew {
+		s.eraseNone()
+		next = 0
+	}
+	s.erase(c.Erase, next)
 	s.Next, s.Watermark, s.Began, s.Rules, s.Imports = c.Next, c.Watermark, c.Began, c.Rules, c.Imports
 }
 
