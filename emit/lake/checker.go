@@ -24,6 +24,8 @@ type Report struct {
 	// Expired are rows that were archived once and whose segments lie before the first that is
 	// there: a retention rule has deleted them.
 	Expired int64
+	// Erased are rows that were archived once and erased, by forget.
+	Erased int64
 	// Findings are what is wrong, in order of the log; at most maxFindings of them.
 	Findings []string
 	// Wrong counts all of them.
@@ -56,7 +58,8 @@ func (r *Report) find(format string, args ...any) {
 // has, and how many rows the partition had before it. So the rows of a segment's objects must add
 // up to its own; each record's events must be numbered from 0 without a gap; and a segment must
 // begin with as many rows before it as the one before it ended with, up to the progress.
-// A record of which nothing at all is there can then only be one without events.
+// A record of which nothing at all is there can then only be one without events. A row that was erased counts as there:
+// its object says which one it was.
 func (l *Reader) Check(ctx context.Context) (Report, error) {
 	var r Report
 	// Progress first: what is listed after it may be newer, but not older.
@@ -151,6 +154,7 @@ type place struct {
 func (l *Reader) checkSegment(ctx context.Context, r *Report, keys []Key) (segment, error) {
 	var seg segment
 	var places []place
+	erased := int64(0)
 	for i, key := range keys {
 		err := openKey(ctx, l, key, func(o *object) error {
 			if i == 0 {
@@ -161,6 +165,7 @@ func (l *Reader) checkSegment(ctx context.Context, r *Report, keys []Key) (segme
 			}
 			more, err := o.places(key, r)
 			places = append(places, more...)
+			erased += int64(len(o.erased))
 			return err
 		})
 		if errors.Is(err, ErrCorrupt) {
@@ -171,14 +176,13 @@ func (l *Reader) checkSegment(ctx context.Context, r *Report, keys []Key) (segme
 			return seg, err
 		}
 	}
-	r.Rows += int64(len(places))
+	r.Rows += int64(len(places)) - erased
+	r.Erased += erased
 	name := fmt.Sprintf("%s-%d: segment [%d, %d)", keys[0].Topic, keys[0].Partition, seg.First, seg.Next)
 	if int64(len(places)) != seg.Rows {
 		r.find("%s has %d rows, its objects hold %d", name, seg.Rows, len(places))
 	}
-	slices.SortFunc(places, func(x, y place) int {
-		return cmp.Or(cmp.Compare(x.offset, y.offset), cmp.Compare(x.index, y.index))
-	})
+	slices.SortFunc(places, comparePlaces)
 	prev := place{offset: -1}
 	for _, p := range places {
 		want := int32(0)
@@ -198,9 +202,9 @@ func (l *Reader) checkSegment(ctx context.Context, r *Report, keys []Key) (segme
 	return seg, nil
 }
 
-// places reads where the rows of an object were, and checks that they belong into this object.
+// places reads where the rows of an object were, those that are erased too, and checks that they belong into this object.
 func (o *object) places(key Key, r *Report) ([]place, error) {
-	all := make([]place, 0, o.file.NumRows())
+	all := slices.Clone(o.erased)
 	for _, rg := range o.file.RowGroups() {
 		n := rg.NumRows()
 		rows := make([]place, n)

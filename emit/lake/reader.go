@@ -29,10 +29,12 @@ func (s Source) String() string {
 	return fmt.Sprintf("%s/%d@%d[%d]", s.Topic, s.Partition, s.Offset, s.Index)
 }
 
-// Reader reads what archivers and importers wrote. Any number of goroutines may use it, beside
+// Reader reads what archivers and importers wrote, but for what is erased. Any number of goroutines may use it, beside
 // archivers at work.
 type Reader struct {
-	store blob.Store
+	store  blob.Store
+	erased erasures
+	whole  bool // rows that are erased are given too: for who erases them
 }
 
 // NewReader returns a reader of the lake in a store.
@@ -170,6 +172,10 @@ func (l *Reader) readObject(ctx context.Context, key Key, site string) ([]stored
 // dozens. It is no method of Reader: every package that sees one would compile the generic types of an
 // open file once more.
 func openKey(ctx context.Context, l *Reader, key Key, f func(*object) error) error {
+	hidden, err := l.hidden(ctx)
+	if err != nil {
+		return err
+	}
 	body, err := l.store.Get(ctx, key.String())
 	if err != nil {
 		return err
@@ -179,8 +185,18 @@ func openKey(ctx context.Context, l *Reader, key Key, f func(*object) error) err
 		if err != nil {
 			return err
 		}
+		o.hidden = hidden
 		return f(o)
 	})
+}
+
+// hidden returns whose rows are not given.
+func (l *Reader) hidden(ctx context.Context) (erased, error) {
+	if l.whole {
+		return nil, nil
+	}
+	hidden, _, err := l.erased.of(ctx, l.store, keepErasures)
+	return hidden, err
 }
 
 // Progress returns how far each partition has come, in order of topic and partition; imports are

@@ -107,7 +107,7 @@ func (l *Reader) spanSegments(ctx context.Context, s *span) (map[int64]segment, 
 	for _, k := range s.all {
 		err := openKey(ctx, l, k, func(o *object) error {
 			segments[k.First] = o.segment
-			rows[k.First] += o.file.NumRows()
+			rows[k.First] += o.numRows()
 			return nil
 		})
 		if err != nil {

@@ -31,7 +31,12 @@ type object struct {
 	file    *pq.File
 	segment segment
 	columns map[string]int
+	erased  []place // of rows that were here
+	hidden  erased  // whose rows are not given, though they may be here
 }
+
+// numRows returns how many rows the object has, and has had.
+func (o *object) numRows() int64 { return o.file.NumRows() + int64(len(o.erased)) }
 
 // protect guards f, which reads an object of that name. Its errors wrap ErrCorrupt and name what an
 // operator can do.
@@ -101,6 +106,11 @@ func openObject(body []byte) (*object, error) {
 	if o.segment.Format > objectFormat {
 		return nil, wire.Newer(o.segment.Format, 1, objectFormat)
 	}
+	if text, ok := f.Lookup(erasedKey); ok {
+		if o.erased, err = decodePlaces(text); err != nil {
+			return nil, err
+		}
+	}
 	return o, errors.Join(
 		o.need(stringColumns, pq.ByteArray),
 		o.need(int64Columns, pq.Int64),
@@ -154,6 +164,14 @@ func (o *object) rows(site string) ([]stored, error) {
 		}
 		if site != "" { // the range is wider than the site only in a file that is not sorted
 			rows = slices.DeleteFunc(rows, func(r stored) bool { return r.Site != site })
+		}
+		if len(o.hidden) > 0 {
+			rows = slices.DeleteFunc(rows, func(r stored) bool { return o.hidden.row(r.Site, r.Visitor, r.Received) })
+			for i := range rows {
+				if r := &rows[i]; o.hidden.row(r.Site, r.VisitorPrev, r.Received) {
+					r.VisitorPrev = 0
+				}
+			}
 		}
 		if all == nil {
 			all = rows

@@ -164,7 +164,7 @@ func (l *Reader) proveSpan(ctx context.Context, s *span, p Progress) error {
 		return openKey(ctx, l, k, func(o *object) error {
 			segments[k.First] = o.segment
 			if count {
-				rows[k.First] += o.file.NumRows()
+				rows[k.First] += o.numRows()
 			}
 			return nil
 		})

@@ -183,6 +183,7 @@ type Archiver struct {
 		mergesFailed, mergedFiles, mergedRows, mergedBytes, swept atomic.Int64
 	}
 
+	gone          erasures    // of the store
 	probeReported atomic.Bool // what the first probe has found is logged
 
 	mu         sync.Mutex // guards the following, not what partitions point to
@@ -243,6 +244,12 @@ func (a *Archiver) Run(ctx context.Context) error {
 		err = errors.New("the processor stopped by itself")
 	}
 	return fmt.Errorf("archive %s: %w", a.o.Topic, err)
+}
+
+// erased returns whose events are left out of all that is written.
+func (a *Archiver) erased(ctx context.Context) (gone erased, err error) {
+	err = a.retry(ctx, "list what is erased", func() (err error) { gone, _, err = a.gone.of(ctx, a.o.Store, keepErasures); return err })
+	return gone, err
 }
 
 // stream returns what the topic is called in Kafka.

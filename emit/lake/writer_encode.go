@@ -1,7 +1,9 @@
 package lake
 
 import (
+	"cmp"
 	"encoding/json"
+	"slices"
 
 	"github.com/klauspost/compress/zstd"
 	"github.com/parquet-go/parquet-go/format"
@@ -57,6 +59,9 @@ type encoder struct {
 	writer  *colfile.Writer
 	columns []colfile.Vector // by the schema
 	code    []int32          // by index in buf.table: the code in a dictionary, plus one; all 0 between columns
+	gone    erased           // whose rows are left out
+	had     []place          // of rows of the file that were erased before
+	places  []place          // of all that are
 }
 
 func newEncoder(b *buffer) (*encoder, error) {
@@ -70,6 +75,10 @@ func (e *encoder) encode(keys []sortKey, key Key, seg segment) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	facts := []format.KeyValue{{Key: segmentKey, Value: string(meta)}}
+	if keys = e.leaveOut(keys); len(e.places) > 0 {
+		facts = append(facts, format.KeyValue{Key: erasedKey, Value: encodePlaces(e.places)})
+	}
 	e.writer.Reset(nil)
 	for len(keys) > 0 {
 		n := min(e.buf.groupRows, len(keys))
@@ -79,7 +88,35 @@ func (e *encoder) encode(keys []sortKey, key Key, seg segment) ([]byte, error) {
 		}
 		keys = keys[n:]
 	}
-	return e.writer.Close([]format.KeyValue{{Key: segmentKey, Value: string(meta)}})
+	return e.writer.Close(facts)
+}
+
+// leaveOut returns the keys of the rows that are not erased, and sets the places of the others. Of a row whose visitor
+// had an erased id on the day before, only that id goes.
+func (e *encoder) leaveOut(keys []sortKey) []sortKey {
+	e.places = append(e.places[:0], e.had...)
+	if len(e.gone) == 0 {
+		return keys
+	}
+	left := make([]sortKey, 0, len(keys))
+	for _, k := range keys {
+		r := &e.buf.rows[k.row]
+		site := e.buf.table[r.str[strSite]]
+		if e.gone.row(site, r.visitor, r.received) {
+			e.places = append(e.places, place{r.offset, r.index})
+			continue
+		}
+		if e.gone.row(site, r.previous, r.received) {
+			r.previous = 0
+		}
+		left = append(left, k)
+	}
+	slices.SortFunc(e.places, comparePlaces)
+	return left
+}
+
+func comparePlaces(x, y place) int {
+	return cmp.Or(cmp.Compare(x.offset, y.offset), cmp.Compare(x.index, y.index))
 }
 
 // vector returns that of a column, empty.

@@ -44,6 +44,8 @@ type Importer struct {
 	buf   *buffer
 	stats Stats
 
+	erased erasures
+
 	first  int64 // the segment's first offset
 	last   place // of the last event; offset -1 before the first
 	before int64 // rows in segments before
@@ -95,8 +97,12 @@ func (m *Importer) flush(ctx context.Context, next int64) error {
 	if rows == 0 {
 		return nil
 	}
+	gone, _, err := m.erased.of(ctx, m.store, keepErasures)
+	if err != nil {
+		return fmt.Errorf("import: %w", err)
+	}
 	seg := segment{First: m.first, Next: next, Before: m.before, Rows: rows}
-	err := m.buf.objects(m.topic, 0, seg, func(key Key, body []byte) error {
+	err = m.buf.objects(m.topic, 0, seg, gone, func(key Key, body []byte) error {
 		m.stats.Objects++
 		m.stats.Bytes += int64(len(body))
 		return m.store.Put(ctx, key.String(), body)

@@ -317,8 +317,12 @@ func (p *partition) flush(ctx context.Context) error {
 	if err := p.checkPlace(ctx); err != nil {
 		return err
 	}
+	gone, err := a.erased(ctx)
+	if err != nil {
+		return err
+	}
 	seg := segment{First: p.done.NextOffset, Next: p.expect, Before: p.done.Rows, Rows: int64(len(p.buf.rows))}
-	err := p.buf.objects(a.o.Topic, p.id, seg, func(key Key, body []byte) error {
+	err = p.buf.objects(a.o.Topic, p.id, seg, gone, func(key Key, body []byte) error {
 		err := a.retry(ctx, key.String(), func() error { return a.o.Store.Put(ctx, key.String(), body) })
 		if err == nil {
 			a.stats.objects.Add(1)
