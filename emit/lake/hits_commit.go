@@ -15,6 +15,7 @@ func (h *partitionHits) commit(ctx context.Context) error {
 	change.Anew, change.Next, change.Rules = h.anew, h.next, h.o.Rules
 	change.Watermark = max(h.ledger.Watermark(), 0)
 	change.Began = h.began
+	change.Erase = h.erasures.erase
 	if !h.anew {
 		change.Deleted = h.sweep(ctx)
 	}
@@ -48,7 +49,7 @@ func (h *partitionHits) commit(ctx context.Context) error {
 	h.first, h.anew = h.next, false
 	h.rows.reset()
 	h.share(ctx)
-	return nil
+	return h.eraseFrom(ctx)
 }
 
 // produce commits a change, and reports whether it is known to count.
@@ -89,17 +90,22 @@ func (h *partitionHits) put(ctx context.Context, key string, body []byte) error 
 // inputs are what the segment's files and the checkpoint are a function of, beside their offsets and the base of the commit. Who begins
 // anew makes others on the same base than who goes on from checkpoints, such as an owner that was replaced and does not know it yet.
 func (h *partitionHits) inputs() []string {
+	list := []string{h.o.Rules}
 	if h.anew {
-		return []string{h.o.Rules, fmt.Sprintf("anew from %d", h.first)}
+		list = append(list, fmt.Sprintf("anew from %d", h.first))
 	}
-	return []string{h.o.Rules}
+	if sum := h.erasures.sum(h.state); sum != "" {
+		list = append(list, sum)
+	}
+	return list
 }
 
 func (h *partitionHits) putRows(ctx context.Context, change *commits.Change, stats *HitStats) error {
 	topic, id := h.p.a.o.Topic, h.p.id
+	inputs := h.inputs()
 	err := h.rows.files(func(f commits.File, body []byte) error {
 		f.Level, f.First, f.Next = commits.Segment, h.first, h.next
-		f.Key = commits.FileName(topic, id, h.state.Base(), f.Table, f.Day, f.Level, f.First, f.Next, 0, h.inputs()...)
+		f.Key = commits.FileName(topic, id, h.state.Base(), f.Table, f.Day, f.Level, f.First, f.Next, 0, inputs...)
 		if f.Table == commits.Hits {
 			stats.Hits += f.Rows
 		} else {

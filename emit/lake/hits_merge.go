@@ -16,6 +16,11 @@ type Merge struct {
 	Outputs []Merged
 	// Joins names the joins that were resolved: with others, the same inputs give another file, which has to have another name.
 	Joins string
+	// Erased names the erasures whose rows were left out (commits.State.ErasedSum): likewise.
+	Erased string
+	// Clean are files that were looked through and have no row that is erased in version CleanOf of the state. A Merge may consist of them.
+	Clean   []string
+	CleanOf int64
 }
 
 // Merged is a file of a Merge.
@@ -92,6 +97,9 @@ func (h *partitionHits) putMerges(ctx context.Context, change *commits.Change) (
 	h.merges.mu.Unlock()
 	gone := map[string]bool{}
 	for _, m := range list {
+		if !h.anew && len(m.Clean) > 0 && (len(change.Clean) == 0 || m.CleanOf == change.CleanOf) {
+			change.Clean, change.CleanOf = append(change.Clean, m.Clean...), m.CleanOf
+		}
 		holds := !h.anew && len(m.Inputs) > 0 && !slices.ContainsFunc(m.Inputs, func(key string) bool {
 			return gone[key] || h.state.File(key) == nil
 		})
@@ -113,6 +121,9 @@ func (h *partitionHits) putMerges(ctx context.Context, change *commits.Change) (
 func (h *partitionHits) putMerge(ctx context.Context, m Merge, change *commits.Change) error {
 	inputs := append([]string{h.o.Rules, m.Joins}, m.Inputs...)
 	slices.Sort(inputs[2:])
+	if m.Erased != "" {
+		inputs = append(inputs, m.Erased)
+	}
 	for n, out := range m.Outputs {
 		f := out.File
 		f.Size = int64(len(out.Body))

@@ -87,22 +87,33 @@ func (m *merging) run(ctx context.Context) {
 func (m *merging) once(ctx context.Context) bool {
 	var best *hitmerge.Planned
 	var of *offered
+	var base, unclean *commits.State
 	var id int32
 	waiting := 0
-	for partition, o := range m.a.allOffered() {
+	offers := m.a.allOffered()
+	for partition, o := range offers {
 		state, bytes := o.plannable()
 		if waiting += bytes; state == nil {
 			continue
 		}
+		if unclean == nil && slices.ContainsFunc(state.Unclean(), func(f *commits.File) bool { return !m.isAside(partition, f) }) {
+			unclean = state
+		}
 		plan := hitmerge.Plan(m.filesOf(partition, state), state.Next, state.Watermark, m.o.Policy)
 		if plan != nil && (best == nil || len(plan.Inputs) > len(best.Inputs) || len(plan.Inputs) == len(best.Inputs) && partition < id) {
-			best, of, id = plan, o, partition
+			best, of, id, base = plan, o, partition, state
 		}
 	}
-	if best == nil || waiting >= mostOffered {
+	switch {
+	case waiting >= mostOffered:
+		return false
+	case unclean != nil: // nothing is more urgent, and it is seldom
+		did, _ := m.clean(ctx, unclean.Partition, offers[unclean.Partition], unclean) // it is logged
+		return did
+	case best == nil:
 		return false
 	}
-	err := m.merge(ctx, id, of, best)
+	_, err := m.merge(ctx, id, of, base, best)
 	if err != nil && ctx.Err() == nil {
 		m.failed(id, best, err)
 	}
@@ -113,13 +124,21 @@ func (m *merging) once(ctx context.Context) bool {
 func (m *merging) filesOf(partition int32, s *commits.State) (list []*commits.File) {
 	for _, t := range commits.Tables() {
 		for _, f := range s.Files(t) {
-			if until, ok := m.aside[mergeDay{partition, t, f.Day}]; !ok || m.a.o.now().After(until) {
+			if !m.isAside(partition, f) {
 				list = append(list, f)
 			}
 		}
 	}
 	return list
 }
+
+// isAside reports whether a file's day is left alone for now.
+func (m *merging) isAside(partition int32, f *commits.File) bool {
+	until, ok := m.aside[mergeDay{partition, f.Table, f.Day}]
+	return ok && !m.a.o.now().After(until)
+}
+
+func (m *merging) pacer() *pacer { return &pacer{share: m.o.Share, resumed: time.Now()} }
 
 // failed sets a day aside, so that the others are merged.
 func (m *merging) failed(partition int32, p *hitmerge.Planned, err error) {
@@ -134,60 +153,54 @@ func (m *merging) failed(partition int32, p *hitmerge.Planned, err error) {
 		"partition", partition, "table", p.Table.String(), "day", p.Day.Std().Format(time.DateOnly), "files", len(p.Inputs), "err", err)
 }
 
-// merge makes the file that is planned and offers it.
-func (m *merging) merge(ctx context.Context, partition int32, of *offered, p *hitmerge.Planned) error {
+// merge makes the file that is planned by a state and offers it. It returns the file's size.
+func (m *merging) merge(ctx context.Context, partition int32, of *offered, state *commits.State, p *hitmerge.Planned) (size int, err error) {
 	ctx, cancel := of.during(ctx)
 	defer cancel()
-	table := hitfile.Hits
-	if p.Table == commits.Visits {
-		table = hitfile.Visits
-	}
-	pace := &pacer{share: m.o.Share, resumed: time.Now()}
-	o := hitmerge.Options{Table: table, Pace: pace.wait}
-	offer := Merge{}
+	table := tableOf(p.Table)
+	pace := m.pacer()
+	o := hitmerge.Options{Table: table, Pace: pace.wait, Erased: leftOut(state, p.Table)}
+	offer := Merge{Erased: state.ErasedSum()}
 	if p.Table == commits.Hits && p.Level == commits.Daily {
-		var err error
-		if o.Joins, offer.Joins, err = m.joins(ctx, of, p.Day, pace); err != nil {
-			return err
+		if o.Joins, offer.Joins, err = m.joins(ctx, state, p.Day, pace); err != nil {
+			return 0, err
 		}
 	}
 	var files []*colfile.File
 	for _, f := range p.Inputs {
 		object, err := m.a.o.Store.Open(ctx, f.Key)
 		if err != nil {
-			return err
+			return 0, err
 		}
 		defer object.Close()
 		file, err := table.Open(f.Key, object, object.Size())
 		if err != nil {
-			return err
+			return 0, err
 		}
 		files = append(files, file)
 		offer.Inputs = append(offer.Inputs, f.Key)
 	}
 	out, err := hitmerge.Merge(ctx, o, files)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	first, next := p.Range()
-	offer.Outputs = []Merged{{Body: out.Body, File: commits.File{
-		Table: p.Table, Day: p.Day, MinTime: out.MinTime, MaxTime: out.MaxTime, MinSite: out.MinSite, MaxSite: out.MaxSite, Rows: out.Rows,
-		Level: p.Level, First: first, Next: next,
-	}}}
+	if out.Rows > 0 { // all may be erased
+		offer.Outputs = []Merged{{Body: out.Body, File: commits.File{
+			Table: p.Table, Day: p.Day, MinTime: out.MinTime, MaxTime: out.MaxTime, MinSite: out.MinSite, MaxSite: out.MaxSite, Rows: out.Rows,
+			Level: p.Level, First: first, Next: next, Clean: max(state.Version, 0), Erased: out.Erased,
+		}}}
+	}
 	m.a.stats.mergedRows.Add(out.Rows)
 	m.a.stats.mergedFiles.Add(int64(len(files)))
 	m.a.stats.mergedBytes.Add(int64(len(out.Body)))
 	m.a.Offer(partition, offer)
-	return nil
+	return len(out.Body), nil
 }
 
 // joins returns the joins of visits whose hits may lie in a day, and a name of them. Files of visits lie by the beginning of a visit, which
 // late events move: so those of the days before and after have some too. What is not found is looked up by readers, as before.
-func (m *merging) joins(ctx context.Context, of *offered, day event.Time, pace *pacer) (hits.Joins, string, error) {
-	state, _ := of.plannable()
-	if state == nil {
-		return nil, "", context.Canceled
-	}
+func (m *merging) joins(ctx context.Context, state *commits.State, day event.Time, pace *pacer) (hits.Joins, string, error) {
 	joins, sum := hits.Joins{}, sha256.New()
 	for _, f := range state.Files(commits.Visits) {
 		if f.Day < day-24*event.Hour || f.Day > day+24*event.Hour {

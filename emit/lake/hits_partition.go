@@ -37,6 +37,8 @@ type partitionHits struct {
 	anew   bool       // the next commit takes away all that there was
 	began  event.Time // see commits.Change; beganLater until the first record with a watermark
 
+	erasures hitErasures
+
 	merges  offers
 	sweeper *commits.Sweeper
 	orphans time.Time // when it was last looked for them
@@ -50,7 +52,8 @@ func newPartitionHits(p *partition) *partitionHits {
 	if o == nil {
 		return nil
 	}
-	return &partitionHits{p: p, o: o, rows: newHitRows(p.a.o.Topic, p.id), merges: p.a.offersOf(p.id)}
+	return &partitionHits{p: p, o: o, rows: newHitRows(p.a.o.Topic, p.id), merges: p.a.offersOf(p.id),
+		erasures: hitErasures{asked: map[string]commits.Erasure{}, bad: map[string]bool{}}}
 }
 
 // resume stands the ledger where the chain ends, and makes the hits of all records before an offset that the chain lacks.
@@ -98,6 +101,9 @@ func (h *partitionHits) load(ctx context.Context) error {
 	h.rows.reset()
 	h.first, h.next, h.began, h.anew = h.state.Next, h.state.Next, h.state.Began, false
 	h.share(ctx)
+	if err := h.eraseFrom(ctx); err != nil {
+		return err
+	}
 	begin, err := h.logBegin(ctx)
 	if err != nil {
 		return err
@@ -206,7 +212,7 @@ func (h *partitionHits) step(offset int64, value []byte) {
 	if offset < h.next {
 		return
 	}
-	_ = h.ledger.Step(offset, value, h.rows) // one that can't be read has no hits, and is counted where it is archived
+	_ = h.ledger.Step(offset, value, h.sink()) // one that can't be read has no hits, and is counted where it is archived
 	h.stepped(offset, value)
 }
 
@@ -215,7 +221,7 @@ func (h *partitionHits) stepDecoded(offset int64, value []byte, dead error) {
 	if offset < h.next {
 		return
 	}
-	_ = h.ledger.StepDecoded(offset, &h.p.env, dead, h.rows)
+	_ = h.ledger.StepDecoded(offset, &h.p.env, dead, h.sink())
 	h.stepped(offset, value)
 }
 

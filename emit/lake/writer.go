@@ -85,6 +85,8 @@ type Options struct {
 	// keepProgress is how long progress stays that was replaced: 10 minutes, for readers of the
 	// whole folder. Tests set it.
 	keepProgress time.Duration
+	// keepErasures is keepErasures. Tests set it.
+	keepErasures time.Duration
 	// now is time.Now. Tests set it: the pool of zstd's encoders does not bear testing/synctest.
 	now func() time.Time
 	// chain changes the options of the chains of commits. Tests set it.
@@ -101,6 +103,7 @@ func (o Options) withDefaults() Options {
 	set(&o.SilentAfter, time.Minute)
 	set(&o.backoff, 100*time.Millisecond)
 	set(&o.keepProgress, 10*time.Minute)
+	set(&o.keepErasures, keepErasures)
 	if o.now == nil {
 		o.now = time.Now
 	}
@@ -248,7 +251,7 @@ func (a *Archiver) Run(ctx context.Context) error {
 
 // erased returns whose events are left out of all that is written.
 func (a *Archiver) erased(ctx context.Context) (gone erased, err error) {
-	err = a.retry(ctx, "list what is erased", func() (err error) { gone, _, err = a.gone.of(ctx, a.o.Store, keepErasures); return err })
+	err = a.retry(ctx, "list what is erased", func() (err error) { gone, _, err = a.gone.of(ctx, a.o.Store, a.o.keepErasures); return err })
 	return gone, err
 }
 

@@ -103,6 +103,13 @@ func (s *State) ErasedSum() string {
 	return sum(b)[:16]
 }
 
+// Erase adds erasures as a commit on the state would: for who names files before that. REQUIRES: s is a Clone of the caller's.
+func (s *State) Erase(list []Erasure) {
+	next := s.Next
+	s.Version++
+	s.erase(list, next)
+}
+
 // erase adds erasures. Next is the first record that had no hits before the commit. The list is replaced, since other states share it.
 func (s *State) erase(list []Erasure, next int64) {
 	if len(list) == 0 {

@@ -27,6 +27,9 @@ type Options struct {
 	Table *hitfile.Table
 	// Joins are resolved in hits: each gets the name that its visit has now. Nil for none.
 	Joins hits.Joins
+	// Erased, if not nil, says of whom some rows are left out: it returns nil for a visitor of whom none is, and else which they are, by
+	// the place of the row: of hits the offset of the record, of visits and joins the name of the visit.
+	Erased func(site string, visitor event.Visitor) func(place int64) bool
 	// Level is that of zstd. Default zstd.SpeedDefault: a merged file is kept for long.
 	Level zstd.EncoderLevel
 	// Pace, if not nil, is called now and then: after some hundred to some thousand rows. It may wait. Its error ends the merge.
@@ -38,6 +41,8 @@ type Output struct {
 	// Body is the file, sealed.
 	Body []byte
 	Rows int64
+	// Erased is how many rows were left out. If that is all of them there is no Body.
+	Erased int64
 	// MinTime and MaxTime are the first and the last time: of hits, and of the beginnings of visits. Joins have none; a file of nothing
 	// but joins has 0.
 	MinTime, MaxTime event.Time
@@ -111,6 +116,8 @@ type merger struct {
 	text  int                // bytes of its dictionaries
 	held  int                // bytes of the dictionaries that the inputs are at: no more can come to text before the next is loaded
 	picks []pick
+
+	erased func(place int64) bool // of the site and visitor that last is of
 
 	slow  bool // the row group's texts get their codes row by row
 	last  row
@@ -275,17 +282,27 @@ func (m *merger) key1(in *input) {
 
 // take takes an input's row as the next of the output.
 func (m *merger) take(in *input) error {
-	if m.out.Rows > 0 {
+	first := m.out.Rows+m.out.Erased == 0
+	if !first {
 		switch c := m.last.compare(&in.head); {
 		case c == 0:
 			return fmt.Errorf("%w: of site %q, visitor %016x, %s, record %d", ErrDouble, in.head.site, in.head.visitor, event.Time(in.head.time), in.head.rest[1])
 		case c > 0:
 			return fmt.Errorf("%w: a file is not sorted: site %q, visitor %016x comes late", colfile.ErrCorrupt, in.head.site, in.head.visitor)
 		}
-	} else {
-		m.out.MinSite = strings.Clone(in.head.site)
+	}
+	if m.o.Erased != nil && (first || m.last.visitor != in.head.visitor || m.last.site != in.head.site) {
+		m.erased = m.o.Erased(in.head.site, event.Visitor(in.head.visitor))
 	}
 	m.last = in.head
+	if m.erased != nil && m.erased(in.head.rest[1]) {
+		m.out.Erased++
+		return nil
+	}
+	if m.out.Rows == 0 {
+		m.out.MinSite = strings.Clone(in.head.site)
+	}
+	m.out.MaxSite = in.head.site
 	m.out.Rows++
 	if m.into < 0 || in.columns[m.into].Null[in.at] {
 		at := event.Time(in.head.time)
@@ -425,13 +442,16 @@ func (m *merger) finish() error {
 	for _, in := range m.inputs {
 		rows += in.file.Rows()
 	}
-	if rows != m.out.Rows {
-		return fmt.Errorf("%d rows came out of %d", m.out.Rows, rows)
+	if rows != m.out.Rows+m.out.Erased {
+		return fmt.Errorf("%d rows came out of %d, and %d are erased", m.out.Rows, rows, m.out.Erased)
 	}
 	if rows == 0 {
 		return errors.New("they have no rows")
 	}
-	m.out.MaxSite = strings.Clone(m.last.site)
+	if m.out.Rows == 0 {
+		return nil
+	}
+	m.out.MaxSite = strings.Clone(m.out.MaxSite)
 	body, err := m.writer.Close(nil)
 	m.out.Body = body
 	return err

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 
+	"millrace/emit/lake/commits"
 	"millrace/engine/event"
 	"millrace/engine/hits"
 	"millrace/internal/blob"
@@ -45,6 +46,8 @@ type Partition struct {
 	ID int32
 	// Watermark is that behind the last record that there are hits of, Began the time from which on they are whole.
 	Watermark, Began event.Time
+	// Erased are visitors of whom some rows are not given, by site and visitor.
+	Erased []commits.Erasure
 }
 
 // Lister knows what an archive consists of now.

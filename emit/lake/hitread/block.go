@@ -3,6 +3,7 @@ package hitread
 import (
 	"unsafe"
 
+	"millrace/emit/lake/commits"
 	"millrace/engine/event"
 	"millrace/engine/hits"
 	"millrace/engine/visit"
@@ -14,6 +15,10 @@ type block struct {
 	*piece
 	m     *memory
 	joins func() (map[int32]hits.Joins, error)
+	// erasures are those of the site and partition.
+	erasures []commits.Erasure
+	hidden   []uint64 // rows that are erased
+	knows    bool     // hidden is known
 
 	text     [window.NumDims]*hits.Text
 	class    *hits.Text
@@ -154,6 +159,7 @@ func (b *block) bits() []uint64 {
 	return list
 }
 
+// Of leaves out what is erased: it is of no class, and all readers go by that.
 func (b *block) Of(c hits.Class) ([]uint64, error) {
 	if b.class == nil {
 		var err error
@@ -171,6 +177,11 @@ func (b *block) Of(c hits.Class) ([]uint64, error) {
 	for i, code := range b.class.Codes {
 		list[i/64] |= is[code] << (i % 64)
 	}
+	gone, err := b.gone("source_offset", ofRecord)
+	if err != nil {
+		return nil, err
+	}
+	b.without(list, gone)
 	return list, nil
 }
 

@@ -55,8 +55,17 @@ func (f folds) add(b *block, skip func(partition int32, id visit.ID) bool) error
 	if err != nil {
 		return err
 	}
+	var visitors []event.Visitor
+	if len(b.erasures) > 0 {
+		if visitors, err = b.Visitors(); err != nil {
+			return err
+		}
+	}
 	var rows []int
 	for i, id := range ids {
+		if visitors != nil && b.erasedVisit(visitors[i], id) {
+			continue
+		}
 		if id != 0 && (human[i/64]|pings[i/64])>>(i%64)&1 != 0 && !skip(b.Partition(), id) {
 			rows = append(rows, i)
 		}

@@ -119,7 +119,7 @@ func ListOf(states []*commits.State) *List {
 		if s.Topic == commits.ImportsTopic {
 			id, l.Imported = Imports, s.Imports
 		} else {
-			l.Partitions = append(l.Partitions, Partition{ID: id, Watermark: s.Watermark, Began: s.Began})
+			l.Partitions = append(l.Partitions, Partition{ID: id, Watermark: s.Watermark, Began: s.Began, Erased: s.Erasures()})
 		}
 		for _, t := range commits.Tables() {
 			into := &l.Hits

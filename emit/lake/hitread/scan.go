@@ -32,6 +32,7 @@ func (s *snapshot) Hits(ctx context.Context, sel *hits.Selection, fn func(worker
 	defer giveBack()
 	return s.a.each(ctx, hitfile.Hits, files, sel, anyPiece, func(worker int, p *piece) error {
 		b := newBlock(p, memories[worker], joins)
+		b.erasures = s.erased(p.from.Partition, sel.Site)
 		err := fn(worker, b)
 		b.release()
 		return err

@@ -16,6 +16,7 @@ func (s *snapshot) Visits(ctx context.Context, sel *hits.Selection, fn func(work
 	defer giveBack()
 	err := s.a.each(ctx, hitfile.Visits, selected(s.list.Visits, sel.Site, sel.From, sel.To), sel, anyPiece, func(worker int, p *piece) error {
 		b := &visitBlock{block: newBlock(p, memories[worker], nil), sel: sel}
+		b.erasures = s.erased(p.from.Partition, sel.Site)
 		err := fn(worker, b)
 		b.release()
 		return err
@@ -148,7 +149,7 @@ func (b *visitBlock) release() {
 	}
 }
 
-// Selected returns the rows that are no joins, and in the time.
+// Selected returns the rows that are no joins, in the time, and not erased.
 func (b *visitBlock) Selected() ([]uint64, error) {
 	out := b.bits()
 	for i := range b.rows() {
@@ -165,6 +166,11 @@ func (b *visitBlock) Selected() ([]uint64, error) {
 			}
 		}
 	}
+	gone, err := b.gone("visit", ofVisit)
+	if err != nil {
+		return nil, err
+	}
+	b.without(out, gone)
 	if some, err := b.hasJoins(); err != nil || !some {
 		return out, err
 	}
