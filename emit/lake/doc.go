@@ -65,6 +65,20 @@
 //
 // A merge of files, whoever makes it and in whichever goroutine, rides on the next commit of its partition: see Archiver.Offer.
 //
+// # Erasures
+//
+// What is known of a visitor of a site up to a moment can be taken away ([PutErasure], then [Reader.Erase]). The erasure is a note beside the
+// progress, _progress.note.erased.….parquet, and stays for good: whatever is archived, imported or read again, an archiver leaves such
+// rows out, and a Reader that finds some gives none. Erase writes the objects that have some again, in place. Such an object has the
+// places (offset, index) of the rows that it has had in its metadata (millrace.erased), so that the proofs of Check, Whole and Lost
+// hold. It is the same, byte for byte, as one of an archiver that has known the erasure from the beginning.
+//
+// An erased id that was somebody's of the day before (visitor_prev) goes from rows of the day after, which stay.
+//
+// Of hits an erasure is a part of the chain of commits (commits.Erasure): the partition's owner commits it with the first segment whose
+// rows it has left out, and readers leave out those of before. While merging is on, the owner's process looks through the files that may have
+// some, and merges each that has to one without.
+//
 // # Columns
 //
 //	id                 string     the event's id, "" if it has none
@@ -107,17 +121,18 @@
 //
 // # Invariants
 //
-//   - What is archived is a pure function of the log. Segments are cut by what is in it (rows,
+//   - What is archived is a pure function of the log and the erasures. Segments are cut by what is in it (rows,
 //     bytes, low watermarks), never by a clock, and the objects of a segment come out the same byte
 //     for byte whenever they are made. So a crash at any point, followed by reading the log again
 //     from the committed offset, makes the same objects again. One exception: the Sole archiver of
 //     a log ends its last segments where it is stopped.
 //   - Objects, then progress, then commit: the committed offset never passes the progress, and the
 //     progress never passes the objects. With hits the progress never passes their commits either.
-//   - Each event that has a hit has one in the files that the chain names, and that one is a function of the
-//     log and the rules.
-//   - Each (source_topic, source_partition, source_offset, source_index) is in the lake once.
+//   - Each event that has a hit has one in the files that the chain names, or is erased, and that one is a function of the
+//     log, the rules and the erasures.
+//   - Each (source_topic, source_partition, source_offset, source_index) is in the lake once, or erased.
 //     Reader.Check proves this from the lake alone, and that nothing is missing.
+//   - What is erased is never given again.
 //   - A record that can't be decoded is counted and left out; the engine puts it into the dead
 //     letters.
 //   - A damaged file is an error that names the object, never a panic and never other rows: each
@@ -147,6 +162,6 @@
 //
 // # What it does not do
 //
-// It does not merge raw files or delete old ones, parse user agents, or drop duplicates by event
+// It does not merge raw files or delete old ones, find out the id of a visitor, parse user agents, or drop duplicates by event
 // id: the lake holds what was sent, and the engine decides what counts.
 package lake

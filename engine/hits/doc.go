@@ -61,6 +61,11 @@
 // in which it counts them. Their visits are named by a hash of a place (visit.HashedID) and join none of a log; all of them have rows. No hit is
 // Dropped. A file that comes later changes hits that are there, so those of whole days are replaced: see package lake.
 //
+// # Erasures
+//
+// A visitor may be erased up to a moment: whoever writes or reads files of hits leaves his hits, visits and joins out (package
+// emit/lake). A Ledger knows of none, so that visits have the names that they have in any case.
+//
 // # Checkpoints
 //
 // A checkpoint holds what has changed since the one before: ids seen, some 8 bytes an event, and visits, some 50 bytes for each

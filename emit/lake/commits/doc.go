@@ -69,6 +69,8 @@
 //     its removal is older than the longest read (L6; Sweeper).
 //   - A snapshot is the fold of the commits up to one point; nothing is found by listing a folder (L7).
 //   - The published form is a function of the commits that counted: it is the same whoever writes it.
+//   - What a commit has erased stays erased in all states after it, whatever is made anew (Erasure). An epoch that begins with an
+//     archive that was put back begins with the erasures that the topic still has.
 //
 // # Units
 //
@@ -77,7 +79,7 @@
 //
 // # What it does not do
 //
-// It does not write or read files of hits, decide what is merged, or find out how many partitions there are. It puts nothing
+// It does not write or read files of hits, or take rows out of them; it does not decide what is merged, or find out how many partitions there are. It puts nothing
 // conditionally, since few servers of buckets are right in that: the topic's order decides, and an entry that is there with other
 // bytes is an error (ErrLog). Two owners that both find the topic lost, and one of which has a commit that it has not published,
 // may put two entries of one version within the same moments; then readers of the tables get ErrPublished until the next fold.

@@ -17,7 +17,7 @@
 //
 //   - The file is a function of the rows, the joins and the level of compression: the bytes that a buffer of all rows writes, in
 //     whatever order the files are given, and whichever rows were in which of them.
-//   - No row is lost: as many come out as the footers say go in. None is there twice: two with the same place in the log end the merge
+//   - No row is lost: as many come out as the footers say go in, less those that are erased (Options.Erased). None is there twice: two with the same place in the log end the merge
 //     (ErrDouble), as does a file that is damaged or not sorted.
 //   - Plan is a function of its arguments. What it plans makes files fewer or lifts their level, so that planning, merging and
 //     planning again ends.

@@ -24,6 +24,7 @@
 // # Invariants
 //
 //   - Blocks hold all rows of a selection once, and none of another site.
+//   - Rows that are erased are of no class, and no visits of a selection; a visit that began before an erasure is no fold either.
 //   - Memory is bounded by the columns of a row group for each worker, and by the visits that are folded.
 //   - The end of the context ends a scan before its next read.
 //
