@@ -2,7 +2,7 @@
 //
 // In go a command line, MILLRACE_* variables and a YAML file, which say the same things under the
 // same names; out come running roles (serve), rollups computed again (replay), an imported file
-// (import), what serve would use, tried (check), a checked file of sites (sites), dead letters
+// (import), a visitor erased (forget), what serve would use, tried (check), a checked file of sites (sites), dead letters
 // (dead), measurements (bench) and an exit code: 0 for success, 1 for a failure or a difference that
 // replay --verify found, 2 for a mistake in the flags, 3 for a replay --verify that had nothing to
 // compare.
@@ -12,7 +12,8 @@
 //
 //	serve           cmd/internal/server
 //	check           cmd/internal/check, with the probes of server
-//	replay, import  cmd/internal/offline
+//	replay, import, forget
+//	                cmd/internal/offline
 //	sites           internal/site
 //	dead            cmd/internal/deadletters
 //	bench           bench

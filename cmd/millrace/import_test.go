@@ -199,7 +199,7 @@ func TestImportSuperseded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	id, err := (&importCommand{}).identity(off)
+	id, err := off.ImportIdentity("")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -394,7 +394,7 @@ func TestImportBreaksOff(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	id, err := c.identity(off)
+	id, err := off.ImportIdentity(c.Secret)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -431,7 +431,7 @@ func TestImportStopped(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	id, err := c.identity(off)
+	id, err := off.ImportIdentity(c.Secret)
 	if err != nil {
 		t.Fatal(err)
 	}

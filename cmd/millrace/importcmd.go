@@ -8,14 +8,11 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
-	"time"
 
-	"millrace/cmd/internal/datadir"
 	"millrace/cmd/internal/offline"
 	"millrace/engine/event"
 	"millrace/ingest/identity"
 	"millrace/ingest/importer"
-	"millrace/ingest/salt"
 	"millrace/internal/progress"
 	"millrace/internal/site"
 )
@@ -81,7 +78,7 @@ func (c *importCommand) Run(p *process, logs *logFlags) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
-	id, err := c.identity(s)
+	id, err := s.ImportIdentity(c.Secret)
 	if err != nil {
 		return err
 	}
@@ -105,27 +102,6 @@ func (c *importCommand) importFiles(p *process, s *offline.Session, id *identity
 	}
 	printHints(p.stderr, c.Site, report.Hints)
 	return errors.Join(err, c.print(p.stdout, report.Summary))
-}
-
-// identity returns what visitors are hashed with: the secret and the import salt of the data folder, or
-// for both a secret that is given, so that files have the same visitors whenever they are imported.
-func (c *importCommand) identity(s *offline.Session) (*identity.Identity, error) {
-	if c.Secret != "" {
-		secret, err := datadir.ParseSecret(c.Secret)
-		if err != nil {
-			return nil, usagef("--secret: %w", err)
-		}
-		return identity.New(secret, identity.NewDerived(secret))
-	}
-	secret, err := s.Dir.Secret()
-	if err != nil {
-		return nil, err
-	}
-	key, err := salt.ForImport(s.Dir.ImportSalt(), time.Now())
-	if err != nil {
-		return nil, err
-	}
-	return identity.New(secret, identity.NewDerived(key))
 }
 
 // importSummary is the output of import --json; see offline.Summary.

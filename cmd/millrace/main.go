@@ -37,6 +37,7 @@ type commandLine struct {
 	Check   checkCommand   `cmd:"" help:"Try what serve would use: folder, certificate, brokers, topics, bucket, database, rights."`
 	Replay  replayCommand  `cmd:"" help:"Compute rollups again from the archived events."`
 	Import  importCommand  `cmd:"" help:"Read access logs or events from files into the archive and count them."`
+	Forget  forgetCommand  `cmd:"" help:"Erase what the archive knows of a visitor."`
 	Sites   sitesCommand   `cmd:"" help:"Check a file of sites."`
 	Dead    deadCommand    `cmd:"" help:"List, show and retry records that could not be read."`
 	Size    sizeCommand    `cmd:"" help:"Compute the machines and disks that a number of events a day takes."`

@@ -7,6 +7,7 @@ import (
 	"io"
 	"time"
 
+	"millrace/cmd/internal/cli"
 	"millrace/cmd/internal/offline"
 	"millrace/emit/lake"
 	"millrace/engine/event"
@@ -205,41 +206,10 @@ func (c *replayCommand) say(w io.Writer, r *replay.Report) {
 
 // instants reads --from and --to.
 func (c *replayCommand) instants() (from, to event.Time, err error) {
-	if from, _, err = parseInstant("--from", c.From); err != nil {
-		return 0, 0, err
-	}
-	to, day, err := parseInstant("--to", c.To)
-	if err != nil {
-		return 0, 0, err
-	}
-	if day {
-		to += 24 * event.Hour // a last day is within the range
-	}
-	if to != 0 && to <= from {
-		return 0, 0, usagef("--from %s is not before --to %s", c.From, c.To)
-	}
-	if c.Site != "" {
-		if err := event.ValidSite(c.Site); err != nil {
-			return 0, 0, usagef("--site: %w", err)
+	if from, to, err = cli.Range(c.From, c.To); err == nil && c.Site != "" {
+		if err = event.ValidSite(c.Site); err != nil {
+			err = usagef("--site: %w", err)
 		}
 	}
-	return from, to, nil
-}
-
-// parseInstant reads a day or an instant on a whole minute; "" is 0.
-func parseInstant(flag, text string) (t event.Time, day bool, err error) {
-	if text == "" {
-		return 0, false, nil
-	}
-	if d, err := time.Parse(time.DateOnly, text); err == nil {
-		return event.TimeOf(d), true, nil
-	}
-	at, err := time.Parse(time.RFC3339, text)
-	if err != nil {
-		return 0, false, usagef("%s: %q is neither a day such as 2026-03-01 nor an instant such as 2026-03-01T13:00:00Z", flag, text)
-	}
-	if t = event.TimeOf(at); t != t.Floor(event.Minute) {
-		return 0, false, usagef("%s: %s is not on a whole minute, which is what numbers are kept by", flag, text)
-	}
-	return t, false, nil
+	return from, to, err
 }

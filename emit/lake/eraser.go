@@ -78,6 +78,34 @@ func (l *Reader) Erase(ctx context.Context, o EraseOptions) (Erasing, error) {
 	return done, nil
 }
 
+// HasErased reports whether rows of the hours of [from, to) are erased that may be of a site: objects do not say whose the rows were
+// that they have had. It is false for a site of which nobody is.
+func (l *Reader) HasErased(ctx context.Context, site string, from, to event.Time) (bool, error) {
+	gone, err := l.hidden(ctx)
+	if err != nil || !gone.has(site) {
+		return false, err
+	}
+	hours, err := l.Hours(ctx, from, to)
+	if err != nil {
+		return false, err
+	}
+	whole := &Reader{store: l.store, whole: true}
+	for _, h := range hours {
+		for _, key := range h.Keys {
+			found := false
+			err := openKey(ctx, whole, key, func(o *object) error {
+				rows, err := o.rows(site)
+				found = len(o.erased) > 0 || slices.ContainsFunc(rows, func(r stored) bool { return gone.row(r.Site, r.Visitor, r.Received) })
+				return err
+			})
+			if err != nil || found {
+				return found, err
+			}
+		}
+	}
+	return false, nil
+}
+
 // eraseOf is Erase for one object.
 func (l *Reader) eraseOf(ctx context.Context, key Key, gone erased, o *EraseOptions, done *Erasing) error {
 	var body []byte

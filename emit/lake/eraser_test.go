@@ -122,6 +122,12 @@ func TestErase(t *testing.T) {
 	if err := errors.Join(l.Whole(t.Context(), firstHour, lastHour), l.Lost(t.Context(), firstHour, lastHour)); err != nil {
 		t.Error(err)
 	}
+	hour := done.First.Floor(event.Hour)
+	for site, want := range map[string]bool{who.Site: true, "site2.example.com": false} {
+		if has, err := l.HasErased(t.Context(), site, hour, hour+event.Hour); err != nil || has != want {
+			t.Errorf("%s: has erased %v, %v", site, has, err)
+		}
+	}
 	erased := rawObjects(t, store)
 	for key, body := range erased {
 		if body == before[key] {

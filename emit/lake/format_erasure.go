@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -106,6 +107,17 @@ func (s erased) row(site string, who event.Visitor, received event.Time) bool {
 	hash := hashOfSite(site)
 	for _, e := range list {
 		if e.site == hash && received < e.before {
+			return true
+		}
+	}
+	return false
+}
+
+// has reports whether somebody of a site is erased.
+func (s erased) has(site string) bool {
+	hash := hashOfSite(site)
+	for _, list := range s {
+		if slices.ContainsFunc(list, func(e erasedAt) bool { return e.site == hash }) {
 			return true
 		}
 	}

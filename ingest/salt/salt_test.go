@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -90,6 +91,41 @@ func visitor(tb testing.TB, k *Keeper, at time.Time) event.Visitor {
 	return v
 }
 
+// TestKept: the file of a keeper is read by others, who get the same salts of it.
+func TestKept(t *testing.T) {
+	path, now := filepath.Join(t.TempDir(), "salts"), time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	k, err := Open(t.Context(), Options{Path: path, Now: func() time.Time { return now }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer k.Close()
+	kept, err := Read(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	of := func(s identity.Salts) event.Visitor {
+		id, err := identity.New(make([]byte, identity.SecretLen), s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		who, _, ok := id.Visitor("a.example", netip.MustParseAddr("192.0.2.1"), "agent", identity.Moment{At: event.TimeOf(now), Now: event.TimeOf(now)})
+		if !ok {
+			t.Fatal("there is no salt")
+		}
+		return who
+	}
+	if of(kept) != of(k) {
+		t.Error("they have other visitors")
+	}
+	days := kept.Begun(event.TimeOf(now))
+	if len(days) < 2 || days[len(days)-1].String() != "2026-03-02" || kept.Salt(days[0]-5) != nil { // it has begun at UTC+14
+		t.Errorf("begun have %v", days)
+	}
+	if none, err := Read(path + ".none"); err != nil || len(none) != 0 {
+		t.Errorf("%v, %v", none, err)
+	}
+}
+
 // TestWindow: a date has a salt from ten hours before it begins anywhere to an hour after it is last given along anywhere.
 func TestWindow(t *testing.T) {
 	date, err := identity.ParseDay("2026-03-04")
@@ -101,6 +137,9 @@ func TestWindow(t *testing.T) {
 		when, err := time.Parse(time.RFC3339, at)
 		if err != nil {
 			t.Fatal(err)
+		}
+		if now := event.TimeOf(when); (Destroyed(date) > now) != (Window(now).First <= date) {
+			t.Errorf("%s: destroyed %s", at, Destroyed(date))
 		}
 		if now := event.TimeOf(when); Window(now).Has(date) != kept || inUse(now).Has(date) != used {
 			t.Errorf("%s: kept %v, used %v", at, Window(now).Has(date), inUse(now).Has(date))

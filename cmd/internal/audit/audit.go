@@ -81,7 +81,7 @@ func New(o Options) *Auditor {
 	a.stores = o.Stores
 	a.stores.Lake = pacedStore{o.Stores.Lake, a.pacer}
 	a.state.waits = "not begun"
-	for _, reason := range []string{skipBusy, skipArchive, skipDropped, skipStore, skipError} {
+	for _, reason := range []string{skipBusy, skipArchive, skipDropped, skipErased, skipStore, skipError} {
 		a.skipped.WithLabelValues(reason)
 	}
 	o.Metrics.MustRegister(a.hours, a.points, a.wrong, a.skipped, a.last, prometheus.NewCounterFunc(prometheus.CounterOpts{

@@ -28,6 +28,7 @@ const (
 	skipBusy    = "busy"    // an import or a replay is at work
 	skipArchive = "archive" // the archive does not have all that a recount reads
 	skipDropped = "dropped" // events came later than the lateness
+	skipErased  = "erased"  // the archive has no longer the events of a visitor that the store has counted
 	skipStore   = "store"   // the store has nothing of that time any more
 	skipError   = "error"   // a store could not be read
 )
@@ -128,6 +129,13 @@ func (a *Auditor) explain(ctx context.Context, s *offline.Session, site string, 
 	}
 	if dropped {
 		return &skip{skipDropped, "events came later than --lateness; \"millrace replay\" counts them"}, nil
+	}
+	erased, err := s.HasErased(ctx, site, hour)
+	if err != nil {
+		return nil, err
+	}
+	if erased {
+		return &skip{skipErased, "visitors of " + site + " were erased from the archive by \"millrace forget\", and their sums are in the store; \"millrace replay\" counts without them"}, nil
 	}
 	if a.stores.Influx == nil {
 		return nil, nil

@@ -141,6 +141,16 @@ func (s *Session) HasDropped(ctx context.Context, site string, hour event.Time) 
 	return found, err
 }
 
+// HasErased reports whether the archive lacks events of a site that a recount of an hour would have counted, because they are erased.
+func (s *Session) HasErased(ctx context.Context, site string, hour event.Time) (bool, error) {
+	o, _, err := s.common(ctx, nil)
+	if err != nil {
+		return false, err
+	}
+	around := o.Reach() + o.Rules.Lateness
+	return NewLake(s.Stores.Lake).HasErased(ctx, site, max(hour-around, 0), hour+event.Hour+around)
+}
+
 // HasOlder reports whether the store has any number of a site from before an hour or in it.
 func (s *Session) HasOlder(ctx context.Context, site string, hour event.Time) (found bool, err error) {
 	return hasNumbers(ctx, s.Stores.Rollups(), site, 0, hour+event.Hour)
