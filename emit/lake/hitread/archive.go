@@ -36,6 +36,8 @@ type List struct {
 	Partitions []Partition
 	// Imported are the topics of imported files whose events have hits, sorted.
 	Imported []string
+	// Erased are, by partition, visitors of whom some rows are not given: lists by site and visitor.
+	Erased map[int32][]commits.Erasure
 }
 
 // Imports is the Partition of all files of imported events. Their visits have rows, all of them, and are of no visit of the log.
@@ -46,8 +48,6 @@ type Partition struct {
 	ID int32
 	// Watermark is that behind the last record that there are hits of, Began the time from which on they are whole.
 	Watermark, Began event.Time
-	// Erased are visitors of whom some rows are not given, by site and visitor.
-	Erased []commits.Erasure
 }
 
 // Lister knows what an archive consists of now.

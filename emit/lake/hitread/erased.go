@@ -12,16 +12,10 @@ import (
 
 // erased returns the erasures of a site in a partition.
 func (s *snapshot) erased(partition int32, site string) []commits.Erasure {
-	for i := range s.list.Partitions {
-		p := &s.list.Partitions[i]
-		if p.ID != partition || len(p.Erased) == 0 {
-			continue
-		}
-		from := sort.Search(len(p.Erased), func(i int) bool { return p.Erased[i].Site >= site })
-		n := sort.Search(len(p.Erased)-from, func(i int) bool { return p.Erased[from+i].Site > site })
-		return p.Erased[from : from+n]
-	}
-	return nil
+	list := s.list.Erased[partition]
+	from := sort.Search(len(list), func(i int) bool { return list[i].Site >= site })
+	n := sort.Search(len(list)-from, func(i int) bool { return list[from+i].Site > site })
+	return list[from : from+n]
 }
 
 // ofRecord and ofVisit are what an erasure takes away of a visitor: hits by their record, visits by their name.

@@ -62,16 +62,17 @@ func TestErased(t *testing.T) {
 	whole := newAsker(t, w, noRollups{}, openArchive(t, store, w.archive(t, store, 40)))
 	a := newAsking(4, newBrute(w))
 	parts := 0
+	list.Erased = map[int32][]commits.Erasure{}
 	for p := range partitions {
-		list.Partitions[p].Erased = w.erase(p)
-		for _, e := range list.Partitions[p].Erased {
+		list.Erased[int32(p)] = w.erase(p)
+		for _, e := range list.Erased[int32(p)] {
 			if e.Until < int64(len(w.logs[p])) {
 				parts++
 			}
 		}
 	}
-	if parts == 0 || parts == len(list.Partitions[0].Erased)+len(list.Partitions[1].Erased) {
-		t.Fatalf("%d are erased in part, of %+v", parts, list.Partitions)
+	if parts == 0 || parts == len(list.Erased[0])+len(list.Erased[1]) {
+		t.Fatalf("%d are erased in part, of %+v", parts, list.Erased)
 	}
 	erased := newAsker(t, w, noRollups{}, openArchive(t, store, list))
 	never := newAsker(t, w, noRollups{}, openArchive(t, without, w.archive(t, without, 40)))

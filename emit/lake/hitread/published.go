@@ -110,7 +110,7 @@ func (p *Published) count(ctx context.Context) (n int64, err error) {
 
 // ListOf returns what states consist of.
 func ListOf(states []*commits.State) *List {
-	l := &List{}
+	l := &List{Erased: map[int32][]commits.Erasure{}}
 	for _, s := range states {
 		if s.Version < 0 {
 			continue
@@ -119,8 +119,9 @@ func ListOf(states []*commits.State) *List {
 		if s.Topic == commits.ImportsTopic {
 			id, l.Imported = Imports, s.Imports
 		} else {
-			l.Partitions = append(l.Partitions, Partition{ID: id, Watermark: s.Watermark, Began: s.Began, Erased: s.Erasures()})
+			l.Partitions = append(l.Partitions, Partition{ID: id, Watermark: s.Watermark, Began: s.Began})
 		}
+		l.Erased[id] = s.Erasures()
 		for _, t := range commits.Tables() {
 			into := &l.Hits
 			if t == commits.Visits {
