@@ -70,6 +70,8 @@ func (l *Reader) Erasures(ctx context.Context) ([]commits.Erasure, error) {
 func (l *Reader) erasure(ctx context.Context, name string) (e commits.Erasure, err error) {
 	text, found, err := l.Note(ctx, name)
 	switch {
+	case err != nil && !errors.Is(err, ErrNote):
+		return e, fmt.Errorf("read an erasure: %w", err) // the store does not answer
 	case err == nil && !found:
 		err = blob.ErrNotFound // somebody deletes them
 	case err == nil:
@@ -80,7 +82,7 @@ func (l *Reader) erasure(ctx context.Context, name string) (e commits.Erasure, e
 			err = errors.New("it is another one than its name says")
 		}
 	}
-	if err != nil && ctx.Err() == nil {
+	if err != nil {
 		object, _ := noteObject(name)
 		err = fmt.Errorf("%q in %s: %w: %w; delete it, and run forget again for whom it was", object, l.store, ErrErasure, err)
 	}

@@ -137,17 +137,42 @@ type truth struct {
 	at    int64 // the record that is read
 	rows  [2]map[[2]int64]worldRow
 	given map[[2]int64]int64 // by visit, the record that its row is of
+	whose [2]map[[2]int64]worldOwner
 	joins []hits.Join
 	upTo  []int // by offset, how many joins there are of the records before it
 	sizes [2][]int
 }
 
+// worldOwner is whose a row is, and when it was received; of a visit, when it began.
+type worldOwner struct {
+	site    string
+	visitor event.Visitor
+	at      event.Time
+}
+
+func (t *truth) Hit(h *hits.Hit) {
+	t.whose[0][[2]int64{h.Offset, int64(h.Index)}] = worldOwner{strings.Clone(h.Site), h.Row.Visitor, h.Received}
+	t.both.Hit(h)
+}
+
+// erased reports whether a row is erased, and whether readers have to hide it, if it is there.
+func (t *truth) erased(table commits.Table, key [2]int64, e *commits.Erasure) (erased, hidden bool) {
+	of := t.whose[table][key]
+	if e == nil || of.site != e.Site || of.visitor != e.Visitor {
+		return false, false
+	}
+	hidden = covers(e, table, key[0])
+	return hidden || of.at < e.Before, hidden
+}
+
 func (t *truth) Visit(v *visit.Visit) {
+	t.whose[1][[2]int64{int64(v.ID), int64(v.ID)}] = worldOwner{strings.Clone(v.Site), v.Visitor, v.Begin}
 	t.given[[2]int64{int64(v.ID), int64(v.ID)}] = t.at
 	t.both.Visit(v)
 }
 
 func (t *truth) Join(j hits.Join) {
+	t.whose[1][[2]int64{int64(j.Visit), int64(j.Visit)}] = worldOwner{strings.Clone(j.Site), j.Visitor, j.Begin}
 	t.given[[2]int64{int64(j.Visit), int64(j.Visit)}] = t.at
 	t.joins = append(t.joins, j)
 	t.both.Join(j)
@@ -155,6 +180,7 @@ func (t *truth) Join(j hits.Join) {
 
 func truthOf(log []record) (*truth, error) {
 	t := &truth{both: both{hitfile.NewBuffer(), hitfile.NewVisitBuffer(testTopic, 0)}, given: map[[2]int64]int64{}}
+	t.whose = [2]map[[2]int64]worldOwner{{}, {}}
 	l := newTestLedger(0)
 	for offset, r := range log {
 		t.note()
@@ -194,8 +220,9 @@ func (t *truth) joinsOf(next int64) hits.Joins {
 	return joins
 }
 
-// check returns what is wrong with the rows of a snapshot up to an offset, "" for nothing: each is there once (I1), as the log has it (I2, I5).
-func (t *truth) check(table commits.Table, next int64, rows [][]worldRow) string {
+// check returns what is wrong with the rows of a snapshot up to an offset, "" for nothing: each is there once, or erased (I1), as the log
+// has it (I2, I5).
+func (t *truth) check(table commits.Table, next int64, e *commits.Erasure, rows [][]worldRow) string {
 	if next < 0 || next >= int64(len(t.upTo)) {
 		return fmt.Sprintf("it is of a log of %d records, and there are %d", next, len(t.upTo)-1)
 	}
@@ -213,7 +240,12 @@ func (t *truth) check(table commits.Table, next int64, rows [][]worldRow) string
 			if i == 1 {
 				of = t.given[r.key]
 			}
+			erased, hidden := t.erased(table, r.key, e)
 			switch {
+			case hidden:
+				continue
+			case erased:
+				bad = append(bad, fmt.Sprintf("%v is erased, and shown", r.key))
 			case !ok || of >= next:
 				bad = append(bad, fmt.Sprintf("%v is none of the first %d records", r.key, next))
 			case seen[r.key]:
@@ -229,7 +261,17 @@ func (t *truth) check(table commits.Table, next int64, rows [][]worldRow) string
 	if len(bad) > 3 {
 		bad = append(bad[:3], fmt.Sprintf("and %d more", len(bad)-3))
 	}
-	if n := t.sizes[i][next]; len(seen) != n {
+	n := t.sizes[i][next]
+	for key := range t.rows[i] {
+		of := key[0]
+		if i == 1 {
+			of = t.given[key]
+		}
+		if gone, _ := t.erased(table, key, e); gone && of < next {
+			n--
+		}
+	}
+	if len(seen) != n {
 		bad = append(bad, fmt.Sprintf("%d rows, want %d", len(seen), n))
 	}
 	return strings.Join(bad, "; ")

@@ -52,6 +52,9 @@ type lakePlay struct {
 	files     map[string]simFile
 	last      error
 
+	asked  *commits.Erasure // nil before
+	erased bool             // a query has seen it
+
 	reads   int
 	total   HitStats
 	dropped int
@@ -69,7 +72,7 @@ var simPolicy = hitmerge.Policy{Segments: 3, Additions: 2, DayFiles: 2, Inputs: 
 func (p *lakePlay) options(name string) Options {
 	o := smallOptions(worldStore{p.world})
 	o.FlushInterval = 10 * time.Minute
-	o.now = p.clock
+	o.now, o.keepErasures = p.clock, -1
 	o.Begin = func(context.Context, int32) (int64, error) { return 0, p.ask() }
 	o.End = func(context.Context, int32) (int64, error) { return p.visible, p.ask() }
 	o.Hits = testHits(nil, nil)
@@ -258,6 +261,14 @@ func (p *lakePlay) anew() bool {
 // row once (I1), of hits and visits (I4).
 func (p *lakePlay) read(a *actor, taken time.Time, s *commits.State) bool {
 	over := func() bool { return p.clock().Sub(taken) > simRead }
+	var erased *commits.Erasure
+	if p.asked != nil {
+		erased = s.Erased(p.asked.Site, p.asked.Visitor)
+	}
+	if erased == nil && p.erased && s.NumFiles() > 0 {
+		p.fail("version %d: who was erased is back", s.Version) // I8
+	}
+	p.erased = p.erased || erased != nil
 	for _, t := range commits.Tables() {
 		var list [][]worldRow
 		files := s.Files(t)
@@ -291,7 +302,7 @@ func (p *lakePlay) read(a *actor, taken time.Time, s *commits.State) bool {
 			}
 			list = append(list, rows)
 		}
-		if bad := p.truth.check(t, s.Next, list); s.Next > 0 && bad != "" {
+		if bad := p.truth.check(t, s.Next, erased, list); s.Next > 0 && bad != "" {
 			p.fail("version %d, %v: %s", s.Version, t, bad)
 			return false
 		}
@@ -340,7 +351,9 @@ func (p *lakePlay) disaster() {
 	case n == 1 && !p.without.l4: // and all else
 		p.stopAll()
 		p.objects = map[string][]byte{}
-		p.gone("all is deleted")
+		if p.gone("all is deleted"); p.asked != nil {
+			p.erase() // as its operator does, who has the list
+		}
 	case n == 2 && !p.without.l4:
 		p.stopAll()
 		p.records, p.start = nil, 0
@@ -391,6 +404,26 @@ func (p *lakePlay) offsets() {
 	}
 }
 
+// erase has a visitor erased: of what was received up to some record, a few behind the last or before.
+func (p *lakePlay) erase() {
+	if p.asked == nil {
+		before := t0
+		for _, r := range p.log[:max(1, min(simRecords, p.visible-5+p.rng.Int64N(10)))] {
+			for _, e := range r.events {
+				before = max(before, e.Received)
+			}
+		}
+		p.asked = &commits.Erasure{Site: "a.example", Visitor: event.Visitor(1 + p.rng.IntN(6)), Before: before}
+	}
+	was := p.cur
+	p.cur = nil
+	defer func() { p.cur = was }()
+	if err := PutErasure(context.Background(), worldStore{p.world}, *p.asked); err != nil {
+		p.fail("erase: %v", err)
+	}
+	p.say("%s is erased before %s", p.asked.Visitor, p.asked.Before)
+}
+
 // playLake plays a seed.
 func playLake(tb testing.TB, seed uint64, out without) *lakePlay {
 	tb.Helper()
@@ -415,6 +448,9 @@ func playLake(tb testing.TB, seed uint64, out without) *lakePlay {
 			p.query(500 + int64(p.rng.IntN(1500)))
 		}
 		p.disaster()
+		if p.asked == nil && p.now < simTicks/2 && p.rng.IntN(simTicks/4) == 0 {
+			p.erase()
+		}
 		p.step()
 		p.spoil()
 		if p.now%500 == 0 {
@@ -449,6 +485,9 @@ func (p *lakePlay) settle() {
 	}
 	if p.wrong != "" {
 		return
+	}
+	if p.asked != nil && !p.erased {
+		p.fail("who was erased is seen")
 	}
 	if p.now >= end {
 		p.fail("without faults hits have come to %d of %d, and there were %d reads; the last error was %v", p.published(), p.lastCut(), p.reads-reads, p.last)
