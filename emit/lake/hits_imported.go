@@ -2,6 +2,7 @@ package lake
 
 import (
 	"context"
+	"log/slog"
 	"slices"
 	"strings"
 	"time"
@@ -95,4 +96,31 @@ func (a *Archiver) sweepImportsOnce(ctx context.Context, chain **commits.Chain, 
 		}
 	}
 	return err
+}
+
+// EraseImported has visitors erased from the hits of imported files, all of them: no query shows them any more. Their files are written again
+// when their days are, by an import or a replay, which is of raw rows that have none.
+func EraseImported(ctx context.Context, store blob.Store, list []commits.Erasure, log *slog.Logger) error {
+	has, err := HasImportedHits(ctx, store)
+	if err != nil || !has {
+		return err
+	}
+	chain, err := openImports(ctx, store, log)
+	if err != nil {
+		return err
+	}
+	for {
+		change := chain.State().Change()
+		for _, e := range list {
+			if chain.State().Lacks(&e) {
+				change.Erase = append(change.Erase, e)
+			}
+		}
+		if len(change.Erase) == 0 {
+			return nil
+		}
+		if counted, err := chain.Commit(ctx, change); err != nil || counted {
+			return err
+		}
+	}
 }

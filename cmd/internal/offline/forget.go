@@ -324,7 +324,7 @@ func (o *ForgetOptions) putAll(ctx context.Context, store blob.Store, list []com
 			return fmt.Errorf("note the erasure in the archive: %w", err)
 		}
 	}
-	return nil
+	return lake.EraseImported(ctx, store, list, o.Log)
 }
 
 // erase takes rows of the archive out.
