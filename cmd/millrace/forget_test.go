@@ -51,8 +51,32 @@ func TestForget(t *testing.T) {
 			return nil
 		})
 	}
+	past := filepath.Join(t.TempDir(), "past.ndjson")
+	line := `{"site": "shop.example.com", "name": "pageview", "url": "https://shop.example.com/past", "ts": "2024-02-28T10:00:00Z", "visitor": "visitor %d"}` + "\n"
+	if err := os.WriteFile(past, fmt.Appendf(nil, line+line, 1, 2), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	imported := func(want float64) {
+		t.Helper()
+		waitFor(t, time.Minute, func() error {
+			a, err := s.ask(map[string]any{"site_id": "shop.example.com", "date_range": []string{"2024-02-28", "2024-02-28"}, "metrics": []string{"visitors"},
+				"dimensions": []string{"event:page", "visit:browser"}})
+			if err == nil && (a.Meta.Source != "lake" || len(a.Results) != 1 || a.Results[0].Metrics[0] != want) {
+				err = fmt.Errorf("%+v, want %v", a, want)
+			}
+			return err
+		})
+	}
 	three := []float64{1, 3, 1}
 	check(map[string][]float64{"s0": three, "s1": three, "s2": three, "s3": three})
+	waitFor(t, time.Minute, func() error {
+		var errs bytes.Buffer
+		if code := run(t.Context(), at.args("import", "--format", "events", past), nil, &errs, &errs); code != 0 {
+			return errors.New(errs.String())
+		}
+		return nil
+	})
+	imported(2)
 	copied := t.TempDir()
 	if err := os.CopyFS(copied, os.DirFS(filepath.Join(at.data, "lake"))); err != nil {
 		t.Fatal(err)
@@ -77,8 +101,9 @@ func TestForget(t *testing.T) {
 	refused(2, "go with --address", "--client-id", "x", "--day", "2026-01-02")
 
 	who := []string{"--site", "shop.example.com", "--visitor", "visitor 1"}
-	forget("3 events would be erased", append(who, "--dry-run")...)
-	forget("3 events erased", who...)
+	forget("4 events would be erased", append(who, "--dry-run")...)
+	forget("4 events erased", who...)
+	imported(1)
 	check(map[string][]float64{"s0": three, "s2": three, "s3": three})
 	forget("3 events erased", "--site", "shop.example.com", "--address", "192.0.2.7", "--agent", agent)
 	left := map[string][]float64{"s0": three, "s2": three}
@@ -113,8 +138,10 @@ func TestForget(t *testing.T) {
 		}
 		return n
 	}
-	if n := rows(); n != 6 {
-		t.Errorf("the archive has %d rows, want 6", n)
+	mustRun(t, 0, at.args("import", "--format", "events", past)...) // once more
+	imported(1)
+	if n := rows(); n != 7 {
+		t.Errorf("the archive has %d rows, want 7", n)
 	}
 
 	s.mustStop(t)
@@ -123,12 +150,13 @@ func TestForget(t *testing.T) {
 		t.Fatal(err)
 	}
 	// Without a serve hits can wait: with its start the erasures are in force.
-	if out := mustRun(t, 1, "forget", "--data", at.data, "--again", list, "--wait", "0s"); !strings.Contains(out, "6 events erased") || strings.Contains(out, "No query") {
+	if out := mustRun(t, 1, "forget", "--data", at.data, "--again", list, "--wait", "0s"); !strings.Contains(out, "7 events erased") || strings.Contains(out, "No query") {
 		t.Errorf("forget --again: %s", out)
 	}
 	s = mustServe(t, at, "--archive-every", "1s")
 	check(left)
-	if n := rows(); n != 6 {
-		t.Errorf("after the copy was put back the archive has %d rows, want 6", n)
+	imported(1)
+	if n := rows(); n != 7 {
+		t.Errorf("after the copy was put back the archive has %d rows, want 7", n)
 	}
 }
