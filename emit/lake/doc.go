@@ -77,7 +77,8 @@
 //
 // Of hits an erasure is a part of the chain of commits (commits.Erasure): the partition's owner commits it with the first segment whose
 // rows it has left out, and readers leave out those of before. While merging is on, the owner's process looks through the files that may have
-// some, and merges each that has to one without.
+// some, and merges each that has to one without. The chain of imported files gets it from [EraseImported], for all lines whenever they come; its
+// files are written again when their days are.
 //
 // # Columns
 //
