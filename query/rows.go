@@ -10,7 +10,7 @@ import (
 
 // rows makes the rows of the page, in order, and returns how many all pages have.
 func (e *execution) rows(ctx context.Context, c *counted) (rows []Row, total int, err error) {
-	base, err := e.bases(ctx)
+	base, err := e.bases(ctx, c)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -42,12 +42,12 @@ func (e *execution) rows(ctx context.Context, c *counted) (rows []Row, total int
 }
 
 // bases counts what percentages and rates are parts of, and returns a function that finds those of a row, whose dimensions another one
-// returns.
-func (e *execution) bases(ctx context.Context) (func(dim func(k int) string) bases, error) {
+// returns. Of estimates among them the answer is told, as of those of rows.
+func (e *execution) bases(ctx context.Context, c *counted) (func(dim func(k int) string) bases, error) {
 	var b bases
 	var err error
 	if e.q.has(percentage) {
-		if b.percentage, err = e.visitorsOf(ctx, e.q.filter); err != nil {
+		if b.percentage, err = e.visitorsOf(ctx, e.q.filter, c); err != nil {
 			return nil, err
 		}
 	}
@@ -57,7 +57,7 @@ func (e *execution) bases(ctx context.Context) (func(dim func(k int) string) bas
 			return nil, err
 		}
 	}
-	groups, err := e.conversionBases(ctx, &b)
+	groups, err := e.conversionBases(ctx, &b, c)
 	if err != nil {
 		return nil, err
 	}
@@ -74,7 +74,7 @@ func (e *execution) bases(ctx context.Context) (func(dim func(k int) string) bas
 }
 
 // conversionBases sets the base of conversion rates, and returns those of groups by groupKey.
-func (e *execution) conversionBases(ctx context.Context, b *bases) (groups map[string]uint64, err error) {
+func (e *execution) conversionBases(ctx context.Context, b *bases, c *counted) (groups map[string]uint64, err error) {
 	if e.q.first(rateMetrics) == "" {
 		return nil, nil
 	}
@@ -83,14 +83,14 @@ func (e *execution) conversionBases(ctx context.Context, b *bases) (groups map[s
 		return nil, invalid("Invalid filters %s with %q: goals and other dimensions can't be mixed within \"or\" and \"not\", because the rate is of visitors who have reached no goal too.", e.q.filterText, e.q.first(rateMetrics))
 	}
 	if e.q.has(conversionRate) {
-		if b.conversion, err = e.visitorsOf(ctx, f); err != nil {
+		if b.conversion, err = e.visitorsOf(ctx, f, c); err != nil {
 			return nil, err
 		}
 	}
 	if !e.q.has(groupConversionRate) {
 		return nil, nil
 	}
-	return e.visitorsByGroup(ctx, f)
+	return e.visitorsByGroup(ctx, f, c)
 }
 
 // keyOf names a row by all of its dimensions.
@@ -144,12 +144,13 @@ func (s *shape) ofViews() (*shape, bool) {
 }
 
 // visitorsOf are those of the query without its dimensions, filtered by f.
-func (e *execution) visitorsOf(ctx context.Context, f *Filter) (uint64, error) {
+func (e *execution) visitorsOf(ctx context.Context, f *Filter, c *counted) (uint64, error) {
 	if e.snapshot != nil {
 		a, err := e.countHits(ctx, nil, f, &shape{metrics: []Metric{visitors}})
 		if err != nil {
 			return 0, err
 		}
+		c.estimated = c.estimated || a.estimated
 		return a.only(), nil
 	}
 	p, err := planFor(window.Minute, nil, f)
@@ -163,12 +164,13 @@ func (e *execution) visitorsOf(ctx context.Context, f *Filter) (uint64, error) {
 	if err := e.scan(ctx, p, a, false); err != nil {
 		return 0, err
 	}
+	c.estimated = c.estimated || a.estimated
 	return a.only(), nil
 }
 
 // visitorsByGroup are those of the query without the dimension event:goal, by groupKey, filtered by
 // f.
-func (e *execution) visitorsByGroup(ctx context.Context, f *Filter) (map[string]uint64, error) {
+func (e *execution) visitorsByGroup(ctx context.Context, f *Filter, c *counted) (map[string]uint64, error) {
 	var dims []*Dimension
 	for _, d := range e.q.dims {
 		if !d.isGoal() {
@@ -179,6 +181,7 @@ func (e *execution) visitorsByGroup(ctx context.Context, f *Filter) (map[string]
 	if err != nil {
 		return nil, err
 	}
+	c.estimated = c.estimated || a.estimated
 	groups := make(map[string]uint64, a.size())
 	for i := range a.size() {
 		_, visitors := a.at(i)
