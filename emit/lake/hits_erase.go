@@ -84,17 +84,18 @@ func (e *hitErasures) hit(site string, who event.Visitor, received event.Time) b
 }
 
 // visit reports whether a visit is, or a join: one that an erased record has begun, or, since that may have been received and not been in
-// the log by then, one that began before the erasure.
-func (e *hitErasures) visit(site string, who event.Visitor, id visit.ID, begin event.Time) bool {
+// the log by then, one that began before the erasure. Of hits that are made anew no record is erased as such.
+func (e *hitErasures) visit(site string, who event.Visitor, id visit.ID, begin event.Time, anew bool) bool {
 	return slices.ContainsFunc(e.gone[who], func(of commits.Erasure) bool {
-		return of.Site == site && (of.OfVisit(id) || begin < of.Before)
+		return of.Site == site && (!anew && of.OfVisit(id) || begin < of.Before)
 	})
 }
 
 // erasing is a hits.Sink that leaves out what is erased.
 type erasing struct {
 	*hitErasures
-	to *hitRows
+	to   *hitRows
+	anew bool
 }
 
 func (s erasing) Hit(h *hits.Hit) {
@@ -104,13 +105,13 @@ func (s erasing) Hit(h *hits.Hit) {
 }
 
 func (s erasing) Join(j hits.Join) {
-	if !s.visit(j.Site, j.Visitor, j.Visit, j.Begin) {
+	if !s.visit(j.Site, j.Visitor, j.Visit, j.Begin, s.anew) {
 		s.to.Join(j)
 	}
 }
 
 func (s erasing) Visit(v *visit.Visit) {
-	if !s.visit(v.Site, v.Visitor, v.ID, v.Begin) {
+	if !s.visit(v.Site, v.Visitor, v.ID, v.Begin, s.anew) {
 		s.to.Visit(v)
 	}
 }
@@ -120,5 +121,5 @@ func (h *partitionHits) sink() hits.Sink {
 	if len(h.erasures.gone) == 0 {
 		return h.rows
 	}
-	return erasing{&h.erasures, h.rows}
+	return erasing{&h.erasures, h.rows, h.anew}
 }
