@@ -1,3 +1,5 @@
+//go:build disaster
+
 package disaster
 
 import (

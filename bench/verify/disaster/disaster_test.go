@@ -1,3 +1,5 @@
+//go:build disaster
+
 package disaster
 
 import (
@@ -26,7 +28,7 @@ import (
 	"millrace/internal/testparallel"
 )
 
-// What is played, and how large: go test -v ./bench/verify/disaster -play -events 200000
+// What is played, and how large: go test -v -tags disaster ./bench/verify/disaster -play -events 200000
 var (
 	playing = flag.Bool("play", false, "play the disasters; those with servers need what deploy/dev-services.sh and deploy/dev-kafka.sh start")
 	events  = flag.Int("events", 4000, "events before a disaster")
@@ -63,6 +65,21 @@ var plays = []play{
 	{"The bucket is lost", playBucket},
 	{"Kafka is lost, or its topics", playKafka},
 	{"Hits are lost, or which there are", playHits},
+}
+
+// TestTitles: each section of the page has a test, and each test a section.
+func TestTitles(t *testing.T) {
+	played := map[string]bool{}
+	for _, p := range slices.Concat(plays, onServices, onKafka) {
+		if played[p.title] = true; !slices.Contains(titles, p.title) {
+			t.Errorf("%q is not among titles", p.title)
+		}
+	}
+	for _, title := range titles {
+		if !played[title] {
+			t.Errorf("no test plays %q", title)
+		}
+	}
 }
 
 func TestDisasters(t *testing.T) { playAll(t, plays) }

@@ -17,7 +17,8 @@
 // deploy/dev-kafka.sh has started, where systemctl start kafka starts the broker again. Without the
 // servers these are skipped.
 //
-// The tests of the page are part of go test ./...; the disasters are played with -play.
+// The tests of the page are part of go test ./...; the disasters are built with -tags disaster, as
+// what they link takes longer to compile than the page to test, and played with -play.
 //
 // It does not measure speed: a disaster's time depends on the machine and on what else it does.
 package disaster
