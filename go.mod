@@ -5,6 +5,9 @@ go 1.26.0
 // Pebble's C library for a compression that nothing here uses; why is in its doc comment.
 replace github.com/DataDog/zstd => ./internal/zstd
 
+// A second library of brotli, of which fasthttp has one; why is in its doc comment.
+replace github.com/molecule-man/go-brrr => ./internal/brrr
+
 require (
 	github.com/IBM/sarama v1.61.1
 	github.com/alecthomas/kong v1.17.0
