@@ -102,7 +102,7 @@ func Open(ctx context.Context, opts Options) (*Collector, error) {
 	c.health.opened = time.Now()
 	c.requests.New = func() any { return c.newRequest() }
 	c.metrics = newMetrics(&c.pending)
-	c.proxies = identity.NewProxyWatch(opts.Log, c.metrics.hidden)
+	c.proxies = identity.NewProxyWatch(opts.Log, func(sign string) identity.Counter { return c.metrics.hidden.WithLabelValues(sign) })
 	c.endpoints = newEndpoints(opts.Protocols, c.metrics)
 	c.clock = newWallClock(&opts, c.metrics)
 	c.metrics.watch(c.clock)

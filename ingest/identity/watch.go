@@ -5,8 +5,6 @@ import (
 	"net/netip"
 	"sync"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"millrace/internal/local"
 )
 
@@ -27,17 +25,21 @@ type ProxyWatch struct {
 }
 
 type proxySign struct {
-	count prometheus.Counter
+	count Counter
 	once  sync.Once
 	text  string
 	hint  string
 }
 
-// NewProxyWatch returns a ProxyWatch that warns in log and counts by sign.
-func NewProxyWatch(log *slog.Logger, count *prometheus.CounterVec) *ProxyWatch {
+// Counter is a counter of a metric.
+type Counter interface{ Inc() }
+
+// NewProxyWatch returns a ProxyWatch that warns in log, and counts beacons of each sign by what
+// counter returns for it.
+func NewProxyWatch(log *slog.Logger, counter func(sign string) Counter) *ProxyWatch {
 	w := &ProxyWatch{log: log, signs: map[string]*proxySign{}}
 	add := func(sign, text, hint string) {
-		w.signs[sign] = &proxySign{count: count.WithLabelValues(sign), text: text, hint: hint}
+		w.signs[sign] = &proxySign{count: counter(sign), text: text, hint: hint}
 	}
 	add(signUntrusted, "a proxy sends X-Forwarded-For and is not among --trusted-proxies: all its clients count as one visitor",
 		"--trusted-proxies 127.0.0.1,::1 if it is on this machine, else its address or network")
