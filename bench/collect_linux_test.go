@@ -37,6 +37,8 @@ import (
 	"millrace/internal/broker"
 	"millrace/internal/front"
 	"millrace/internal/kafka"
+	"millrace/internal/testgc"
+	"millrace/internal/testtmp"
 )
 
 // What a process that BenchmarkCollect starts serves: the environment's variable and its values.
@@ -56,6 +58,8 @@ func TestMain(m *testing.M) {
 	case serveCollector:
 		serveMeasured(collectorServer(os.Args[1]))
 	default:
+		testgc.Relax()
+		testtmp.Memory()
 		os.Exit(m.Run())
 	}
 }

@@ -15,9 +15,11 @@ import (
 	"millrace/emit/emittest"
 	"millrace/engine/event"
 	"millrace/engine/window"
+	"millrace/internal/testgc"
 )
 
 func TestMain(m *testing.M) {
+	testgc.Relax()
 	// Sarama's metrics library keeps one goroutine for ever.
 	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("github.com/rcrowley/go-metrics.(*meterArbiter).tick"))
 }

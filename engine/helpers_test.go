@@ -18,6 +18,7 @@ import (
 	"millrace/engine/window"
 	"millrace/internal/testgc"
 	"millrace/internal/testparallel"
+	"millrace/internal/testtmp"
 	"millrace/state"
 )
 
@@ -27,6 +28,7 @@ var thorough = flag.Bool("thorough", false, "play tests in full size")
 func TestMain(m *testing.M) {
 	testparallel.Raise()
 	testgc.Relax()
+	testtmp.Memory()
 	goleak.VerifyTestMain(m,
 		// Sarama's metrics library starts one per process, for good.
 		goleak.IgnoreTopFunction("github.com/rcrowley/go-metrics.(*meterArbiter).tick"),

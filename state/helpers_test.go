@@ -13,9 +13,13 @@ import (
 	"millrace/engine/delta"
 	"millrace/engine/event"
 	"millrace/engine/window"
+	"millrace/internal/testgc"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	testgc.Relax()
+	goleak.VerifyTestMain(m)
+}
 
 func mustOpen(tb testing.TB, o Options) *Store {
 	tb.Helper()

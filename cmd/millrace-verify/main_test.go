@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"millrace/cmd/internal/cli"
+	"millrace/internal/testgc"
+	"millrace/internal/testtmp"
 )
 
 // asProgram makes the test binary behave as millrace-verify itself, for the workers that a scenario
@@ -17,6 +19,8 @@ func TestMain(m *testing.M) {
 	if os.Getenv(asProgram) != "" {
 		main()
 	}
+	testgc.Relax()
+	testtmp.Memory()
 	os.Exit(m.Run())
 }
 

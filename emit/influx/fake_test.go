@@ -28,11 +28,13 @@ import (
 	"millrace/internal/influxdb"
 	"millrace/internal/testgc"
 	"millrace/internal/testparallel"
+	"millrace/internal/testtmp"
 )
 
 func TestMain(m *testing.M) {
 	testparallel.Raise()
 	testgc.Relax()
+	testtmp.Memory()
 	os.Exit(m.Run())
 }
 

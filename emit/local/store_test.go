@@ -23,11 +23,13 @@ import (
 	"millrace/engine/window"
 	"millrace/engine/wire"
 	"millrace/internal/testgc"
+	"millrace/internal/testtmp"
 	"millrace/query"
 )
 
 func TestMain(m *testing.M) {
 	testgc.Relax()
+	testtmp.Memory()
 	// Sarama's metrics library keeps one goroutine for ever.
 	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("github.com/rcrowley/go-metrics.(*meterArbiter).tick"))
 }

@@ -19,10 +19,12 @@ import (
 	"millrace/engine/visit"
 	"millrace/engine/window"
 	"millrace/internal/testgc"
+	"millrace/internal/testtmp"
 )
 
 func TestMain(m *testing.M) {
 	testgc.Relax()
+	testtmp.Memory()
 	os.Exit(m.Run())
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"go.uber.org/goleak"
 
+	"millrace/internal/testgc"
 	"millrace/internal/testparallel"
 	"millrace/internal/testtmp"
 )
@@ -22,6 +23,7 @@ func TestMain(m *testing.M) {
 		return
 	}
 	testparallel.Raise()
+	testgc.Relax()
 	testtmp.Memory()
 	goleak.VerifyTestMain(m,
 		// Sarama's metrics library starts one per process, for good.

@@ -19,11 +19,15 @@ import (
 	"go.uber.org/goleak"
 
 	"millrace/internal/broker"
+	"millrace/internal/testgc"
 	"millrace/internal/testparallel"
+	"millrace/internal/testtmp"
 )
 
 func TestMain(m *testing.M) {
 	testparallel.Raise()
+	testgc.Relax()
+	testtmp.Memory()
 	goleak.VerifyTestMain(m,
 		// Sarama's metrics library starts one per process, for good.
 		goleak.IgnoreTopFunction("github.com/rcrowley/go-metrics.(*meterArbiter).tick"))

@@ -2,6 +2,8 @@ package testgc
 
 import (
 	"flag"
+	"fmt"
+	"math"
 	"os"
 	"os/exec"
 	"runtime/debug"
@@ -26,26 +28,29 @@ func TestMain(m *testing.M) {
 			}
 			os.Exit(0)
 		}
-		os.Stdout.WriteString(map[int]string{100: "100", 250: "250", percent: "300"}[was])
+		fmt.Print(was, " ", debug.SetMemoryLimit(-1)>>20)
 		os.Exit(0)
 	}
 	os.Exit(m.Run())
 }
 
 func TestRelax(t *testing.T) {
-	f := func(want, gogc string, args ...string) {
+	f := func(want, gogc, limit string, args ...string) {
 		t.Helper()
 		cmd := exec.Command(os.Args[0], args...)
-		cmd.Env = append(os.Environ(), asChild+"=relax", variable+"="+gogc)
+		cmd.Env = append(os.Environ(), asChild+"=relax", variable+"="+gogc, limitVariable+"="+limit)
 		out, err := cmd.CombinedOutput()
 		if err != nil || string(out) != want {
-			t.Errorf("GOGC=%q %v: %s (%v), want %s", gogc, args, out, err, want)
+			t.Errorf("GOGC=%q GOMEMLIMIT=%q %v: %s (%v), want %s", gogc, limit, args, out, err, want)
 		}
 	}
-	f("300", "")
-	f("250", "250")
-	f("100", "", "-test.short")
-	f("100", "", "-test.bench=.")
-	f("300", "", "child")
-	f("250", "250", "child")
+	const none = math.MaxInt64 >> 20
+	relaxed, plain := fmt.Sprint(percent, " ", limit>>20), fmt.Sprint("100 ", none)
+	f(relaxed, "", "")
+	f(fmt.Sprint("250 ", none), "250", "")
+	f("100 64", "", "64MiB")
+	f(plain, "", "", "-test.short")
+	f(plain, "", "", "-test.bench=.")
+	f(relaxed, "", "", "child")
+	f(fmt.Sprint("250 ", none), "250", "", "child")
 }

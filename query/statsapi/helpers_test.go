@@ -15,10 +15,14 @@ import (
 
 	"millrace/engine/event"
 	"millrace/engine/window"
+	"millrace/internal/testgc"
 	"millrace/query"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	testgc.Relax()
+	goleak.VerifyTestMain(m)
+}
 
 // memory is a Reader over windows in memory. Readers that are used for real are tested by package
 // readertest.

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"millrace/internal/testgc"
+	"millrace/internal/testtmp"
 	"millrace/state"
 )
 
@@ -19,6 +20,7 @@ var (
 
 func TestMain(m *testing.M) {
 	testgc.Relax()
+	testtmp.Memory()
 	os.Exit(m.Run())
 }
 

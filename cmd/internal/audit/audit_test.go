@@ -32,10 +32,12 @@ import (
 	"millrace/engine/window"
 	"millrace/internal/blob"
 	"millrace/internal/testgc"
+	"millrace/internal/testtmp"
 )
 
 func TestMain(m *testing.M) {
 	testgc.Relax()
+	testtmp.Memory()
 	os.Exit(m.Run())
 }
 

@@ -10,10 +10,12 @@ import (
 	"millrace/engine/event"
 	"millrace/internal/blob"
 	"millrace/internal/kafka"
+	"millrace/internal/testgc"
 	"millrace/internal/testtmp"
 )
 
 func TestMain(m *testing.M) {
+	testgc.Relax()
 	testtmp.Memory()
 	os.Exit(m.Run())
 }
