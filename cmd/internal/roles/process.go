@@ -45,7 +45,7 @@ type ProcessOptions struct {
 
 // NewProcess returns the engine on the stores of package state.
 func NewProcess(o ProcessOptions) Task {
-	p := &process{o: o, metrics: metrics.NewEngine(), times: newTimes(o.Log)}
+	p := &process{o: o, metrics: metrics.NewEngine(), times: NewTimes(o.Log)}
 	o.Metrics.MustRegister(p.metrics)
 	t := o.task(Process, engine.Group, engine.EventsTopic)
 	t.Probe, t.Ready, t.Run = p.probe, p.ready, p.run
@@ -55,7 +55,7 @@ func NewProcess(o ProcessOptions) Task {
 type process struct {
 	o       ProcessOptions
 	metrics *metrics.Engine
-	times   *times
+	times   *Times
 	current atomic.Pointer[engine.Processor]
 }
 
@@ -72,7 +72,7 @@ func (p *process) run(ctx context.Context) error {
 		Log:        p.o.Log,
 		Standby:    p.o.Standby,
 		Fired:      p.metrics.Fired,
-		Observe:    p.times.observe,
+		Observe:    p.times.Observe,
 		Reading:    p.o.Reading,
 	})
 	if err != nil {

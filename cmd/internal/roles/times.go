@@ -11,11 +11,10 @@ import (
 	"millrace/engine/event"
 )
 
-// times logs what the engine finds wrong with the times in the log: events that come later than the
+// Times logs what the engine finds wrong with the times in the log: events that come later than the
 // lateness, which it does not count, and a watermark that lies in the future.
-type times struct {
+type Times struct {
 	log *slog.Logger
-	now func() time.Time
 
 	mu      sync.Mutex       // guards what follows
 	dropped map[int32]uint64 // events that have been dropped, by partition, as of the last record
@@ -35,15 +34,16 @@ const (
 // logged.
 const mostAhead = time.Minute
 
-func newTimes(log *slog.Logger) *times {
-	return &times{log: log, now: time.Now, dropped: map[int32]uint64{}}
+// NewTimes returns a Times that has seen nothing.
+func NewTimes(log *slog.Logger) *Times {
+	return &Times{log: log, dropped: map[int32]uint64{}}
 }
 
-// observe is engine.Options.Observe.
-func (w *times) observe(partition int32, s engine.Snapshot) {
+// Observe is engine.Options.Observe.
+func (w *Times) Observe(partition int32, s engine.Snapshot) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	now := w.now()
+	now := time.Now()
 	before, known := w.dropped[partition]
 	if w.dropped[partition] = s.Counters.Dropped; known && s.Counters.Dropped > before {
 		w.unnamed += s.Counters.Dropped - before

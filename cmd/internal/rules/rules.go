@@ -63,8 +63,8 @@ func Leave(ctx context.Context, store blob.Store, own engine.Rules) error {
 	return put(ctx, store, own)
 }
 
-// hold puts a serve's own lateness back if a smaller one is kept, and its rules if none are.
-func hold(ctx context.Context, store blob.Store, own engine.Rules) error {
+// Hold puts a serve's own lateness back if a smaller one is kept, and its rules if none are.
+func Hold(ctx context.Context, store blob.Store, own engine.Rules) error {
 	kept, found, err := load(ctx, store)
 	switch {
 	case err != nil && !errors.Is(err, errUnreadable):
@@ -97,7 +97,7 @@ func Watch(ctx context.Context, store blob.Store, own engine.Rules, log *slog.Lo
 			return
 		case <-t.C:
 		}
-		err := hold(ctx, store, own)
+		err := Hold(ctx, store, own)
 		if err != nil && !failing && ctx.Err() == nil {
 			log.Warn("the rules of the stream are not kept with the archive, so replay and import may count by others", "err", err)
 		}

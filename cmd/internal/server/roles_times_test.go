@@ -1,26 +1,29 @@
-package roles
+package server_test
 
 import (
 	"bytes"
 	"log/slog"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"millrace/cmd/internal/roles"
 	"millrace/engine"
 	"millrace/engine/event"
 )
 
-func TestTimes(t *testing.T) {
+// TestTimes: what is logged of times that are wrong, and how often.
+func TestTimes(t *testing.T) { synctest.Test(t, testTimes) }
+
+func testTimes(t *testing.T) {
 	var out bytes.Buffer
-	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	w := newTimes(slog.New(slog.NewTextHandler(&out, nil)))
-	w.now = func() time.Time { return now }
+	w := roles.NewTimes(slog.New(slog.NewTextHandler(&out, nil)))
 	f := func(passed time.Duration, partition int32, dropped uint64, ahead time.Duration, want ...string) {
 		t.Helper()
 		out.Reset()
-		now = now.Add(passed)
-		w.observe(partition, engine.Snapshot{Counters: engine.Counters{Dropped: dropped}, Watermark: event.TimeOf(now.Add(ahead))})
+		time.Sleep(passed)
+		w.Observe(partition, engine.Snapshot{Counters: engine.Counters{Dropped: dropped}, Watermark: event.TimeOf(time.Now().Add(ahead))})
 		if n := strings.Count(out.String(), "\n"); n != len(want) {
 			t.Errorf("%d lines, want %d: %s", n, len(want), out.String())
 		}

@@ -1,4 +1,4 @@
-package rules_test
+package server_test
 
 import (
 	"testing"

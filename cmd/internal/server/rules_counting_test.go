@@ -1,9 +1,10 @@
-package rules
+package server_test
 
 import (
 	"testing"
 
 	"millrace/cmd/internal/datadir"
+	"millrace/cmd/internal/rules"
 	"millrace/emit/lake"
 	"millrace/engine"
 	"millrace/engine/event"
@@ -21,8 +22,8 @@ func TestCounting(t *testing.T) {
 	one, two := open(), open()
 	f := func(dir *datadir.Dir, by string, r engine.Rules, now, want event.Time) {
 		t.Helper()
-		must(t, LeaveCounting(t.Context(), store, dir, by, r, now))
-		if c, found, err := LoadCounting(t.Context(), store); err != nil || !found || c.By != by || c.Since != want {
+		must(t, rules.LeaveCounting(t.Context(), store, dir, by, r, now))
+		if c, found, err := rules.LoadCounting(t.Context(), store); err != nil || !found || c.By != by || c.Since != want {
 			t.Errorf("%+v, %v, %v; want %s since %d", c, found, err, by, want)
 		}
 	}
@@ -36,7 +37,7 @@ func TestCounting(t *testing.T) {
 	f(one, "b", late, 160, 160)
 	f(two, "b", late, 170, 170)
 	f(open(), "b", late, 180, 170) // a process more
-	must(t, lake.PutNote(t.Context(), store, countingNote, "damaged"))
+	must(t, lake.PutNote(t.Context(), store, "counting", "damaged"))
 	f(one, "b", late, 190, 190)
 	// An archive that was filled before anything was left with it may be of any build.
 	store = mustStore(t)

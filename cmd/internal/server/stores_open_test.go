@@ -1,4 +1,4 @@
-package stores
+package server_test
 
 import (
 	"bytes"
@@ -9,6 +9,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 
+	"millrace/cmd/internal/stores"
 	"millrace/internal/deadletter"
 )
 
@@ -22,7 +23,7 @@ func TestOpenLocalOfAnotherLayout(t *testing.T) {
 	if err := errors.Join(db.Set([]byte("\x00format"), []byte("1"), pebble.Sync), db.Close()); err != nil {
 		t.Fatal(err)
 	}
-	s, err := OpenLocal(dir, slog.New(slog.DiscardHandler))
+	s, err := stores.OpenLocal(dir, slog.New(slog.DiscardHandler))
 	if err == nil {
 		s.Close()
 		t.Fatal("the store opens")
@@ -37,7 +38,7 @@ func TestRefusedPointIsNotLogged(t *testing.T) {
 	const secret = "hush-hush"
 	var log bytes.Buffer
 	letter := deadletter.Letter{Reason: "InfluxDB: 400 Bad Request: unable to parse 'page,value=" + secret + "'", Value: []byte("page,value=/" + secret + " n=1i 0")}
-	if err := LogDead(slog.New(slog.NewTextHandler(&log, nil)))(t.Context(), letter); err != nil {
+	if err := stores.LogDead(slog.New(slog.NewTextHandler(&log, nil)))(t.Context(), letter); err != nil {
 		t.Fatal(err)
 	}
 	if text := log.String(); strings.Contains(text, secret) || !strings.Contains(text, "measurement=page") {

@@ -1,15 +1,17 @@
-package stores
+package server_test
 
 import (
 	"strings"
 	"testing"
+
+	"millrace/cmd/internal/stores"
 )
 
 func TestValidLake(t *testing.T) {
 	f := func(address, want string) {
 		t.Helper()
 		got := ""
-		if err := validLake(address); err != nil {
+		if err := stores.Validate("", address); err != nil {
 			got = err.Error()
 		}
 		if (got == "") != (want == "") || !strings.Contains(got, want) || strings.Contains(got, "hush") {

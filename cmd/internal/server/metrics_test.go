@@ -1,4 +1,4 @@
-package metrics
+package server_test
 
 import (
 	"context"
@@ -10,13 +10,15 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"millrace/cmd/internal/metrics"
 )
 
 // TestHeadroom: what was measured is shown for each partition, and no longer once it could not be
 // measured for five minutes.
 func TestHeadroom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := NewHeadroom()
+		h := metrics.NewHeadroom()
 		r := prometheus.NewPedanticRegistry()
 		r.MustRegister(h)
 		series := func() string {
