@@ -11,7 +11,7 @@ func TestEngine(t *testing.T) {
 	for _, early := range []bool{false, true} {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
-		r, err := Engine(ctx, EngineOptions{Events: 30_000, Seed: 1, Rate: 300, Early: early, Dir: t.TempDir()})
+		r, err := Engine(ctx, EngineOptions{Events: 6000, Seed: 1, Rate: 60, Early: early, Dir: t.TempDir()})
 		if err != nil {
 			t.Fatal(err)
 		}

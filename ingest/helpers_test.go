@@ -3,6 +3,7 @@ package ingest
 import (
 	"bytes"
 	"context"
+	"flag"
 	"fmt"
 	"io"
 	"log/slog"
@@ -24,11 +25,16 @@ import (
 	"millrace/internal/front"
 	"millrace/internal/testgc"
 	"millrace/internal/testparallel"
+	"millrace/internal/testtmp"
 )
+
+// thorough plays what is long in full size: CI's step kills does.
+var thorough = flag.Bool("thorough", false, "play tests in full size")
 
 func TestMain(m *testing.M) {
 	testparallel.Raise()
 	testgc.Relax()
+	testtmp.Memory()
 	goleak.VerifyTestMain(m,
 		// Sarama, with which the tests on Kafka empty the cluster, has metrics that tick for ever.
 		goleak.IgnoreAnyFunction("github.com/rcrowley/go-metrics.(*meterArbiter).tick"),

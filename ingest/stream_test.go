@@ -284,7 +284,10 @@ func TestManyBodies(t *testing.T) {
 	cluster := mustCluster(t)
 	c := mustOpen(t, cluster, nil)
 	addr := strings.TrimPrefix(mustServe(t, c), "http://")
-	total, senders := 100_000, 16
+	total, senders := 16_000, 16
+	if *thorough {
+		total = 100_000
+	}
 	if testing.Short() {
 		total = 8_000 // whole requests for each sender
 	}

@@ -102,7 +102,7 @@ func TestHitsAreAFunctionOfTheLog(t *testing.T) {
 			t.Errorf("%d of %d checkpoints are still needed when all visits have ended", len(checkpoints.blobs), len(cuts))
 		}
 	}
-	for seed := range uint64(10) {
+	for seed := range *seeds {
 		f(mixed, seed)
 		f(crowded, seed)
 		f(brief, seed)

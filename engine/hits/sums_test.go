@@ -184,7 +184,7 @@ func TestSums(t *testing.T) {
 			}
 		}
 	}
-	for seed := range uint64(4) {
+	for seed := range max(1, *seeds/2) {
 		f(mixed, seed)
 		f(crowded, seed)
 		f(brief, seed)
@@ -243,7 +243,7 @@ func TestVisits(t *testing.T) {
 		}
 		checkCounters(t, m, k)
 	}
-	for seed := range uint64(10) {
+	for seed := range *seeds {
 		f(mixed, seed)
 		f(crowded, seed)
 		f(brief, seed)

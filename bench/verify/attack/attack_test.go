@@ -13,7 +13,7 @@ func TestAttack(t *testing.T) {
 	t.Parallel()
 	f := func(events, visitors int) {
 		t.Helper()
-		r, err := Run(t.Context(), Options{Events: events, Base: 4000, Visitors: visitors, Length: event.Minute, Seed: 1, Dir: t.TempDir()})
+		r, err := Run(t.Context(), Options{Events: events, Base: 2000, Visitors: visitors, Length: event.Minute, Seed: 1, Dir: t.TempDir()})
 		if err != nil {
 			t.Fatalf("%v\n%v", err, r)
 		}
@@ -22,8 +22,8 @@ func TestAttack(t *testing.T) {
 			t.Errorf("no attack: %+v", r)
 		}
 	}
-	f(8000, 2000)
-	f(4000, -1)
+	f(4000, 1000)
+	f(2000, -1)
 }
 
 // An attack that brings more ids within the horizon than a partition remembers makes nobody else's

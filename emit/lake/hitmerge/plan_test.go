@@ -11,7 +11,7 @@ import (
 	"millrace/engine/event"
 )
 
-var days = flag.Int("days", 8, "how many days are simulated")
+var days = flag.Int("days", 5, "how many days are simulated")
 
 // traffic is what a simulated partition gets: how many rows a minute, and what besides.
 type traffic struct {

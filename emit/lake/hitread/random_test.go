@@ -21,7 +21,7 @@ import (
 )
 
 // More: go test ./emit/lake/hitread -run Random -questions 1000.
-var questions = flag.Int("questions", 120, "number of random queries for each seed")
+var questions = flag.Int("questions", 60, "number of random queries for each seed")
 
 // asker answers questions by the API.
 type asker struct {
