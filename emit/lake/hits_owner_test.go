@@ -441,3 +441,55 @@ func TestHitsAnewBeside(t *testing.T) {
 		t.Errorf("%+v", b.HitStats())
 	}
 }
+
+// TestHitsMadeAgain: what is dropped and made again while the deletion of the first is pending has other names, so that the deletion
+// takes none of it, and happens.
+func TestHitsMadeAgain(t *testing.T) {
+	t.Parallel()
+	log := hitLog(13, 200)
+	store, chain := newMemory(), &commitLog{}
+	clock := time.Unix(1_800_000_000, 0)
+	o := smallOptions(store)
+	o.now = func() time.Time { return clock }
+	o.Hits = testHits([]*commitLog{chain}, [][]record{log})
+	a := mustArchiver(t, o)
+	if err := feed(session(t), a, log[:80], 0); err != nil {
+		t.Fatal(err)
+	}
+	before := stateOf(t, store, 0, chain)
+	for _, c := range before.Checkpoints() {
+		delete(store.objects, c.Key)
+	}
+	b := mustArchiver(t, o)
+	ctx, p := session(t), b.partition(0)
+	offset := a.Limit(testTopic, 0)
+	read := func(to int64) {
+		for ; offset < to; offset++ {
+			clock = clock.Add(time.Minute)
+			if err := p.consume(ctx, offset, log[offset].value); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	read(100)
+	if b.HitStats().Anew != 1 {
+		t.Fatalf("%+v", b.HitStats())
+	}
+	for _, table := range commits.Tables() {
+		for _, f := range before.Files(table) {
+			if s := stateOf(t, store, 0, chain); s.File(f.Key) != nil || store.objects[f.Key] == nil {
+				t.Errorf("%s is live again, or gone already", f.Key)
+			}
+		}
+	}
+	clock = clock.Add(time.Hour)
+	read(200)
+	sameHits(t, store, 0, chain, log)
+	for _, table := range commits.Tables() {
+		for _, f := range before.Files(table) {
+			if store.objects[f.Key] != nil {
+				t.Errorf("%s is still there", f.Key)
+			}
+		}
+	}
+}
