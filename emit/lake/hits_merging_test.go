@@ -55,14 +55,30 @@ func sameMerged(tb testing.TB, store blob.Store, chain commits.Log, log []record
 func sameMergedAs(tb testing.TB, store blob.Store, chain commits.Log, log []record, l Ledger) *commits.State {
 	tb.Helper()
 	s := stateOf(tb, store, 0, chain)
+	plain, one := rowsAsFiles(tb, s.Next, log, l)
+	for _, t := range commits.Tables() {
+		if got, want := allRows(tb, store, s, t), allRows(tb, plain, one, t); !bytes.Equal(got, want) {
+			tb.Fatalf("%v are other rows than the log has: a file of %d bytes, want %d", t, len(got), len(want))
+		}
+	}
+	return s
+}
+
+// rowsAsFiles returns a store with the rows that a ledger makes of a log up to a record, in a file for each table that has any, and
+// the state of these.
+func rowsAsFiles(tb testing.TB, next int64, log []record, l Ledger) (*memory, *commits.State) {
+	tb.Helper()
 	b := both{hitfile.NewBuffer(), hitfile.NewVisitBuffer(testTopic, 0)}
-	for offset, r := range log[:s.Next] {
+	for offset, r := range log[:next] {
 		_ = l.Step(int64(offset), r.value, b)
 	}
 	plain := newMemory()
 	one := commits.NewState(testTopic, 0)
 	change := one.Change()
 	for i, t := range []table{b.Buffer, b.VisitBuffer} {
+		if t.Len() == 0 {
+			continue
+		}
 		var out bytes.Buffer
 		if err := t.Encode(&out); err != nil {
 			tb.Fatal(err)
@@ -70,20 +86,15 @@ func sameMergedAs(tb testing.TB, store blob.Store, chain commits.Log, log []reco
 		key := []string{"hits.parquet", "visits.parquet"}[i]
 		plain.objects[key] = out.Bytes()
 		change.Add = append(change.Add, commits.File{
-			Table: commits.Tables()[i], Key: key, Size: int64(out.Len()), Rows: int64(t.Len()), Next: s.Next,
+			Table: commits.Tables()[i], Key: key, Size: int64(out.Len()), Rows: int64(t.Len()), Next: next,
 		})
 	}
-	change.Next = s.Next
+	change.Next = next
 	c := commits.Commit{Version: 1, Kind: commits.Changes, Epoch: 1, Base: -1, Change: change}
 	if counted, why, err := one.Apply(0, c.Encode(), nil); !counted {
 		tb.Fatal(why, err)
 	}
-	for _, t := range commits.Tables() {
-		if got, want := allRows(tb, store, s, t), allRows(tb, plain, one, t); !bytes.Equal(got, want) {
-			tb.Fatalf("%v are other rows than the log has: a file of %d bytes, want %d", t, len(got), len(want))
-		}
-	}
-	return s
+	return plain, one
 }
 
 // TestMerging: over days of a log, with owners that are killed, files are merged in the background, none of the rows is lost or double,
