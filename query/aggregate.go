@@ -108,10 +108,7 @@ func (c *counts) add(r *window.Rollup) {
 	c.events += r.Events
 	c.pageviews += r.Pageviews
 	c.revenue += r.Revenue
-	c.paid += r.Paid
-	if r.Revenue != 0 && r.Paid == 0 {
-		c.paid += r.Events // of a build that did not count them: any may have had an amount
-	}
+	c.paid += r.PaidEvents()
 	c.visits += r.Visits
 	c.bounces += r.Bounces
 	c.seconds += r.Seconds

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"time"
 
 	"millrace/engine/event"
 	"millrace/engine/hits"
@@ -30,42 +31,58 @@ const (
 	maxDensities = 20_000
 )
 
-// densityKey names a family of a site, of a kind of windows.
+// densityKey names a family of a site, of a kind of windows, or of days of them.
 type densityKey struct {
 	site   string
 	kind   window.Kind
 	family window.Family
+	days   bool
 }
+
+// density is how many points there are in an hour of the range, as it was met at a time.
+type density struct {
+	perHour float64
+	met     time.Time
+}
+
+// densityLives is for how long a density holds: a store may have fewer points of a time when it has summed up its days.
+const densityLives = 10 * time.Minute
 
 // densities are how many points there are in an hour of the range, as they were met lately. It forgets all when it is full.
 type densities struct {
 	mu sync.Mutex
-	of map[densityKey]float64
+	of map[densityKey]density
 }
 
-func (d *densities) get(k densityKey) (perHour float64, known bool) {
+func (d *densities) get(k densityKey, now time.Time) (perHour float64, known bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	perHour, known = d.of[k]
-	return perHour, known
+	met, known := d.of[k]
+	return met.perHour, known && now.Sub(met.met) < densityLives
 }
 
-func (d *densities) note(k densityKey, perHour float64) {
+func (d *densities) note(k densityKey, perHour float64, now time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.of == nil || len(d.of) >= maxDensities {
-		d.of = map[densityKey]float64{}
+		d.of = map[densityKey]density{}
 	}
-	d.of[k] = perHour
+	d.of[k] = density{perHour, now}
+}
+
+// densityKey returns what the density of a plan is known by, which reads segments.
+func (e *execution) densityKey(p *plan, list segments) densityKey {
+	days := slices.ContainsFunc(list, func(s segment) bool { return s.days })
+	return densityKey{e.q.site, p.kind, p.family, days}
 }
 
 // leastNoted is the shortest range by which a density is known.
 const leastNoted = event.Hour
 
-// noteDensity remembers what a plan has read, if it was all that a family has.
-func (e *execution) noteDensity(p *plan, points int64) {
+// noteDensity remembers what a plan has read of segments, if it was all that a family has.
+func (e *execution) noteDensity(p *plan, list segments, points int64) {
 	if length := e.q.to - max(e.q.from, e.q.kept); length >= leastNoted && !p.bounded() {
-		e.x.densities.note(densityKey{e.q.site, p.kind, p.family}, float64(points)*float64(event.Hour)/float64(length))
+		e.x.densities.note(e.densityKey(p, list), float64(points)*float64(event.Hour)/float64(length), e.x.opts.Now())
 	}
 }
 
@@ -73,8 +90,15 @@ func (e *execution) noteDensity(p *plan, points int64) {
 func (e *execution) costOfRollups() (sum float64) {
 	hours := float64(e.q.to-max(e.q.from, e.q.kept)) / float64(event.Hour)
 	for _, p := range e.plans {
-		perHour, known := e.x.densities.get(densityKey{e.q.site, p.kind, p.family})
-		if !known || p.bounded() {
+		if p.bounded() {
+			return 0
+		}
+		var b *bucketer
+		if e.q.timeDim >= 0 {
+			b = e.q.buckets()
+		}
+		perHour, known := e.x.densities.get(e.densityKey(p, e.segments(p, b)), e.x.opts.Now())
+		if !known {
 			return 0
 		}
 		sum += perHour * hours * costPoint

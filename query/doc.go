@@ -52,8 +52,10 @@
 //
 // Windows of hours are read where a whole hour (of UTC) lies in the range and in one bucket, and
 // has fired in every partition (Progress.Hours); minutes at the edges, in the hours under way,
-// around the ends of buckets off the hour, and for time:minute. What is counted of events and of
-// visits are two scans, whose rows meet.
+// around the ends of buckets off the hour, and for time:minute. Where a whole day (of UTC) lies in the
+// range and in one bucket the Reader may give points of the day in place of those of its hours, or of
+// its windows of visits (window.Selection.Days). What is counted of events and of visits are two
+// scans, whose rows meet.
 //
 // Of a site that keeps its numbers for a time nothing is read from before (Options.KeptFrom), whatever the
 // Reader still has, and Meta.KeptFrom says so.

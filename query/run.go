@@ -135,18 +135,24 @@ func (e *execution) scan(ctx context.Context, p *plan, a *aggregation, byTime bo
 		return e.q.buckets()
 	}
 	a.begin(p, buckets())
-	for _, seg := range p.segments(e.q, e.progress.hours, buckets()) {
+	list := e.segments(p, buckets())
+	for _, seg := range list {
 		if err := e.scanSegment(ctx, p, seg, a); err != nil {
 			return err
 		}
 	}
 	a.end()
-	e.noteDensity(p, a.points)
+	e.noteDensity(p, list, a.points)
 	return nil
 }
 
+// segments returns what is read for a plan.
+func (e *execution) segments(p *plan, b *bucketer) segments {
+	return p.segments(e.q, e.progress.hours, e.x.opts.VisitLength, b)
+}
+
 func (p *plan) selection(q *Query, seg segment) window.Selection {
-	return window.Selection{Kind: seg.kind, Site: q.site, Family: p.family, From: seg.from, To: seg.to, Values: p.values}
+	return window.Selection{Kind: seg.kind, Site: q.site, Family: p.family, From: seg.from, To: seg.to, Values: p.values, Days: seg.days}
 }
 
 // otherOf returns what part of a plan's points is past the budget, nil where there is none. Where
@@ -161,7 +167,7 @@ func (e *execution) otherOf(ctx context.Context, p *plan, a *aggregation) (*floa
 		all := *p
 		all.values = [2][]string{}
 		seen = 0
-		for _, seg := range all.segments(e.q, e.progress.hours, nil) {
+		for _, seg := range e.segments(&all, nil) {
 			err := e.x.opts.Reader.Scan(ctx, all.selection(e.q, seg), func(_ event.Time, _ bool, point *window.Point) error {
 				seen += p.weigh(point)
 				return nil

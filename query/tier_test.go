@@ -9,7 +9,7 @@ import (
 	"millrace/engine/window"
 )
 
-// TestTiers lists what is read: H for hours, m for minutes.
+// TestTiers lists what is read: H for hours, D for hours of which whole days will do as well, m for minutes.
 func TestTiers(t *testing.T) {
 	f := func(zone string, u unit, from, to, hours, want string) {
 		t.Helper()
@@ -34,13 +34,21 @@ func TestTiers(t *testing.T) {
 			if s.kind == window.Hour {
 				k = "H"
 			}
+			if s.days {
+				k = "D"
+			}
 			got = append(got, k+s.from.Std().Format("02 15:04")+"-"+s.to.Std().Format("02 15:04"))
 		}
 		if got := strings.Join(got, ", "); got != want {
 			t.Errorf("%s %s to %s by %s in %s:\n%s\nwant\n%s", hours, from, to, u.timeName(), zone, got, want)
 		}
 	}
-	f("UTC", noTime, "01 00:00", "02 00:00", "03 00:00", "H01 00:00-02 00:00")
+	f("UTC", noTime, "01 00:00", "02 00:00", "03 00:00", "D01 00:00-02 00:00")
+	f("UTC", noTime, "01 00:20", "03 10:40", "05 00:00", "m01 00:20-01 01:00, D01 01:00-03 10:00, m03 10:00-03 10:40")
+	f("UTC", day, "01 00:00", "04 00:00", "05 00:00", "D01 00:00-04 00:00")
+	f("UTC", day, "01 00:00", "04 00:00", "03 07:00", "D01 00:00-03 00:00, H03 00:00-03 07:00, m03 07:00-04 00:00")
+	f("UTC", month, "25 00:00", "31 00:00", "31 00:00", "D25 00:00-31 00:00")
+	f("Europe/Berlin", week, "06 22:00", "20 22:00", "30 00:00", "D06 22:00-13 22:00, D13 22:00-20 22:00")
 	f("UTC", noTime, "01 00:20", "02 10:40", "03 00:00", "m01 00:20-01 01:00, H01 01:00-02 10:00, m02 10:00-02 10:40")
 	f("UTC", noTime, "01 00:20", "02 10:40", "01 12:00", "m01 00:20-01 01:00, H01 01:00-01 12:00, m01 12:00-02 10:40")
 	f("UTC", noTime, "01 00:20", "01 00:40", "03 00:00", "m01 00:20-01 00:40")

@@ -15,7 +15,7 @@ import (
 // DeleteBefore deletes the windows of a site that start before a time, with their points and versions,
 // and reports whether there were any. A window that is written again afterwards is stored again.
 //
-// Nothing else deletes by range. Here a site has at most one tombstone for each kind and family a day, and
+// Little else deletes by range. Here a site has at most two tombstones for each kind and family a day, and
 // only if there is something to delete, and it lies where few scans go.
 func (s *Store) DeleteBefore(ctx context.Context, site string, before event.Time) (deleted bool, err error) {
 	if err := s.enter(); err != nil {
@@ -69,7 +69,7 @@ func deleteKind(s *Store, b *pebble.Batch, site string, k window.Kind, before ev
 			return false, err
 		}
 	}
-	return true, nil
+	return true, unsumBefore(s, b, site, k, before)
 }
 
 // ends returns the keys [from, to) that begin with a prefix and a time before another.

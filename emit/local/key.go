@@ -15,6 +15,8 @@ const (
 	tableRollup   = 0x01
 	tableWindow   = 0x02
 	tableProgress = 0x03
+	tableDay      = 0x04
+	tableSummed   = 0x05
 )
 
 // A string within a key: 00 is written as 00 FF, the end as 00 01. So a string sorts before those
@@ -91,7 +93,11 @@ func cutValue(b []byte) (s string, rest []byte, err error) {
 
 // appendFamily appends what the keys of one kind and family of one site begin with.
 func appendFamily(dst []byte, site string, k window.Kind, f window.Family) []byte {
-	return append(appendSite(append(dst, tableRollup), site), byte(k), byte(f))
+	return appendFamilyOf(dst, tableRollup, site, k, f)
+}
+
+func appendFamilyOf(dst []byte, table byte, site string, k window.Kind, f window.Family) []byte {
+	return append(appendSite(append(dst, table), site), byte(k), byte(f))
 }
 
 func appendRollupKey(dst []byte, k *rollupKey) []byte {

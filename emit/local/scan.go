@@ -20,7 +20,7 @@ const checkEvery = 4096
 
 // Scan calls fn for each point of the selection, in ascending order of start; final is whether the
 // point's window was final when it was written. With more than one shard there may be several
-// points of one start and value. The point is valid during the call only. An error of fn ends the
+// points of one start and value. With Selection.Days a point may be that of a whole day. The point is valid during the call only. An error of fn ends the
 // scan and is returned as it is.
 func (s *Store) Scan(ctx context.Context, sel window.Selection, fn func(start event.Time, final bool, p *window.Point) error) error {
 	if err := s.enter(); err != nil {
@@ -30,26 +30,33 @@ func (s *Store) Scan(ctx context.Context, sel window.Selection, fn func(start ev
 	if sel.From >= sel.To {
 		return ctx.Err()
 	}
+	if from, to := wholeDays(sel.From, sel.To); sel.Days && from < to {
+		return s.scanDays(ctx, sel, from, to, fn)
+	}
+	return scanWindows(ctx, pebbleOf(s), sel, fn)
+}
+
+// scanWindows is Scan of windows as they were written.
+func scanWindows(ctx context.Context, from pebble.Reader, sel window.Selection, fn func(start event.Time, final bool, p *window.Point) error) error {
 	prefix := appendFamily(nil, sel.Site, sel.Kind, sel.Family)
-	it, err := pebbleOf(s).NewIterWithContext(ctx, &pebble.IterOptions{
+	it, err := from.NewIterWithContext(ctx, &pebble.IterOptions{
 		LowerBound: appendTime(slices.Clone(prefix), sel.From),
 		UpperBound: appendTime(slices.Clone(prefix), sel.To),
 	})
 	if err != nil {
 		return fmt.Errorf("scan %s of %s: %w", sel.Family, sel.Site, damaged(err))
 	}
-	c := &cursor{it: it, head: len(prefix), family: sel.Family, fn: fn, ctx: ctx}
+	c := &cursor{it: it, head: len(prefix), fn: fn, ctx: ctx}
 	c.selectValues(sel)
 	return closeIter(c.run(), it)
 }
 
 // cursor is a scan under way.
 type cursor struct {
-	ctx    context.Context
-	it     *pebble.Iterator
-	fn     func(event.Time, bool, *window.Point) error
-	family window.Family
-	head   int // length of what all keys begin with: table, site, kind, family
+	ctx  context.Context
+	it   *pebble.Iterator
+	fn   func(event.Time, bool, *window.Point) error
+	head int // length of what all keys begin with: table, site, kind, family
 	// wanted holds the values of the selection, sorted, by position; nil is any.
 	wanted [2][]string
 	seek   []byte
@@ -73,13 +80,16 @@ func (c *cursor) selectValues(sel window.Selection) {
 	}
 }
 
+// selectsNone reports whether the selection has a list of no values.
+func (c *cursor) selectsNone() bool {
+	return c.wanted[0] != nil && len(c.wanted[0]) == 0 || c.wanted[1] != nil && len(c.wanted[1]) == 0
+}
+
 // run visits the points. Where the selection has values it seeks from one to the next instead of
 // reading what lies between: the first values decide, those of the second position are compared.
 func (c *cursor) run() error {
-	for i := range c.wanted {
-		if c.wanted[i] != nil && len(c.wanted[i]) == 0 {
-			return nil // the selection has none
-		}
+	if c.selectsNone() {
+		return nil
 	}
 	ok := c.it.First()
 	for ok {

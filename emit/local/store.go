@@ -84,6 +84,7 @@ type Store struct {
 	damage atomic.Pointer[error] // the first that Pebble has come across
 
 	writing sync.Mutex // held from reading the stored versions to the end of the batch
+	days    days
 }
 
 // pebbleOf returns the database of a store. No field and no method of Store has a type of Pebble: every package that sees
@@ -123,6 +124,7 @@ func open(o Options) (*Store, error) {
 	logger := newLogger(o.Logger, o.Fatal, o.Dir)
 	o.FS = &sureLog{o.FS, logger.end}
 	s := &Store{dir: o.Dir, lock: lock, write: pebble.Sync}
+	before := openingOf(&o)
 	db, err := openPebble(s, &o, lock, logger)
 	if err != nil {
 		return nil, errors.Join(err, lock.Close())
@@ -131,7 +133,12 @@ func open(o Options) (*Store, error) {
 	if o.NoSync {
 		s.write = pebble.NoSync
 	}
-	if err := s.checkFormat(); err != nil {
+	s.days.init(o.Logger)
+	err = s.checkFormat()
+	if err == nil {
+		err = s.trustDays(before, openingOf(&o))
+	}
+	if err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
@@ -241,6 +248,7 @@ func (s *Store) Close() error {
 	was := s.closed
 	s.closed = true
 	s.mu.Unlock()
+	s.days.stop()
 	s.users.Wait()
 	if was {
 		return nil

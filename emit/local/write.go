@@ -96,6 +96,7 @@ type batch struct {
 	store    *Store
 	it       *pebble.Iterator // over the store as it was, made when first needed
 	key, val []byte
+	unsummed map[summedDay]bool // days of which unsum has taken away the sums
 }
 
 func (b *batch) close(err error) error {
@@ -166,6 +167,9 @@ func (b *batch) latest(key []byte, w *window.Window, from origin) (wrote bool, e
 		now.version, now.replaced = stored.version, true
 	case from == archived, from == settled:
 		now.version, now.replaced = max(stored.version, w.Version), true
+	}
+	if err := b.unsum(w); err != nil {
+		return false, err
 	}
 	if err := b.window(w, stored.families); err != nil {
 		return false, err

@@ -51,6 +51,14 @@ type Rollup struct {
 	Views int64
 }
 
+// PaidEvents is Paid or, of a build that did not count them, Events: any of them may have had an amount.
+func (r *Rollup) PaidEvents() int64 {
+	if r.Revenue != 0 && r.Paid == 0 {
+		return r.Events
+	}
+	return r.Paid
+}
+
 // Selection is a query of a store of rollups: the points of one family of one site in [From,
 // To).
 type Selection struct {
@@ -62,4 +70,7 @@ type Selection struct {
 	// Values restricts the family's dimensions, by position, to the values listed; nil is any.
 	// Stores may return more than that: the caller filters again.
 	Values [2][]string
+	// Days lets the store give, of a whole day (of UTC) that lies in the selection, one point for each value in place of those of
+	// the day's windows: with the day's beginning as its start, the counters added up and the sketches united. It need not.
+	Days bool
 }

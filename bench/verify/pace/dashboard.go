@@ -154,6 +154,35 @@ func (f finished) Progress(ctx context.Context) ([]window.Progress, error) {
 func (f finished) Scan(ctx context.Context, sel window.Selection, fn func(event.Time, bool, *window.Point) error) error {
 	return f.Reader.Scan(ctx, sel, fn)
 }
+
+// settler is a store that sums up in the background what was asked for.
+type settler interface {
+	Settle(ctx context.Context) error
+}
+
+// settle asks all questions once, and waits until the store has summed up what it may.
+func (r *run) settle(ctx context.Context, list []*question, rollups query.Reader) error {
+	s, ok := rollups.(settler)
+	if !ok {
+		return nil
+	}
+	var first []float64
+	for _, q := range list {
+		at := time.Now()
+		if _, err := r.api.Answer(ctx, q.body()); err != nil {
+			return fmt.Errorf("%s: %w", q.body(), err)
+		}
+		first = append(first, time.Since(at).Seconds()*1e3)
+	}
+	at, cpu := time.Now(), processorTime()
+	if err := s.Settle(ctx); err != nil {
+		return err
+	}
+	fmt.Fprintf(r.Out, "asked first: median %.2f ms, worst %.2f ms; then days were summed up for %.2f s, %.2f s of processors\n",
+		median(first), slices.Max(first), time.Since(at).Seconds(), (processorTime() - cpu).Seconds())
+	return nil
+}
+
 func (f finished) Sites(ctx context.Context) ([]string, error) { return f.Reader.Sites(ctx) }
 
 // rollups returns the rollups of an archive of raw rows, in the folder of the run, and what closes them.

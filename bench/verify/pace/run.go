@@ -98,7 +98,9 @@ func Run(ctx context.Context, o Options) (err error) {
 	var list []*question
 	if o.Count != nil {
 		list = r.dashboard()
-		err = r.flat(ctx)
+		if err = r.flat(ctx); err == nil {
+			err = r.settle(ctx, list, rollups)
+		}
 	} else {
 		list, err = r.draw(ctx)
 	}
