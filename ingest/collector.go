@@ -35,6 +35,7 @@ type Collector struct {
 	spooler  *spooler // nil for none
 	pending  budget
 	buffers  buffers
+	noted    notesPool
 	ids      idSource
 	requests sync.Pool // of *request
 	bodies   *protocol.Bodies

@@ -47,14 +47,12 @@ func (c *Collector) Handler(ctx *fasthttp.RequestCtx) {
 	}
 	allowOrigin(ctx, e.Credentials)
 	if ref == nil {
-		ref = c.serve(e, r, start)
+		r, ref = c.serve(e, r, start)
 	}
 	if ref != nil {
 		c.refuse(e, r, ref)
 	}
-	if r.release() && !r.broken {
-		c.requests.Put(r)
-	}
+	c.letGo(r)
 	e.seconds.Observe(c.now().Sub(start).Seconds())
 }
 
@@ -122,28 +120,28 @@ func (c *Collector) owner(rt *route, r *request) (e *endpoint, ref *protocol.Ref
 	return e, nil
 }
 
-// serve takes the events of a request in. It answers unless it returns a refusal.
-func (c *Collector) serve(e *endpoint, r *request, now time.Time) *protocol.Refusal {
-	ctx := r.Ctx
+// serve takes the events of a request in. It answers unless it returns a refusal. The request that
+// goes on is the one that it returns (await).
+func (c *Collector) serve(e *endpoint, r *request, now time.Time) (*request, *protocol.Refusal) {
 	r.NeverResends = e.NeverResends
 	r.trust(e)
 	if ref := r.wantsDebug(); ref != nil {
-		return ref
+		return r, ref
 	}
 	inputs, ref := c.read(e, r)
 	if ref != nil {
-		return ref
+		return r, ref
 	}
 	r.inputs = inputs
 	kept, ref := c.admit(inputs, r, now)
 	if ref != nil {
-		return ref
+		return r, ref
 	}
-	if ctx.IsHead() {
+	if r.Ctx.IsHead() {
 		// Monitors and link checkers look whether the pixel is there. No browser shows an image by HEAD:
 		// it is no view.
 		e.Accept(&r.Request, protocol.Outcome{})
-		return nil
+		return r, nil
 	}
 	if r.Prefetched {
 		for i := range kept {
@@ -152,28 +150,28 @@ func (c *Collector) serve(e *endpoint, r *request, now time.Time) *protocol.Refu
 		kept = nil
 	}
 	if r.debug {
-		return c.explain(e, kept, r)
+		return r, c.explain(e, kept, r)
 	}
 	if ref := c.admitNew(kept, r, now); ref != nil {
-		return ref
+		return r, ref
 	}
 	if r.picky {
 		if kept, ref = c.takeQuota(kept, r, now); ref != nil {
-			return ref
+			return r, ref
 		}
 	}
-	if ref := c.store(e, kept, r); ref != nil {
-		c.giveQuota(r)
-		return ref
-	}
+	return c.store(e, kept, r)
+}
+
+// taken counts the events of a request that are stored, and answers it.
+func (c *Collector) taken(e *endpoint, kept []protocol.Input, r *request) {
 	c.dropped(r)
 	if adj := r.Parser.Adjusted(); adj != 0 {
-		c.adjusted(ctx, adj)
+		c.adjusted(r.Ctx, adj)
 	}
 	e.accepted.Add(float64(len(kept)))
 	c.arrived(e, r, kept)
 	e.Accept(&r.Request, protocol.Outcome{Stored: len(kept), Dropped: len(r.left) + r.Unknown})
-	return nil
 }
 
 // read has the protocol read a request. A panic there is a mistake of ours that one request has met:
@@ -272,19 +270,42 @@ func (c *Collector) admit(inputs []protocol.Input, r *request, now time.Time) ([
 	return c.filter(inputs, r), nil
 }
 
-// store adds the inputs to their partitions and waits until Kafka has them.
-func (c *Collector) store(e *endpoint, inputs []protocol.Input, r *request) *protocol.Refusal {
+// store adds the inputs to their partitions, and when Kafka or the spool has them it answers.
+func (c *Collector) store(e *endpoint, inputs []protocol.Input, r *request) (*request, *protocol.Refusal) {
+	if c.spooler != nil {
+		c.spooler.waiting.Add(1)
+		defer c.spooler.waiting.Add(-1)
+	}
+	most, ref := c.complete(e, inputs, r)
+	if ref == nil && !c.add(inputs, r, most) {
+		ref = refuseClosing
+	}
+	if ref == nil && r.brief && !r.spooled {
+		return c.await(e, r)
+	}
+	if ref == nil {
+		ref = c.settle(inputs, r)
+	}
+	if ref != nil {
+		c.giveQuota(r)
+		return r, ref
+	}
+	c.taken(e, inputs, r)
+	return r, nil
+}
+
+// complete completes the inputs, and reserves so many bytes for them.
+func (c *Collector) complete(e *endpoint, inputs []protocol.Input, r *request) (most int, ref *protocol.Refusal) {
 	from := c.sender(e, r)
 	page, sent := r.who.key == nil && r.head.page, uint64(0)
 	if page {
 		sent = sumOf(&r.Request)
 	}
-	most := 0
 	for i := range inputs {
 		in := &inputs[i]
 		s := r.sites.of(in)
 		if !in.Complete(c.identity, ruleOf(s.policy, r.objects(in)), &from, &s.visitor, r.Now) {
-			return refuseSalt
+			return 0, refuseSalt
 		}
 		if page && in.ID == "" {
 			in.Repeat, r.room = repeatOf(in, i, sent, r.room[:0])
@@ -292,18 +313,19 @@ func (c *Collector) store(e *endpoint, inputs []protocol.Input, r *request) *pro
 		most += recordOverhead + in.MostBytes()
 	}
 	if c.someAway(inputs) && !c.spools(r) {
-		return c.refusal(c.health.cause())
+		return 0, c.refusal(c.health.cause())
+	}
+	if r.brief = r.isBrief(inputs); r.brief {
+		r.note, most = note{e: e, at: r.Now, trusted: r.who.trusted, adjusted: r.Parser.Adjusted()}, most+mostNote(&inputs[0])
 	}
 	if !r.memory.Reserve(most) {
-		return protocol.NoMemory()
+		return 0, protocol.NoMemory()
 	}
-	if c.spooler != nil {
-		c.spooler.waiting.Add(1)
-		defer c.spooler.waiting.Add(-1)
-	}
-	if !c.add(inputs, r, most) {
-		return refuseClosing
-	}
+	return most, nil
+}
+
+// settle waits until Kafka or the spool has the inputs.
+func (c *Collector) settle(inputs []protocol.Input, r *request) *protocol.Refusal {
 	var failed error
 	for _, b := range r.batches {
 		<-b.done

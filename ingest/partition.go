@@ -91,6 +91,8 @@ type batch struct {
 	n      int
 	after  int64 // it comes behind this offset in the log, if it does
 	timer  *time.Timer
+	sealed []byte // the record once it is with the client
+	notes  *notes // of the events of brief requests
 
 	done     chan struct{}
 	finished atomic.Bool
@@ -108,12 +110,17 @@ const envelopeTail = len("]}")
 // eventBytes returns how many bytes the events have.
 func (b *batch) eventBytes() int { return len(b.record) - headRoom }
 
-// finish may be called by the timer, which may not look at b.timer: nothing orders that behind its setting.
-func (b *batch) finish(err error) {
-	if b.finished.CompareAndSwap(false, true) {
-		b.err = err
-		close(b.done)
+// finish may be called by the timer, which may not look at b.timer: nothing orders that behind its
+// setting. It reports whether it was the first.
+func (b *batch) finish(c *Collector, err error) (first bool) {
+	if !b.finished.CompareAndSwap(false, true) {
+		return false
 	}
+	if b.err = err; err == nil {
+		c.takenNotes(b.notes)
+	}
+	close(b.done)
+	return true
 }
 
 func newPartition(c *Collector, id int32) *partition {
@@ -183,7 +190,12 @@ func (p *partition) add(inputs []protocol.Input, r *request) (cost int, ok bool)
 		}
 		r.of[i] = len(r.batches) - 1
 		p.receive(in, now)
-		cost += p.append(in)
+		from := len(b.record) + min(b.n, 1) // behind the comma
+		if r.brief {
+			cost += b.notes.add(&r.note, in)
+		}
+		n := p.append(in)
+		cost, r.place = cost+n, place{b, from, from + n - min(from-headRoom, 1), p.id}
 	}
 	p.encoder.Reset() // it has views
 	return cost, true
@@ -232,10 +244,10 @@ func (c *Collector) appendEvent(dst []byte, x *event.Encoder, in *protocol.Input
 
 // newBatch opens a batch. REQUIRES: p.mu.
 func (p *partition) newBatch() {
-	b := &batch{record: append(p.c.buffers.get(), make([]byte, headRoom)...), done: make(chan struct{}), after: p.acked.Load()}
+	b := &batch{record: append(p.c.buffers.get(), make([]byte, headRoom)...), notes: p.c.noted.get(), done: make(chan struct{}), after: p.acked.Load()}
 	b.timer = time.AfterFunc(p.c.opts.AckTimeout, func() {
 		p.setAway(true)
-		b.finish(errAckTimeout)
+		b.finish(p.c, errAckTimeout)
 	})
 	p.open = b
 	p.linger.Reset(p.c.opts.Linger)
@@ -247,23 +259,24 @@ func (p *partition) seal() {
 	p.open = nil
 	p.linger.Stop()
 	p.c.metrics.recordEvents.Observe(float64(b.n))
-	cost := int64(b.eventBytes() + recordOverhead)
+	cost := int64(b.eventBytes() + b.notes.bytes() + recordOverhead)
 	var room [headRoom]byte
 	empty := event.AppendEnvelope(room[:0], p.c.opts.CollectorID, p.low(), nil)
 	head, tail := empty[:len(empty)-envelopeTail], empty[len(empty)-envelopeTail:]
 	whole := append(b.record, tail...)
 	value := whole[headRoom-len(head):]
 	copy(value, head)
-	b.record = nil
+	b.record, b.sealed = nil, whole
 	p.c.metrics.recordBytes.Observe(float64(len(value)))
 	p.produce(value, func(_ *kgo.Record, err error) {
 		p.c.pending.give(cost)
-		if err == nil {
-			// A failed record may still be in the client's hands, in a request that was given up.
+		b.timer.Stop()
+		if b.finish(p.c, err) && err == nil {
+			// A failed record may still be in the client's hands, in a request that was given up; and one
+			// that took too long in those of its requests.
 			p.c.buffers.put(whole)
 		}
-		b.timer.Stop()
-		b.finish(err)
+		p.c.noted.put(b.notes)
 	})
 }
 

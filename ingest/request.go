@@ -22,6 +22,9 @@ type request struct {
 	sites      requestSites
 	picky      bool   // of the sites' policies: any leaves out events or counts them (isPicky)
 	room       []byte // for repeatOf
+	brief      bool   // its memory is let go while it waits: see await
+	note       note   // of one that is brief
+	place      place  // of its event
 	debug      bool   // nothing is stored: the sender wants to see what would be
 	// untrusted says that the sender wants to be treated as any visitor.
 	untrusted bool
@@ -34,6 +37,13 @@ func (c *Collector) newRequest() *request {
 	return r
 }
 
+// letGo ends a request, which is not used from then on.
+func (c *Collector) letGo(r *request) {
+	if r.release() && !r.broken {
+		c.requests.Put(r)
+	}
+}
+
 // release lets go of the request and gives its memory back. It reports whether r is small enough to
 // be kept for reuse.
 func (r *request) release() bool {
@@ -43,7 +53,8 @@ func (r *request) release() bool {
 	clear(r.head.forwarded)
 	r.head = headers{forwarded: r.head.forwarded[:0]}
 	r.who, r.policies, r.Sites, r.inputs = caller{}, nil, nil, nil
-	r.debug, r.untrusted, r.picky = false, false, false
+	r.debug, r.untrusted, r.picky, r.brief = false, false, false, false
+	r.note, r.place = note{}, place{}
 	clear(r.batches)
 	r.sites.reset()
 	clear(r.left)

@@ -23,8 +23,8 @@ func TestSpoolReserves(t *testing.T) {
 	f := func(used int64, kept bool) {
 		t.Helper()
 		r := c.newRequest()
-		r.of = []int{toSpool}
 		p := c.partition(&in)
+		r.of, r.partitions = []int{toSpool}, []int32{p.id}
 		p.mu.Lock()
 		p.holdBack(1, in.Received)
 		p.mu.Unlock()

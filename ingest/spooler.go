@@ -153,7 +153,7 @@ func (s *spooler) keep(inputs []protocol.Input, r *request) *protocol.Refusal {
 	if !r.memory.Reserve(most) {
 		for i := range inputs {
 			if r.of[i] == toSpool {
-				s.c.partition(&inputs[i]).letGo(1)
+				s.c.partitions[r.partitions[i]].letGo(1)
 			}
 		}
 		return protocol.NoMemory()
@@ -163,7 +163,7 @@ func (s *spooler) keep(inputs []protocol.Input, r *request) *protocol.Refusal {
 	var room [protocol.MaxID + event.MaxRepeatPrefix]byte
 	for i := range inputs {
 		in, after := &inputs[i], spool.None
-		p := s.c.partition(in)
+		p := s.c.partitions[r.partitions[i]]
 		if n := r.of[i]; n != toSpool {
 			if r.batches[n].err == nil {
 				continue
