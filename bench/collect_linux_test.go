@@ -54,7 +54,11 @@ func TestMain(m *testing.M) {
 	case serveBare:
 		serveMeasured(bareHandler())
 	case serveFloor:
-		serveMeasured(floorServer(os.Args[1]))
+		upTo, err := strconv.Atoi(os.Args[2])
+		if err != nil {
+			panic(err)
+		}
+		serveMeasured(floorServer(os.Args[1], rung(upTo)))
 	case serveCollector:
 		serveMeasured(collectorServer(os.Args[1]))
 	default:
@@ -80,16 +84,21 @@ func TestMain(m *testing.M) {
 //	go test ./bench -run '^$' -bench Collect -benchtime 7x
 //
 // MILLRACE_BENCH_PROFILE names a folder that takes a CPU profile of each process.
-func BenchmarkCollect(b *testing.B) {
+func BenchmarkCollect(b *testing.B) { eachLoad(b, benchmarkCollect) }
+
+// eachLoad runs a benchmark with each kind of requests.
+func eachLoad(b *testing.B, bench func(b *testing.B, l *load, requests int)) {
 	f := func(name, path string, perRequest, conns, requests int) {
-		b.Run(name, func(b *testing.B) { benchmarkCollect(b, newLoad(path, perRequest, conns), requests) })
+		b.Run(name, func(b *testing.B) { bench(b, newLoad(path, perRequest, conns), requests) })
 	}
 	f("plausible/1", "/api/event", 1, 1024, 20_000)
 	f("v1/1", "/v1/events", 1, 1024, 20_000)
 	f("v1/100", "/v1/events", 100, 64, 4_000) // more would be over MaxPendingBytes
 }
 
-func benchmarkCollect(b *testing.B, l *load, requests int) {
+// openBroker returns the address of a broker with the topic.
+func openBroker(b *testing.B) string {
+	b.Helper()
 	br, err := broker.Open(broker.Options{Dir: b.TempDir(), TCP: true, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		b.Fatal(err)
@@ -99,8 +108,13 @@ func benchmarkCollect(b *testing.B, l *load, requests int) {
 	if err := cluster.EnsureTopics(b.Context(), kafka.Topic{Name: event.Topic, Partitions: collectPartitions}); err != nil {
 		b.Fatal(err)
 	}
+	return br.Addrs()[0]
+}
+
+func benchmarkCollect(b *testing.B, l *load, requests int) {
+	br := openBroker(b)
 	bare := startMeasured(b, serveBare)
-	collector, floor := startMeasured(b, serveCollector, br.Addrs()[0]), startMeasured(b, serveFloor, br.Addrs()[0])
+	collector, floor := startMeasured(b, serveCollector, br), startMeasured(b, serveFloor, br, strconv.Itoa(int(rungWait)))
 	var ratios, own, least, allocs, floors, floorOwn []float64
 	for b.Loop() {
 		base, took, bound := l.run(b, bare, requests), l.run(b, collector, requests), l.run(b, floor, requests)

@@ -8,6 +8,7 @@ import (
 
 	"millrace/ingest/identity"
 	"millrace/ingest/protocol"
+	"millrace/internal/front"
 	"millrace/internal/local"
 	"millrace/internal/site"
 )
@@ -26,7 +27,7 @@ type caller struct {
 // caller finds out who calls. BasicToken says that an authorization by Basic is no write key.
 func (c *Collector) caller(ctx *fasthttp.RequestCtx, head *headers, basicToken bool, p *policies) (caller, *protocol.Refusal) {
 	h := &ctx.Request.Header
-	peer := local.Peer(ctx.RemoteAddr())
+	peer := front.Peer(ctx)
 	who := caller{optOut: head.optOut}
 	var proxy bool
 	who.addr, who.place, proxy = c.network.Client(peer, h, head.forwarded)

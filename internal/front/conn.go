@@ -2,8 +2,13 @@ package front
 
 import (
 	"net"
+	"net/netip"
 	"sync"
 	"time"
+
+	"github.com/valyala/fasthttp"
+
+	"millrace/internal/local"
 )
 
 // countedConn counts its end, once.
@@ -26,6 +31,15 @@ func (c *countedConn) Close() error {
 type lazyConn struct {
 	countedConn
 	read, write deadline
+	peer        netip.Addr
+}
+
+// Peer returns local.Peer of the request's connection.
+func Peer(ctx *fasthttp.RequestCtx) netip.Addr {
+	if c, ok := ctx.Conn().(*lazyConn); ok {
+		return c.peer // with what else each request reads of it; the address is four pointers away
+	}
+	return local.Peer(ctx.RemoteAddr())
 }
 
 // Read implements net.Conn.

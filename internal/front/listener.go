@@ -9,6 +9,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"millrace/internal/local"
 )
 
 // ListenerOptions configure a Listener.
@@ -103,7 +105,7 @@ func (l *Listener) Accept() (net.Conn, error) {
 			l.refuse(conn)
 		default:
 			if l.opts.LazyDeadlines {
-				return &lazyConn{countedConn: countedConn{Conn: conn, listener: l}}, nil
+				return &lazyConn{countedConn: countedConn{Conn: conn, listener: l}, peer: local.Peer(conn.RemoteAddr())}, nil
 			}
 			return &countedConn{Conn: conn, listener: l}, nil
 		}

@@ -47,20 +47,21 @@ func sane(id []byte) bool {
 // Failures are reported with one of their ids, and refusals too where the log has what is for debugging.
 func (r *reporter) identified(next fasthttp.RequestHandler) fasthttp.RequestHandler {
 	return func(ctx *fasthttp.RequestCtx) {
+		id := ctx.Request.Header.Peek(RequestIDHeader) // after a wait no cache would have the headers any more
 		next(ctx)
 		status := ctx.Response.StatusCode()
 		if status < fasthttp.StatusBadRequest {
-			if id := ctx.Request.Header.Peek(RequestIDHeader); len(id) > 0 && sane(id) {
+			if len(id) > 0 && sane(id) {
 				ctx.Response.Header.SetBytesV(RequestIDHeader, id)
 			}
 			return
 		}
-		id := RequestID(ctx)
-		ctx.Response.Header.Set(RequestIDHeader, id)
+		text := RequestID(ctx)
+		ctx.Response.Header.Set(RequestIDHeader, text)
 		if status >= fasthttp.StatusInternalServerError {
-			r.failed(status, id)
+			r.failed(status, text)
 		} else if r.log.Enabled(context.Background(), slog.LevelDebug) {
-			r.log.Debug("a request is refused", "listener", r.listener, "status", status, "request_id", id)
+			r.log.Debug("a request is refused", "listener", r.listener, "status", status, "request_id", text)
 		}
 	}
 }
