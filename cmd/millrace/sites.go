@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"fmt"
+	"io"
 	"strings"
 
 	"millrace/internal/site"
@@ -16,7 +17,7 @@ type sitesCommand struct {
 
 // sitesCheckCommand checks a file of sites.
 type sitesCheckCommand struct {
-	SitesFile string `placeholder:"FILE" help:"The file, if none is named."`
+	SitesFile string `placeholder:"FILE" help:"The file that serve has. It is read if no other is named; if one is, what of the change waits for the next start is printed too."`
 	File      string `arg:"" optional:"" name:"file" help:"The file to read. Default: that of --sites-file."`
 }
 
@@ -30,10 +31,27 @@ func (c *sitesCheckCommand) Run(p *process) error {
 	if path == "" {
 		return usagef("name the file to check: millrace sites check sites.yaml")
 	}
-	n, err := site.Check(path, statsapi.CheckFilters)
+	next, err := site.Check(path, statsapi.CheckFilters)
 	if err != nil {
 		return usagef("%w", err)
 	}
-	_, err = fmt.Fprintf(p.stdout, "%d sites, all right\n", n)
+	text := fmt.Sprintf("%d sites, all right\n", len(next.Named()))
+	if c.File != "" && c.SitesFile != "" {
+		text += c.waiting(next)
+	}
+	_, err = io.WriteString(p.stdout, text)
 	return err
+}
+
+// waiting says what of a change of the file that serve has waits for the next start, "" for nothing.
+func (c *sitesCheckCommand) waiting(next *site.Sites) string {
+	was, err := site.Check(c.SitesFile, statsapi.CheckFilters)
+	if err != nil {
+		return fmt.Sprintf("what waits for the next start is not known: %v\n", err)
+	}
+	_, waiting := was.InForce(next)
+	if len(waiting) == 0 {
+		return ""
+	}
+	return "change when serve is started again, and not before: " + strings.Join(waiting, ", ") + "\n" + site.AfterWaiting + "\n"
 }

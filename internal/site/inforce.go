@@ -60,6 +60,10 @@ func (s *Sites) InForce(next *Sites) (now *Sites, waiting []string) {
 	return now, waiting
 }
 
+// AfterWaiting says what to do for what InForce says is waiting.
+const AfterWaiting = "start all processes of serve again, for shards all collectors together; " +
+	"then millrace replay --sites-file brings new goals, currencies, spelling and bots to the past"
+
 // parts is Shards; 0 and 1 are the same.
 func (s *Site) parts() uint16 { return max(s.Shards, 1) }
 

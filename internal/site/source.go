@@ -76,15 +76,14 @@ func (s *summary) add(data []byte, err error) {
 
 func (s *summary) get() [sha256.Size]byte { return sha256.Sum256(s.text) }
 
-// Check reads a file of sites as serve would, and returns how many sites it has. The error is a
-// *FileError. Filters is Config.Filters.
-func Check(path string, filters func([]any) error) (int, error) {
+// Check reads a file of sites as serve would. The error is a *FileError. Filters is Config.Filters.
+func Check(path string, filters func([]any) error) (*Sites, error) {
 	s, err := Read(Config{File: path, Filters: filters})
 	if file := new(FileError); errors.As(err, &file) {
-		return 0, file
+		return nil, file
 	}
 	if err != nil {
-		return 0, fmt.Errorf("check %s: %w", path, err)
+		return nil, fmt.Errorf("check %s: %w", path, err)
 	}
-	return len(s.Named()), nil
+	return s, nil
 }

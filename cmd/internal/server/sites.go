@@ -32,8 +32,8 @@ type liveSites struct {
 
 	now     atomic.Pointer[inForce]
 	valid   atomic.Bool
-	loaded  atomic.Int64 // when the file was read that is in force, Unix seconds
-	waiting []string     // that was logged last; of watch
+	loaded  atomic.Int64             // when the file was read that is in force, Unix seconds
+	waiting atomic.Pointer[[]string] // what of the file waits for the next start; nil for nothing
 }
 
 // inForce are sites, with the list that queries need.
@@ -112,6 +112,26 @@ func (l *liveSites) register(r prometheus.Registerer) {
 	gauge("loaded_timestamp_seconds", "When the file of sites that is in force was read, in Unix seconds.", func() float64 {
 		return float64(l.loaded.Load())
 	})
+	gauge("waiting", "How many settings of the file of sites wait for the next start.", func() float64 { return float64(len(l.waits())) })
+}
+
+// waits returns what of the file waits for the next start.
+func (l *liveSites) waits() []string {
+	if w := l.waiting.Load(); w != nil {
+		return *w
+	}
+	return nil
+}
+
+// remark is a line for /readyz?verbose.
+func (l *liveSites) remark() string {
+	switch w := l.waits(); {
+	case !l.valid.Load():
+		return "the file is refused, and the one before stays in force"
+	case len(w) > 0:
+		return strings.Join(w, ", ") + " change when serve is started again: " + site.AfterWaiting
+	}
+	return "in force"
 }
 
 // watch looks at the file until ctx ends.
@@ -149,11 +169,14 @@ func (l *liveSites) look() {
 	}
 	l.set(now)
 	l.log.Info("the file of sites is in force", "sites", len(now.Named()), "any site", now.Any)
-	if !slices.Equal(waiting, l.waiting) {
-		l.waiting = waiting
-		if len(waiting) > 0 {
+	if before := l.waits(); !slices.Equal(waiting, before) {
+		l.waiting.Store(&waiting)
+		switch {
+		case len(waiting) > 0:
 			l.log.Warn("a part of the file of sites waits for the next start: what is counted by does not change while it is counted",
-				"what", strings.Join(waiting, ", "))
+				"what", strings.Join(waiting, ", "), "then", site.AfterWaiting)
+		case len(before) > 0:
+			l.log.Info("no part of the file of sites waits for the next start any more")
 		}
 	}
 }

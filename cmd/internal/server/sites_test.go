@@ -73,7 +73,7 @@ func TestLiveSites(t *testing.T) {
 			t.Errorf("the key is good: %v, want %v", !allowed, allowed)
 		}
 		families, err := registry.Gather()
-		if err != nil || len(families) != 2 || families[1].GetName() != "millrace_sites_file_valid" {
+		if err != nil || len(families) != 3 || families[1].GetName() != "millrace_sites_file_valid" || families[2].GetName() != "millrace_sites_file_waiting" {
 			t.Fatal(families, err)
 		}
 		if got := families[1].Metric[0].Gauge.GetValue(); got != valid {
@@ -101,8 +101,19 @@ func TestLiveSites(t *testing.T) {
 	write("sites: {a.example: {timezone: UTC, shards: 0}}")
 	check("a.example,b.example", "Asia/Tokyo", 0, true, refused)
 	check("a.example,b.example", "Asia/Tokyo", 0, true) // once
+	waits := func(want float64, remark string) {
+		t.Helper()
+		families, err := registry.Gather()
+		if got := families[2].Metric[0].Gauge.GetValue(); got != want || err != nil || !strings.Contains(l.remark(), remark) {
+			t.Errorf("%v settings wait, want %v; %q, want %q", got, want, l.remark(), remark)
+		}
+	}
+	waits(0, "refused")
 	write("sites: {a.example: {shards: 4, goals: [{name: Order, event: purchase}]}}")
 	check("a.example", "UTC", 1, false, in, `level=WARN msg="a part of the file of sites waits for the next start`)
+	if waits(2, "shards of a.example, goals of a.example change when serve is started again"); !strings.Contains(log.String(), "millrace replay --sites-file") {
+		t.Errorf("the log does not say what is to be done: %s", &log)
+	}
 	if of := c.got.Named()[0]; of.Shards != 0 || len(of.Goals) > 0 {
 		t.Errorf("%+v", of)
 	}
@@ -111,7 +122,8 @@ func TestLiveSites(t *testing.T) {
 	check("a.example", "UTC", 0, false, refused)
 	c.err = nil
 	write("any_site: true\ndefaults: {time_zone: UTC}")
-	check("", "UTC", 1, false, in)
+	check("", "UTC", 1, false, in, `level=INFO msg="no part of the file of sites waits`)
+	waits(0, "in force")
 	if l.known() != nil || !c.got.Any {
 		t.Error("not any site is known")
 	}

@@ -107,6 +107,7 @@ func (s *server) watchSites(context.Context) error {
 		return nil
 	}
 	s.sites.register(s.admin.Registry)
+	s.admin.Ready.Remark("sites file", s.sites.remark)
 	s.closers.add("sites file", inBackground(s.sites.watch))
 	return nil
 }
