@@ -1,15 +1,18 @@
 package ingest
 
 import (
+	"context"
 	"fmt"
 	"reflect"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"millrace/engine/event"
 	"millrace/ingest/arrivals"
@@ -113,6 +116,70 @@ func TestBriefAfterTimeout(t *testing.T) {
 	if got := string(at.text(c)); got != "two" {
 		t.Errorf("of a sealed batch %q", got)
 	}
+}
+
+// lateClient has the records of events in Kafka at once, and says so of every third of them only when
+// nobody waits any more.
+type lateClient struct {
+	producer
+	late    time.Duration
+	records atomic.Int64
+}
+
+func (l *lateClient) TryProduce(ctx context.Context, r *kgo.Record, promise func(*kgo.Record, error)) {
+	late := strings.Contains(string(r.Value), `"url"`) && l.records.Add(1)%3 == 1
+	l.producer.TryProduce(ctx, r, func(r *kgo.Record, err error) {
+		if late {
+			time.Sleep(l.late) // those behind it wait, too: a client answers in order
+		}
+		promise(r, err)
+	})
+}
+
+// TestBriefAcknowledgedLate: events whose acknowledgements come too late are in the log and in the spool,
+// beside others that come in time and whose memory is used again, and each is stored and counted once.
+func TestBriefAcknowledgedLate(t *testing.T) {
+	t.Parallel()
+	cluster := mustCluster(t)
+	c := mustOpen(t, cluster, func(o *Options) {
+		spoolOn(vfs.NewMem())(o)
+		o.Linger = time.Millisecond
+	})
+	waitTicks(t, cluster)
+	for _, p := range c.partitions {
+		p.mu.Lock()
+		p.out = &lateClient{producer: p.out, late: c.opts.AckTimeout * 5 / 4}
+		p.mu.Unlock()
+	}
+	const senders, each = 8, 12
+	var want []string
+	var wg sync.WaitGroup
+	for i := range senders {
+		for j := range each {
+			want = append(want, fmt.Sprint(i, "/", j))
+		}
+		wg.Go(func() {
+			for j := range each {
+				if got := shown(c, fmt.Sprint(i, "/", j)); got != 202 {
+					t.Errorf("%d/%d: %d", i, j, got)
+				}
+				time.Sleep(100 * time.Millisecond) // while Kafka is taken to be away there is no wait
+			}
+		})
+	}
+	wg.Wait()
+	mustDrain(t, c)
+	mustHave(t, cluster, want...)
+	if copies, spooled := value(t, c.metrics.spoolCopies), value(t, c.metrics.spooled); copies == 0 || copies > spooled {
+		t.Errorf("%v copies of %v spooled events were found", copies, spooled)
+	}
+	if n := value(t, c.endpoints.find([]byte("/api/event")).rest().accepted); n != senders*each {
+		t.Errorf("%v events are counted", n)
+	}
+	if n := len(c.arrivals.Last(arrivals.Filter{Outcome: arrivals.Stored, Protocol: "plausible"})); n != senders*each {
+		t.Errorf("%d events are remembered", n)
+	}
+	eventually(t, "nothing is reserved", func() bool { return c.pending.used.Load() == 0 })
 }
 
 // TestBrief: what is needed after the wait keeps a request's memory.
