@@ -11,6 +11,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"millrace/cmd/internal/cli"
+	"millrace/cmd/internal/offline"
 )
 
 func main() {
@@ -36,6 +37,7 @@ type commandLine struct {
 	Serve   serveCommand   `cmd:"" help:"Take beacons, count them, archive them and answer questions."`
 	Check   checkCommand   `cmd:"" help:"Try what serve would use: folder, certificate, brokers, topics, bucket, database, rights."`
 	Replay  replayCommand  `cmd:"" help:"Compute rollups again from the archived events."`
+	Recount recountCommand `cmd:"" help:"Count archived days again by today's rules: rollups, hits and visits."`
 	Import  importCommand  `cmd:"" help:"Read access logs or events from files into the archive and count them."`
 	Forget  forgetCommand  `cmd:"" help:"Erase what the archive knows of a visitor."`
 	Sites   sitesCommand   `cmd:"" help:"Check a file of sites."`
@@ -91,7 +93,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 // report prints the error of a command and returns its exit code.
 func report(err error, parsed *kong.Context, stderr io.Writer) int {
 	code := cli.Report("millrace", parsed.Selected(), err, stderr)
-	if errors.Is(err, errNothing) {
+	if errors.Is(err, offline.ErrNothing) {
 		return exitNone
 	}
 	return code

@@ -11,6 +11,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"millrace/cmd/internal/offline"
 	"millrace/engine"
 	"millrace/engine/event"
 	"millrace/internal/kafka"
@@ -86,7 +87,7 @@ func testTopicPrefix(t *testing.T, brokers string) {
 	// And can be read without it. All events may be of the minute that was under way.
 	var out, errs bytes.Buffer
 	if code := run(t.Context(), []string{"replay", "--verify", "--incomplete", "--data", staging.data}, nil, &out, &errs); code != exitOK &&
-		!strings.Contains(errs.String(), errNothing.Error()) {
+		!strings.Contains(errs.String(), offline.ErrNothing.Error()) {
 		t.Errorf("exit code %d\n%s%s", code, out.String(), errs.String())
 	}
 	two = mustServe(t, staging, prefixed...)

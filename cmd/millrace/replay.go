@@ -1,18 +1,15 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"time"
 
 	"millrace/cmd/internal/cli"
 	"millrace/cmd/internal/offline"
 	"millrace/emit/lake"
 	"millrace/engine/event"
 	"millrace/engine/replay"
-	"millrace/engine/window"
 )
 
 // replayCommand recomputes windows from the archive.
@@ -47,13 +44,6 @@ Days are UTC. serve may run on the same folder. Windows that
 have fired since the archive was written last are left as they are: they may hold late events that are not archived yet. In InfluxDB those are
 all that ended in the last hour.`
 }
-
-// errDiffers ends replay --verify with exit code 1.
-var errDiffers = errors.New("the rollup store differs from the archive")
-
-// errNothing ends replay --verify with exit code 3: a mistyped site or range, or an archive that is
-// not complete yet, has not been found right.
-var errNothing = errors.New("nothing was verified: neither the archive nor the rollup store has anything complete in this range")
 
 func (c *replayCommand) Run(p *process, logs *logFlags) (err error) {
 	if err := c.storeFlags.validate(); err != nil {
@@ -105,7 +95,7 @@ func (c *replayCommand) printLost(w io.Writer, r *replay.Report) error {
 	if c.mode() == replay.Write {
 		return nil // nothing was done
 	}
-	if err := c.print(w, r); !errors.Is(err, errDiffers) {
+	if err := c.print(w, r); !errors.Is(err, offline.ErrDiffers) {
 		return err
 	}
 	return nil
@@ -113,95 +103,7 @@ func (c *replayCommand) printLost(w io.Writer, r *replay.Report) error {
 
 // print prints what was done, differences first.
 func (c *replayCommand) print(w io.Writer, r *replay.Report) error {
-	if c.Verify || c.DryRun {
-		for i := range r.Differences {
-			fmt.Fprintln(w, r.Differences[i])
-		}
-		if more := r.Differing - int64(len(r.Differences)); more > 0 {
-			fmt.Fprintf(w, "… and %d more\n", more)
-		}
-	}
-	if c.JSON {
-		if err := json.NewEncoder(w).Encode(replaySummary{
-			From: r.From.Std(), To: r.To.Std(), Events: r.Events, Bots: r.Bots, Duplicates: r.Duplicates, Pings: r.Pings, Visits: allVisits(r),
-			windowCounts: countsOf(r.Total()), Differences: r.Differing, Kinds: kindCounts(r),
-		}); err != nil {
-			return err
-		}
-	} else {
-		c.say(w, r)
-	}
-	if c.Verify && r.Differing > 0 {
-		return errDiffers
-	}
-	if c.Verify && r.Total().Windows == 0 {
-		if c.Site != "" {
-			return fmt.Errorf("%w of site %s", errNothing, c.Site)
-		}
-		return errNothing
-	}
-	return nil
-}
-
-// replaySummary is the output of replay --json. Its windows are those of all kinds.
-type replaySummary struct {
-	From       time.Time `json:"from"`
-	To         time.Time `json:"to"`
-	Events     int64     `json:"events"`
-	Bots       int64     `json:"bots"`
-	Duplicates int64     `json:"duplicates"`
-	Pings      int64     `json:"pings"`
-	Visits     int64     `json:"visits"`
-	windowCounts
-	Differences int64                   `json:"differences"`
-	Kinds       map[string]windowCounts `json:"kinds"`
-}
-
-type windowCounts struct {
-	Windows int64 `json:"windows"`
-	Changed int64 `json:"changed"`
-	Written int64 `json:"written"`
-}
-
-func countsOf(c replay.Counts) windowCounts { return windowCounts{c.Windows, c.Changed, c.Written} }
-
-func kindCounts(r *replay.Report) map[string]windowCounts {
-	m := make(map[string]windowCounts, len(r.Kinds))
-	for k, c := range r.Kinds {
-		m[window.Kind(k).String()] = countsOf(c)
-	}
-	return m
-}
-
-// allVisits returns how many visits began in the range.
-func allVisits(r *replay.Report) (n int64) {
-	for _, v := range r.Visits {
-		n += v
-	}
-	return n
-}
-
-func (c *replayCommand) say(w io.Writer, r *replay.Report) {
-	if r.From == r.To {
-		what := "nothing to do"
-		if c.Verify {
-			what = "nothing was verified"
-		}
-		fmt.Fprintf(w, "The archive has nothing complete in this range: %s.\n", what)
-		return
-	}
-	const minute = "2006-01-02 15:04"
-	fmt.Fprintf(w, "%s to %s UTC: %d events (%d of bots), %d visits, in %d minutes, %d hours and %d quarters of visits: ",
-		r.From.Std().Format(minute), r.To.Std().Format(minute), r.Events, r.Bots, allVisits(r),
-		r.Kinds[window.Minute].Windows, r.Kinds[window.Hour].Windows, r.Kinds[window.Visits].Windows)
-	switch {
-	case c.Verify:
-		fmt.Fprintf(w, "%d differences\n", r.Differing)
-	case c.DryRun:
-		fmt.Fprintf(w, "%d windows would change\n", r.Total().Changed)
-	default:
-		fmt.Fprintf(w, "%d windows changed\n", r.Total().Changed)
-	}
+	return offline.PrintReplay(w, r, offline.PrintOptions{Mode: c.mode(), JSON: c.JSON, Site: c.Site})
 }
 
 // instants reads --from and --to.

@@ -66,9 +66,15 @@ func erasedRows(tb testing.TB, store *memory, s *commits.State, t commits.Table)
 // wantErased returns the rows of a log's table as one file, without those that are erased.
 func wantErased(tb testing.TB, s *commits.State, log []record, e *commits.Erasure, t commits.Table) []byte {
 	tb.Helper()
+	return wantErasedBy(tb, s, log, e, t, func() Ledger { return newTestLedger(0) })
+}
+
+// wantErasedBy is wantErased for hits that are made as ledgers do.
+func wantErasedBy(tb testing.TB, s *commits.State, log []record, e *commits.Erasure, t commits.Table, newLedger func() Ledger) []byte {
+	tb.Helper()
 	all := both{hitfile.NewBuffer(), hitfile.NewVisitBuffer(testTopic, 0)}
 	b := both{hitfile.NewBuffer(), hitfile.NewVisitBuffer(testTopic, 0)}
-	l, plain := newTestLedger(0), newTestLedger(0)
+	l, plain := newLedger(), newLedger()
 	for offset, r := range log[:s.Next] {
 		_ = l.Step(int64(offset), r.value, sparing{b, e})
 		_ = plain.Step(int64(offset), r.value, all)

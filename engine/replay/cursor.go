@@ -63,6 +63,10 @@ func newCursor(r *run, index int, files []File) *cursor {
 		}
 		return n
 	})
+	c.topic, c.partition = files[0].Topic, partition
+	if sink := r.hitsOf(partition); sink != nil {
+		c.giveHits(&hitsOf{sink: sink, nameOf: nameInLog})
+	}
 	c.pass = c.newPass()
 	for _, f := range files {
 		n := len(c.segments)

@@ -12,12 +12,15 @@ import (
 	"millrace/engine/window"
 )
 
-// HitsSink takes the hits, joins and visits of imported events.
+// HitsSink takes the hits, joins and visits of imported events, or of a partition's log.
 type HitsSink interface {
 	hits.Sink
 	// Done says that all has been given of visits that began before an instant, and of hits that are of no visit or of one of these.
 	Done(ctx context.Context, before event.Time) error
 }
+
+// nameInLog names a visit of a partition's log.
+func nameInLog(p *pass) visit.ID { return visit.IDOf(p.place.offset, p.place.index) }
 
 // HitsOptions are those of Hits.
 type HitsOptions struct {
@@ -53,9 +56,7 @@ func Hits(ctx context.Context, o HitsOptions, sink HitsSink) error {
 	r.hours = slices.Compact(r.hours)
 	m := newImports(r, 0, files)
 	r.imports = m
-	h := &hitsOf{sink: sink}
-	m.pass.hits = h
-	m.visits.Watch(h)
+	m.giveHits(&hitsOf{sink: sink, alone: true, nameOf: func(p *pass) visit.ID { return visit.HashedID(p.topic, p.place.offset, p.place.index) }})
 	for _, hour := range r.hours {
 		// What lies between has passed too: visits end in the hour that they end in, and none is given late.
 		m.forget(hour)
@@ -80,16 +81,25 @@ func (r *run) visitsWithin() event.Time {
 	return ceil(r.visitLength+r.visitTimeout+event.Hour, event.Hour)
 }
 
-// hitsOf makes hits of a pass.
+// hitsOf makes hits of a source.
 type hitsOf struct {
-	sink HitsSink
-	hit  hits.Hit
+	sink   HitsSink
+	alone  bool // no windows are made
+	nameOf func(p *pass) visit.ID
+	hit    hits.Hit
 }
 
-// event makes the hit of an event, if it has one.
-func (h *hitsOf) event(p *pass, e *event.Event) {
-	p.visits.Name(visit.HashedID(p.topic, p.place.offset, p.place.index))
-	row, verdict := p.counter.Count(e, false)
+// giveHits makes a source give hits.
+func (s *source) giveHits(h *hitsOf) {
+	s.hits = h
+	s.visits.Watch(h)
+}
+
+// name names the visit that the event in hand may begin.
+func (h *hitsOf) name(p *pass) { p.visits.Name(h.nameOf(p)) }
+
+// event makes the hit of the event that was just counted, if it has one.
+func (h *hitsOf) event(p *pass, e *event.Event, row *window.Row, verdict engine.Verdict) {
 	h.hit = hits.Hit{
 		Topic: p.topic, Partition: p.partition, Offset: p.place.offset, Index: int32(p.place.index), Minute: e.Time.Floor(event.Minute),
 	}
@@ -102,6 +112,33 @@ func (h *hitsOf) event(p *pass, e *event.Event) {
 // Joined implements visit.Watcher.
 func (h *hitsOf) Joined(j visit.Join) {
 	h.sink.Join(hits.Join{Visit: j.Visit, Into: j.Into, Site: j.Site, Visitor: j.Visitor, Begin: j.Begin})
+}
+
+// hitsOf returns Options.Hits of a partition.
+func (r *run) hitsOf(partition int32) HitsSink {
+	if r.o.Hits == nil {
+		return nil
+	}
+	return r.o.Hits(partition)
+}
+
+// hitsDone tells the sinks of hits what is whole before an hour is read.
+func (r *run) hitsDone(ctx context.Context, hour event.Time) error {
+	before := hour - r.visitsWithin()
+	if hour == EndOfTime {
+		before = hour
+	}
+	for _, c := range r.cursors {
+		if c.hits == nil {
+			continue
+		}
+		// What lies between has passed too: visits end in the hour that they end in, and none is given late.
+		c.forget(hour)
+		if err := c.hits.sink.Done(ctx, before); err != nil {
+			return fmt.Errorf("hits of %s, partition %d: %w", c.topic, c.partition, err)
+		}
+	}
+	return nil
 }
 
 // Ended implements visit.Watcher.

@@ -138,6 +138,10 @@ type Options struct {
 	// MaxPoints is about how many recomputed points of one kind of window are held at a time; 0 is 200,000, some 150 MB. A
 	// site's hour is held whole, whatever it has, and of one site at a time what the store has in its place.
 	MaxPoints int
+	// Hits, if not nil, returns what takes the hits and visits that the windows are sums of, of a partition of the stream; nil for
+	// a partition of which none are wanted. They are right within the range: hits by their time, visits by their beginning. A sink
+	// is given others too, some of which are not. It is told Done of all times in the end.
+	Hits func(partition int32) HitsSink
 	// Progress is called every 65,536 events and after each hour; nil: it is not.
 	Progress func(Progress)
 }
@@ -296,6 +300,9 @@ func (r *run) all(ctx context.Context) error {
 		if err := r.finishVisits(ctx, h-r.reach); err != nil {
 			return err
 		}
+		if err := r.hitsDone(ctx, h); err != nil {
+			return err
+		}
 		for _, c := range r.cursors {
 			if err := c.advance(ctx, h); err != nil {
 				return fmt.Errorf("replay hour %s: %w", h, err)
@@ -318,7 +325,7 @@ func (r *run) all(ctx context.Context) error {
 			return err
 		}
 	}
-	return nil
+	return r.hitsDone(ctx, EndOfTime)
 }
 
 // beganSlack is how far ahead of the log's time events may have been that were written before the archive began: a minute that

@@ -19,6 +19,11 @@ type source struct {
 	shard  func(site string) uint16
 	visits *visit.Table
 	derive engine.Deriver
+
+	// Where hits are wanted: see Hits and Options.Hits.
+	hits      *hitsOf
+	topic     string
+	partition int32
 }
 
 func newSource(r *run, index int, shard func(site string) uint16) source {
@@ -40,12 +45,7 @@ type pass struct {
 	seen    *dedup.Set
 	counter *engine.Counter
 	offset  int64 // of the record under way; -1 for none
-
-	// Where hits are wanted in the place of windows: see Hits.
-	hits      *hitsOf
-	topic     string
-	partition int32
-	place     place // of the event in hand
+	place   place // of the event in hand, where hits are wanted
 }
 
 func (s *source) newPass() *pass { return s.newPassOver(s.run.o.Rules.IDs()) }
@@ -77,6 +77,7 @@ func (p *pass) read(ctx context.Context, files []File, skip func(offset int64, i
 		if err := inHours(e, files, offset, index); err != nil {
 			return err
 		}
+		p.place = place{offset, index}
 		p.event(e)
 		return nil
 	})
@@ -103,10 +104,20 @@ func (p *pass) event(e *event.Event) {
 		r.progress()
 	}
 	if p.hits != nil {
-		p.hits.event(p, e)
-		return
+		p.hits.name(p)
 	}
 	row, verdict := p.counter.Count(e, false)
+	if p.hits == nil || !p.hits.alone {
+		p.count(e, row, verdict)
+	}
+	if p.hits != nil {
+		p.hits.event(p, e, row, verdict)
+	}
+}
+
+// count puts an event into its window.
+func (p *pass) count(e *event.Event, row *window.Row, verdict engine.Verdict) {
+	r := p.run
 	switch verdict {
 	case engine.Duplicate:
 		r.duplicate(e)
@@ -134,7 +145,7 @@ func (p *pass) endRecord() {
 	if p.offset < 0 {
 		return
 	}
-	if p.hits != nil {
+	if p.hits != nil && p.hits.alone {
 		p.visits.EndRecord()
 		p.offset = -1
 		return

@@ -66,7 +66,7 @@ func (s *Session) Replay(ctx context.Context, o ReplayOptions) (replay.Report, e
 	}
 	if o.Mode == replay.Write {
 		defer s.hold(ctx, "replay")()
-		if err := rules.LeaveReplayed(ctx, s.Stores.Lake); err != nil {
+		if err := rules.LeaveReplayed(ctx, s.Stores.Lake, o.From, o.To); err != nil {
 			return replay.Report{}, fmt.Errorf("note the replay in the archive: %w", err)
 		}
 	}

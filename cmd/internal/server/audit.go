@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"log/slog"
-	"runtime/debug"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -19,44 +18,16 @@ import (
 	"millrace/engine"
 	"millrace/engine/event"
 	"millrace/internal/blob"
-	"millrace/internal/site"
 )
-
-// revision returns the commit of this build, with a mark if it was changed; "" if the build does not
-// know.
-func revision() string {
-	commit, changed := "", ""
-	if info, ok := debug.ReadBuildInfo(); ok {
-		for _, s := range info.Settings {
-			switch {
-			case s.Key == "vcs.revision":
-				commit = s.Value
-			case s.Key == "vcs.modified" && s.Value == "true":
-				changed = "+changed"
-			}
-		}
-	}
-	return commit + changed
-}
-
-// countedBy names what this process counts by: the build, and what is configured of the sites. Of a
-// build that does not know its commit the version has to do.
-func countedBy(version string, sites *site.Sites) string {
-	by := version + " " + revision()
-	if sites == nil {
-		return by
-	}
-	return by + " " + sites.CountedBy()
-}
 
 // registerBuild registers the metric of the build and of what it counts by.
 func registerBuild(r prometheus.Registerer, o *Options) {
-	rules := sha256.Sum256(engine.EncodeRules(o.Engine.Rules()))
+	sum := sha256.Sum256(engine.EncodeRules(o.Engine.Rules()))
 	sites := ""
 	if o.Access.Sites != nil {
 		sites = o.Access.Sites.CountedBy()
 	}
-	metrics.Build(r, o.Version, revision(), hex.EncodeToString(rules[:4]), sites)
+	metrics.Build(r, o.Version, rules.Revision(), hex.EncodeToString(sum[:4]), sites)
 }
 
 // leaveCounting leaves with an archive what the engine counts by from now on. An archive that is
@@ -115,7 +86,7 @@ func (s *server) startAudit(context.Context) error {
 	}
 	a := audit.New(audit.Options{
 		Stores: set, Bucket: s.o.S3 != "", Share: s.o.AuditShare,
-		By: countedBy(s.o.Version, s.o.Access.Sites), NewDeriver: s.o.Engine.NewDeriver,
+		By: rules.CountedBy(s.o.Version, s.o.Access.Sites), NewDeriver: s.o.Engine.NewDeriver,
 		KeptFrom: s.sites.keptFrom(),
 		Metrics:  s.admin.Registry, Log: s.log,
 	})

@@ -30,7 +30,7 @@ func TestAlikeSince(t *testing.T) {
 	f(0, true)
 	put(event.Hour)
 	f(15*event.Hour, true)
-	if err := rules.LeaveReplayed(t.Context(), store); err != nil {
+	if err := rules.LeaveReplayed(t.Context(), store, 0, 0); err != nil {
 		t.Fatal(err)
 	}
 	f(0, false)

@@ -11,6 +11,7 @@ import (
 	"millrace/cmd/internal/datadir"
 	"millrace/cmd/internal/metrics"
 	"millrace/cmd/internal/roles"
+	"millrace/cmd/internal/rules"
 	"millrace/ingest/geo"
 	"millrace/ingest/salt"
 	"millrace/internal/certs"
@@ -253,7 +254,7 @@ func (s *server) archive(c roles.Common) (roles.Task, error) {
 	}
 	if s.o.Hits {
 		o.Hits = &roles.HitsOptions{
-			Rules: s.state().Rules, NewDeriver: s.o.Engine.NewDeriver, By: countedBy(s.o.Version, s.o.Access.Sites),
+			Rules: s.state().Rules, NewDeriver: s.o.Engine.NewDeriver, By: rules.CountedBy(s.o.Version, s.o.Access.Sites),
 		}
 	}
 	return roles.NewArchive(o)

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"millrace/cmd/internal/roles"
+	"millrace/cmd/internal/rules"
 	"millrace/cmd/internal/stores"
 	"millrace/cmd/internal/storesocket"
 	"millrace/internal/blob"
@@ -59,7 +60,7 @@ func (s *server) leaveCounting(ctx context.Context) error {
 	}
 	archive, err := s.archiveOfRules()
 	if archive != nil {
-		leaveCounting(ctx, archive, s.dir, countedBy(s.o.Version, s.o.Access.Sites), s.o.Engine.Rules(), &s.closers, s.log)
+		leaveCounting(ctx, archive, s.dir, rules.CountedBy(s.o.Version, s.o.Access.Sites), s.o.Engine.Rules(), &s.closers, s.log)
 	}
 	return err
 }

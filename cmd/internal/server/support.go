@@ -7,6 +7,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"millrace/cmd/internal/rules"
 	"millrace/cmd/internal/stores"
 	"millrace/cmd/internal/support"
 	"millrace/internal/influxdb"
@@ -25,7 +26,7 @@ func keepLines(log *slog.Logger) (*slog.Logger, *support.Lines) {
 // openSupport serves the support bundle on the admin port.
 func (s *server) openSupport(context.Context) error {
 	o := support.Options{
-		Version: s.o.Version, Revision: revision(), Settings: shown(&s.o, &s.stores), Sites: s.sites.get,
+		Version: s.o.Version, Revision: rules.Revision(), Settings: shown(&s.o, &s.stores), Sites: s.sites.get,
 		Metrics: s.admin.Registry, Ready: s.admin.Ready, Lines: s.lines, Data: s.dir.Path(),
 	}
 	if s.cluster != nil {

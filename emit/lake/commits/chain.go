@@ -170,7 +170,7 @@ func (c *Chain) commit(ctx context.Context, change Change) (counted bool, err er
 func (c *Chain) record(r *Commit) []byte {
 	c.serial++
 	r.Version, r.Writer, r.At = commitVersion, fmt.Sprintf("%s.%d", c.o.Writer, c.serial), event.TimeOf(c.o.Now())
-	if len(r.Change.Erase) > 0 || len(r.Change.Clean) > 0 {
+	if len(r.Change.Erase) > 0 || len(r.Change.Clean) > 0 || r.Change.Recount {
 		r.Version = erasingVersion
 	}
 	return r.Encode()

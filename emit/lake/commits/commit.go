@@ -9,7 +9,7 @@ import (
 )
 
 // commitVersion is the version of Commit that this code writes, and erasingVersion that of one with erasures, or that says of files that
-// they are clean: a release that knows of none would show what is erased. Both are read.
+// they are clean: a release that knows of none would show what is erased. So it is of a recount, which is published as such. Both are read.
 const (
 	commitVersion  = 1
 	erasingVersion = 2

@@ -117,13 +117,13 @@ func (st *step) fileActions(t Table, c *Change) (lines []action) {
 	dir := Dir(t, st.after.Topic, st.after.Partition)
 	for _, f := range st.before.Files(t) {
 		if st.after.files[f.Key] == nil {
-			lines = append(lines, action{Remove: &removeAction{Path: pathOf(dir, f.Key), Deleted: st.after.At, DataChange: c.Anew, Extended: true,
+			lines = append(lines, action{Remove: &removeAction{Path: pathOf(dir, f.Key), Deleted: st.after.At, DataChange: c.Anew || c.Recount, Extended: true,
 				Partition: partitionOf(f), Size: f.Size}})
 		}
 	}
 	for _, f := range st.after.Files(t) {
 		if st.before.files[f.Key] == nil {
-			lines = append(lines, action{Add: f.add(dir, c.Anew || f.Level == Segment || f.Erased > 0)})
+			lines = append(lines, action{Add: f.add(dir, c.Anew || c.Recount || f.Level == Segment || f.Erased > 0)})
 		}
 	}
 	return lines
@@ -133,7 +133,7 @@ func operation(c *Commit) string {
 	switch {
 	case c.Kind == Begins:
 		return "RESTORE"
-	case len(c.Change.Remove) > 0 && !c.Change.Anew:
+	case len(c.Change.Remove) > 0 && !c.Change.Anew && !c.Change.Recount:
 		return "OPTIMIZE"
 	}
 	return "WRITE"

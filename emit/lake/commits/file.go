@@ -151,6 +151,8 @@ type Change struct {
 	// Checkpoint, if not nil, is one that has been put; its Last is before Next. Those that are not needed any more, by
 	// engine.Needed, are dropped by themselves.
 	Checkpoint *Checkpoint `json:"checkpoint,omitempty"`
+	// Recount says that files are removed and added because they were counted again, by rules that may be others: rows are others.
+	Recount bool `json:"recount,omitempty"`
 	// Anew takes everything away that there was before: files, and checkpoints. Next may go back.
 	Anew bool `json:"anew,omitempty"`
 	// Deleted are keys that were removed or dropped before, and are not in the store any more: see Sweeper.

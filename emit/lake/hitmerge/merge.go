@@ -30,6 +30,8 @@ type Options struct {
 	// Erased, if not nil, says of whom some rows are left out: it returns nil for a visitor of whom none is, and else which they are, by
 	// the place of the row: of hits the offset of the record, of visits and joins the name of the visit.
 	Erased func(site string, visitor event.Visitor) func(place int64) bool
+	// Without, if not nil, says which rows of a file are left out beside: by their time, of visits and joins the beginning, and their place.
+	Without func(file int, at event.Time, place int64) bool
 	// Level is that of zstd. Default zstd.SpeedDefault: a merged file is kept for long.
 	Level zstd.EncoderLevel
 	// Pace, if not nil, is called now and then: after some hundred to some thousand rows. It may wait. Its error ends the merge.
@@ -43,6 +45,8 @@ type Output struct {
 	Rows int64
 	// Erased is how many rows were left out. If that is all of them there is no Body.
 	Erased int64
+	// Without is how many more were left out by Options.Without.
+	Without int64
 	// MinTime and MaxTime are the first and the last time: of hits, and of the beginnings of visits. Joins have none; a file of nothing
 	// but joins has 0.
 	MinTime, MaxTime event.Time
@@ -88,6 +92,7 @@ func (x *row) compare(y *row) int {
 // input is a file that is being read: a window of its rows.
 type input struct {
 	file    *colfile.File
+	no      int // its place among the files
 	group   int // the next row group
 	pages   *colfile.Pages
 	columns []colfile.Vector
@@ -150,8 +155,8 @@ func newMerger(o Options, files []*colfile.File) (*merger, error) {
 	for i := range m.ids {
 		m.ids[i] = map[string]int32{}
 	}
-	for _, f := range files {
-		in := &input{file: f, columns: make([]colfile.Vector, len(s.Columns)), remap: make([][]int32, len(s.Columns))}
+	for i, f := range files {
+		in := &input{file: f, no: i, columns: make([]colfile.Vector, len(s.Columns)), remap: make([][]int32, len(s.Columns))}
 		m.inputs = append(m.inputs, in)
 	}
 	return m, nil
@@ -282,7 +287,7 @@ func (m *merger) key1(in *input) {
 
 // take takes an input's row as the next of the output.
 func (m *merger) take(in *input) error {
-	first := m.out.Rows+m.out.Erased == 0
+	first := m.out.Rows+m.out.Erased+m.out.Without == 0
 	if !first {
 		switch c := m.last.compare(&in.head); {
 		case c == 0:
@@ -297,6 +302,10 @@ func (m *merger) take(in *input) error {
 	m.last = in.head
 	if m.erased != nil && m.erased(in.head.rest[1]) {
 		m.out.Erased++
+		return nil
+	}
+	if m.o.Without != nil && m.o.Without(in.no, event.Time(in.head.time), in.head.rest[1]) {
+		m.out.Without++
 		return nil
 	}
 	if m.out.Rows == 0 {
@@ -442,8 +451,8 @@ func (m *merger) finish() error {
 	for _, in := range m.inputs {
 		rows += in.file.Rows()
 	}
-	if rows != m.out.Rows+m.out.Erased {
-		return fmt.Errorf("%d rows came out of %d, and %d are erased", m.out.Rows, rows, m.out.Erased)
+	if rows != m.out.Rows+m.out.Erased+m.out.Without {
+		return fmt.Errorf("%d rows came out of %d, and %d are left out", m.out.Rows, rows, m.out.Erased+m.out.Without)
 	}
 	if rows == 0 {
 		return errors.New("they have no rows")
