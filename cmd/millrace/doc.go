@@ -12,7 +12,7 @@
 //
 //	serve           cmd/internal/server
 //	check           cmd/internal/check, with the probes of server
-//	replay, import, forget
+//	replay, recount, import, forget
 //	                cmd/internal/offline
 //	sites           internal/site
 //	dead            cmd/internal/deadletters

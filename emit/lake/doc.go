@@ -63,6 +63,8 @@
 // So the same import again changes nothing, one that was cut off is completed by another, and two of one day end with the same as one of both.
 // The state lists the topics that have hits; the Archiver of partition 0 deletes what was replaced.
 //
+// What is counted again of the log, by other rules, a [Recount] puts in the place of what there is, in commits of the same chain.
+//
 // A merge of files, whoever makes it and in whichever goroutine, rides on the next commit of its partition: see Archiver.Offer.
 //
 // # Erasures

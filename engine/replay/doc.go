@@ -65,6 +65,8 @@
 // the stream from its own pass over the log. Of days of visits they are right if files from [HitsReach] before to so long behind are read,
 // which it does.
 //
+// [Options.Hits] makes those of the stream beside windows, of the same calls of the Counter: names of visits are those of engine.Ledger.
+//
 // Versions: windows of all kinds carry Options.Version, the last offset of their partition's log that the archive has.
 //
 // Units: event.Time is in milliseconds, ranges are [From, To) and whole minutes.
