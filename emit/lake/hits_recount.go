@@ -113,7 +113,16 @@ func OpenRecount(ctx context.Context, o RecountOptions) (*Recount, error) {
 // Stats returns what was done so far.
 func (r *Recount) Stats() RecountStats { return r.stats }
 
-func (r *Recount) within(at event.Time) bool { return at >= r.o.From && at < r.o.To }
+// wants reports whether a row of a time is of the range.
+func (r *Recount) wants(at event.Time) bool {
+	if at < r.o.From || at >= r.o.To {
+		return false
+	}
+	if at < r.done && r.err == nil {
+		r.err = fmt.Errorf("BUG: a row of %s came after all of the days before %s", at, r.done)
+	}
+	return r.err == nil
+}
 
 // rowsOf returns the rows of the day of a time.
 func (r *Recount) rowsOf(at event.Time) *hitRows {
@@ -132,7 +141,7 @@ func (r *Recount) rowsOf(at event.Time) *hitRows {
 
 // Hit implements hits.Sink.
 func (r *Recount) Hit(h *hits.Hit) {
-	if !r.within(h.Time) || h.Offset >= r.o.Next {
+	if h.Offset >= r.o.Next || !r.wants(h.Time) {
 		return
 	}
 	r.rowsOf(h.Time).Hit(h)
@@ -145,7 +154,7 @@ func (r *Recount) Hit(h *hits.Hit) {
 // Join implements hits.Sink.
 func (r *Recount) Join(j hits.Join) {
 	r.joins.Add(j)
-	if r.within(j.Begin) {
+	if r.wants(j.Begin) {
 		r.stats.Visits++
 		r.rowsOf(j.Begin).Join(j)
 	}
@@ -153,7 +162,7 @@ func (r *Recount) Join(j hits.Join) {
 
 // Visit implements hits.Sink.
 func (r *Recount) Visit(v *visit.Visit) {
-	if r.within(v.Begin) {
+	if r.wants(v.Begin) {
 		r.stats.Visits++
 		r.rowsOf(v.Begin).Visit(v)
 	}

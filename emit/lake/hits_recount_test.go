@@ -75,6 +75,7 @@ func (noRollups) Scan(context.Context, window.Selection, func(event.Time, bool, 
 var (
 	onTime  = engine.Rules{Lateness: 2 * event.Hour, VisitTimeout: 5 * event.Minute}
 	widened = engine.Rules{Lateness: 2 * event.Hour, VisitTimeout: 9 * event.Minute}
+	joined  = engine.Rules{Lateness: 2 * event.Hour, VisitTimeout: 60 * event.Minute}
 )
 
 func ledgerOf(rules engine.Rules) *engine.Ledger {
@@ -359,7 +360,7 @@ func TestRecountKilled(t *testing.T) {
 			crash := cutter{n: n, kill: kill, after: after}
 			store.hook = crash.at
 			w.chain.before, w.chain.after = func() error { return crash.at(false) }, func() error { return crash.at(true) }
-			_, err := w.recount(ctx, store, first, first+3*day, widened, 1)
+			_, err := w.recount(ctx, store, first, first+3*day, joined, 1)
 			if killed = err != nil; killed && ctx.Err() == nil {
 				t.Fatal(err)
 			}
@@ -372,7 +373,7 @@ func TestRecountKilled(t *testing.T) {
 			}
 		}
 		w.archive(t, 5)
-		if _, err := w.recount(t.Context(), store, first, first+3*day, widened, 1); err != nil {
+		if _, err := w.recount(t.Context(), store, first, first+3*day, joined, 1); err != nil {
 			t.Fatal(err)
 		}
 		last = w
@@ -426,7 +427,7 @@ func TestRecountErased(t *testing.T) {
 	w := newRecountWorld(t, log, 640)
 	first := t0.Floor(day)
 	who := mostSeen(log)
-	mustErase(t, w.store, who, log[499].events[0].Received+day)
+	mustErase(t, w.store, who, t0+5*day)
 	w.archive(t, 20) // the owner commits it
 	s := stateOf(t, w.store, 0, w.chain)
 	e := s.Erased(who.Site, who.Visitor)
