@@ -3,6 +3,7 @@ package lake
 import (
 	"context"
 	"errors"
+	"time"
 
 	"millrace/emit/lake/commits"
 	"millrace/engine/event"
@@ -26,7 +27,7 @@ type Ledger interface {
 	Load(checkpoints [][]byte) error
 }
 
-// HitsOptions are what an Archiver writes hits and visits with. All fields but Settle and Merges are required.
+// HitsOptions are what an Archiver writes hits and visits with. All fields but Settle, Merges and Grace are required.
 type HitsOptions struct {
 	// NewLedger returns what makes hits of a partition's log, by the rules that the stream counts by. It is before the log's
 	// first record.
@@ -45,6 +46,9 @@ type HitsOptions struct {
 	Settle event.Time
 	// Merges are how files are merged.
 	Merges MergeOptions
+	// Grace is how long files that were replaced stay, for queries that have begun before: as long as the longest of them. An hour
+	// by default.
+	Grace time.Duration
 }
 
 func (o *HitsOptions) validate() (bad []string) {
@@ -59,6 +63,7 @@ func (o *HitsOptions) validate() (bad []string) {
 	need(o.Records != nil, "no way to read back the log for hits")
 	need(o.Rules != "", "no name of the rules of hits")
 	need(o.Settle >= 0, "hits can't settle before they begin")
+	need(o.Grace >= 0, "files of hits that were replaced can't be deleted before that")
 	return append(bad, o.Merges.validate()...)
 }
 

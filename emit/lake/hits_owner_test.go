@@ -260,9 +260,9 @@ func TestHitsSeal(t *testing.T) {
 // TestHitsOptions: what is missing is named.
 func TestHitsOptions(t *testing.T) {
 	o := testOptions(newMemory())
-	o.Hits = &HitsOptions{Settle: -1}
+	o.Hits = &HitsOptions{Settle: -1, Grace: -1}
 	err := o.Validate()
-	for _, what := range []string{"no ledger for hits", "no commits for hits", "no name of the rules", "hits can't settle"} {
+	for _, what := range []string{"no ledger for hits", "no commits for hits", "no name of the rules", "hits can't settle", "files of hits that were replaced"} {
 		if err == nil || !strings.Contains(err.Error(), what) {
 			t.Errorf("%v does not say %q", err, what)
 		}

@@ -14,7 +14,7 @@ const orphansEvery = 24 * time.Hour
 // the next time: it is in nobody's way.
 func (h *partitionHits) sweep(ctx context.Context) (deleted []string) {
 	if h.sweeper == nil {
-		h.sweeper = commits.NewSweeper(commits.SweepOptions{Now: h.p.a.o.now})
+		h.sweeper = commits.NewSweeper(commits.SweepOptions{Grace: h.o.Grace, Now: h.p.a.o.now})
 	}
 	deleted, err := h.sweeper.Sweep(ctx, h.chain)
 	if err != nil && ctx.Err() == nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"millrace/emit/lake"
@@ -20,10 +21,17 @@ type place struct {
 	index     int32
 }
 
+// lakePoints are those at which an archiver kills itself.
+var lakePoints = []string{beforePut, afterPut, beforeChain, afterChain, beforeCommit, afterCommitSent, midMerge, beforeDelete, afterDelete}
+
+// perKill is how much of the log's time is written for each kill: each partition has some segments and a merge in it.
+const perKill = 3 * event.Minute
+
 // killArchiver is T9: the archiver is killed around its uploads and commits, or suspended until another has its partitions, and its
 // store fails one request in ten.
 func killArchiver(ctx context.Context, o Options) error {
 	w := crowd(o)
+	w.Span = max(20*event.Minute, event.Time(o.Times)*perKill)
 	want := map[place]uint32{}
 	r, err := open(ctx, o, plan{work: w, group: lake.Group, archive: true, wrote: func(rec *record, offset int64) {
 		for i := range rec.events {
@@ -41,8 +49,6 @@ func killArchiver(ctx context.Context, o Options) error {
 	if r.audits != nil {
 		r.audits.spec.Lake = address
 	}
-	hits := map[string]int{}
-	points := []string{beforePut, afterPut, beforeChain, afterChain, beforeCommit, afterCommitSent, afterPut, midMerge, beforeDelete, afterDelete}
 	store, err := blob.Open(address)
 	if err != nil {
 		return err
@@ -54,27 +60,9 @@ func killArchiver(ctx context.Context, o Options) error {
 		j.Role, j.Store, j.Faults, j.Seed, j.Flush = roleArchive, address, 0.1, r.rng.Uint64(), 20*time.Second
 		return j
 	}
-	for i := range o.Times {
-		o.progress("kill", i, o.Times)
-		from, to := float64(i)/float64(o.Times+1), float64(i+1)/float64(o.Times+1)
-		if i%4 == 1 {
-			if err := r.suspendArchiver(ctx, job(), job(), from, to); err != nil {
-				return err
-			}
-			hits["suspended"]++
-			continue
-		}
-		j := job()
-		j.Point, j.Nth = points[r.rng.IntN(len(points))], int64(1+r.rng.IntN(4))
-		hit, err := r.killWhile(ctx, j, from, to)
-		if err != nil {
-			return fmt.Errorf("point %s: %w", j.Point, err)
-		}
-		if hit {
-			hits[j.Point]++
-		} else {
-			hits["none"]++
-		}
+	hits, err := r.killArchivers(ctx, job)
+	if err != nil {
+		return err
 	}
 	p, err := r.start(ctx, job())
 	if err != nil {
@@ -107,7 +95,14 @@ func killArchiver(ctx context.Context, o Options) error {
 	o.report.Add("snapshots", "%d taken meanwhile, none of which went back or lacked a file; files in the end by level: %v", snapshots, r.merged)
 	o.report.Add("hits", "%d, each once, and those of a log read without a stop", n)
 	o.report.Add("lake", "%d events in %d objects of %s", rows, report.Objects, store)
-	o.report.Add("kills", "%v", hits)
+	named := 0
+	for _, name := range lakePoints {
+		named += hits[name]
+	}
+	o.report.Add("kills", "%d at named points, of %d rounds: %v", named, o.Times, hits)
+	if tried := o.Times - hits["suspended"]; named < tried*9/10 {
+		o.report.Fail("of %d kills at named points %d have happened", tried, named)
+	}
 	if r.audits == nil {
 		return nil
 	}
@@ -119,6 +114,62 @@ func killArchiver(ctx context.Context, o Options) error {
 		return err
 	}
 	return r.audit(ctx)
+}
+
+// killArchivers is the harm, in as many rounds as Options.Times says, each of which has its part of the log. It returns how often each point
+// was come by, and what else was done. A point that is not reached in a round is tried once more in a part of its own, while there are some.
+func (r *run) killArchivers(ctx context.Context, job func() job) (hits map[string]int, err error) {
+	hits = map[string]int{}
+	times := r.opts.Times
+	spare := times / 5
+	parts, used := times+spare+1, 0
+	try := func(f func(from, to float64) error) error {
+		from := float64(used) / float64(parts)
+		used++
+		return f(from, float64(used)/float64(parts))
+	}
+	at := func(point string, nth int) (hit bool, err error) {
+		err = try(func(from, to float64) (err error) {
+			j := job()
+			j.Point, j.Nth = point, int64(nth)
+			if hit, err = r.killWhile(ctx, j, from, to, 40, 15*time.Second); err != nil {
+				err = fmt.Errorf("point %s: %w", point, err)
+			}
+			return err
+		})
+		return hit, err
+	}
+	var names []string
+	for i := range times {
+		r.opts.progress("kill", i, times)
+		if i%4 == 1 {
+			if err := try(func(from, to float64) error { return r.suspendArchiver(ctx, job(), job(), from, to) }); err != nil {
+				return hits, err
+			}
+			hits["suspended"]++
+			continue
+		}
+		if len(names) == 0 {
+			names = slices.Clone(lakePoints)
+			r.rng.Shuffle(len(names), func(i, j int) { names[i], names[j] = names[j], names[i] })
+		}
+		name := names[0]
+		names = names[1:]
+		hit, err := at(name, 1+r.rng.IntN(4))
+		for ; err == nil && !hit && spare > 0; spare-- {
+			hits["none"]++
+			hit, err = at(name, 1)
+		}
+		switch {
+		case err != nil:
+			return hits, err
+		case hit:
+			hits[name]++
+		default:
+			hits["none"]++
+		}
+	}
+	return hits, nil
 }
 
 // filled waits until the lake holds so many rows, or nothing comes any more.

@@ -95,11 +95,11 @@ func (r *run) killAt(ctx context.Context, point string, nth int64, from, to floa
 			return false, err
 		}
 	}
-	return r.killWhile(ctx, j, from, to)
+	return r.killWhile(ctx, j, from, to, 12, 1500*time.Millisecond)
 }
 
-// killWhile is killAt for any worker.
-func (r *run) killWhile(ctx context.Context, j job, from, to float64) (bool, error) {
+// killWhile is killAt for any worker. The log is written in so many pieces, and waited is so long after the last.
+func (r *run) killWhile(ctx context.Context, j job, from, to float64, pieces int, wait time.Duration) (bool, error) {
 	p, err := r.fleet.start(j)
 	if err != nil {
 		return false, err
@@ -109,9 +109,8 @@ func (r *run) killWhile(ctx context.Context, j job, from, to float64) (bool, err
 		return false, err
 	}
 	// In small pieces, so that ticks, acknowledgements and commits come between the events.
-	const pieces = 12
 	for i := 1; i <= pieces && p.alive(); i++ {
-		if err := r.feed.until(ctx, r.share(from+(to-from)*float64(i)/pieces)); err != nil {
+		if err := r.feed.until(ctx, r.share(from+(to-from)*float64(i)/float64(pieces))); err != nil {
 			return false, err
 		}
 		select {
@@ -124,7 +123,7 @@ func (r *run) killWhile(ctx context.Context, j job, from, to float64) (bool, err
 	}
 	select {
 	case <-p.done:
-	case <-time.After(1500 * time.Millisecond):
+	case <-time.After(wait):
 	case <-ctx.Done():
 		return false, ctx.Err()
 	}
