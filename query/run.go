@@ -141,7 +141,9 @@ func (e *execution) scan(ctx context.Context, p *plan, a *aggregation, byTime bo
 			return err
 		}
 	}
-	a.end()
+	if err := a.end(); err != nil {
+		return err
+	}
 	e.noteDensity(p, list, a.points)
 	return nil
 }
