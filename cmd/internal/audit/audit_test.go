@@ -14,6 +14,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -38,7 +39,9 @@ import (
 func TestMain(m *testing.M) {
 	testgc.Relax()
 	testtmp.Memory()
-	os.Exit(m.Run())
+	code := m.Run()
+	os.RemoveAll(first.dir)
+	os.Exit(code)
 }
 
 const (
@@ -63,13 +66,23 @@ type world struct {
 	*Auditor
 }
 
-func newWorld(t *testing.T) *world {
+// first is the world that the others are copied from: it is made once, by the test that needs it first.
+var first struct {
+	once sync.Once
+	dir  string
+}
+
+// makeFirst archives the events and has them counted.
+func makeFirst(t *testing.T) {
 	t.Helper()
-	folder, err := blob.OpenFolder(t.TempDir())
+	dir, err := os.MkdirTemp("", "millrace-audit-")
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{archive: &flaky{Store: folder}}
+	folder, err := blob.OpenFolder(dir + "/archive")
+	if err != nil {
+		t.Fatal(err)
+	}
 	ctx := t.Context()
 	stream := lake.NewImporter(folder, engine.EventsTopic)
 	offset := int64(0)
@@ -95,15 +108,39 @@ func newWorld(t *testing.T) *world {
 	if err := folder.Put(ctx, fmt.Sprintf("_progress/%s-0-%020d.json", engine.EventsTopic, next), []byte(text)); err != nil {
 		t.Fatal(err)
 	}
-	quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
-	if w.store, err = local.Open(local.Options{Dir: t.TempDir() + "/rollups", Logger: quiet}); err != nil {
+	store := openLocal(t, dir)
+	if err := store.WriteProgress(ctx, []window.Progress{{Low: complete, Hours: complete, Offset: next}}); err != nil {
 		t.Fatal(err)
 	}
+	(&world{archive: &flaky{Store: folder}, store: store}).replay(t)
+	if err := store.Close(); err != nil {
+		t.Fatal(err)
+	}
+	first.dir = dir
+}
+
+func openLocal(t *testing.T, dir string) *local.Store {
+	t.Helper()
+	s, err := local.Open(local.Options{Dir: dir + "/rollups", Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	first.once.Do(func() { makeFirst(t) })
+	dir := t.TempDir()
+	if err := os.CopyFS(dir, os.DirFS(first.dir)); err != nil {
+		t.Fatal(err)
+	}
+	folder, err := blob.OpenFolder(dir + "/archive")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &world{archive: &flaky{Store: folder}, store: openLocal(t, dir)}
 	t.Cleanup(func() { w.store.Close() })
-	if err := w.store.WriteProgress(ctx, []window.Progress{{Low: complete, Hours: complete, Offset: next}}); err != nil {
-		t.Fatal(err)
-	}
-	w.replay(t)
 	w.count(t, counted, 0)
 	w.Auditor = New(Options{
 		Stores: stores.Set{Lake: w.archive, Local: w.store}, Share: 1, By: counted, NewDeriver: newDeriver,
