@@ -92,7 +92,7 @@ func BenchmarkRead(b *testing.B) {
 		buf.add(&e, int64(i/100), int32(i%100))
 	}
 	store := &sinkStore{}
-	if err := buf.objects(testTopic, 0, segment{}, nil, func(k Key, body []byte) error {
+	if err := buf.objects(testTopic, 0, segment{}, nil, nil, func(k Key, body []byte) error {
 		return store.Put(context.Background(), "", body)
 	}); err != nil {
 		b.Fatal(err)

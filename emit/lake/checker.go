@@ -21,10 +21,10 @@ type Report struct {
 	// Unfinished are objects of segments whose upload was under way, or was cut short and will be
 	// repeated.
 	Unfinished int
-	// Expired are rows that were archived once and whose segments lie before the first that is
-	// there: a retention rule has deleted them.
+	// Expired are rows that were archived once and whose objects are gone: deleted by the retention of sites, or, if they lie before the first
+	// segment that is there, by a rule of retention of the store.
 	Expired int64
-	// Erased are rows that were archived once and erased, by forget.
+	// Erased are rows that were archived once and taken out of objects that stay, by forget or the retention of their sites.
 	Erased int64
 	// Findings are what is wrong, in order of the log; at most maxFindings of them.
 	Findings []string
@@ -59,7 +59,7 @@ func (r *Report) find(format string, args ...any) {
 // up to its own; each record's events must be numbered from 0 without a gap; and a segment must
 // begin with as many rows before it as the one before it ended with, up to the progress.
 // A record of which nothing at all is there can then only be one without events. A row that was erased counts as there:
-// its object says which one it was.
+// its object says which one it was. So do those of objects that retention has deleted (Expired).
 func (l *Reader) Check(ctx context.Context) (Report, error) {
 	var r Report
 	// Progress first: what is listed after it may be newer, but not older.
@@ -71,6 +71,10 @@ func (l *Reader) Check(ctx context.Context) (Report, error) {
 	if err != nil {
 		return r, err
 	}
+	expired, err := l.Expired(ctx) // behind the listing: what has been deleted since is noted
+	if err != nil {
+		return r, err
+	}
 	byPartition := map[Source][]Key{}
 	for _, p := range all {
 		byPartition[Source{Topic: p.Topic, Partition: p.Partition}] = nil
@@ -78,7 +82,9 @@ func (l *Reader) Check(ctx context.Context) (Report, error) {
 	for _, h := range hours {
 		for _, k := range h.Keys {
 			at := Source{Topic: k.Topic, Partition: k.Partition}
-			byPartition[at] = append(byPartition[at], k)
+			if !expired.of(k.Topic, k.Partition).object(k) {
+				byPartition[at] = append(byPartition[at], k)
+			}
 		}
 	}
 	order := make([]Source, 0, len(byPartition))
@@ -95,14 +101,14 @@ func (l *Reader) Check(ctx context.Context) (Report, error) {
 				progress = &all[i]
 			}
 		}
-		if err := l.checkPartition(ctx, &r, byPartition[at], progress); err != nil {
+		if err := l.checkPartition(ctx, &r, byPartition[at], progress, expired.of(at.Topic, at.Partition)); err != nil {
 			return r, err
 		}
 	}
 	return r, nil
 }
 
-func (l *Reader) checkPartition(ctx context.Context, r *Report, keys []Key, progress *Progress) error {
+func (l *Reader) checkPartition(ctx context.Context, r *Report, keys []Key, progress *Progress, gone *goneLog) error {
 	slices.SortFunc(keys, compareKeys)
 	r.Objects += len(keys)
 	rows, next := int64(-1), int64(0) // of the partition so far; -1 before the first segment
@@ -117,7 +123,7 @@ func (l *Reader) checkPartition(ctx context.Context, r *Report, keys []Key, prog
 			keys = keys[n:]
 			continue
 		}
-		seg, err := l.checkSegment(ctx, r, keys[:n])
+		seg, err := l.checkSegment(ctx, r, keys[:n], gone)
 		if err != nil {
 			return err
 		}
@@ -127,6 +133,8 @@ func (l *Reader) checkPartition(ctx context.Context, r *Report, keys []Key, prog
 			r.Expired += seg.Before
 		case seg.First < next:
 			r.find("%s overlaps the one before, which ends at %d", name, next)
+		case seg.Before > rows && gone.all(rows, seg.Before):
+			r.Expired += seg.Before - rows
 		case seg.Before != rows:
 			r.find("%s begins after %d rows, the one before ends with %d", name, seg.Before, rows)
 		}
@@ -137,6 +145,8 @@ func (l *Reader) checkPartition(ctx context.Context, r *Report, keys []Key, prog
 	case progress == nil, rows < 0 && progress.Rows == 0:
 	case rows < 0:
 		r.Expired += progress.Rows
+	case progress.Rows > rows && gone.all(rows, progress.Rows):
+		r.Expired += progress.Rows - rows
 	case progress.Rows != rows || progress.NextOffset < next:
 		r.find("%s-%d: progress has %d rows up to offset %d, the last segment ends with %d at %d",
 			progress.Topic, progress.Partition, progress.Rows, progress.NextOffset, rows, next)
@@ -151,7 +161,7 @@ type place struct {
 }
 
 // checkSegment checks the objects of one segment and returns their segment.
-func (l *Reader) checkSegment(ctx context.Context, r *Report, keys []Key) (segment, error) {
+func (l *Reader) checkSegment(ctx context.Context, r *Report, keys []Key, gone *goneLog) (segment, error) {
 	var seg segment
 	var places []place
 	erased := int64(0)
@@ -179,8 +189,10 @@ func (l *Reader) checkSegment(ctx context.Context, r *Report, keys []Key) (segme
 	r.Rows += int64(len(places)) - erased
 	r.Erased += erased
 	name := fmt.Sprintf("%s-%d: segment [%d, %d)", keys[0].Topic, keys[0].Partition, seg.First, seg.Next)
-	if int64(len(places)) != seg.Rows {
-		r.find("%s has %d rows, its objects hold %d", name, seg.Rows, len(places))
+	lacking := gone.of(seg.First)
+	r.Expired += lacking
+	if int64(len(places))+lacking != seg.Rows {
+		r.find("%s has %d rows, its objects hold %d, and %d are expired", name, seg.Rows, len(places), lacking)
 	}
 	slices.SortFunc(places, comparePlaces)
 	prev := place{offset: -1}
@@ -192,7 +204,7 @@ func (l *Reader) checkSegment(ctx context.Context, r *Report, keys []Key) (segme
 		switch {
 		case p == prev:
 			r.find("%s: offset %d index %d is there twice", name, p.offset, p.index)
-		case p.index != want:
+		case p.index != want && lacking == 0:
 			r.find("%s: offset %d has index %d, want %d", name, p.offset, p.index, want)
 		case p.offset < seg.First || p.offset >= seg.Next:
 			r.find("%s holds offset %d", name, p.offset)

@@ -82,6 +82,13 @@
 // some, and merges each that has to one without. The chain of imported files gets it from [EraseImported], for all lines whenever they come; its
 // files are written again when their days are.
 //
+// # Retention
+//
+// What is past the retention of its site an Archiver with [RetainOptions] deletes, of its partitions and, with the first, of imports: raw objects
+// and files of hits and visits of which nothing else is, and the others it writes again. What is gone is [Expired], a note beside the progress,
+// _progress.note.expired.….parquet; _progress.note.expiring.parquet has what is to go and waits. An object is noted to be gone before it is
+// deleted, and counts as there for Check, Whole and Lost.
+//
 // # Columns
 //
 //	id                 string     the event's id, "" if it has none
@@ -124,7 +131,7 @@
 //
 // # Invariants
 //
-//   - What is archived is a pure function of the log and the erasures. Segments are cut by what is in it (rows,
+//   - What is archived is a pure function of the log, the erasures and what is expired. Segments are cut by what is in it (rows,
 //     bytes, low watermarks), never by a clock, and the objects of a segment come out the same byte
 //     for byte whenever they are made. So a crash at any point, followed by reading the log again
 //     from the committed offset, makes the same objects again. One exception: the Sole archiver of
@@ -133,7 +140,7 @@
 //     progress never passes the objects. With hits the progress never passes their commits either.
 //   - Each event that has a hit has one in the files that the chain names, or is erased, and that one is a function of the
 //     log, the rules and the erasures.
-//   - Each (source_topic, source_partition, source_offset, source_index) is in the lake once, or erased.
+//   - Each (source_topic, source_partition, source_offset, source_index) is in the lake once, or erased, or expired.
 //     Reader.Check proves this from the lake alone, and that nothing is missing.
 //   - What is erased is never given again.
 //   - A record that can't be decoded is counted and left out; the engine puts it into the dead
@@ -165,6 +172,6 @@
 //
 // # What it does not do
 //
-// It does not merge raw files or delete old ones, find out the id of a visitor, parse user agents, or drop duplicates by event
+// It does not merge raw files, find out the id of a visitor, parse user agents, or drop duplicates by event
 // id: the lake holds what was sent, and the engine decides what counts.
 package lake

@@ -131,7 +131,7 @@ func (l *Reader) eraseOf(ctx context.Context, key Key, gone erased, o *EraseOpti
 				return err
 			}
 		}
-		body, err = obj.without(rows, key, gone)
+		body, err = obj.without(rows, key, gone, nil)
 		return err
 	})
 	if err != nil || body == nil {
@@ -155,9 +155,9 @@ func (d *Erasing) count(r *stored, o *EraseOptions) {
 	d.First, d.Last = min(d.First, r.Time), max(d.Last, r.Time)
 }
 
-// without returns the object of rows, in the order of the file, without those that are erased: the bytes that an archiver would
+// without returns the object of rows, in the order of the file, without those that are erased or expired: the bytes that an archiver would
 // write, had it known.
-func (o *object) without(rows []stored, key Key, gone erased) ([]byte, error) {
+func (o *object) without(rows []stored, key Key, gone erased, expired *Expired) ([]byte, error) {
 	b := newBuffer()
 	for i := range rows {
 		b.add(&rows[i].Event, rows[i].offset, rows[i].index)
@@ -172,7 +172,7 @@ func (o *object) without(rows []stored, key Key, gone erased) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	e.gone, e.had = gone, o.erased
+	e.gone, e.had, e.expired = gone, o.erased, expired
 	body, err := e.encode(keys, key, o.segment)
 	return slices.Clone(body), err
 }

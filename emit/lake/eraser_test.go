@@ -170,7 +170,7 @@ func TestEraseNobody(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		again, err := o.without(rows, must(ParseKey(key)), nil)
+		again, err := o.without(rows, must(ParseKey(key)), nil, nil)
 		if err != nil || string(again) != body {
 			t.Fatalf("%s: %d bytes of %d, %v", key, len(again), len(body), err)
 		}

@@ -48,7 +48,7 @@ func TestNewerFormats(t *testing.T) {
 	}
 	b := newBuffer()
 	b.add(&event.Event{Site: "a.example", Name: "x", Time: 5, Received: 5}, 5, 0)
-	err = b.objects(testTopic, 0, segment{Format: objectFormat + 1, First: 5, Next: 6, Rows: 1}, nil, func(_ Key, body []byte) error {
+	err = b.objects(testTopic, 0, segment{Format: objectFormat + 1, First: 5, Next: 6, Rows: 1}, nil, nil, func(_ Key, body []byte) error {
 		return protect("x.parquet", func() error { _, err := openObject(body); return err })
 	})
 	if !errors.Is(err, wire.ErrNewer) || errors.Is(err, ErrCorrupt) || !strings.Contains(err.Error(), want) {

@@ -18,6 +18,8 @@ type Merge struct {
 	Joins string
 	// Erased names the erasures whose rows were left out (commits.State.ErasedSum): likewise.
 	Erased string
+	// Expired names the sites whose rows were left out because they are past their retention, "" for none: likewise.
+	Expired string
 	// Clean are files that were looked through and have no row that is erased in version CleanOf of the state. A Merge may consist of them.
 	Clean   []string
 	CleanOf int64
@@ -123,6 +125,9 @@ func (h *partitionHits) putMerge(ctx context.Context, m Merge, change *commits.C
 	slices.Sort(inputs[2:])
 	if m.Erased != "" {
 		inputs = append(inputs, m.Erased)
+	}
+	if m.Expired != "" {
+		inputs = append(inputs, "expired "+m.Expired)
 	}
 	for n, out := range m.Outputs {
 		f := out.File

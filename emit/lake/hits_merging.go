@@ -155,12 +155,20 @@ func (m *merging) failed(partition int32, p *hitmerge.Planned, err error) {
 
 // merge makes the file that is planned by a state and offers it. It returns the file's size.
 func (m *merging) merge(ctx context.Context, partition int32, of *offered, state *commits.State, p *hitmerge.Planned) (size int, err error) {
+	return m.mergeWithout(ctx, partition, of, state, p, nil)
+}
+
+// mergeWithout is merge, and leaves out the rows that are expired.
+func (m *merging) mergeWithout(ctx context.Context, partition int32, of *offered, state *commits.State, p *hitmerge.Planned, x *Expired) (size int, err error) {
 	ctx, cancel := of.during(ctx)
 	defer cancel()
 	table := tableOf(p.Table)
 	pace := m.pacer()
-	o := hitmerge.Options{Table: table, Pace: pace.wait, Erased: leftOut(state, p.Table)}
+	o := hitmerge.Options{Table: table, Pace: pace.wait, Erased: expiredRows(x, p.Day, leftOut(state, p.Table))}
 	offer := Merge{Erased: state.ErasedSum()}
+	if x != nil {
+		offer.Expired = x.sitesOf(p.Day)
+	}
 	if p.Table == commits.Hits && p.Level == commits.Daily {
 		if o.Joins, offer.Joins, err = m.joins(ctx, state, p.Day, pace); err != nil {
 			return 0, err
@@ -190,6 +198,9 @@ func (m *merging) merge(ctx context.Context, partition int32, of *offered, state
 			Table: p.Table, Day: p.Day, MinTime: out.MinTime, MaxTime: out.MaxTime, MinSite: out.MinSite, MaxSite: out.MaxSite, Rows: out.Rows,
 			Level: p.Level, First: first, Next: next, Clean: max(state.Version, 0), Erased: out.Erased,
 		}}}
+	}
+	if x != nil {
+		m.a.retained.rows.Add(out.Erased)
 	}
 	m.a.stats.mergedRows.Add(out.Rows)
 	m.a.stats.mergedFiles.Add(int64(len(files)))

@@ -29,6 +29,10 @@ func (l *Reader) Lost(ctx context.Context, from, to event.Time) error {
 	if err != nil {
 		return err
 	}
+	expired, err := l.Expired(ctx)
+	if err != nil {
+		return err
+	}
 	logs := map[Source]*span{}
 	next := map[Source]Progress{}
 	for _, p := range progress {
@@ -38,7 +42,7 @@ func (l *Reader) Lost(ctx context.Context, from, to event.Time) error {
 	each := func(fn func(*span, Key)) error {
 		return l.eachKey(ctx, math.MinInt64, math.MaxInt64, func(k Key) {
 			at := Source{Topic: k.Topic, Partition: k.Partition}
-			if s := logs[at]; s != nil && k.First < next[at].NextOffset {
+			if s := logs[at]; s != nil && k.First < next[at].NextOffset && !expired.of(k.Topic, k.Partition).object(k) {
 				fn(s, k)
 			}
 		})
@@ -56,7 +60,7 @@ func (l *Reader) Lost(ctx context.Context, from, to event.Time) error {
 		p := next[at]
 		segments, rows, err := l.spanSegments(ctx, s)
 		if err == nil {
-			err = segmentsLost(segments, rows, s, p)
+			err = segmentsLost(segments, rows, s, p, expired.of(at.Topic, at.Partition))
 		}
 		if err != nil {
 			return fmt.Errorf("%s-%d: %w", at.Topic, at.Partition, err)
@@ -64,7 +68,7 @@ func (l *Reader) Lost(ctx context.Context, from, to event.Time) error {
 		for _, seg := range segments {
 			began[at.Topic] = began[at.Topic] || seg.Before == 0
 		}
-		if len(segments) == 0 && p.Rows > 0 {
+		if len(segments) == 0 && p.Rows > 0 && !expired.of(at.Topic, at.Partition).all(0, p.Rows) {
 			empty = append(empty, p)
 		}
 	}
@@ -77,15 +81,15 @@ func (l *Reader) Lost(ctx context.Context, from, to event.Time) error {
 }
 
 // segmentsLost is Lost for one log.
-func segmentsLost(segments map[int64]segment, rows map[int64]int64, s *span, p Progress) error {
+func segmentsLost(segments map[int64]segment, rows map[int64]int64, s *span, p Progress, gone *goneLog) error {
 	before := int64(-1) // rows, up to the segment that is next; -1: nothing is known
 	end := int64(0)     // offset behind the last segment
 	for _, first := range slices.Sorted(maps.Keys(segments)) {
 		seg := segments[first]
-		if before >= 0 && seg.Before > before {
+		if before >= 0 && seg.Before > before && !gone.all(before, seg.Before) {
 			return fmt.Errorf("%w: of %d rows between the offsets %d and %d there is no object", ErrLost, seg.Before-before, end, first)
 		}
-		if n, inside := rows[first]; inside && n < seg.Rows {
+		if n, inside := rows[first]; inside && n+gone.of(first) < seg.Rows {
 			name := path.Base(Key{Topic: p.Topic, Partition: p.Partition, First: first}.String())
 			return fmt.Errorf("%w: the objects %s of all hours had %d rows, and those that are there have %d", ErrLost, name, seg.Rows, n)
 		}
@@ -94,7 +98,7 @@ func segmentsLost(segments map[int64]segment, rows map[int64]int64, s *span, p P
 		}
 		before, end = max(before, seg.Before+seg.Rows), seg.Next
 	}
-	if s.behind == math.MaxInt64 && before >= 0 && before < p.Rows {
+	if s.behind == math.MaxInt64 && before >= 0 && before < p.Rows && !gone.all(before, p.Rows) {
 		return fmt.Errorf("%w: of %d rows between the offsets %d and %d there is no object", ErrLost, p.Rows-before, end, p.NextOffset)
 	}
 	return nil

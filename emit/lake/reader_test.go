@@ -422,7 +422,7 @@ func TestEveryFieldComesBack(t *testing.T) {
 		}
 		b.add(&e, 5, int32(i))
 	}
-	err := b.objects(testTopic, 0, segment{First: 5, Next: 6, Rows: 21}, nil, func(_ Key, body []byte) error {
+	err := b.objects(testTopic, 0, segment{First: 5, Next: 6, Rows: 21}, nil, nil, func(_ Key, body []byte) error {
 		o, err := openObject(body)
 		if err != nil {
 			return err

@@ -70,11 +70,15 @@ type span struct {
 // range have to touch it too: take it as much longer as events may be late.
 //
 // The proof is Check's: a segment's objects hold as many rows as it has, and each segment begins
-// with as many rows before it as the one before it ended with.
+// with as many rows before it as the one before it ended with. What the retention of sites has deleted counts as there.
 func (l *Reader) Whole(ctx context.Context, from, to event.Time) error {
 	from, to = hourOf(from), hourOf(to-1)+event.Hour
 	logs := map[Source]*span{}
 	progress, err := l.Progress(ctx)
+	if err != nil {
+		return err
+	}
+	expired, err := l.Expired(ctx)
 	if err != nil {
 		return err
 	}
@@ -88,12 +92,15 @@ func (l *Reader) Whole(ctx context.Context, from, to event.Time) error {
 		if logs[at] == nil {
 			logs[at] = newSpan()
 		}
-		logs[at].find(k, from, to)
+		if !expired.of(k.Topic, k.Partition).object(k) {
+			logs[at].find(k, from, to)
+		}
 	}); err != nil {
 		return err
 	}
 	if err := l.eachKey(ctx, math.MinInt64, math.MaxInt64, func(k Key) {
-		if s := logs[Source{Topic: k.Topic, Partition: k.Partition}]; s != nil { // else it has begun meanwhile
+		s := logs[Source{Topic: k.Topic, Partition: k.Partition}]
+		if s != nil && !expired.of(k.Topic, k.Partition).object(k) { // else it has begun meanwhile
 			s.take(k)
 		}
 	}); err != nil {
@@ -104,7 +111,7 @@ func (l *Reader) Whole(ctx context.Context, from, to event.Time) error {
 		if !begun && s.from <= s.to {
 			return fmt.Errorf("%w: %s-%d has no progress: its import is under way or was cut short", ErrNotWhole, at.Topic, at.Partition)
 		}
-		if err := l.proveSpan(ctx, s, p); errors.Is(err, blob.ErrNotFound) {
+		if err := l.proveSpan(ctx, s, p, expired.of(at.Topic, at.Partition)); errors.Is(err, blob.ErrNotFound) {
 			return fmt.Errorf("%w: %s-%d: %w", ErrNotWhole, at.Topic, at.Partition, err)
 		} else if err != nil {
 			return fmt.Errorf("%s-%d: %w", at.Topic, at.Partition, err)
@@ -157,7 +164,7 @@ func (s *span) take(k Key) {
 }
 
 // proveSpan is Whole for one log.
-func (l *Reader) proveSpan(ctx context.Context, s *span, p Progress) error {
+func (l *Reader) proveSpan(ctx context.Context, s *span, p Progress, gone *goneLog) error {
 	rows := map[int64]int64{}
 	segments := map[int64]segment{}
 	look := func(k Key, count bool) error {
@@ -190,15 +197,15 @@ func (l *Reader) proveSpan(ctx context.Context, s *span, p Progress) error {
 			before = seg.Before
 		}
 		switch {
-		case seg.Before != before:
+		case seg.Before != before && !gone.all(before, seg.Before):
 			return fmt.Errorf("%w: the segment that begins at offset %d comes after %d rows, and %d are there or known",
 				ErrNotWhole, first, seg.Before, before)
-		case inside[first] && rows[first] != seg.Rows:
+		case inside[first] && rows[first]+gone.of(first) != seg.Rows:
 			return fmt.Errorf("%w: the segment that begins at offset %d has %d rows, and its objects hold %d", ErrNotWhole, first, seg.Rows, rows[first])
 		}
-		before += seg.Rows
+		before = seg.Before + seg.Rows
 	}
-	if s.behind == math.MaxInt64 && before != p.Rows {
+	if s.behind == math.MaxInt64 && before != p.Rows && !gone.all(before, p.Rows) {
 		return fmt.Errorf("%w: %d rows were archived, and %d are there or known", ErrNotWhole, p.Rows, before)
 	}
 	return nil

@@ -63,6 +63,8 @@ type Options struct {
 	Log *slog.Logger
 	// Hits, if not nil, has hits and visits written beside the raw rows.
 	Hits *HitsOptions
+	// Retain, if not nil, has deleted what sites keep no longer.
+	Retain *RetainOptions
 
 	// MaxRows cuts a segment, 250,000 by default, 1 to 10 million. Not larger, because a segment is
 	// held in memory, 30 MB of rows and their strings for each busy partition; not smaller, because
@@ -140,6 +142,9 @@ func (o Options) Validate() error {
 	need(o.MaxBytes >= 1, "max bytes must be 1 or more")
 	need(o.FlushInterval >= time.Second, "flush interval must be 1 s or more")
 	need(o.SilentAfter >= time.Second, "silent after must be 1 s or more")
+	if r := o.Retain; r != nil {
+		need(r.Retention != nil && r.Busy != nil && r.Reach >= 0, "no retention of sites, or none that says when it may be obeyed")
+	}
 	if o.Hits != nil {
 		for _, what := range o.Hits.validate() {
 			need(false, what)
@@ -186,8 +191,10 @@ type Archiver struct {
 		mergesFailed, mergedFiles, mergedRows, mergedBytes, swept atomic.Int64
 	}
 
-	gone          erasures    // of the store
-	probeReported atomic.Bool // what the first probe has found is logged
+	retained      retainCounts
+	gone          erasures                // of the store
+	expired       atomic.Pointer[Expired] // of the store, as it was known last; nil: not yet
+	probeReported atomic.Bool             // what the first probe has found is logged
 
 	mu         sync.Mutex // guards the following, not what partitions point to
 	partitions map[int32]*partition
@@ -224,7 +231,7 @@ func (a *Archiver) Run(ctx context.Context) error {
 		// It ends with the context, or at progress that can't be read, which whoever reads it reports.
 		_ = a.retry(moving, "move old progress", func() error { return MoveProgress(moving, a.o.Store) })
 	})
-	merged := a.startMerging(moving)
+	merged, retained := a.startMerging(moving), a.startRetaining(moving)
 	if a.o.Sole {
 		err = a.runToTheEnd(ctx, proc)
 	} else {
@@ -233,6 +240,7 @@ func (a *Archiver) Run(ctx context.Context) error {
 	stop()
 	mover.Wait()
 	merged()
+	retained()
 	if a.o.Sole && ctx.Err() != nil {
 		a.seal(context.WithoutCancel(ctx))
 	}

@@ -187,13 +187,14 @@ func (b *buffer) siteRanks() map[uint32]uint32 {
 }
 
 // objects encodes the segment, one object for each hour in order, and gives each to put. The body
-// is valid until put returns. The objects are a pure function of the rows and the arguments. Of rows that are erased they have the places.
-func (b *buffer) objects(topic string, partition int32, seg segment, gone erased, put func(key Key, body []byte) error) error {
+// is valid until put returns. The objects are a pure function of the rows and the arguments. Of rows that are
+// erased or expired they have the places.
+func (b *buffer) objects(topic string, partition int32, seg segment, gone erased, expired *Expired, put func(key Key, body []byte) error) error {
 	e, err := newEncoder(b)
 	if err != nil {
 		return err
 	}
-	e.gone = gone
+	e.gone, e.expired = gone, expired
 	for keys := b.sorted(); len(keys) > 0; {
 		hour := keys[0].hour
 		n := slices.IndexFunc(keys, func(k sortKey) bool { return k.hour != hour })

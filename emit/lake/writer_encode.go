@@ -60,6 +60,7 @@ type encoder struct {
 	columns []colfile.Vector // by the schema
 	code    []int32          // by index in buf.table: the code in a dictionary, plus one; all 0 between columns
 	gone    erased           // whose rows are left out
+	expired *Expired         // likewise, of hours that are past a site's retention; nil for none
 	had     []place          // of rows of the file that were erased before
 	places  []place          // of all that are
 }
@@ -76,7 +77,7 @@ func (e *encoder) encode(keys []sortKey, key Key, seg segment) ([]byte, error) {
 		return nil, err
 	}
 	facts := []format.KeyValue{{Key: segmentKey, Value: string(meta)}}
-	if keys = e.leaveOut(keys); len(e.places) > 0 {
+	if keys = e.leaveOut(keys, key.Hour); len(e.places) > 0 {
 		facts = append(facts, format.KeyValue{Key: erasedKey, Value: encodePlaces(e.places)})
 	}
 	e.writer.Reset(nil)
@@ -91,18 +92,19 @@ func (e *encoder) encode(keys []sortKey, key Key, seg segment) ([]byte, error) {
 	return e.writer.Close(facts)
 }
 
-// leaveOut returns the keys of the rows that are not erased, and sets the places of the others. Of a row whose visitor
-// had an erased id on the day before, only that id goes.
-func (e *encoder) leaveOut(keys []sortKey) []sortKey {
+// leaveOut returns the keys of the rows of an hour that are neither erased nor expired, and sets the places of the others. Of a row whose
+// visitor had an erased id on the day before, only that id goes.
+func (e *encoder) leaveOut(keys []sortKey, hour event.Time) []sortKey {
 	e.places = append(e.places[:0], e.had...)
-	if len(e.gone) == 0 {
+	old := e.expired != nil && past(e.expired.greatest(), hour)
+	if len(e.gone) == 0 && !old {
 		return keys
 	}
 	left := make([]sortKey, 0, len(keys))
 	for _, k := range keys {
 		r := &e.buf.rows[k.row]
 		site := e.buf.table[r.str[strSite]]
-		if e.gone.row(site, r.visitor, r.received) {
+		if e.gone.row(site, r.visitor, r.received) || old && e.expired.gone(site, hour) {
 			e.places = append(e.places, place{r.offset, r.index})
 			continue
 		}

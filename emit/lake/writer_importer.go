@@ -101,8 +101,12 @@ func (m *Importer) flush(ctx context.Context, next int64) error {
 	if err != nil {
 		return fmt.Errorf("import: %w", err)
 	}
+	expired, err := NewReader(m.store).Expired(ctx)
+	if err != nil {
+		return fmt.Errorf("import: %w", err)
+	}
 	seg := segment{First: m.first, Next: next, Before: m.before, Rows: rows}
-	err = m.buf.objects(m.topic, 0, seg, gone, func(key Key, body []byte) error {
+	err = m.buf.objects(m.topic, 0, seg, gone, expired, func(key Key, body []byte) error {
 		m.stats.Objects++
 		m.stats.Bytes += int64(len(body))
 		return m.store.Put(ctx, key.String(), body)

@@ -36,9 +36,10 @@ type partition struct {
 	limit atomic.Int64 // everything below it is archived
 	taken atomic.Int64 // everything below it was consumed
 
-	session context.Context // whose records the fields below are about
-	done    Progress        // as stored
-	expect  int64           // next offset
+	owner   atomic.Pointer[context.Context] // the session, for others
+	session context.Context                 // whose records the fields below are about
+	done    Progress                        // as stored
+	expect  int64                           // next offset
 	dec     event.Decoder
 	env     event.Envelope
 
@@ -75,6 +76,7 @@ func (p *partition) consume(ctx context.Context, offset int64, value []byte) err
 			return err
 		}
 		p.session = ctx
+		p.owner.Store(&ctx)
 	}
 	defer func() { p.taken.Store(p.expect) }()
 	switch {
@@ -322,7 +324,7 @@ func (p *partition) flush(ctx context.Context) error {
 		return err
 	}
 	seg := segment{First: p.done.NextOffset, Next: p.expect, Before: p.done.Rows, Rows: int64(len(p.buf.rows))}
-	err = p.buf.objects(a.o.Topic, p.id, seg, gone, func(key Key, body []byte) error {
+	err = p.buf.objects(a.o.Topic, p.id, seg, gone, a.expired.Load(), func(key Key, body []byte) error {
 		err := a.retry(ctx, key.String(), func() error { return a.o.Store.Put(ctx, key.String(), body) })
 		if err == nil {
 			a.stats.objects.Add(1)

@@ -81,6 +81,22 @@ func Hits(r prometheus.Registerer, a *lake.Archiver) {
 	stat("swept_files", "Files deleted that merges had replaced, or that nothing names.", func(s lake.HitStats) int64 { return s.Swept })
 }
 
+// Retention registers what the archiver counts of what sites keep no longer.
+func Retention(r prometheus.Registerer, a *lake.Archiver) {
+	stat := func(name, help string, read func(lake.RetainStats) int64) {
+		Counter(r, "millrace_retention_archive_"+name+"_total", help, nil, func() float64 { return float64(read(a.RetainStats())) })
+	}
+	stat("rows", "Rows of the archive, of events, hits and visits, that were older than their sites' retention and are gone, or go within two hours.", func(s lake.RetainStats) int64 { return s.Rows })
+	stat("objects", "Files of events that retention has deleted from the archive.", func(s lake.RetainStats) int64 { return s.Objects })
+	stat("files", "Files of hits and visits that retention has taken out of the archive.", func(s lake.RetainStats) int64 { return s.Files })
+	stat("rewrites", "Files of the archive that were written again without rows older than their sites' retention.", func(s lake.RetainStats) int64 { return s.Rewrites })
+	r.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "millrace_retention_archive_last_success_timestamp_seconds", Help: "When the archive of the process's partitions last had no more than its sites keep, in Unix seconds; 0: not since the start.",
+	}, func() float64 { return float64(a.RetainStats().Passed) / 1000 }), prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "millrace_retention_archive_waiting_sites", Help: "Sites of which more days are to go from the archive than usual, and wait for a day. The log names them.",
+	}, func() float64 { return float64(a.RetainStats().Waiting) }))
+}
+
 // Certificates are the metrics of the certificates of the public address and of the operators' port, one
 // or both: of the one that ends first, and whether the files of any are not in use as they are now.
 func Certificates(r prometheus.Registerer, pairs []*certs.Pair) {

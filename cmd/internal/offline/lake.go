@@ -53,6 +53,22 @@ func (l Lake) Began(ctx context.Context) (event.Time, error) {
 	return l.Reader.Began(ctx, engine.EventsTopic)
 }
 
+// KeptFrom returns from where on numbers of sites are compared and written: as given, which may be nil, and not from before what the
+// archive gives exactly, since the retention of sites has deleted events there. It is nil if both have no end.
+func (l Lake) KeptFrom(ctx context.Context, given func(site string) event.Time) (func(site string) event.Time, error) {
+	gone, err := l.Reader.Expired(ctx)
+	if err != nil || !gone.Any() {
+		return given, err
+	}
+	return func(site string) event.Time {
+		from := gone.KeptFrom(site)
+		if given != nil {
+			from = max(from, given(site))
+		}
+		return from
+	}, nil
+}
+
 // CompleteUntil is false only where no stream was ever archived; one of which a partition has not
 // begun is complete until the beginning of time.
 func (l Lake) CompleteUntil(ctx context.Context) (event.Time, bool, error) {

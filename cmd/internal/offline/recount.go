@@ -49,6 +49,9 @@ func (s *Session) Recount(ctx context.Context, hour event.Time, o RecountOptions
 		return Recounted{}, err
 	}
 	out := Recounted{}
+	if r.KeptFrom, err = NewLake(s.Stores.Lake).KeptFrom(ctx, nil); err != nil {
+		return Recounted{}, err
+	}
 	r.Lake = pacedLake{NewLake(s.Stores.Lake), &o}
 	r.Reader = &pacedReader{s.Stores.Rollups(), &o, &out.Points}
 	r.Mode, r.From, r.To, r.MaxDifferences, r.MaxPoints = replay.Verify, hour, hour+event.Hour, mostRecounted, recountedAtOnce

@@ -130,7 +130,10 @@ func (s *Session) replayOptions(ctx context.Context, o *ReplayOptions) (replay.O
 		return r, err
 	}
 	r.From, r.To, r.Site, r.Mode = o.From, o.To, o.Site, o.Mode
-	r.Incomplete, r.KeptFrom = o.Incomplete, o.KeptFrom
+	r.Incomplete = o.Incomplete
+	if r.KeptFrom, err = NewLake(s.Stores.Lake).KeptFrom(ctx, o.KeptFrom); err != nil {
+		return r, err
+	}
 	r.LogGone = o.LogLost || s.bucket && s.neverServed()
 	if o.Mode == replay.Verify || o.Mode == replay.DryRun {
 		r.MaxDifferences = mostDifferences

@@ -13,7 +13,7 @@ import (
 	"millrace/internal/blob"
 )
 
-// ArchiveOptions configure the role archive. All fields but Sole and Hits are required.
+// ArchiveOptions configure the role archive. All fields but Sole, Hits and Retain are required.
 type ArchiveOptions struct {
 	Common
 	Lake        blob.Store
@@ -21,6 +21,8 @@ type ArchiveOptions struct {
 	Every       time.Duration // how often events are written, 1 s or more
 	SilentAfter time.Duration // how long a collector may be silent; a minute if that is less
 	Hits        *HitsOptions  // nil: events alone are kept
+	// Retain is how what sites keep no longer is deleted; nil: it is not.
+	Retain *lake.RetainOptions
 }
 
 // NewArchive returns the archiver of events.
@@ -49,6 +51,7 @@ func NewArchive(o ArchiveOptions) (Task, error) {
 		FlushInterval: o.Every,
 		SilentAfter:   max(o.SilentAfter, time.Minute),
 		Hits:          hits,
+		Retain:        o.Retain,
 	})
 	if err != nil {
 		return Task{}, errors.Join(err, closeHits())
@@ -56,6 +59,9 @@ func NewArchive(o ArchiveOptions) (Task, error) {
 	metrics.Archive(o.Metrics, a)
 	if hits != nil {
 		metrics.Hits(o.Metrics, a)
+	}
+	if o.Retain != nil {
+		metrics.Retention(o.Metrics, a)
 	}
 	probe := func(ctx context.Context) error {
 		if err := o.probe(ctx, Archive); err != nil {

@@ -31,7 +31,7 @@ import (
 func queryHandler(sites *liveSites, loopback bool, o query.Options, m *metrics.Queries) (fasthttp.RequestHandler, error) {
 	o.DailyIDs = true
 	o.TimeZone = func(id string) *time.Location { return sites.get().Of(id).TimeZone }
-	o.KeptFrom = sites.keptFrom()
+	o.KeptFrom = latest(sites.keptFrom(), o.KeptFrom)
 	o.Sites = sites.known
 	o.Reached = sites.reached
 	executor, err := query.New(o)

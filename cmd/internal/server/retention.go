@@ -3,11 +3,14 @@ package server
 import (
 	"context"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"millrace/emit/lake"
 	"millrace/engine/event"
+	"millrace/internal/blob"
 	"millrace/internal/site"
 )
 
@@ -45,6 +48,56 @@ func expire(ctx context.Context, store expiring, sites *site.Sites, now time.Tim
 		}
 	}
 	return of, nil
+}
+
+// retentionOf returns for how long the archive keeps the rows of sites.
+func retentionOf(sites *site.Sites) lake.Retention {
+	r := lake.Retention{All: sites.Default.Retention, Sites: map[string]int{}}
+	for _, of := range sites.All() {
+		if of.Retention != r.All {
+			r.Sites[of.ID] = of.Retention
+		}
+	}
+	return r
+}
+
+// keptIn returns from where on an archive gives all numbers of a site exactly, as of a minute ago at most: what the retention of sites has
+// deleted from it is not shown either where another store has it still, nor after a retention was made longer. While the archive does not
+// answer it is what it was.
+func keptIn(archive blob.Store) func(id string, now time.Time) event.Time {
+	var mu sync.Mutex
+	var gone *lake.Expired
+	var looked time.Time
+	return func(id string, _ time.Time) event.Time {
+		mu.Lock()
+		defer mu.Unlock()
+		if time.Since(looked) >= time.Minute {
+			ctx, cancel := context.WithTimeout(context.Background(), keptTimeout)
+			defer cancel()
+			if x, err := lake.NewReader(archive).Expired(ctx); err == nil {
+				gone = x
+			}
+			looked = time.Now()
+		}
+		if gone == nil {
+			return 0
+		}
+		return gone.KeptFrom(id)
+	}
+}
+
+// keptTimeout is how long it is waited for the archive.
+const keptTimeout = 5 * time.Second
+
+// latest returns the later time of two functions, each of which may be nil; nil if both are.
+func latest(a, b func(id string, now time.Time) event.Time) func(id string, now time.Time) event.Time {
+	switch {
+	case a == nil:
+		return b
+	case b == nil:
+		return a
+	}
+	return func(id string, now time.Time) event.Time { return max(a(id, now), b(id, now)) }
 }
 
 // retentionMetrics tell an operator whether and when numbers were deleted.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"testing"
@@ -13,9 +14,11 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
 
+	"millrace/emit/lake"
 	"millrace/emit/local"
 	"millrace/engine/event"
 	"millrace/engine/window"
+	"millrace/internal/blob"
 	"millrace/internal/site"
 )
 
@@ -142,4 +145,36 @@ func TestExpireSites(t *testing.T) {
 			t.Errorf("%d, %v of sites that keep all", n, err)
 		}
 	})
+}
+
+// TestRetentionOf: the archive keeps what the file of sites says, and what is gone from it is not shown, whatever the file says since.
+func TestRetentionOf(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "sites.yaml")
+	text := "any_site: true\ndefaults: {retention: 2d}\nsites:\n  a.example: {retention: 1d}\n  b.example: {retention: forever}\n  c.example: {}\n"
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	sites, err := site.Read(site.Config{File: path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := retentionOf(sites); got.All != 2 || !maps.Equal(got.Sites, map[string]int{"a.example": 1, "b.example": 0}) {
+		t.Errorf("%+v", got)
+	}
+	store, err := blob.OpenFolder(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	note := `{"version":1,"reach":3600000,"all":1700000000000,"sites":{"b.example":0}}`
+	if err := lake.PutNote(t.Context(), store, "expired.00", note); err != nil {
+		t.Fatal(err)
+	}
+	from := latest(func(id string, _ time.Time) event.Time {
+		return map[string]event.Time{"c.example": 1_800_000_000_000, "b.example": 5}[id]
+	}, keptIn(store))
+	for id, want := range map[string]event.Time{"a.example": 1_700_003_600_000, "b.example": 5, "c.example": 1_800_000_000_000} {
+		if got := from(id, time.Now()); got != want {
+			t.Errorf("%s is kept from %d, want %d", id, got, want)
+		}
+	}
 }

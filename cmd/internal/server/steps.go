@@ -10,8 +10,11 @@ import (
 	"millrace/cmd/internal/admin"
 	"millrace/cmd/internal/datadir"
 	"millrace/cmd/internal/metrics"
+	"millrace/cmd/internal/offline"
 	"millrace/cmd/internal/roles"
 	"millrace/cmd/internal/rules"
+	"millrace/emit/lake"
+	"millrace/engine/replay"
 	"millrace/ingest/geo"
 	"millrace/ingest/salt"
 	"millrace/internal/certs"
@@ -251,6 +254,13 @@ func (s *server) archive(c roles.Common) (roles.Task, error) {
 	o := roles.ArchiveOptions{
 		Common: c, Lake: s.stores.Lake, Sole: len(s.o.Kafka.Brokers) == 0,
 		Every: s.o.ArchiveEvery, SilentAfter: s.o.Engine.SilentAfter,
+	}
+	if s.o.Access.Sites != nil {
+		o.Retain = &lake.RetainOptions{
+			Retention: func() lake.Retention { return retentionOf(s.sites.get()) },
+			Reach:     replay.HitsReach(s.state().Rules) + s.state().Rules.WithDefaults().Lateness,
+			Busy:      func(ctx context.Context) (string, error) { return offline.Busy(ctx, s.stores.Lake) },
+		}
 	}
 	if s.o.Hits {
 		o.Hits = &roles.HitsOptions{

@@ -136,7 +136,7 @@ func (s *server) openQuery(ctx context.Context, c *lateCollector) (fasthttp.Requ
 		if err != nil {
 			return nil, fmt.Errorf("start role %s: %w", roles.Query, err)
 		}
-		o.Alike = alikeIn(archive)
+		o.Alike, o.KeptFrom = alikeIn(archive), keptIn(archive)
 		o.Hits, o.VisitLength = hits, s.o.Engine.Rules().Visits().WithDefaults().MaxLength
 	}
 	h, err := queryHandler(s.sites, s.o.Access.LoopbackTrust, o, metrics.NewQueries(s.admin.Registry, slices.Sorted(maps.Values(endpoints))...))

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -112,12 +113,13 @@ func (st *step) encodeEntry(t Table) []byte {
 	return b.Bytes()
 }
 
-// fileActions returns those of the files that a table loses and gains. Merged files hold what was there, but for rows that are erased.
+// fileActions returns those of the files that a table loses and gains. Merged files hold what was there, but for rows that are erased; a
+// file that goes with none in its place takes its rows with it.
 func (st *step) fileActions(t Table, c *Change) (lines []action) {
 	dir := Dir(t, st.after.Topic, st.after.Partition)
 	for _, f := range st.before.Files(t) {
 		if st.after.files[f.Key] == nil {
-			lines = append(lines, action{Remove: &removeAction{Path: pathOf(dir, f.Key), Deleted: st.after.At, DataChange: c.Anew || c.Recount, Extended: true,
+			lines = append(lines, action{Remove: &removeAction{Path: pathOf(dir, f.Key), Deleted: st.after.At, DataChange: c.Anew || c.Recount || !c.replaces(f), Extended: true,
 				Partition: partitionOf(f), Size: f.Size}})
 		}
 	}
@@ -127,6 +129,11 @@ func (st *step) fileActions(t Table, c *Change) (lines []action) {
 		}
 	}
 	return lines
+}
+
+// replaces reports whether a file that goes is merged to another.
+func (c *Change) replaces(gone *File) bool {
+	return slices.ContainsFunc(c.Add, func(f File) bool { return f.Table == gone.Table && f.Day == gone.Day && f.Level > Segment })
 }
 
 func operation(c *Commit) string {
