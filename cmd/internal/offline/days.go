@@ -161,7 +161,11 @@ func (s *Session) planDays(ctx context.Context, o *DaysOptions) (r replay.Option
 	if !streams {
 		return r, nil, fmt.Errorf("%w: the archive has no events that serve has taken in; imported files are counted again by \"millrace replay\"", ErrDays)
 	}
-	r.Mode, r.KeptFrom, r.Lake = replay.Write, o.KeptFrom, upTo{r.Lake, a}
+	kept, err := NewLake(s.Stores.Lake).KeptFrom(ctx, o.KeptFrom)
+	if err != nil {
+		return r, nil, err
+	}
+	r.Mode, r.KeptFrom, r.Lake = replay.Write, kept, upTo{r.Lake, a}
 	r.Partitions, r.Version = a.partitions, a.version
 	first, err := s.firstDay(ctx, &r)
 	if err != nil {
