@@ -2,8 +2,11 @@ package query
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
+	"runtime"
 	"strings"
+	"sync"
 
 	"millrace/engine/event"
 	"millrace/engine/sketch"
@@ -276,10 +279,8 @@ func (a *aggregation) newSketch() *sketch.Sketch {
 
 // end reduces the groups that are still open.
 func (a *aggregation) end() error {
-	for _, g := range a.groups[a.open:] {
-		if err := a.close(g); err != nil {
-			return err
-		}
+	if err := a.closeAll(a.groups[a.open:]); err != nil {
+		return err
 	}
 	a.open, a.runs = len(a.groups), nil
 	if len(a.groups) == 0 && len(a.plan.cols) == 0 {
@@ -287,6 +288,29 @@ func (a *aggregation) end() error {
 		a.groups, a.index[""] = append(a.groups, g), g
 	}
 	return nil
+}
+
+// closeAtOnce is how many groups it takes for another goroutine to help to close them.
+const closeAtOnce = 200
+
+// closeAll closes groups, many of them on several processors.
+func (a *aggregation) closeAll(list []*group) error {
+	workers := max(1, min(runtime.GOMAXPROCS(0), len(list)/closeAtOnce))
+	parts, errs := make([]aggregation, workers), make([]error, workers)
+	var running sync.WaitGroup
+	for w := range workers {
+		parts[w].plan = a.plan
+		running.Go(func() {
+			for i := w; i < len(list) && errs[w] == nil; i += workers {
+				errs[w] = parts[w].close(list[i])
+			}
+		})
+	}
+	running.Wait()
+	for w := range parts {
+		a.estimated = a.estimated || parts[w].estimated
+	}
+	return errors.Join(errs...)
 }
 
 // only returns the visitors of the row of a query without dimensions.

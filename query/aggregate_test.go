@@ -1,6 +1,7 @@
 package query
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -47,4 +48,45 @@ func sevenVisitors() *window.Window {
 		})
 	}
 	return a.Window("a", 0, 0, 1, true)
+}
+
+// TestManyGroupsAreClosed: groups that several goroutines close have their visitors, and a dense sketch among them is told.
+func TestManyGroupsAreClosed(t *testing.T) {
+	const pages = 5 * closeAtOnce
+	page, err := ParseDimension("event:page")
+	if err != nil {
+		t.Fatal(err)
+	}
+	many := window.NewAgg(0)
+	for i := range 5000 {
+		many.AddRow(&window.Row{Visitor: event.Visitor(uint64(i+1) * 0x9e3779b97f4a7c15), Dims: [window.NumDims]string{window.Page: "/", window.Name: "x"}})
+	}
+	dense := &many.Window("a", 0, 0, 1, true).Points[0]
+	for _, last := range []*window.Point{&sevenVisitors().Points[0], dense} {
+		a := newAggregation(true, pages)
+		a.begin(&plan{family: window.Pages, filter: And(), cols: []column{{dim: page}}}, nil)
+		for day := range event.Time(3) {
+			for i := range pages {
+				p := sevenVisitors().Points[0]
+				if i == pages-2 {
+					p = *last
+				}
+				p.Family, p.Dims = window.Pages, [2]string{fmt.Sprint("/", i)}
+				if err := a.add(day, true, &p); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		if err := a.end(); err != nil {
+			t.Fatal(err)
+		}
+		for i, g := range a.groups {
+			if i != pages-2 && g.visitors != 7 {
+				t.Fatalf("group %d has %d visitors", i, g.visitors)
+			}
+		}
+		if a.estimated != (last == dense) {
+			t.Errorf("estimated is %t of a group with %d visitors", a.estimated, a.groups[pages-2].visitors)
+		}
+	}
 }
