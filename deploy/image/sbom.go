@@ -96,6 +96,9 @@ func sbom(binary []byte, arch string, o options) ([]byte, error) {
 		if m.Replace != nil {
 			m = m.Replace
 		}
+		if strings.HasPrefix(m.Path, "./") { // a folder of this repository, which is part of what self names
+			continue
+		}
 		purl := "pkg:golang/" + m.Path + "@" + m.Version
 		c := component{Ref: purl, Type: "library", Name: m.Path, Version: m.Version, PURL: purl}
 		if m.Sum != "" {

@@ -240,7 +240,8 @@ func TestImage(t *testing.T) {
 	}
 }
 
-// TestMaterials: the bill of materials names each module that go version -m shows, and no other.
+// TestMaterials: the bill of materials names each module that go version -m shows, and no other. One that a folder of the repository
+// takes the place of is a part of Millrace.
 func TestMaterials(t *testing.T) {
 	_, files, _ := mustLayout(t, mustImage(t)).open(t)
 	bom := mustJSON[struct {
@@ -259,6 +260,7 @@ func TestMaterials(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	shown = regexp.MustCompile(`(?m)^\tdep\t.*\n\t=>\t\./.*\n`).ReplaceAll(shown, nil)
 	var want []string
 	for _, m := range regexp.MustCompile(`(?m)^\tdep\t(\S+)\t(\S+)`).FindAllStringSubmatch(string(shown), -1) {
 		want = append(want, "pkg:golang/"+m[1]+"@"+m[2])
