@@ -18,7 +18,7 @@ import (
 	"millrace/query/statsapi"
 )
 
-var thorough = flag.Int("days", 2, "how many histories TestDays plays")
+var seeds = flag.Int("seeds", 2, "how many histories TestDays plays")
 
 const daysSite = "a.example"
 
@@ -263,7 +263,7 @@ func (h *history) query() {
 // and deleted, and the process is killed.
 func TestDays(t *testing.T) {
 	t.Parallel()
-	for seed := range uint64(*thorough) {
+	for seed := range uint64(*seeds) {
 		from := event.TimeOf(time.Date(2025, 10, 3, 0, 0, 0, 0, time.UTC)) // Lord Howe changes its clocks on the 5th
 		if seed%2 == 1 {
 			from = event.TimeOf(time.Date(2025, 10, 24, 0, 0, 0, 0, time.UTC)) // Berlin on the 26th
