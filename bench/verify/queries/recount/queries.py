@@ -10,6 +10,7 @@ import collections
 import datetime
 import json
 import pathlib
+import shutil
 import sys
 import time
 import urllib.error
@@ -48,8 +49,11 @@ class Recount:
         self.args = args
         # In a file, where columns are compressed: a million events are some gigabytes otherwise.
         file = pathlib.Path(args.dir) / "recount.duckdb"
-        for old in file.parent.glob(file.name + "*"):
-            old.unlink()
+        for old in file.parent.glob(file.name + "*"):  # of a run that was killed a folder too, in which DuckDB had what did not fit into memory
+            if old.is_dir():
+                shutil.rmtree(old)
+            else:
+                old.unlink()
         self.db = duckdb.connect(str(file))
         self.db.execute("SET memory_limit = '3GB'")
         self.db.execute("SET VARIABLE lake = $1", [args.lake])
