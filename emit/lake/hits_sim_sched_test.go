@@ -40,7 +40,6 @@ type world struct {
 	// What a run may take out.
 	early  bool // puts are answered before they are done
 	noBase bool // names lack the base of their commits
-	ledger bool // those of checkpoints do
 }
 
 // tickTime is the time of a request.
@@ -255,7 +254,7 @@ var baseForm = regexp.MustCompile(`-\d+-\d+(-[0-9a-f]{16}\.(?:parquet|bin))$`)
 
 // key is where an object lies: under its key, but for the worlds where rule L4 does not hold.
 func (s worldStore) key(key string) string {
-	if s.noBase || s.ledger && strings.Contains(key, "/_ledger/") {
+	if s.noBase {
 		return baseForm.ReplaceAllString(key, "$1")
 	}
 	return key
